@@ -1,0 +1,79 @@
+package oci
+
+import (
+	"fmt"
+	"strings"
+)
+
+// maxNameLength bounds a name in bytes, each '/' counted twice: an entry of the catalog writes '/'
+// as two bytes and must fit into one file name.
+const maxNameLength = 255
+
+// Name is a namespace, the <name> of the distribution specification: "library/nginx". It is
+// comparable; the zero value is no name.
+type Name struct{ s string }
+
+// ParseName accepts the grammar of the distribution specification, else ErrNameInvalid.
+func ParseName(s string) (Name, error) {
+	if length := len(s) + strings.Count(s, "/"); length > maxNameLength {
+		return Name{}, fmt.Errorf("%w: want at most %d bytes with each '/' counted twice, got %d",
+			ErrNameInvalid, maxNameLength, length)
+	}
+	for component := range strings.SplitSeq(s, "/") {
+		if !isNameComponent(component) {
+			return Name{}, fmt.Errorf("%w: want components of a-z and 0-9 with '.', '_', '__' or dashes between them, got %s",
+				ErrNameInvalid, quote(s))
+		}
+	}
+	return Name{s}, nil
+}
+
+func (n Name) String() string { return n.s }
+
+// IsZero tells whether this is no name.
+func (n Name) IsZero() bool { return n.s == "" }
+
+// Parent cuts the last component off; a name of one component has no parent.
+func (n Name) Parent() (Name, bool) {
+	i := strings.LastIndexByte(n.s, '/')
+	if i < 0 {
+		return Name{}, false
+	}
+	return Name{n.s[:i]}, true
+}
+
+// isNameComponent follows [a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*.
+func isNameComponent(s string) bool {
+	if s == "" || !isLowerAlnum(s[0]) || !isLowerAlnum(s[len(s)-1]) {
+		return false
+	}
+	for i := 0; i < len(s); {
+		if isLowerAlnum(s[i]) {
+			i++
+			continue
+		}
+		n := separatorLength(s[i:])
+		if n == 0 {
+			return false
+		}
+		i += n
+	}
+	return true
+}
+
+// separatorLength is the length of the whole separator that s begins with, or 0 if it is none.
+func separatorLength(s string) int {
+	n := 0
+	for n < len(s) && !isLowerAlnum(s[n]) {
+		n++
+	}
+	switch separator := s[:n]; separator {
+	case ".", "_", "__":
+		return n
+	default:
+		if strings.Trim(separator, "-") == "" {
+			return n
+		}
+		return 0
+	}
+}

@@ -1,0 +1,30 @@
+package oci
+
+import "fmt"
+
+// maxTagLength bounds a tag, in bytes.
+const maxTagLength = 128
+
+// Tag is a name for a manifest within its namespace. It is comparable; the zero value is no tag.
+type Tag struct{ s string }
+
+// ParseTag accepts [a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}, else ErrTagInvalid.
+func ParseTag(s string) (Tag, error) {
+	if s == "" || len(s) > maxTagLength {
+		return Tag{}, fmt.Errorf("%w: want 1 to %d bytes, got %d", ErrTagInvalid, maxTagLength, len(s))
+	}
+	for i := range len(s) {
+		c := s[i]
+		inside := c == '.' || c == '-'
+		if !isAlnum(c) && c != '_' && (i == 0 || !inside) {
+			return Tag{}, fmt.Errorf("%w: want letters, digits, '_', and after the first also '.' and '-', got %s",
+				ErrTagInvalid, quote(s))
+		}
+	}
+	return Tag{s}, nil
+}
+
+func (t Tag) String() string { return t.s }
+
+// IsZero tells whether this is no tag.
+func (t Tag) IsZero() bool { return t.s == "" }
