@@ -1,0 +1,124 @@
+// Package bytesize is for sizes that people write and read, such as 16MiB.
+// It promises that what String writes, ParseSize reads back as the same size,
+// and that nothing ambiguous is read at all.
+// It must not know what is measured or how much of it is allowed.
+package bytesize
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Size is a number of bytes.
+type Size int64
+
+// The units that people think in.
+const (
+	B   Size = 1
+	KiB      = 1024 * B
+	MiB      = 1024 * KiB
+	GiB      = 1024 * MiB
+	TiB      = 1024 * GiB
+)
+
+// Pattern is the regular expression of what ParseSize accepts, but for the
+// largest sizes, which overflow.
+const Pattern = `^(0|[0-9]+(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB))$`
+
+type unit struct {
+	name string
+	size Size
+}
+
+// binaryUnits are what String writes, from the largest.
+var binaryUnits = [...]unit{{"TiB", TiB}, {"GiB", GiB}, {"MiB", MiB}, {"KiB", KiB}, {"B", B}}
+
+var decimalUnits = [...]unit{{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}}
+
+// ParseSize reads a whole number and its unit, without a space between them:
+// B, KiB, MiB, GiB, TiB, and the decimal kB, MB, GB, TB. Only 0 goes without.
+func ParseSize(s string) (Size, error) {
+	if s == "0" {
+		return 0, nil
+	}
+	end := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+	if end <= 0 {
+		return 0, wrong(s, s)
+	}
+	u, ok := findUnit(s[end:])
+	if !ok {
+		return 0, wrong(s, s[end:])
+	}
+	n, err := strconv.ParseInt(s[:end], 10, 64)
+	if err != nil || n > math.MaxInt64/int64(u.size) {
+		return 0, fmt.Errorf("want a size below 8388608TiB, got %q", s)
+	}
+	return Size(n) * u.size, nil
+}
+
+func findUnit(name string) (unit, bool) {
+	for _, units := range [][]unit{binaryUnits[:], decimalUnits[:]} {
+		for _, u := range units {
+			if u.name == name {
+				return u, true
+			}
+		}
+	}
+	return unit{}, false
+}
+
+// wrong explains what is wrong, and what was likely meant by the unit.
+func wrong(s, unitName string) error {
+	if end := strings.TrimLeft(s, "0123456789"); end == "" && s != "" {
+		return fmt.Errorf("want a size with its unit such as 16MiB, got %q", s)
+	}
+	if meant, ok := closestUnit(strings.TrimSpace(unitName)); ok {
+		return fmt.Errorf("want a size such as 16MiB, got %q: did you mean %s?", s, meant)
+	}
+	return fmt.Errorf("want a size such as 16MiB, got %q", s)
+}
+
+// closestUnit knows the usual slips: a wrong case, a lost B.
+func closestUnit(name string) (string, bool) {
+	for _, u := range binaryUnits {
+		if strings.EqualFold(u.name, name) || (u.size > B && (strings.EqualFold(u.name[:2], name) || strings.EqualFold(u.name[:1], name))) {
+			return u.name, true
+		}
+	}
+	for _, u := range decimalUnits {
+		if strings.EqualFold(u.name, name) {
+			return u.name, true
+		}
+	}
+	return "", false
+}
+
+// String writes the size in the largest binary unit that keeps it exact.
+func (s Size) String() string {
+	if s == 0 {
+		return "0"
+	}
+	for _, u := range binaryUnits {
+		if s%u.size == 0 {
+			return strconv.FormatInt(int64(s/u.size), 10) + u.name
+		}
+	}
+	return "0" // not reached: every size is a multiple of one byte
+}
+
+// MarshalText writes what UnmarshalText reads.
+func (s Size) MarshalText() ([]byte, error) {
+	return []byte(s.String()), nil
+}
+
+// UnmarshalText reads what ParseSize does.
+func (s *Size) UnmarshalText(text []byte) error {
+	size, err := ParseSize(string(text))
+	if err != nil {
+		return err
+	}
+	*s = size
+	return nil
+}

@@ -1,0 +1,73 @@
+// Package config is for sreg's configuration: it composes the sections that
+// other packages own, and loads them from files, environment and flags.
+// It promises that a Config it returns is whole and safe, that every mistake is
+// told at once with its place, and that no key is ever silently ignored.
+// It must not know how any part is built or run from its section.
+package config
+
+import (
+	"github.com/sreg-project/sreg/internal/bytesize"
+	"github.com/sreg-project/sreg/internal/lock"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/server"
+	"github.com/sreg-project/sreg/internal/storage/fs"
+	"github.com/sreg-project/sreg/internal/telemetry"
+)
+
+// Config is everything that sreg can be told. It is never changed, only
+// replaced.
+type Config struct {
+	Server       server.Config               `mapstructure:"server" doc:"What is listened on, and how."`
+	Storage      Storage                     `mapstructure:"storage" doc:"Where everything is kept."`
+	Locks        lock.Config                 `mapstructure:"locks" doc:"How instances keep out of each other's way."`
+	Registry     registry.Config             `mapstructure:"registry" doc:"What may be pushed."`
+	Repositories []registry.RepositoryConfig `mapstructure:"repositories" doc:"Prefixes of namespaces with settings of their own; the longest that fits counts."`
+	Policy       *Policy                     `mapstructure:"policy" doc:"Who may do what. Without it everything is allowed, and every listener must be on loopback or a unix socket."`
+	Log          telemetry.LogConfig         `mapstructure:"log" doc:"What is logged, and how."`
+}
+
+// Storage is where everything is kept: one store, or one for blobs and one for
+// metadata.
+type Storage struct {
+	Blobs    Store         `mapstructure:"blobs" doc:"The store of blobs, and of metadata if storage.metadata is absent."`
+	Metadata *Store        `mapstructure:"metadata" doc:"The store of manifests, tags and links. Absent or {} = the store of blobs."`
+	MinFree  bytesize.Size `mapstructure:"min_free" doc:"Writes are answered 507 when less than this is free on the disk; 0 = never."`
+}
+
+// Store is one store: its type, and the section of that type.
+type Store struct {
+	Type string    `mapstructure:"type" enum:"fs" doc:"fs keeps everything in a folder."`
+	FS   fs.Config `mapstructure:"fs" doc:"The settings of type fs."`
+}
+
+// Policy says who may do what.
+type Policy struct {
+	Default string `mapstructure:"default" required:"true" enum:"allow" doc:"allow: anybody who reaches a listener may pull, push and delete."`
+}
+
+// Default is the configuration of a sreg that was told nothing: everything is
+// allowed, for this computer alone.
+func Default() Config {
+	return Config{
+		Server: server.DefaultConfig(),
+		Storage: Storage{
+			Blobs:   Store{Type: "fs", FS: fs.DefaultConfig()},
+			MinFree: bytesize.GiB,
+		},
+		Locks:    lock.DefaultConfig(),
+		Registry: registry.DefaultConfig(),
+		Log:      telemetry.DefaultLogConfig(),
+	}
+}
+
+// sample is Default with one of everything that Default leaves out: from it
+// come the defaults of optional sections and of the items of lists.
+func sample() Config {
+	c := Default()
+	c.Storage.Metadata = &Store{Type: "fs", FS: fs.Config{Sync: true}}
+	c.Server.Listeners = []server.Listener{{}}
+	c.Server.TLS.Certificates = []server.Certificate{{}}
+	c.Repositories = []registry.RepositoryConfig{{ImmutableTags: &registry.ImmutableTags{}}}
+	c.Policy = &Policy{}
+	return c
+}

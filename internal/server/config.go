@@ -1,0 +1,184 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Config is the server section of sreg's configuration.
+//
+// The struct tags are the single source of the key's name (mapstructure), its
+// sentence in the documentation (doc) and what one value may be (enum, min,
+// pattern, want, required). What values must be together is for Validate.
+type Config struct {
+	Listeners   []Listener `mapstructure:"listeners" doc:"The addresses that are listened on."`
+	ExternalURL string     `mapstructure:"external_url" doc:"The URL by which people reach this registry; empty if they use the address of the listener."`
+	TLS         TLS        `mapstructure:"tls" doc:"The certificates of the listeners with tls: true."`
+	HTTP2       bool       `mapstructure:"http2" doc:"Whether TLS listeners speak HTTP/2."`
+	Limits      Limits     `mapstructure:"limits" doc:"How much is done at once."`
+	Timeouts    Timeouts   `mapstructure:"timeouts" doc:"How long a client may keep the server waiting."`
+	Shutdown    Shutdown   `mapstructure:"shutdown" doc:"How the server ends."`
+}
+
+// Listener is one address that the server listens on.
+type Listener struct {
+	Name    string   `mapstructure:"name" required:"true" pattern:"^[a-z0-9][a-z0-9_-]*$" want:"lower-case letters, digits, - and _" doc:"What logs call this listener."`
+	Address string   `mapstructure:"address" required:"true" pattern:"^(unix:/.+|systemd:[^:]+|[^/:]*:[0-9]{1,5}|\\[[^/\\]]+\\]:[0-9]{1,5})$" want:"host:port, unix:/path or systemd:NAME" doc:"host:port, unix:/path or systemd:NAME (a socket that systemd hands over)."`
+	TLS     bool     `mapstructure:"tls" doc:"Whether this listener speaks TLS."`
+	Serves  []string `mapstructure:"serves" enum:"health,metrics,pprof" doc:"What an admin listener serves instead of the registry. If no listener names health or metrics, the listeners of the registry serve them."`
+	Mode    string   `mapstructure:"mode" pattern:"^0?[0-7]{3}$" want:"an octal file mode in quotes such as \"0660\"" doc:"The file mode of a unix socket, in quotes."`
+}
+
+// TLS names the certificates and the oldest version that is spoken.
+type TLS struct {
+	CertFile     string        `mapstructure:"cert_file" doc:"The certificate chain in PEM, the server's own first."`
+	KeyFile      string        `mapstructure:"key_file" doc:"The private key of cert_file in PEM."`
+	Certificates []Certificate `mapstructure:"certificates" doc:"Further certificates, chosen by the name that the client asks for."`
+	MinVersion   string        `mapstructure:"min_version" enum:"1.2,1.3" doc:"The oldest TLS version that is spoken."`
+}
+
+// Certificate is one more certificate with its key.
+type Certificate struct {
+	CertFile string `mapstructure:"cert_file" required:"true" pattern:"." want:"the path of a PEM file" doc:"The certificate chain in PEM."`
+	KeyFile  string `mapstructure:"key_file" required:"true" pattern:"." want:"the path of a PEM file" doc:"The private key in PEM."`
+}
+
+// Limits bounds what is done at once. Limits of the whole server answer 503,
+// those of one client 429.
+type Limits struct {
+	MaxConcurrentRequests int           `mapstructure:"max_concurrent_requests" min:"0" doc:"Requests worked on at once; 0 = no limit."`
+	Queue                 int           `mapstructure:"queue" min:"0" doc:"Requests that may wait for their turn; what comes on top is answered 503."`
+	QueueWait             time.Duration `mapstructure:"queue_wait" doc:"How long a request waits for its turn before it is answered 503."`
+	ConnectionsPerClient  int           `mapstructure:"connections_per_client" min:"0" doc:"Connections from one client address; 0 = no limit."`
+	RequestsPerClient     int           `mapstructure:"requests_per_client" min:"0" doc:"Requests at once from one client address, then 429; 0 = no limit."`
+}
+
+// Timeouts bounds how long a client may keep the server waiting; 0 is for ever.
+type Timeouts struct {
+	Header    time.Duration `mapstructure:"header" doc:"For the header of a request; 0 = for ever."`
+	Handshake time.Duration `mapstructure:"handshake" doc:"For the TLS handshake; 0 = for ever."`
+	Idle      time.Duration `mapstructure:"idle" doc:"For the next request on an open connection; 0 = for ever."`
+	Stall     time.Duration `mapstructure:"stall" doc:"Without a byte moving in a body, either way; 0 = for ever."`
+}
+
+// Shutdown says how the server ends.
+type Shutdown struct {
+	Delay   time.Duration `mapstructure:"delay" doc:"How long /readyz says no before listening stops, for load balancers to notice."`
+	Timeout time.Duration `mapstructure:"timeout" doc:"How long running requests may take to finish; then they are cut."`
+}
+
+// DefaultConfig listens for this computer alone.
+func DefaultConfig() Config {
+	return Config{
+		Listeners: []Listener{{Name: "main", Address: "127.0.0.1:5000"}},
+		TLS:       TLS{MinVersion: "1.2"},
+		HTTP2:     true,
+		Limits:    Limits{MaxConcurrentRequests: 1024, Queue: 1024, QueueWait: 5 * time.Second},
+		Timeouts: Timeouts{
+			Header: 10 * time.Second, Handshake: 10 * time.Second,
+			Idle: 120 * time.Second, Stall: 60 * time.Second,
+		},
+		Shutdown: Shutdown{Timeout: 30 * time.Second},
+	}
+}
+
+// Validate reports what the values may not be together: the path below the
+// section, and the problem with what to change.
+func (c Config) Validate(report func(path, problem string)) {
+	if c.ExternalURL != "" && !isWebURL(c.ExternalURL) {
+		report("external_url", fmt.Sprintf("want http://host or https://host, got %q", c.ExternalURL))
+	}
+	c.TLS.validate(report)
+	c.validateListeners(report)
+}
+
+func (c Config) validateListeners(report func(path, problem string)) {
+	firstOf := map[string]int{}
+	registry := false
+	for i, l := range c.Listeners {
+		at := func(field string) string { return fmt.Sprintf("listeners[%d].%s", i, field) }
+		if first, twice := firstOf[l.Name]; twice && l.Name != "" {
+			report(at("name"), fmt.Sprintf("%q is taken by listeners[%d]", l.Name, first))
+		} else {
+			firstOf[l.Name] = i
+		}
+		registry = registry || len(l.Serves) == 0
+		address, err := ParseAddress(l.Address)
+		if err != nil {
+			report(at("address"), err.Error())
+		}
+		if l.Mode != "" && err == nil && address.Network != "unix" {
+			report(at("mode"), "only a unix socket has a file mode")
+		}
+		if l.TLS && !c.TLS.any() {
+			report(at("tls"), "there is no certificate: set server.tls.cert_file and server.tls.key_file")
+		}
+	}
+	if !registry {
+		report("listeners", "want at least one listener without serves: that one serves the registry")
+	}
+}
+
+func (t TLS) any() bool {
+	return t.CertFile != "" || len(t.Certificates) > 0
+}
+
+func (t TLS) validate(report func(path, problem string)) {
+	if t.CertFile != "" && t.KeyFile == "" {
+		report("tls.cert_file", "there is no key for it: set server.tls.key_file")
+	}
+	if t.KeyFile != "" && t.CertFile == "" {
+		report("tls.key_file", "there is no certificate for it: set server.tls.cert_file")
+	}
+}
+
+func isWebURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" &&
+		u.User == nil && u.RawQuery == "" && u.Fragment == ""
+}
+
+// Address is a parsed listener address.
+type Address struct {
+	Network string // tcp, unix or systemd
+	Name    string // host:port, an absolute path or the socket's name
+}
+
+var errAddress = errors.New("want host:port, unix:/path or systemd:NAME")
+
+// ParseAddress reads host:port, unix:/path or systemd:NAME.
+func ParseAddress(s string) (Address, error) {
+	if path, ok := strings.CutPrefix(s, "unix:"); ok && filepath.IsAbs(path) {
+		return Address{Network: "unix", Name: path}, nil
+	}
+	if name, ok := strings.CutPrefix(s, "systemd:"); ok && name != "" && !strings.Contains(name, ":") {
+		return Address{Network: "systemd", Name: name}, nil
+	}
+	_, port, err := net.SplitHostPort(s)
+	if err != nil || strings.Contains(s, "/") {
+		return Address{}, fmt.Errorf("%w, got %q", errAddress, s)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return Address{}, fmt.Errorf("want a port from 0 to 65535, got %q", port)
+	}
+	return Address{Network: "tcp", Name: s}, nil
+}
+
+// Private reports whether only this computer can reach the address. What
+// systemd hands over is known only once it runs, so it does not count.
+func (a Address) Private() bool {
+	if a.Network == "unix" {
+		return true
+	}
+	host, _, err := net.SplitHostPort(a.Name)
+	if a.Network != "tcp" || err != nil {
+		return false
+	}
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}

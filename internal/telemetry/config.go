@@ -1,0 +1,21 @@
+package telemetry
+
+// LogConfig is the log section of sreg's configuration. The struct tags are
+// the single source of the keys' names, values and documentation.
+type LogConfig struct {
+	Level   string            `mapstructure:"level" enum:"debug,info,warn,error" doc:"The least important level that is logged."`
+	Format  string            `mapstructure:"format" enum:"auto,text,json" doc:"auto is text on a terminal and json elsewhere."`
+	Modules map[string]string `mapstructure:"modules" enum:"debug,info,warn,error" keys:"^[a-z][a-z0-9_]*$" doc:"The level of single modules: {storage: debug}. Names are in lower case."`
+	Access  Access            `mapstructure:"access" doc:"The log of requests."`
+}
+
+// Access is the log of requests.
+type Access struct {
+	Enabled bool    `mapstructure:"enabled" doc:"Whether requests are logged."`
+	Sample  float64 `mapstructure:"sample" min:"0" max:"1" doc:"The share of requests that is logged, from 0 to 1."`
+}
+
+// DefaultLogConfig logs what an operator acts on.
+func DefaultLogConfig() LogConfig {
+	return LogConfig{Level: "info", Format: "auto", Access: Access{Sample: 1}}
+}
