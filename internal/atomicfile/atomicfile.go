@@ -1,0 +1,163 @@
+// Package atomicfile writes a file so that a reader sees the old content or the new one, whole.
+// It promises that what Write acknowledged survives a crash of the process and of the machine, and
+// that what failed leaves no temporary file behind.
+// It must not know what it writes, nor who reads it.
+package atomicfile
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// TempPrefix begins the name of every temporary file, so that what a killed process left behind can
+// be told from everything else.
+const TempPrefix = ".tmp-"
+
+// Options say how a file is written.
+type Options struct {
+	// Temp is the folder for the temporary file: on the same file system, and beside the file when
+	// it is empty.
+	Temp string
+	// Mode is the permission before the umask; 0 is 0600. The owner can always read and write.
+	Mode fs.FileMode
+	// NoSync gives durability up: after a crash of the machine the file may be empty or absent.
+	NoSync bool
+	// IfAbsent lets the write happen only where no file has the path, else it is fs.ErrExist. It
+	// needs hard links; where the file system has none it is errors.ErrUnsupported, because
+	// creating the final name first would show a reader half a file.
+	IfAbsent bool
+}
+
+// Write makes data the content of path. When it returns an error the old content is still there,
+// except when the folder could not be synced: then the new content may be visible, but not durable.
+func Write(path string, data []byte, opts Options) (err error) {
+	dir := filepath.Dir(path)
+	if opts.Temp == "" {
+		opts.Temp = dir
+	}
+
+	// 1. A temporary file on the same file system, under a name that no reader looks for.
+	f, err := Create(opts.Temp, opts.Mode)
+	if err != nil {
+		return err
+	}
+	temp := f.Name()
+	defer func() {
+		if err != nil {
+			// What failed matters more than the rest of it, which a sweep finds by its prefix.
+			_ = os.Remove(temp)
+		}
+	}()
+
+	// 2. The bytes, on the disk before any name leads to them: a rename may become durable before
+	// the data does, and a crash would then show an empty file.
+	if err := fill(f, data, opts.NoSync); err != nil {
+		return err
+	}
+
+	// 3. The name, in one atomic change.
+	if err := publish(temp, path, opts.IfAbsent); err != nil {
+		return err
+	}
+
+	// 4. The folder: the change of the name is durable only after this.
+	if opts.NoSync {
+		return nil
+	}
+	return SyncDir(dir)
+}
+
+// Create makes a new file with a random name in dir and opens it for reading and writing. The mode
+// is as in Options. The name never existed before, so nobody can have put a symlink there.
+func Create(dir string, mode fs.FileMode) (*os.File, error) {
+	if mode == 0 {
+		mode = 0o600
+	}
+	f, err := os.OpenFile(filepath.Join(dir, TempPrefix+rand.Text()), os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return nil, fmt.Errorf("create temporary file: %w", err)
+	}
+	if err := grantOwner(f); err != nil {
+		_ = f.Close()
+		_ = os.Remove(f.Name())
+		return nil, fmt.Errorf("set mode of temporary file: %w", err)
+	}
+	return f, nil
+}
+
+// Sync makes what was written to f durable. An error is final: the kernel may have dropped the bytes
+// that it could not write and a second sync would then succeed, so the caller throws the file away.
+func Sync(f *os.File) error {
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("sync file: %w", err)
+	}
+	return nil
+}
+
+// SyncDir makes the names in a folder durable: those that were added, changed and removed.
+func SyncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("sync folder: %w", err)
+	}
+	err = d.Sync()
+	_ = d.Close() // nothing was written through it
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		// Some network file systems refuse to sync a folder, because its names are durable at once.
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("sync folder: %w", err)
+	}
+	return nil
+}
+
+// grantOwner undoes an odd umask as far as the owner goes: a file that its writer cannot open again
+// is as good as lost.
+func grantOwner(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Mode()&0o600 == 0o600 {
+		return nil
+	}
+	return f.Chmod(info.Mode().Perm() | 0o600)
+}
+
+// fill writes data and closes the file also after an error. The close is checked, because a network
+// file system may report there that it could not write.
+func fill(f *os.File, data []byte, noSync bool) error {
+	_, err := f.Write(data)
+	if err == nil && !noSync {
+		err = Sync(f)
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// publish gives the temporary file its final name. A link fails where a file has the name already,
+// which a rename would replace.
+func publish(temp, path string, ifAbsent bool) error {
+	if !ifAbsent {
+		return os.Rename(temp, path)
+	}
+	err := os.Link(temp, path)
+	if errors.Is(err, syscall.EPERM) {
+		// This is what Linux answers where a file system has no hard links.
+		return fmt.Errorf("%w: %w", err, errors.ErrUnsupported)
+	}
+	if err != nil {
+		return err
+	}
+	// The content has its final name; a temporary one that stays costs a name, which a sweep finds.
+	_ = os.Remove(temp)
+	return nil
+}
