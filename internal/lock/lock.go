@@ -1,0 +1,24 @@
+// Package lock is the contract between sreg and what makes contention orderly: one writer of an
+// upload session, one fill of a digest, one scheduled run.
+// A Locker promises that a key has one holder at a time while nobody stalls; what must hold beyond
+// that rests on the store's order and compare-and-set, never on a lock.
+// It must not know what a key stands for.
+package lock
+
+import (
+	"context"
+	"errors"
+)
+
+// ErrHeld says that others held the key until the caller's context ended.
+var ErrHeld = errors.New("lock is held by another")
+
+// Locker gives out locks by key. Every method may be called by many goroutines.
+type Locker interface {
+	// Lock waits until the key is the caller's or ctx ends; then the error wraps the context's
+	// error, and ErrHeld if the call had to wait. A waiter is served before those that came after
+	// it. The context that comes back is a child of ctx: it ends also when the lock is lost and when
+	// unlock is called, so the work under the lock runs on it. Whoever got a lock calls unlock;
+	// more calls of it do nothing. A key costs memory only while somebody holds it or waits.
+	Lock(ctx context.Context, key string) (held context.Context, unlock func(), err error)
+}
