@@ -53,14 +53,17 @@ func (r *reader) member(key []byte) (err error) {
 	case "annotations":
 		d.annotations, err = r.optionalMap()
 	default:
-		return r.imageMember(string(key))
+		if err := caseOfKnown(key, "mediaType", "artifactType", "subject", "annotations"); err != nil {
+			return err
+		}
+		return r.imageMember(key)
 	}
-	return at(string(key), err)
+	return atKey(key, err)
 }
 
 // imageMember reads a member that has its meaning in images and indexes only: in a manifest of
 // another type it may have any form, so what is wrong with it is kept until the type is known.
-func (r *reader) imageMember(key string) error {
+func (r *reader) imageMember(key []byte) error {
 	start := r.scanner
 	problem := r.readImageMember(key)
 	if problem == nil {
@@ -68,7 +71,7 @@ func (r *reader) imageMember(key string) error {
 	}
 	r.scanner = start
 	if err := r.skip(); err != nil {
-		return at(key, err)
+		return atKey(key, err)
 	}
 	if r.doc.malformed == nil {
 		r.doc.malformed = problem
@@ -76,9 +79,9 @@ func (r *reader) imageMember(key string) error {
 	return nil
 }
 
-func (r *reader) readImageMember(key string) (err error) {
+func (r *reader) readImageMember(key []byte) (err error) {
 	d := &r.doc
-	switch key {
+	switch string(key) {
 	case "schemaVersion":
 		d.has.schemaVersion = true
 		d.schemaVersion, err = r.integer()
@@ -98,21 +101,28 @@ func (r *reader) readImageMember(key string) (err error) {
 		d.has.signatures = true
 		err = r.skip()
 	default:
-		return r.unknown(key, "schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests",
-			"subject", "annotations", "fsLayers", "signatures")
+		return r.unknown(key, "schemaVersion", "config", "layers", "manifests", "fsLayers", "signatures")
 	}
-	return at(key, err)
+	return atKey(key, err)
 }
 
-// unknown steps over the value of a key that means nothing here, unless another reader, one that
-// ignores case, could take it for one of the known.
-func (r *reader) unknown(key string, known ...string) error {
+// unknown steps over the value of a key that means nothing here, if no reader takes it for a known one.
+func (r *reader) unknown(key []byte, known ...string) error {
+	if err := caseOfKnown(key, known...); err != nil {
+		return err
+	}
+	return atKey(key, r.skip())
+}
+
+// caseOfKnown refuses a key that a reader who ignores case, as encoding/json does, takes for a known
+// one.
+func caseOfKnown(key []byte, known ...string) error {
 	for _, k := range known {
-		if strings.EqualFold(key, k) {
-			return at(key, fmt.Errorf("want the key spelt %q, got another case", k))
+		if strings.EqualFold(string(key), k) {
+			return atKey(key, fmt.Errorf("want the key spelt %q, got another case", k))
 		}
 	}
-	return at(key, r.skip())
+	return nil
 }
 
 func (r *reader) optionalDescriptors() ([]Descriptor, error) {
@@ -177,10 +187,10 @@ func (r *reader) descriptorMember(d *Descriptor, key []byte) (err error) {
 	case "artifactType":
 		d.ArtifactType, err = r.optionalText()
 	default:
-		return r.unknown(string(key),
+		return r.unknown(key,
 			"mediaType", "digest", "size", "urls", "annotations", "data", "platform", "artifactType")
 	}
-	return at(string(key), err)
+	return atKey(key, err)
 }
 
 func (r *reader) optionalPlatform() (*Platform, error) {
@@ -207,10 +217,10 @@ func (r *reader) platformMember(p *Platform, key []byte) (err error) {
 	case "features":
 		p.Features, err = r.optionalTexts()
 	default:
-		return r.unknown(string(key),
+		return r.unknown(key,
 			"architecture", "os", "os.version", "os.features", "variant", "features")
 	}
-	return at(string(key), err)
+	return atKey(key, err)
 }
 
 func (r *reader) digest() (Digest, error) {
@@ -260,35 +270,10 @@ func (r *reader) optionalMap() (map[string]string, error) {
 	err := r.object(func(key []byte) error {
 		s, err := r.text()
 		if err != nil {
-			return at(string(key), err)
+			return atKey(key, err)
 		}
 		all[string(key)] = s
 		return nil
 	})
 	return all, err
-}
-
-// pathError says where in a document something is wrong.
-type pathError struct {
-	path string
-	err  error
-}
-
-func (e *pathError) Error() string { return e.path + ": " + e.err.Error() }
-
-func (e *pathError) Unwrap() error { return e.err }
-
-// at puts a step before the path of an error; the path is built only when there is an error.
-func at(step string, err error) error {
-	if err == nil {
-		return nil
-	}
-	inner, ok := err.(*pathError)
-	if !ok {
-		return &pathError{path: step, err: err}
-	}
-	if !strings.HasPrefix(inner.path, "[") {
-		step += "."
-	}
-	return &pathError{path: step + inner.path, err: inner.err}
 }

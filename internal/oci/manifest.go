@@ -99,7 +99,7 @@ func checkMediaType(got string) error {
 		return at("mediaType", fmt.Errorf("want type/subtype as RFC 6838 has it, got %s", quote(got)))
 	}
 	if _, canonical := kindOf(got); canonical != got {
-		return at("mediaType", fmt.Errorf("want %s, got %s", quote(canonical), quote(got)))
+		return at("mediaType", fmt.Errorf("want %s, got %s", canonical, quote(got)))
 	}
 	return nil
 }

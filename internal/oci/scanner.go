@@ -2,6 +2,7 @@ package oci
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 	"unicode/utf16"
@@ -26,7 +27,7 @@ func (s *scanner) object(member func(key []byte) error) error {
 	var seen keySet
 	return s.members(func(key []byte) error {
 		if !seen.add(key) {
-			return at(string(key), fmt.Errorf("want each key once, got it twice"))
+			return atKey(key, errors.New("want each key once, got it twice"))
 		}
 		return member(key)
 	})
@@ -230,25 +231,25 @@ func (s *scanner) integer() (int64, error) {
 }
 
 func (s *scanner) number() error {
-	if s.at('-') {
+	if s.sees('-') {
 		s.pos++
 	}
-	if s.at('0') {
+	if s.sees('0') {
 		s.pos++
 	} else if err := s.digits(); err != nil {
 		return err
 	}
-	if s.at('.') {
+	if s.sees('.') {
 		s.pos++
 		if err := s.digits(); err != nil {
 			return err
 		}
 	}
-	if !s.at('e') && !s.at('E') {
+	if !s.sees('e') && !s.sees('E') {
 		return nil
 	}
 	s.pos++
-	if s.at('+') || s.at('-') {
+	if s.sees('+') || s.sees('-') {
 		s.pos++
 	}
 	return s.digits()
@@ -324,7 +325,7 @@ func (s *scanner) peek() byte {
 	return 0
 }
 
-func (s *scanner) at(c byte) bool { return s.pos < len(s.src) && s.src[s.pos] == c }
+func (s *scanner) sees(c byte) bool { return s.pos < len(s.src) && s.src[s.pos] == c }
 
 func (s *scanner) unexpected(want string) error {
 	if s.pos >= len(s.src) {
