@@ -1,0 +1,88 @@
+package telemetry
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// console writes records for people: `15:04:05 WARN  message key=value`. The attributes are those of
+// slog's own text, which quotes whatever could break the line or steer a terminal.
+type console struct {
+	attrs slog.Handler // writes what is beside time, level and message to page.attrs
+	page  *page
+}
+
+// page is what all handlers of one console share.
+type page struct {
+	mu    sync.Mutex // guards everything below, and w so that lines do not mix
+	w     io.Writer
+	line  []byte
+	attrs bytes.Buffer
+}
+
+func newConsole(w io.Writer, level slog.Level) *console {
+	p := &page{w: w}
+	return &console{page: p, attrs: slog.NewTextHandler(&p.attrs, &slog.HandlerOptions{
+		Level:       level,
+		ReplaceAttr: withoutHead,
+	})}
+}
+
+// withoutHead drops the attributes that stand at the head of the line.
+func withoutHead(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == slog.MessageKey) {
+		return slog.Attr{}
+	}
+	return a
+}
+
+// Enabled is decided by the level.
+func (c *console) Enabled(ctx context.Context, level slog.Level) bool {
+	return c.attrs.Enabled(ctx, level)
+}
+
+// Handle writes one line.
+func (c *console) Handle(ctx context.Context, r slog.Record) error {
+	p := c.page
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.attrs.Reset()
+	if err := c.attrs.Handle(ctx, r); err != nil {
+		return err
+	}
+	p.line = appendHead(p.line[:0], r)
+	if p.attrs.Len() > len("\n") {
+		p.line = append(p.line, ' ')
+	}
+	p.line = append(p.line, p.attrs.Bytes()...)
+	_, err := p.w.Write(p.line) // under the lock, so that lines do not mix
+	return err
+}
+
+func appendHead(line []byte, r slog.Record) []byte {
+	if !r.Time.IsZero() {
+		line = r.Time.AppendFormat(line, time.TimeOnly)
+		line = append(line, ' ')
+	}
+	level := r.Level.String()
+	line = append(line, level...)
+	for range len("ERROR") - len(level) {
+		line = append(line, ' ')
+	}
+	line = append(line, ' ')
+	return append(line, r.Message...)
+}
+
+// WithAttrs adds attributes to every line.
+func (c *console) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &console{attrs: c.attrs.WithAttrs(attrs), page: c.page}
+}
+
+// WithGroup puts what follows into a group.
+func (c *console) WithGroup(name string) slog.Handler {
+	return &console{attrs: c.attrs.WithGroup(name), page: c.page}
+}

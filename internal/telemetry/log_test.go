@@ -1,0 +1,188 @@
+package telemetry
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/slogtest"
+)
+
+func TestNew(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name       string
+		isTerminal bool
+		cfg        LogConfig
+		log        func(*slog.Logger)
+		want       string // a regular expression for the whole output
+	}{
+		{
+			name: "a machine reads JSON",
+			log:  func(l *slog.Logger) { l.Info("started", "port", 5000) },
+			want: `\{"time":"[^"]+","level":"INFO","msg":"started","port":5000\}\n`,
+		},
+		{
+			name:       "people read one short line",
+			isTerminal: true,
+			log:        func(l *slog.Logger) { l.Info("started", "port", 5000) },
+			want:       `\d\d:\d\d:\d\d INFO  started port=5000\n`,
+		},
+		{
+			name:       "a line without attributes ends with its message",
+			isTerminal: true,
+			log:        func(l *slog.Logger) { l.Error("broken") },
+			want:       `\d\d:\d\d:\d\d ERROR broken\n`,
+		},
+		{
+			name:       "a value cannot break the line or steer the terminal",
+			isTerminal: true,
+			log:        func(l *slog.Logger) { l.Warn("odd", "name", "a\nb\x1b[2J") },
+			want:       `\d\d:\d\d:\d\d WARN  odd name="a\\nb\\x1b\[2J"\n`,
+		},
+		{
+			name:       "the config may want JSON on a terminal",
+			isTerminal: true,
+			cfg:        LogConfig{Format: "json"},
+			log:        func(l *slog.Logger) { l.Info("started") },
+			want:       `\{.*\}\n`,
+		},
+		{
+			name: "the config may want text elsewhere",
+			cfg:  LogConfig{Format: "text"},
+			log:  func(l *slog.Logger) { l.Info("started") },
+			want: `\d\d:\d\d:\d\d INFO  started\n`,
+		},
+		{
+			name: "below the level nothing is written",
+			cfg:  LogConfig{Level: "warn", Format: "text"},
+			log:  func(l *slog.Logger) { l.Info("started"); l.Warn("slow") },
+			want: `\S+ WARN  slow\n`,
+		},
+		{
+			name: "a module may say more than the others",
+			cfg:  LogConfig{Format: "text", Modules: map[string]string{"storage": "debug"}},
+			log: func(l *slog.Logger) {
+				l.Debug("one")
+				l.With(ModuleKey, "storage").Debug("two")
+				l.With(ModuleKey, "server").Debug("three")
+				l.With(ModuleKey, "storage").With(ModuleKey, "server").Debug("four")
+			},
+			want: `\S+ DEBUG two module=storage\n`,
+		},
+		{
+			name: "a module may say less than the others",
+			cfg:  LogConfig{Format: "text", Modules: map[string]string{"storage": "error"}},
+			log: func(l *slog.Logger) {
+				l.With(ModuleKey, "storage").Warn("one")
+				l.Warn("two")
+			},
+			want: `\S+ WARN  two\n`,
+		},
+		{
+			name: "a record of a request carries its id",
+			cfg:  LogConfig{Format: "text"},
+			log: func(l *slog.Logger) {
+				l.InfoContext(WithRequestID(context.Background(), "r1"), "asked")
+				l.InfoContext(context.Background(), "told")
+			},
+			want: `\S+ INFO  asked request_id=r1\n\S+ INFO  told\n`,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			if tt.cfg.Level == "" {
+				tt.cfg.Level = "info"
+			}
+			logger, err := New(&out, tt.isTerminal, tt.cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tt.log(logger)
+			if !regexp.MustCompile(`^(?:` + tt.want + `)$`).MatchString(out.String()) {
+				t.Errorf("got %q, want a match of %q", out.String(), tt.want)
+			}
+		})
+	}
+}
+
+func TestNewRefusesUnknownWords(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		cfg  LogConfig
+		want string
+	}{
+		{name: "a level", cfg: LogConfig{Level: "loud"}, want: "log level: "},
+		{name: "a level of a module", cfg: LogConfig{Level: "info", Modules: map[string]string{"storage": "loud"}}, want: "log level of module storage: "},
+		{name: "a format", cfg: LogConfig{Level: "info", Format: "xml"}, want: "log format: "},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := New(io.Discard, false, tt.cfg)
+			if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+				t.Errorf("got error %v, want one that begins with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestHandlerKeepsTheContractOfSlog(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	logger, err := New(&out, false, LogConfig{Level: "info"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = slogtest.TestHandler(logger.Handler(), func() []map[string]any {
+		var records []map[string]any
+		for line := range bytes.Lines(out.Bytes()) {
+			var record map[string]any
+			if err := json.Unmarshal(line, &record); err != nil {
+				t.Fatal(err)
+			}
+			records = append(records, record)
+		}
+		return records
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDebugThatIsOffAllocatesNothing(t *testing.T) {
+	logger := newBenchLogger(t)
+	ctx := WithRequestID(t.Context(), "r1")
+	if got := testing.AllocsPerRun(100, func() { logDebug(ctx, logger) }); got != 0 {
+		t.Errorf("got %v allocations, want none", got)
+	}
+}
+
+func BenchmarkDebugOff(b *testing.B) {
+	logger := newBenchLogger(b)
+	ctx := WithRequestID(b.Context(), "r1")
+	b.ReportAllocs()
+	for b.Loop() {
+		logDebug(ctx, logger)
+	}
+}
+
+func logDebug(ctx context.Context, logger *slog.Logger) {
+	logger.LogAttrs(ctx, slog.LevelDebug, "read", slog.String("key", "a/b"), slog.Int64("bytes", 5))
+}
+
+func newBenchLogger(tb testing.TB) *slog.Logger {
+	tb.Helper()
+	logger, err := New(io.Discard, false, LogConfig{Level: "info", Modules: map[string]string{"other": "debug"}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return logger.With(ModuleKey, "storage")
+}
