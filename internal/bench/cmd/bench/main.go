@@ -1,0 +1,137 @@
+// Command bench prints how sreg compares with a floor server and with the Docker registry. It
+// promises the table of docs/performance.md, and writes that file when asked. It must not know how a
+// figure is measured: it reads flags and prints.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"syscall"
+
+	"github.com/sreg-project/sreg/internal/bench"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return
+		}
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) == 2 && args[0] == bench.FloorCommand {
+		return bench.ServeFloor(ctx, args[1])
+	}
+	f, err := parseFlags(args, stderr)
+	if err != nil {
+		return err
+	}
+	results, err := bench.Run(ctx, f.opts)
+	if err != nil {
+		return err
+	}
+	if err := f.print(stdout, results); err != nil {
+		return err
+	}
+	if f.report != "" {
+		if err := bench.WriteReport(f.report, f.opts, results); err != nil {
+			return err
+		}
+	}
+	return verdict(results)
+}
+
+// verdict makes the exit code tell of rows that are missed or failed.
+func verdict(results []bench.Result) error {
+	var bad []string
+	for _, r := range results {
+		if r.Verdict == bench.Missed || r.Verdict == bench.Failed {
+			bad = append(bad, r.ID+" "+string(r.Verdict))
+		}
+	}
+	if len(bad) > 0 {
+		return fmt.Errorf("%d of %d rows: %v", len(bad), len(results), bad)
+	}
+	return nil
+}
+
+type flags struct {
+	opts   bench.Options
+	report string
+	print  func(io.Writer, []bench.Result) error
+}
+
+func parseFlags(args []string, stderr io.Writer) (flags, error) {
+	f := flags{opts: bench.Options{Progress: stderr}}
+	set := flag.NewFlagSet("bench", flag.ContinueOnError)
+	set.SetOutput(stderr)
+	set.StringVar(&f.opts.Sreg, "sreg", "", "the built sreg `binary`")
+	set.StringVar(&f.opts.Peer, "peer", "", "the built `binary` of the Docker registry")
+	set.StringVar(&f.opts.Subject, "subject", "sreg", "what stands in the place of sreg: sreg, or peer or floor to check the bench itself")
+	set.IntVar(&f.opts.Rounds, "rounds", 7, "how often the sides of a row take turns")
+	set.BoolVar(&f.opts.Short, "short", false, "a smoke run of seconds whose figures mean nothing")
+	set.StringVar(&f.opts.Temp, "temp", "", "the `folder` for the servers' data (default the system's)")
+	set.StringVar(&f.report, "write", "", "also write the report to this `file`")
+	only := set.String("only", "", "measure the rows whose id matches this `regexp`")
+	output := set.String("o", "table", "table or json")
+	if err := set.Parse(args); err != nil {
+		return flags{}, err
+	}
+	if err := f.choose(*only, *output); err != nil {
+		return flags{}, err
+	}
+	return f, f.find()
+}
+
+func (f *flags) choose(only, output string) (err error) {
+	printers := map[string]func(io.Writer, []bench.Result) error{"table": bench.WriteTable, "json": bench.WriteJSON}
+	if f.print = printers[output]; f.print == nil {
+		return fmt.Errorf("-o: want table or json, got %q", output)
+	}
+	if f.report != "" && (only != "" || f.opts.Short || f.opts.Subject != "sreg") {
+		return errors.New("-write: the report needs all rows of a full run on sreg: leave -only, -short and -subject out")
+	}
+	if only == "" {
+		return nil
+	}
+	if f.opts.Only, err = regexp.Compile(only); err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
+	return nil
+}
+
+// find makes the paths absolute, as servers run in folders of their own.
+func (f *flags) find() (err error) {
+	if f.opts.Floor, err = os.Executable(); err != nil {
+		return fmt.Errorf("find the floor server: %w", err)
+	}
+	type binary struct {
+		flag string
+		path *string
+	}
+	needed := []binary{{"-peer", &f.opts.Peer}}
+	if f.opts.Subject == "sreg" {
+		needed = append(needed, binary{"-sreg", &f.opts.Sreg})
+	}
+	for _, b := range needed {
+		if *b.path == "" {
+			return fmt.Errorf("%s: want the path of a built binary", b.flag)
+		}
+		if *b.path, err = filepath.Abs(*b.path); err != nil {
+			return fmt.Errorf("%s: %w", b.flag, err)
+		}
+	}
+	return nil
+}

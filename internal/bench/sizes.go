@@ -1,0 +1,47 @@
+package bench
+
+// sizes are the numbers behind the words of the table: how many tags are many, how many operations
+// make a round. A round has a fixed number of operations, enough for the 10 ms ticks of /proc.
+type sizes struct {
+	rounds     int
+	fewTags    int
+	manyTags   int
+	namespaces int
+	referrers  int
+	page       int
+
+	smallBlob  int
+	smallBlobs int
+	largeBlob  int
+	layer      int
+
+	gets        int // small requests a round
+	largeGets   int
+	largePushes int
+	imagePushes int
+	pages       int // cheap listings a round
+	walks       int // listings that cost what is stored, a round
+	parallel    int // pushers and pullers at once
+}
+
+func newSizes(opts Options) sizes {
+	if opts.Short {
+		return sizes{
+			rounds: 1, fewTags: 2, manyTags: 12, namespaces: 12, referrers: 5, page: 10,
+			smallBlob: 16 << 10, smallBlobs: 4, largeBlob: 1 << 20, layer: 4 << 10,
+			gets: 64, largeGets: 2, largePushes: 1, imagePushes: 4, pages: 4, walks: 2, parallel: 4,
+		}
+	}
+	return sizes{
+		rounds: max(opts.Rounds, 1), fewTags: 5, manyTags: 10_000, namespaces: 5_000, referrers: 500, page: 100,
+		smallBlob: 16 << 10, smallBlobs: 64, largeBlob: 100 << 20, layer: 16 << 10,
+		gets: 20_000, largeGets: 20, largePushes: 4, imagePushes: 200, pages: 1_000, walks: 10, parallel: 50,
+	}
+}
+
+// Clients of a row: enough to keep two cores busy, as many as the table says where it says so.
+const (
+	oneClient   = 1
+	someClients = 8
+	manyClients = 32
+)
