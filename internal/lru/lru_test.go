@@ -1,0 +1,66 @@
+package lru
+
+import (
+	"strconv"
+	"sync"
+	"testing"
+)
+
+func TestWhatWasNotUsedForLongestGoesFirst(t *testing.T) {
+	c := New[string, int](3)
+	for i, key := range []string{"a", "b", "c"} {
+		c.Put(key, i, 1)
+	}
+	c.Get("a")
+	c.Put("d", 3, 1)
+	for key, want := range map[string]bool{"a": true, "b": false, "c": true, "d": true} {
+		if _, got := c.Get(key); got != want {
+			t.Errorf("%s is there: got %v, want %v", key, got, want)
+		}
+	}
+}
+
+func TestAValueThatCostsMoreThanTheBudgetIsNotKept(t *testing.T) {
+	c := New[string, int](3)
+	c.Put("a", 1, 1)
+	c.Put("a", 2, 4)
+	if v, ok := c.Get("a"); ok {
+		t.Errorf("got %d, want nothing: the old value must not outlive the new one", v)
+	}
+	if c.cost != 0 {
+		t.Errorf("got cost %d, want 0", c.cost)
+	}
+}
+
+func TestAForgottenKeyGivesItsCostBack(t *testing.T) {
+	c := New[string, int](2)
+	c.Put("a", 1, 2)
+	c.Forget("a")
+	c.Forget("a")
+	c.Put("b", 1, 2)
+	if _, ok := c.Get("b"); !ok {
+		t.Error("b is not there, want it kept in the room that a gave back")
+	}
+}
+
+func TestTheCostStaysWithinTheBudgetUnderConcurrency(t *testing.T) {
+	c := New[string, int](100)
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range 1000 {
+				key := strconv.Itoa((g*7 + i) % 300)
+				c.Put(key, i, int64(i%9))
+				c.Get(key)
+			}
+		})
+	}
+	wg.Wait()
+	var sum int64
+	for e := c.order.Front(); e != nil; e = e.Next() {
+		sum += e.Value.(*entry[string, int]).cost
+	}
+	if sum != c.cost || sum > 100 || len(c.entries) != c.order.Len() {
+		t.Errorf("got cost %d counted and %d summed over %d entries, want equal and at most 100", c.cost, sum, len(c.entries))
+	}
+}
