@@ -1,0 +1,335 @@
+// Package fs keeps the objects of a store as files below one folder.
+// It promises what storage.Store promises on any POSIX file system: what is acknowledged was
+// synced, what changes changes by one rename, and several processes may share the folder.
+// It must never know what its keys mean; folders that should exist from birth are told to it.
+package fs
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/atomicfile"
+	"github.com/sreg-project/sreg/internal/bytesize"
+	"github.com/sreg-project/sreg/internal/lru"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// The folders that are this package's own. No key begins with one of them.
+//
+//	_tmp/<random>              data on its way into an object
+//	_pending/<key>~<random>    prepared objects
+//	_trash/<key>               condemned objects
+//	_uploads/<id>/             session, data, state
+//	_locks/<stripe>            files to flock, never removed
+const (
+	tempDir    = "_tmp"
+	pendingDir = "_pending"
+	trashDir   = "_trash"
+	uploadsDir = "_uploads"
+	locksDir   = "_locks"
+)
+
+const (
+	dirMode  = 0o755
+	fileMode = 0o644
+)
+
+// rememberedKeys bounds what the store remembers to have synced, in entries. Forgetting costs one
+// sync, never safety.
+const rememberedKeys = 16384
+
+// Options are what a Store needs besides its Config.
+type Options struct {
+	// MinFree is the free space, in bytes, below which uploads and drafts are refused.
+	MinFree bytesize.Size
+	// Folders are made when the store is created, so that no write ever has to make and sync them.
+	Folders []string
+}
+
+// Store is a storage.Store on a folder. New makes one.
+type Store struct {
+	root    string
+	sync    bool
+	minFree int64
+	folders []string
+
+	stripes stripes
+	syncs   dirSyncs
+	durable *lru.Cache[string, fileID]      // keys that this process has made durable
+	dirs    *lru.Cache[string, struct{}]    // folders that this process has made durable, up to the root
+	names   *lru.Cache[string, cachedNames] // sorted names of the folders listed last
+	boot    string
+}
+
+// New opens the store below cfg.Root and creates nothing: a folder that does not exist yet is an
+// empty store until Create makes it.
+func New(cfg Config, opts Options) (*Store, error) {
+	root, err := filepath.Abs(cfg.Root)
+	if err != nil {
+		return nil, fmt.Errorf("find folder %s: %w", cfg.Root, err)
+	}
+	// A root that is a symbolic link is followed once: its target's parent is what gets synced.
+	if resolved, err := filepath.EvalSymlinks(root); err == nil {
+		root = resolved
+	}
+	info, err := os.Stat(root)
+	switch {
+	case err == nil && !info.IsDir():
+		return nil, fmt.Errorf("open store %s: it is a file, want a folder", root)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	s := &Store{
+		root: root, sync: cfg.Sync, minFree: int64(opts.MinFree), folders: opts.Folders, boot: bootID(),
+		durable: lru.New[string, fileID](rememberedKeys),
+		dirs:    lru.New[string, struct{}](rememberedKeys),
+		names:   lru.New[string, cachedNames](namesBudget),
+	}
+	s.stripes.dir = filepath.Join(root, locksDir)
+	return s, nil
+}
+
+// Root is the absolute folder that the store lies in, for start lines and locks.
+func (s *Store) Root() string { return s.root }
+
+// Create makes the folders of an empty store, durably. It may be called again at any time.
+func (s *Store) Create(context.Context) error {
+	dirs := []string{tempDir, pendingDir, trashDir, uploadsDir, locksDir}
+	if _, err := os.Stat(filepath.Join(s.root, locksDir)); err != nil {
+		if err := s.refuseForeign(); err != nil {
+			return err
+		}
+	}
+	made := map[string]bool{}
+	for _, dir := range append(dirs, s.folders...) {
+		if err := s.makeDir(filepath.Join(s.root, dir), made); err != nil {
+			return err
+		}
+	}
+	// Each folder that got an entry is synced once, however many it got.
+	for parent := range made {
+		if err := s.syncPath(parent); err != nil {
+			return fmt.Errorf("create store: %w", err)
+		}
+	}
+	return s.checkMask()
+}
+
+// refuseForeign keeps a mistyped folder that holds something else from becoming a store.
+func (s *Store) refuseForeign() error {
+	entries, err := os.ReadDir(s.root)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("create store: %w", err)
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); name != "lost+found" && !strings.HasPrefix(name, "_") && !strings.HasPrefix(name, ".") {
+			return fmt.Errorf("create store in %s: it holds %q and is no sreg store; choose an empty folder", s.root, name)
+		}
+	}
+	return nil
+}
+
+// makeDir makes a folder and those above it, and notes each parent that got a new entry.
+func (s *Store) makeDir(path string, made map[string]bool) error {
+	err := os.Mkdir(path, dirMode)
+	switch {
+	case err == nil:
+		made[filepath.Dir(path)] = true
+		return nil
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path):
+		return fmt.Errorf("create store: %w", failure(err))
+	}
+	if err := s.makeDir(filepath.Dir(path), made); err != nil {
+		return err
+	}
+	return s.makeDir(path, made)
+}
+
+// checkMask finds a umask that would hide the store's files from the store itself.
+func (s *Store) checkMask() error {
+	path := filepath.Join(s.root, tempDir, randomName())
+	if err := os.Mkdir(path, dirMode); err != nil {
+		return fmt.Errorf("write to store: %w", failure(err))
+	}
+	defer os.Remove(path)
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("write to store: %w", err)
+	}
+	if info.Mode().Perm()&0o700 != 0o700 {
+		return fmt.Errorf("write to store %s: the umask takes the owner's own rights (a new folder got mode %04o); set umask 022", s.root, info.Mode().Perm())
+	}
+	return nil
+}
+
+// Probe writes a temporary file, reads it back and removes it.
+func (s *Store) Probe(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	want := randomName()
+	path := filepath.Join(s.root, tempDir, want)
+	if err := os.WriteFile(path, []byte(want), fileMode); err != nil {
+		return fmt.Errorf("probe store: %w", failure(err))
+	}
+	defer os.Remove(path)
+	got, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("probe store: %w", err)
+	}
+	if string(got) != want {
+		return fmt.Errorf("probe store: read back %d other bytes than were written", len(got))
+	}
+	return nil
+}
+
+// Sweep removes temporary files and drafts whose writers are gone, and what is left of sessions
+// that have lost their label.
+func (s *Store) Sweep(ctx context.Context, olderThan time.Duration) (int, error) {
+	limit := time.Now().Add(-olderThan)
+	removed := 0
+	for _, dir := range []string{tempDir, pendingDir} {
+		err := filepath.WalkDir(filepath.Join(s.root, dir), func(path string, entry fs.DirEntry, err error) error {
+			if err := errors.Join(skipGone(err), ctx.Err()); err != nil || entry == nil || entry.IsDir() {
+				return err
+			}
+			info, err := entry.Info()
+			if err != nil || info.ModTime().After(limit) {
+				return skipGone(err)
+			}
+			if err := os.Remove(path); err != nil {
+				return skipGone(err)
+			}
+			removed++
+			return nil
+		})
+		if err != nil {
+			return removed, fmt.Errorf("sweep store: %w", err)
+		}
+	}
+	orphans, err := s.sweepSessions(limit)
+	return removed + orphans, err
+}
+
+// Close lets go of the lock files.
+func (s *Store) Close() error { return s.stripes.close() }
+
+// path is where the live object of a key lies.
+func (s *Store) path(key string) string { return s.root + "/" + key }
+
+// trash is where the condemned object of a key lies.
+func (s *Store) trash(key string) string { return s.root + "/" + trashDir + "/" + key }
+
+// check refuses a key that could leave the root or meet this package's own folders.
+func check(key string) error {
+	rest := key
+	for first := true; ; first = false {
+		part, after, more := strings.Cut(rest, "/")
+		if part == "" || part == "." || part == ".." || len(part) > 255 || strings.IndexByte(part, 0) >= 0 {
+			return fmt.Errorf("%w: %q", storage.ErrKey, key)
+		}
+		if first && reserved(part) {
+			return fmt.Errorf("%w: %q is the store's own", storage.ErrKey, key)
+		}
+		if !more {
+			return nil
+		}
+		rest = after
+	}
+}
+
+func reserved(name string) bool {
+	switch name {
+	case tempDir, pendingDir, trashDir, uploadsDir, locksDir:
+		return true
+	}
+	return false
+}
+
+// failure gives an error of the operating system the name that callers branch on.
+func failure(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("%w: %w", storage.ErrNoSpace, err)
+	case gone(err):
+		return fmt.Errorf("%w: %w", storage.ErrNotExist, err)
+	}
+	return err
+}
+
+// gone says that a path leads nowhere. A file where a folder was expected counts: two keys would
+// have to be prefixes of each other for it, and neither names the other.
+func gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
+
+func skipGone(err error) error {
+	if gone(err) {
+		return nil
+	}
+	return err
+}
+
+// randomName is a name that no other writer picks: 128 random bits.
+func randomName() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// bootID tells one run of the machine from the next, and is empty where that is not to be known:
+// then no state of a session outlives the process.
+func bootID() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "process-" + randomName()
+	}
+	return strings.TrimSpace(string(id))
+}
+
+// write makes a temporary file that holds data and is synced, and returns where it lies.
+func (s *Store) write(data []byte) (path string, id fileID, err error) {
+	f, err := atomicfile.Create(s.root+"/"+tempDir, fileMode)
+	if err != nil {
+		return "", id, err
+	}
+	defer func() {
+		err = errors.Join(err, f.Close())
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	if _, err := f.Write(data); err != nil {
+		return "", id, err
+	}
+	// Sync before the rename: the name must never lead to bytes that a power cut can take.
+	if err := s.syncFile(f); err != nil {
+		return "", id, err
+	}
+	id, err = identify(f)
+	return f.Name(), id, err
+}
+
+func (s *Store) syncFile(f *os.File) error {
+	if !s.sync {
+		return nil
+	}
+	return atomicfile.Sync(f)
+}
+
+var _ storage.Store = (*Store)(nil)
+var _ io.ReadSeekCloser = (*os.File)(nil)

@@ -1,0 +1,157 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// Condemn renames the file to the trash. It is not synced: a condemnation that a crash undoes is
+// made again by the next run.
+func (s *Store) Condemn(ctx context.Context, key string) error {
+	if err := errors.Join(ctx.Err(), check(key)); err != nil {
+		return err
+	}
+	if _, err := statFile(s.path(key)); gone(err) {
+		// Already condemned, or gone, or just being revived: Stat tells.
+		_, err := s.Stat(ctx, key)
+		return err
+	}
+	trash := s.trash(key)
+	err := os.Rename(s.path(key), trash)
+	if gone(err) {
+		if err := os.MkdirAll(filepath.Dir(trash), dirMode); err != nil {
+			return fmt.Errorf("condemn object: %w", failure(err))
+		}
+		err = os.Rename(s.path(key), trash)
+	}
+	if gone(err) {
+		_, err := s.Stat(ctx, key) // another collector was faster
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("condemn object: %w", failure(err))
+	}
+	return nil
+}
+
+// Revive renames the file back unless it is live, and syncs its folder unless this process has.
+// It looks three times, as a reader does, because others may move the file meanwhile.
+func (s *Store) Revive(ctx context.Context, key string) (storage.Info, error) {
+	if err := errors.Join(ctx.Err(), check(key)); err != nil {
+		return storage.Info{}, err
+	}
+	for range 3 {
+		st, err := statFile(s.path(key))
+		if err == nil {
+			id := idOf(&st)
+			if known, ok := s.durable.Get(key); !ok || known != id {
+				err = s.makeDurable(key, id)
+			}
+			if err != nil {
+				return storage.Info{}, fmt.Errorf("revive object: %w", err)
+			}
+			return infoOf(&st, storage.Live), nil
+		}
+		if !gone(err) {
+			return storage.Info{}, fmt.Errorf("revive object: %w", err)
+		}
+		s.durable.Forget(key)
+		if err := renameNew(s.trash(key), s.path(key)); err != nil && !gone(err) && !errors.Is(err, fs.ErrExist) {
+			return storage.Info{}, fmt.Errorf("revive object: %w", failure(err))
+		}
+	}
+	return storage.Info{}, fmt.Errorf("revive object: %w", storage.ErrNotExist)
+}
+
+// makeDurable syncs the folder of a live object that somebody else may have written, and the
+// folders above it.
+func (s *Store) makeDurable(key string, id fileID) error {
+	if err := s.ensureDir(filepath.Dir(s.path(key))); err != nil {
+		return err
+	}
+	return s.settle(key, id)
+}
+
+// Destroy unlinks the file in the trash. Not synced: a file that a crash brings back to the trash
+// is destroyed by the next run.
+func (s *Store) Destroy(ctx context.Context, key string) error {
+	if err := errors.Join(ctx.Err(), check(key)); err != nil {
+		return err
+	}
+	if err := os.Remove(s.trash(key)); err != nil {
+		return fmt.Errorf("destroy object: %w", failure(err))
+	}
+	return nil
+}
+
+// Condemned walks the trash. A file is there since its change time, which the rename set.
+func (s *Store) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Departed, error] {
+	return func(yield func(storage.Departed, error) bool) {
+		s.walk(ctx, trashDir, prefix, func(key, path string) bool {
+			st, err := statFile(path)
+			if gone(err) {
+				return true
+			}
+			return yield(storage.Departed{Key: key, Size: st.Size, Since: time.Unix(0, st.Ctim.Nano())}, err)
+		}, func(err error) { yield(storage.Departed{}, err) })
+	}
+}
+
+// Drafts walks what is pending.
+func (s *Store) Drafts(ctx context.Context, prefix string) iter.Seq2[storage.Draft, error] {
+	return func(yield func(storage.Draft, error) bool) {
+		s.walk(ctx, pendingDir, prefix, func(key, path string) bool {
+			data, err := os.ReadFile(path)
+			if gone(err) {
+				return true // published or discarded meanwhile
+			}
+			st, err := statFile(path)
+			if gone(err) {
+				return true
+			}
+			key, _, _ = cutLast(key, "~")
+			return yield(storage.Draft{Key: key, Data: data, At: time.Unix(0, st.Mtim.Nano())}, err)
+		}, func(err error) { yield(storage.Draft{}, err) })
+	}
+}
+
+// walk visits the files of one of the store's own folders until visit says no. A failure is
+// reported once and ends it.
+func (s *Store) walk(ctx context.Context, dir, prefix string, visit func(key, path string) bool, fail func(error)) {
+	top := s.root + "/" + dir
+	if prefix != "" {
+		if err := check(prefix); err != nil {
+			fail(err)
+			return
+		}
+		top += "/" + prefix
+	}
+	err := filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
+		if err := errors.Join(skipGone(err), ctx.Err()); err != nil || entry == nil || entry.IsDir() {
+			return err
+		}
+		if !visit(strings.TrimPrefix(path, s.root+"/"+dir+"/"), path) {
+			return fs.SkipAll
+		}
+		return nil
+	})
+	if err != nil {
+		fail(fmt.Errorf("walk %s: %w", dir, err))
+	}
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}

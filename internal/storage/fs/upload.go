@@ -1,0 +1,367 @@
+package fs
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// The files of a session. None of them is ever synced before the commit: a session need not
+// survive the machine.
+const (
+	sessionFile = "session" // the label; also what the writer holds by flock
+	dataFile    = "data"
+	stateFile   = "state" // see packState
+)
+
+// copyBuffer is how much of a body is read at once, in bytes: enough that system calls do not count,
+// little enough that many uploads at once stay small.
+const copyBuffer = 256 << 10
+
+// roomEvery is how many bytes of an append may pass between two looks at the free space.
+const roomEvery = 64 << 20
+
+var buffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
+
+// CreateUpload makes the session's folder and label.
+func (s *Store) CreateUpload(ctx context.Context, id string, label []byte) error {
+	if err := errors.Join(ctx.Err(), checkID(id), s.roomy()); err != nil {
+		return err
+	}
+	dir := s.session(id)
+	if err := os.Mkdir(dir, dirMode); err != nil {
+		return fmt.Errorf("create upload: %w", failure(err))
+	}
+	if err := os.WriteFile(dir+"/"+sessionFile, label, fileMode); err != nil {
+		os.RemoveAll(dir)
+		return fmt.Errorf("create upload: %w", failure(err))
+	}
+	return nil
+}
+
+// OpenUpload holds the session's own file by flock. When the lock is there the name must still lead
+// to the file: the writer before may have ended the session.
+func (s *Store) OpenUpload(ctx context.Context, id string) (storage.Upload, error) {
+	if err := errors.Join(ctx.Err(), checkID(id)); err != nil {
+		return nil, err
+	}
+	u := &upload{s: s, dir: s.session(id)}
+	var err error
+	if u.held, err = os.Open(u.dir + "/" + sessionFile); err != nil {
+		return nil, fmt.Errorf("open upload: %w", failure(err))
+	}
+	if err := u.hold(ctx); err != nil {
+		u.held.Close()
+		return nil, fmt.Errorf("open upload: %w", failure(err))
+	}
+	return u, nil
+}
+
+// StatUpload reads label and size without the lock.
+func (s *Store) StatUpload(ctx context.Context, id string) (storage.Session, []byte, error) {
+	if err := errors.Join(ctx.Err(), checkID(id)); err != nil {
+		return storage.Session{}, nil, err
+	}
+	dir := s.session(id)
+	label, err := os.ReadFile(dir + "/" + sessionFile)
+	if err != nil {
+		return storage.Session{}, nil, fmt.Errorf("stat upload: %w", failure(err))
+	}
+	session := storage.Session{ID: id}
+	if st, err := statFile(dir + "/" + sessionFile); err == nil {
+		session.Begun = time.Unix(0, st.Mtim.Nano())
+	}
+	if st, err := statFile(dir + "/" + dataFile); err == nil {
+		session.Size = st.Size
+	}
+	return session, label, nil
+}
+
+// ListUploads reads the folder of the sessions.
+func (s *Store) ListUploads(ctx context.Context) iter.Seq2[storage.Session, error] {
+	return func(yield func(storage.Session, error) bool) {
+		names, err := readNames(s.root + "/" + uploadsDir)
+		if err != nil && !gone(err) {
+			yield(storage.Session{}, fmt.Errorf("list uploads: %w", err))
+			return
+		}
+		for i := range names.len() {
+			id := names.at(i)
+			session, _, err := s.StatUpload(ctx, id[:len(id)-1]) // a folder, so it ends in a slash
+			if errors.Is(err, storage.ErrNotExist) {
+				continue
+			}
+			if !yield(session, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// sweepSessions removes folders whose label is gone: their writer was killed between two removals.
+func (s *Store) sweepSessions(limit time.Time) (removed int, err error) {
+	entries, err := os.ReadDir(s.root + "/" + uploadsDir)
+	if err := skipGone(err); err != nil {
+		return 0, fmt.Errorf("sweep uploads: %w", err)
+	}
+	for _, entry := range entries {
+		dir := s.session(entry.Name())
+		info, err := entry.Info()
+		if err != nil || info.ModTime().After(limit) {
+			continue
+		}
+		if _, err := os.Stat(dir + "/" + sessionFile); !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			return removed, fmt.Errorf("sweep uploads: %w", err)
+		}
+		removed++
+	}
+	return removed, nil
+}
+
+func (s *Store) session(id string) string { return s.root + "/" + uploadsDir + "/" + id }
+
+func checkID(id string) error {
+	if id == "" || len(id) > 128 {
+		return fmt.Errorf("%w: upload id of %d bytes", storage.ErrNotExist, len(id))
+	}
+	for _, c := range []byte(id) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
+		if !letter {
+			return fmt.Errorf("%w: upload id %q", storage.ErrNotExist, id)
+		}
+	}
+	return nil
+}
+
+// upload is a session that this writer holds.
+type upload struct {
+	s     *Store
+	dir   string
+	held  *os.File // the label's file, locked
+	label []byte
+	data  *os.File // nil until there is something to append to
+	size  int64
+	ended bool // committed or cancelled
+}
+
+func (u *upload) hold(ctx context.Context) error {
+	if err := flock(ctx, u.held); err != nil {
+		return err
+	}
+	held, err := identify(u.held)
+	if err != nil {
+		return err
+	}
+	st, err := statFile(u.dir + "/" + sessionFile)
+	if err != nil {
+		return err
+	}
+	if idOf(&st) != held {
+		return storage.ErrNotExist
+	}
+	if u.label, err = io.ReadAll(u.held); err != nil {
+		return err
+	}
+	if st, err := statFile(u.dir + "/" + dataFile); err == nil {
+		u.size = st.Size
+	}
+	return nil
+}
+
+func (u *upload) Label() []byte { return u.label }
+
+func (u *upload) Size() int64 { return u.size }
+
+// Append writes at the end of the data. A piece that could be written in part only is cut off
+// again, so that the size always says what is there.
+func (u *upload) Append(ctx context.Context, r io.Reader) (n int64, err error) {
+	if err := errors.Join(ctx.Err(), u.s.roomy(), u.openData()); err != nil {
+		return 0, err
+	}
+	buf := buffers.Get().(*[copyBuffer]byte)
+	defer buffers.Put(buf)
+	room := int64(roomEvery)
+	for {
+		got, readErr := r.Read(buf[:])
+		if got > 0 {
+			if err := u.write(buf[:got]); err != nil {
+				return n, fmt.Errorf("append to upload: %w", failure(err))
+			}
+			n += int64(got)
+		}
+		if errors.Is(readErr, io.EOF) {
+			return n, nil
+		}
+		if readErr != nil {
+			return n, readErr
+		}
+		if n >= room {
+			room += roomEvery
+			if err := errors.Join(ctx.Err(), u.s.roomy()); err != nil {
+				return n, err
+			}
+		}
+	}
+}
+
+func (u *upload) write(b []byte) error {
+	if _, err := u.data.WriteAt(b, u.size); err != nil {
+		return errors.Join(err, u.data.Truncate(u.size))
+	}
+	u.size += int64(len(b))
+	return nil
+}
+
+func (u *upload) openData() (err error) {
+	if u.data != nil {
+		return nil
+	}
+	u.data, err = os.OpenFile(u.dir+"/"+dataFile, os.O_RDWR|os.O_CREATE, fileMode)
+	if err != nil {
+		return fmt.Errorf("open upload data: %w", failure(err))
+	}
+	return nil
+}
+
+// Content opens the data for reading.
+func (u *upload) Content(ctx context.Context) (io.ReadCloser, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(u.dir + "/" + dataFile)
+	if gone(err) {
+		return io.NopCloser(bytes.NewReader(nil)), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read upload: %w", err)
+	}
+	return f, nil
+}
+
+// State reads what was saved. What a crash of the machine may have parted from the data, or torn,
+// is not given back.
+func (u *upload) State() []byte {
+	packed, err := os.ReadFile(u.dir + "/" + stateFile)
+	if err != nil {
+		return nil
+	}
+	return unpackState(packed, u.s.boot, u.size)
+}
+
+// SaveState writes the state beside the data.
+func (u *upload) SaveState(_ context.Context, state []byte) error {
+	err := os.WriteFile(u.dir+"/"+stateFile, packState(state, u.s.boot, u.size), fileMode)
+	if err != nil {
+		return fmt.Errorf("save upload state: %w", failure(err))
+	}
+	return nil
+}
+
+// packState puts before the state: a digest of all that follows, the size of the data, the run of
+// the machine.
+func packState(state []byte, boot string, size int64) []byte {
+	body := binary.BigEndian.AppendUint64(nil, uint64(size))
+	body = binary.BigEndian.AppendUint16(body, uint16(len(boot)))
+	body = append(append(body, boot...), state...)
+	sum := sha256.Sum256(body)
+	return append(sum[:], body...)
+}
+
+func unpackState(packed []byte, boot string, size int64) []byte {
+	if len(packed) < sha256.Size {
+		return nil
+	}
+	body := packed[sha256.Size:]
+	sum := sha256.Sum256(body)
+	want := packState(nil, boot, size)[sha256.Size:]
+	if !bytes.Equal(sum[:], packed[:sha256.Size]) || !bytes.HasPrefix(body, want) {
+		return nil
+	}
+	return body[len(want):]
+}
+
+// Commit syncs the data, renames it to its key, syncs the folder, and only then removes the
+// session: a crash before the rename leaves a session that can go on.
+func (u *upload) Commit(ctx context.Context, key string) (storage.Info, error) {
+	if err := errors.Join(ctx.Err(), check(key), u.openData()); err != nil {
+		return storage.Info{}, err
+	}
+	info, err := u.commit(key)
+	if err != nil {
+		return storage.Info{}, fmt.Errorf("commit upload: %w", failure(err))
+	}
+	u.ended = true
+	u.remove()
+	return info, nil
+}
+
+func (u *upload) commit(key string) (storage.Info, error) {
+	path := u.s.path(key)
+	if err := u.s.ensureDir(filepath.Dir(path)); err != nil {
+		return storage.Info{}, err
+	}
+	// Sync before the rename: under the final name the bytes must be whole, whatever happens.
+	if err := u.s.syncFile(u.data); err != nil {
+		return storage.Info{}, err
+	}
+	if err := os.Rename(u.dir+"/"+dataFile, path); err != nil {
+		return storage.Info{}, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(u.data.Fd()), &st); err != nil {
+		return storage.Info{}, err
+	}
+	return infoOf(&st, storage.Live), u.s.settle(key, idOf(&st))
+}
+
+// Cancel removes the session.
+func (u *upload) Cancel(context.Context) error {
+	u.ended = true
+	if err := os.Remove(u.dir + "/" + sessionFile); skipGone(err) != nil {
+		return fmt.Errorf("cancel upload: %w", err)
+	}
+	u.remove()
+	return nil
+}
+
+// remove takes away what is left of an ended session, its label first: from then on nobody can open
+// it. What a crash leaves behind is swept.
+func (u *upload) remove() {
+	for _, name := range []string{sessionFile, dataFile, stateFile} {
+		// Nothing depends on these files any more; Sweep has the last word.
+		_ = unix.Unlink(u.dir + "/" + name)
+	}
+	_ = unix.Rmdir(u.dir)
+}
+
+// Close lets the next writer in.
+func (u *upload) Close() error {
+	if u.held == nil {
+		return nil
+	}
+	err := u.held.Close() // which gives up the flock
+	u.held = nil
+	if u.data != nil {
+		err = errors.Join(err, u.data.Close())
+	}
+	return err
+}
+
+var _ storage.Upload = (*upload)(nil)
