@@ -17,7 +17,7 @@ import (
 type Config struct {
 	MaxManifestSize    bytesize.Size `mapstructure:"max_manifest_size" min:"1" doc:"The largest manifest that is taken; a larger one is answered 413."`
 	MaxBlobSize        bytesize.Size `mapstructure:"max_blob_size" min:"1" doc:"The largest blob that is taken; a larger one is answered 413."`
-	UploadTTL          time.Duration `mapstructure:"upload_ttl" min:"1" doc:"How long an unfinished upload is kept after its last byte."`
+	UploadTTL          time.Duration `mapstructure:"upload_ttl" min:"1" doc:"How long an unfinished upload is kept after it began; then it answers 404 and its bytes go."`
 	MissingReferences  string        `mapstructure:"missing_references" enum:"reject,allow" doc:"What happens to a manifest that names what is not there."`
 	UnlistedNamespaces string        `mapstructure:"unlisted_namespaces" enum:"allow,deny" doc:"What happens to namespaces under no configured repository."`
 	ReadOnly           bool          `mapstructure:"read_only" doc:"Whether pushes and deletes are refused."`

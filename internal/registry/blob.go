@@ -1,0 +1,136 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// Blob is a blob of a namespace, open for reading. The caller closes Content.
+type Blob struct {
+	Content  io.ReadSeekCloser // on a filesystem an *os.File
+	Size     int64             // bytes
+	StoredAt time.Time
+}
+
+// OpenBlob opens a blob for a pull (spec: Pulling blobs). It promises nothing beyond the bytes.
+func (r *Registry) OpenBlob(ctx context.Context, ns oci.Name, d oci.Digest) (Blob, error) {
+	if err := r.admit(ns); err != nil {
+		return Blob{}, err
+	}
+	if _, err := r.metadata.Stat(ctx, linkKey(ns, d)); err != nil {
+		return Blob{}, r.blobError(ns, d, err)
+	}
+	content, info, err := r.blobs.Open(ctx, blobKey(d))
+	if err != nil {
+		return Blob{}, r.blobError(ns, d, err)
+	}
+	return Blob{Content: content, Size: info.Size, StoredAt: info.ModTime}, nil
+}
+
+// StatBlob describes a blob (spec: Checking if content exists in the registry). It is a promise: a
+// client that hears that the blob is there will not push it, so what was condemned is revived.
+func (r *Registry) StatBlob(ctx context.Context, ns oci.Name, d oci.Digest) (Blob, error) {
+	if err := r.admit(ns); err != nil {
+		return Blob{}, err
+	}
+	for range attempts {
+		link, err := r.metadata.Stat(ctx, linkKey(ns, d))
+		if err != nil {
+			return Blob{}, r.blobError(ns, d, err)
+		}
+		info, err := r.blobs.Stat(ctx, blobKey(d))
+		if err != nil {
+			return Blob{}, r.blobError(ns, d, err)
+		}
+		if link.State == storage.Live && info.State == storage.Live {
+			return Blob{Size: info.Size, StoredAt: info.ModTime}, nil
+		}
+		if err := r.holdBlob(ctx, ns, d); err != nil {
+			return Blob{}, r.blobError(ns, d, err)
+		}
+	}
+	return Blob{}, fmt.Errorf("stat blob %s in %s: %w", d, ns, ErrDisturbed)
+}
+
+// MountBlob gives a namespace the blob of another one (spec: Mounting a blob from another
+// repository). ErrBlobUnknown says that from does not hold it; then the client uploads.
+func (r *Registry) MountBlob(ctx context.Context, ns, from oci.Name, d oci.Digest) error {
+	if err := r.admitWrite(ns); err != nil {
+		return err
+	}
+	if err := r.admit(from); err != nil {
+		return err
+	}
+	if _, err := r.metadata.Stat(ctx, linkKey(from, d)); err != nil {
+		return r.blobError(from, d, err)
+	}
+	for range attempts {
+		if _, err := r.blobs.Revive(ctx, blobKey(d)); err != nil {
+			return r.blobError(from, d, err)
+		}
+		if err := r.link(ctx, ns, d); err != nil {
+			return fmt.Errorf("mount blob %s in %s: %w", d, ns, err)
+		}
+		err := r.holdBlob(ctx, ns, d)
+		if !errors.Is(err, storage.ErrNotExist) {
+			return err
+		}
+	}
+	return fmt.Errorf("mount blob %s in %s: %w", d, ns, ErrDisturbed)
+}
+
+// DeleteBlob removes a blob from a namespace (spec: Deleting blobs). The bytes stay for the other
+// namespaces that hold them, and for undo.
+func (r *Registry) DeleteBlob(ctx context.Context, ns oci.Name, d oci.Digest, by string) error {
+	if err := r.admitWrite(ns); err != nil {
+		return err
+	}
+	if _, err := r.metadata.Stat(ctx, linkKey(ns, d)); err != nil {
+		return r.blobError(ns, d, err)
+	}
+	// The undo entry comes first: a crash between the two leaves an entry for something that is
+	// still there, which misleads nobody.
+	if err := r.keepDeleted(ctx, deletedRecord{Kind: "blob", Namespace: ns, Digest: d, By: by}, nil); err != nil {
+		return err
+	}
+	if err := r.metadata.Delete(ctx, linkKey(ns, d), storage.DeleteOptions{}); err != nil {
+		return fmt.Errorf("delete blob %s in %s: %w", d, ns, err)
+	}
+	return nil
+}
+
+// holdBlob makes a blob of a namespace live and durable, the bytes before the link that names them.
+// It creates neither: what is gone is storage.ErrNotExist.
+func (r *Registry) holdBlob(ctx context.Context, ns oci.Name, d oci.Digest) error {
+	if _, err := r.blobs.Revive(ctx, blobKey(d)); err != nil {
+		return err
+	}
+	_, err := r.metadata.Revive(ctx, linkKey(ns, d))
+	return err
+}
+
+// link makes the namespace hold a blob. The caller has made the bytes live, and looks again
+// afterwards.
+func (r *Registry) link(ctx context.Context, ns oci.Name, d oci.Digest) error {
+	key := linkKey(ns, d)
+	_, err := r.metadata.Revive(ctx, key)
+	if errors.Is(err, storage.ErrNotExist) {
+		_, err = r.metadata.Put(ctx, key, nil, storage.PutOptions{})
+	}
+	return err
+}
+
+// blobError says for which blob something failed. A missing link and missing bytes are the same to
+// a client: S2.
+func (r *Registry) blobError(ns oci.Name, d oci.Digest, err error) error {
+	if errors.Is(err, storage.ErrNotExist) {
+		return fmt.Errorf("%w: %s in %s", ErrBlobUnknown, d, ns)
+	}
+	return fmt.Errorf("read blob %s in %s: %w", d, ns, err)
+}

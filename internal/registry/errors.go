@@ -1,0 +1,71 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// What a caller of a Registry branches on. A failure that wraps none of these, nor one of the oci
+// or storage packages, is the store's.
+var (
+	// ErrBlobUnknown says that the namespace does not hold the blob.
+	ErrBlobUnknown = errors.New("blob unknown to namespace")
+	// ErrManifestUnknown says that the namespace has no such tag or revision.
+	ErrManifestUnknown = errors.New("manifest unknown to namespace")
+	// ErrNameUnknown says that nothing was ever pushed to the namespace.
+	ErrNameUnknown = errors.New("namespace unknown")
+	// ErrUnlisted says that the namespace is under no configured repository and must be.
+	ErrUnlisted = errors.New("namespace is under no configured repository")
+	// ErrUploadUnknown says that the namespace has no such session, or that its time is over.
+	ErrUploadUnknown = errors.New("upload unknown to namespace")
+	// ErrUploadBusy says that somebody else writes to the session.
+	ErrUploadBusy = errors.New("another request is writing to this upload")
+	// ErrReadOnly says that the registry takes no writes.
+	ErrReadOnly = errors.New("registry is read-only")
+	// ErrTooLarge says that a blob or manifest is over its limit.
+	ErrTooLarge = errors.New("content is too large")
+	// ErrDigestMismatch says that the content has another digest than the one named.
+	ErrDigestMismatch = errors.New("content does not match its digest")
+	// ErrNoSpace says that a store is full. Nothing of the request remains.
+	ErrNoSpace = storage.ErrNoSpace
+	// ErrBusy says that another process holds a lock of a store for too long.
+	ErrBusy = storage.ErrBusy
+	// ErrDisturbed says that what a push named went away again and again while it was under way.
+	ErrDisturbed = errors.New("what the push named was removed meanwhile")
+)
+
+// ImmutableTagError says that a tag that must not change stands for another manifest.
+type ImmutableTagError struct {
+	Tag oci.Tag
+	Now oci.Digest
+}
+
+func (e *ImmutableTagError) Error() string {
+	return fmt.Sprintf("tag %s is immutable and stands for %s", e.Tag, e.Now)
+}
+
+// MissingError names what a manifest refers to and the namespace does not hold.
+type MissingError struct {
+	Digests []oci.Digest `json:"digests"`
+}
+
+func (e *MissingError) Error() string {
+	names := make([]string, len(e.Digests))
+	for i, d := range e.Digests {
+		names[i] = d.String()
+	}
+	return "manifest names content that the namespace does not hold: " + strings.Join(names, ", ")
+}
+
+// RangeError says that a chunk did not begin at the end of its upload.
+type RangeError struct {
+	Size int64 // bytes that the upload holds: where the next chunk has to begin
+}
+
+func (e *RangeError) Error() string {
+	return fmt.Sprintf("chunk must begin at byte %d, where the upload ends", e.Size)
+}

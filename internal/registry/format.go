@@ -1,0 +1,83 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// formatVersion is the layout that this package writes; see keys.go.
+const formatVersion = 1
+
+// formatRecord is written once, at the birth of a store. The blob store's names the metadata store
+// that it belongs to, so that a mistyped root never makes every blob look unreferenced.
+type formatRecord struct {
+	Format   int    `json:"format"`
+	ID       string `json:"id"`
+	Metadata string `json:"metadata"` // the ID of the metadata store
+}
+
+// Create gives new stores their format. It may be called again at any time.
+func (r *Registry) Create(ctx context.Context) error {
+	metadata, err := birth(ctx, r.metadata, "")
+	if err != nil {
+		return fmt.Errorf("create metadata store: %w", err)
+	}
+	if _, err := birth(ctx, r.blobs, metadata.ID); err != nil {
+		return fmt.Errorf("create blob store: %w", err)
+	}
+	return r.checkFormat(ctx)
+}
+
+// birth writes the format of a store that has none. Of two that are born at once one wins.
+func birth(ctx context.Context, store storage.Store, metadata string) (formatRecord, error) {
+	id := newNonce()
+	if metadata == "" {
+		metadata = id
+	}
+	data, err := json.Marshal(formatRecord{Format: formatVersion, ID: id, Metadata: metadata})
+	if err != nil {
+		return formatRecord{}, err
+	}
+	_, err = store.Put(ctx, formatKey, append(data, '\n'), storage.PutOptions{IfAbsent: true})
+	if err != nil && !errors.Is(err, storage.ErrExists) {
+		return formatRecord{}, err
+	}
+	format, _, err := readFormat(ctx, store)
+	return format, err
+}
+
+func (r *Registry) checkFormat(ctx context.Context) error {
+	metadata, born, err := readFormat(ctx, r.metadata)
+	if err != nil {
+		return fmt.Errorf("metadata store: %w", err)
+	}
+	blobs, blobsBorn, err := readFormat(ctx, r.blobs)
+	if err != nil {
+		return fmt.Errorf("blob store: %w", err)
+	}
+	if blobsBorn && (!born || blobs.Metadata != metadata.ID) {
+		return fmt.Errorf("blob store: it belongs to metadata store %s, and storage.metadata is another one; name the right one", blobs.Metadata)
+	}
+	return nil
+}
+
+func readFormat(ctx context.Context, store storage.Store) (format formatRecord, born bool, err error) {
+	value, err := store.Get(ctx, formatKey)
+	if errors.Is(err, storage.ErrNotExist) {
+		return format, false, nil
+	}
+	if err != nil {
+		return format, false, err
+	}
+	if err := json.Unmarshal(value.Data, &format); err != nil {
+		return format, false, fmt.Errorf("read %s: %w", formatKey, err)
+	}
+	if format.Format > formatVersion {
+		return format, false, fmt.Errorf("it has format %d and this sreg reads up to %d; use a newer sreg", format.Format, formatVersion)
+	}
+	return format, true, nil
+}

@@ -1,0 +1,125 @@
+package registry
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/oci"
+)
+
+// The layout of a store. This file alone builds keys, and only from parsed names.
+//
+//	blob store
+//	  _blobs/<alg>/<2 hex>/<hex>                                 the bytes, immutable
+//	metadata store
+//	  <namespace>/_layers/<alg>/<hex>                            link: the namespace holds the blob; empty
+//	  <namespace>/_manifests/revisions/<alg>/<hex>               revision record, then the manifest
+//	  <namespace>/_manifests/tags/<tag>                          tag record
+//	  <namespace>/_manifests/referrers/<alg>/<hex>/<alg>-<hex>   referrer record, below its subject
+//	  _namespaces/<namespace>                                    the catalog's entry; empty
+//	  _deleted/<namespace>/<time>-<random>                       what was removed, for undo
+//	both
+//	  _format                                                    format record
+//
+// No key is a '/'-prefix of another one: the last component of each is never a folder of another,
+// because namespaces have no component that begins with '_'.
+const (
+	blobsPrefix      = "_blobs"
+	namespacesPrefix = "_namespaces"
+	deletedPrefix    = "_deleted"
+	formatKey        = "_format"
+)
+
+// Folders are the folders of blobs, for a store that makes them once instead of at each push.
+func Folders() []string {
+	var folders []string
+	for _, algorithm := range []oci.Algorithm{oci.SHA256, oci.SHA512} {
+		for i := range 256 {
+			folders = append(folders, fmt.Sprintf("%s/%s/%02x", blobsPrefix, algorithm, i))
+		}
+	}
+	return append(folders, namespacesPrefix, deletedPrefix)
+}
+
+func blobKey(d oci.Digest) string {
+	hex := d.Hex()
+	return blobsPrefix + "/" + string(d.Algorithm()) + "/" + hex[:2] + "/" + hex
+}
+
+func linkKey(ns oci.Name, d oci.Digest) string {
+	return ns.String() + "/_layers/" + string(d.Algorithm()) + "/" + d.Hex()
+}
+
+func revisionKey(ns oci.Name, d oci.Digest) string {
+	return ns.String() + "/_manifests/revisions/" + string(d.Algorithm()) + "/" + d.Hex()
+}
+
+func tagsPrefix(ns oci.Name) string { return ns.String() + "/_manifests/tags" }
+
+func tagKey(ns oci.Name, tag oci.Tag) string { return tagsPrefix(ns) + "/" + escapeTag(tag.String()) }
+
+func referrersPrefix(ns oci.Name, subject oci.Digest) string {
+	return ns.String() + "/_manifests/referrers/" + string(subject.Algorithm()) + "/" + subject.Hex()
+}
+
+func referrerKey(ns oci.Name, subject, referrer oci.Digest) string {
+	return referrersPrefix(ns, subject) + "/" + string(referrer.Algorithm()) + "-" + referrer.Hex()
+}
+
+func namespaceKey(ns oci.Name) string { return namespacesPrefix + "/" + flatten(ns.String()) }
+
+// deletedKey sorts by the time of the removal, which has a fixed width until the year 2286.
+func deletedKey(ns oci.Name, at time.Time, random string) string {
+	return fmt.Sprintf("%s/%s/%019d-%s", deletedPrefix, flatten(ns.String()), at.UnixNano(), random)
+}
+
+// flatten writes a namespace as one component. ".~" cannot occur in a name, and sorts among the
+// other bytes of a name as '/' does.
+func flatten(name string) string { return strings.ReplaceAll(name, "/", ".~") }
+
+func unflatten(component string) (oci.Name, error) {
+	return oci.ParseName(strings.ReplaceAll(component, ".~", "/"))
+}
+
+// escapeTag writes an upper-case letter as '^' and the lower-case one, so that tags which differ by
+// case do not collide on a file system that folds it. '^' sorts behind digits and before '_' and the
+// lower-case letters, as the upper-case letters do, so keys sort as tags do.
+func escapeTag(tag string) string {
+	upper := 0
+	for _, c := range []byte(tag) {
+		if isUpper(c) {
+			upper++
+		}
+	}
+	if upper == 0 {
+		return tag
+	}
+	escaped := make([]byte, 0, len(tag)+upper)
+	for _, c := range []byte(tag) {
+		if isUpper(c) {
+			escaped = append(escaped, '^')
+			c += 'a' - 'A'
+		}
+		escaped = append(escaped, c)
+	}
+	return string(escaped)
+}
+
+func unescapeTag(component string) (oci.Tag, error) {
+	if strings.IndexByte(component, '^') < 0 {
+		return oci.ParseTag(component)
+	}
+	tag := make([]byte, 0, len(component))
+	for i := 0; i < len(component); i++ {
+		c := component[i]
+		if c == '^' && i+1 < len(component) {
+			i++
+			c = component[i] - ('a' - 'A')
+		}
+		tag = append(tag, c)
+	}
+	return oci.ParseTag(string(tag))
+}
+
+func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }

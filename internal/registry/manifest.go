@@ -1,0 +1,298 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// Manifest is a revision as it was pushed. It is shared: nobody changes it.
+type Manifest struct {
+	Digest    oci.Digest
+	MediaType string
+	Content   []byte // byte for byte as it came
+	PushedAt  time.Time
+	By        string
+}
+
+// Push is what a client asks to store: a manifest, and the tags that shall stand for it.
+type Push struct {
+	// Digest is the one that the client named, zero if it named none.
+	Digest oci.Digest
+	// Tags are those of the path and of the query.
+	Tags        []oci.Tag
+	ContentType string
+	Content     []byte
+	By          string
+}
+
+// Pushed says what a push stored.
+type Pushed struct {
+	Digest oci.Digest
+	// Subject is the digest of the manifest that this one refers to, or zero.
+	Subject oci.Digest
+}
+
+// GetManifest finds a manifest by tag or digest (spec: Pulling manifests). It costs one look for
+// each object on the way while the caches hold them.
+func (r *Registry) GetManifest(ctx context.Context, ns oci.Name, ref oci.Reference) (*Manifest, error) {
+	if err := r.admit(ns); err != nil {
+		return nil, err
+	}
+	d := ref.Digest
+	if !ref.IsDigest() {
+		tag, err := r.tag(ctx, ns, ref.Tag)
+		if err != nil {
+			return nil, r.manifestError(ns, ref, err)
+		}
+		d = tag.Digest
+	}
+	m, err := r.revision(ctx, ns, d)
+	if err != nil {
+		// S2: a tag whose manifest is gone reads as absent.
+		return nil, r.manifestError(ns, ref, err)
+	}
+	return m, nil
+}
+
+// PutManifest stores a manifest and its tags (spec: Pushing manifests). Nothing is changed when it
+// returns an error of the oci package, a MissingError or an ImmutableTagError.
+func (r *Registry) PutManifest(ctx context.Context, ns oci.Name, push Push) (Pushed, error) {
+	if err := r.admitWrite(ns); err != nil {
+		return Pushed{}, err
+	}
+	m, d, err := r.parse(push)
+	if err != nil {
+		return Pushed{}, err
+	}
+	for _, tag := range push.Tags {
+		if err := r.mayTag(ctx, ns, tag, d); err != nil {
+			return Pushed{}, err
+		}
+	}
+	pushed := Pushed{Digest: d}
+	if m.Subject != nil {
+		pushed.Subject = m.Subject.Digest
+	}
+	for range attempts {
+		err := r.putManifest(ctx, ns, push, m, d)
+		if !errors.Is(err, storage.ErrNotExist) {
+			return pushed, err
+		}
+	}
+	return Pushed{}, fmt.Errorf("put manifest %s in %s: %w", d, ns, ErrDisturbed)
+}
+
+// parse reads the manifest once, and compares it with the digest that the client named.
+func (r *Registry) parse(push Push) (oci.Manifest, oci.Digest, error) {
+	if limit := int64(r.config.MaxManifestSize); int64(len(push.Content)) > limit {
+		return oci.Manifest{}, oci.Digest{}, fmt.Errorf("%w: manifest of %d bytes, at most %d are taken", ErrTooLarge, len(push.Content), limit)
+	}
+	algorithm := oci.SHA256
+	if !push.Digest.IsZero() {
+		algorithm = push.Digest.Algorithm()
+	}
+	d := oci.DigestOf(algorithm, push.Content)
+	if !push.Digest.IsZero() && d != push.Digest {
+		return oci.Manifest{}, d, fmt.Errorf("%w: got %s, the request named %s", ErrDigestMismatch, d, push.Digest)
+	}
+	m, err := oci.ParseManifest(push.ContentType, push.Content)
+	return m, d, err
+}
+
+// putManifest is one try of the promise rule. storage.ErrNotExist says that something which it
+// rests on went away meanwhile, and that another try may succeed.
+func (r *Registry) putManifest(ctx context.Context, ns oci.Name, push Push, m oci.Manifest, d oci.Digest) error {
+	// 1. Make live and durable what the manifest names.
+	if err := r.holdReferences(ctx, ns, m); err != nil {
+		return err
+	}
+	// 2. Write it, so that only the collector sees it.
+	content, err := packRecord(revisionRecord{MediaType: m.MediaType, PushedAt: r.now().UTC(), By: push.By}, push.Content)
+	if err != nil {
+		return err
+	}
+	draft, err := r.metadata.Prepare(ctx, revisionKey(ns, d), content)
+	if err != nil {
+		return fmt.Errorf("put manifest %s in %s: %w", d, ns, err)
+	}
+	// 3. Look once more at what it names: a collector that began before step 2 did not know of it.
+	if err := r.holdReferences(ctx, ns, m); err != nil {
+		return errors.Join(err, draft.Discard(ctx))
+	}
+	// From here on nobody builds on content that is gone.
+	if err := draft.Publish(ctx); err != nil {
+		return fmt.Errorf("publish manifest %s in %s: %w", d, ns, err)
+	}
+	if err := r.announce(ctx, ns, push, m, d); err != nil {
+		return err
+	}
+	// 4. A delete that ran meanwhile took the revision; then the tags may be gone, too.
+	_, err = r.metadata.Revive(ctx, revisionKey(ns, d))
+	return err
+}
+
+// announce writes what leads to a revision, after the revision: S2.
+func (r *Registry) announce(ctx context.Context, ns oci.Name, push Push, m oci.Manifest, d oci.Digest) error {
+	if err := r.enroll(ctx, ns); err != nil {
+		return err
+	}
+	if m.Subject != nil {
+		if err := r.putReferrer(ctx, ns, m, d, int64(len(push.Content))); err != nil {
+			return err
+		}
+	}
+	value := tagValue{Digest: d, MediaType: m.MediaType, Size: int64(len(push.Content)), PushedAt: r.now().UTC(), By: push.By}
+	for _, tag := range push.Tags {
+		if err := r.putTag(ctx, ns, tag, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holdReferences makes live what a manifest names. What the namespace does not hold is a
+// MissingError, unless missing references are allowed.
+func (r *Registry) holdReferences(ctx context.Context, ns oci.Name, m oci.Manifest) error {
+	var missing []oci.Digest
+	note := func(d oci.Digest, err error) error {
+		if errors.Is(err, storage.ErrNotExist) {
+			missing = append(missing, d)
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("hold %s in %s: %w", d, ns, err)
+		}
+		return nil
+	}
+	for _, blob := range m.Blobs() {
+		if err := note(blob.Digest, r.holdLinked(ctx, ns, blob.Digest)); err != nil {
+			return err
+		}
+	}
+	for _, child := range m.Children() {
+		if err := note(child.Digest, r.holdRevision(ctx, ns, child.Digest, maxDepth)); err != nil {
+			return err
+		}
+	}
+	if len(missing) > 0 && r.config.MissingReferences != "allow" {
+		return &MissingError{Digests: missing}
+	}
+	return nil
+}
+
+// holdLinked is holdBlob for a blob that the namespace may not hold: then its bytes, which may be
+// another namespace's, are left alone.
+func (r *Registry) holdLinked(ctx context.Context, ns oci.Name, d oci.Digest) error {
+	if _, err := r.metadata.Stat(ctx, linkKey(ns, d)); err != nil {
+		return err
+	}
+	return r.holdBlob(ctx, ns, d)
+}
+
+// maxDepth bounds how deep indexes are followed when a condemned one is revived.
+const maxDepth = 16
+
+// holdRevision makes a child of an index live. The content of a live revision is live or about to
+// be; that of a condemned one is revived first, going down.
+func (r *Registry) holdRevision(ctx context.Context, ns oci.Name, d oci.Digest, depth int) error {
+	key := revisionKey(ns, d)
+	info, err := r.metadata.Stat(ctx, key)
+	if err != nil {
+		return err
+	}
+	if info.State == storage.Condemned && depth > 0 {
+		stored, err := r.revision(ctx, ns, d)
+		if err != nil {
+			return err
+		}
+		m, err := oci.ParseManifest(stored.MediaType, stored.Content)
+		if err != nil {
+			return fmt.Errorf("read manifest %s: %w", d, err)
+		}
+		for _, blob := range m.Blobs() {
+			if err := r.holdLinked(ctx, ns, blob.Digest); err != nil && !errors.Is(err, storage.ErrNotExist) {
+				return err
+			}
+		}
+		for _, child := range m.Children() {
+			if err := r.holdRevision(ctx, ns, child.Digest, depth-1); err != nil && !errors.Is(err, storage.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	_, err = r.metadata.Revive(ctx, key)
+	return err
+}
+
+// revision reads a manifest, from the cache while one look shows the same object.
+func (r *Registry) revision(ctx context.Context, ns oci.Name, d oci.Digest) (*Manifest, error) {
+	key := revisionKey(ns, d)
+	return read(ctx, r.metadata, r.revisions, key, func(value storage.Value) (*Manifest, int64, error) {
+		var record revisionRecord
+		content, err := unpackRecord(value.Data, &record)
+		if err != nil {
+			return nil, 0, fmt.Errorf("%s: %w", key, err)
+		}
+		m := &Manifest{Digest: d, MediaType: record.MediaType, Content: content, PushedAt: record.PushedAt, By: record.By}
+		return m, int64(len(value.Data) + len(key)), nil
+	})
+}
+
+// DeleteManifest removes a revision and every tag that stands for it (spec: Deleting manifests).
+// The order is that of the design: the revision, then, while it is still absent, its tags, then its
+// referrer entry. A push of the same manifest that runs meanwhile wins.
+func (r *Registry) DeleteManifest(ctx context.Context, ns oci.Name, d oci.Digest, by string) error {
+	if err := r.admitWrite(ns); err != nil {
+		return err
+	}
+	key := revisionKey(ns, d)
+	stored, err := r.metadata.Get(ctx, key)
+	if err != nil {
+		return r.manifestError(ns, oci.Reference{Digest: d}, err)
+	}
+	if err := r.keepDeleted(ctx, deletedRecord{Kind: "manifest", Namespace: ns, Digest: d, By: by}, stored.Data); err != nil {
+		return err
+	}
+	if err := r.metadata.Delete(ctx, key, storage.DeleteOptions{}); err != nil {
+		return fmt.Errorf("delete manifest %s in %s: %w", d, ns, err)
+	}
+	if err := r.deleteTagsOf(ctx, ns, d, by); err != nil {
+		return err
+	}
+	return r.deleteReferrerOf(ctx, ns, d, stored.Data)
+}
+
+// absent says whether a revision is still gone. It reads the store, never a cache.
+func (r *Registry) absent(ctx context.Context, ns oci.Name, d oci.Digest) (bool, error) {
+	_, err := r.metadata.Stat(ctx, revisionKey(ns, d))
+	if errors.Is(err, storage.ErrNotExist) {
+		return true, nil
+	}
+	return false, err
+}
+
+func (r *Registry) manifestError(ns oci.Name, ref oci.Reference, err error) error {
+	if errors.Is(err, storage.ErrNotExist) {
+		return fmt.Errorf("%w: %s in %s", ErrManifestUnknown, ref, ns)
+	}
+	return fmt.Errorf("read manifest %s in %s: %w", ref, ns, err)
+}
+
+// keepDeleted writes what is about to be removed where undo finds it.
+func (r *Registry) keepDeleted(ctx context.Context, record deletedRecord, content []byte) error {
+	record.DeletedAt = r.now().UTC()
+	packed, err := packRecord(record, content)
+	if err != nil {
+		return err
+	}
+	key := deletedKey(record.Namespace, record.DeletedAt, newNonce())
+	if _, err := r.metadata.Put(ctx, key, packed, storage.PutOptions{}); err != nil {
+		return fmt.Errorf("keep %s for undo: %w", record.Kind, err)
+	}
+	return nil
+}

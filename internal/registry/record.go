@@ -1,0 +1,92 @@
+package registry
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/oci"
+)
+
+// formerTags is how many former values a tag's record keeps.
+const formerTags = 10
+
+// The records. Times that decide anything are in them, never only a file's mtime: a restored backup
+// must not change what retention keeps.
+type (
+	// revisionRecord stands before the bytes of a manifest.
+	revisionRecord struct {
+		MediaType string    `json:"media_type"`
+		PushedAt  time.Time `json:"pushed_at"`
+		By        string    `json:"by,omitempty"`
+	}
+
+	// tagRecord is the content of a tag's link. Nonce makes each write differ from every other one,
+	// so that a deleter which judged an earlier write cannot take this one for it.
+	tagRecord struct {
+		tagValue
+		Nonce  string     `json:"nonce"`
+		Former []tagValue `json:"former,omitempty"` // the last first
+	}
+
+	tagValue struct {
+		Digest    oci.Digest `json:"digest"`
+		MediaType string     `json:"media_type"`
+		Size      int64      `json:"size"` // bytes of the manifest
+		PushedAt  time.Time  `json:"pushed_at"`
+		By        string     `json:"by,omitempty"`
+	}
+
+	// referrerRecord is one entry of a subject's referrers.
+	referrerRecord struct {
+		Descriptor oci.Descriptor `json:"descriptor"`
+		Nonce      string         `json:"nonce"`
+	}
+
+	// deletedRecord says what was removed; the content of the object that went stands behind it.
+	deletedRecord struct {
+		Kind      string     `json:"kind"` // manifest, tag, blob
+		Namespace oci.Name   `json:"namespace"`
+		Tag       string     `json:"tag,omitempty"`
+		Digest    oci.Digest `json:"digest"`
+		DeletedAt time.Time  `json:"deleted_at"`
+		By        string     `json:"by,omitempty"`
+	}
+
+	// sessionLabel is what an upload session keeps beside its bytes.
+	sessionLabel struct {
+		Namespace oci.Name      `json:"namespace"`
+		Algorithm oci.Algorithm `json:"algorithm"`
+		Begun     time.Time     `json:"begun"`
+		By        string        `json:"by,omitempty"`
+	}
+)
+
+// packRecord writes a record as one line of JSON, then the content that it describes.
+func packRecord(record any, content []byte) ([]byte, error) {
+	line, err := json.Marshal(record)
+	if err != nil {
+		return nil, fmt.Errorf("write record: %w", err)
+	}
+	packed := make([]byte, 0, len(line)+1+len(content))
+	packed = append(packed, line...)
+	packed = append(packed, '\n')
+	return append(packed, content...), nil
+}
+
+// unpackRecord reads what packRecord wrote and returns the content, which it does not copy.
+func unpackRecord(packed []byte, record any) ([]byte, error) {
+	line, content, found := bytes.Cut(packed, []byte{'\n'})
+	if !found {
+		return nil, fmt.Errorf("read record: no end of line in %d bytes", len(packed))
+	}
+	if err := json.Unmarshal(line, record); err != nil {
+		return nil, fmt.Errorf("read record: %w", err)
+	}
+	return content, nil
+}
+
+// newNonce is a value that no other write has.
+func newNonce() string { return rand.Text() }

@@ -1,0 +1,115 @@
+// Package registry is the core: blobs, uploads, manifests, tags, referrers and listings of OCI
+// namespaces, kept in a blob store and a metadata store.
+// It promises the storage invariants S1 to S7 of docs/architecture.md: what it acknowledges is
+// whole, durable and findable, beside a collector and other replicas on the same stores.
+// It must not know HTTP, the config file, or who asks: "by" is a word that it only writes down.
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/lock"
+	"github.com/sreg-project/sreg/internal/lru"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// The budgets of the caches, in bytes. What they hold is validated by one look at the store at each
+// use.
+const (
+	manifestBudget = 32 << 20
+	tagBudget      = 8 << 20
+	referrerBudget = 16 << 20
+)
+
+// Options are what a Registry is made of. Blobs and Metadata may be one store.
+type Options struct {
+	Blobs        storage.Store
+	Metadata     storage.Store
+	Locks        lock.Locker
+	Config       Config
+	Repositories []RepositoryConfig
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Registry is the core over two stores. Its methods may be called by many goroutines, and any
+// number of processes may share the stores.
+type Registry struct {
+	blobs    storage.Store
+	metadata storage.Store
+	locks    lock.Locker
+	config   Config
+	rules    rules
+	now      func() time.Time
+
+	revisions *lru.Cache[string, cached[*Manifest]]
+	tags      *lru.Cache[string, cached[tagValue]]
+	referrers *lru.Cache[string, cached[Referrers]]
+}
+
+// New opens the registry on its stores and writes nothing. It refuses stores of a newer format, and
+// a blob store that belongs to another metadata store.
+func New(ctx context.Context, opts Options) (*Registry, error) {
+	rules, err := newRules(opts.Config, opts.Repositories)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	r := &Registry{
+		blobs: opts.Blobs, metadata: opts.Metadata, locks: opts.Locks,
+		config: opts.Config, rules: rules, now: opts.Now,
+		revisions: lru.New[string, cached[*Manifest]](manifestBudget),
+		tags:      lru.New[string, cached[tagValue]](tagBudget),
+		referrers: lru.New[string, cached[Referrers]](referrerBudget),
+	}
+	return r, r.checkFormat(ctx)
+}
+
+// Ready shows that the stores answer a read, and a write unless the registry is read-only.
+func (r *Registry) Ready(ctx context.Context) error {
+	if r.config.ReadOnly {
+		_, err := r.metadata.Stat(ctx, formatKey)
+		if errors.Is(err, storage.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	if err := r.metadata.Probe(ctx); err != nil {
+		return fmt.Errorf("metadata store: %w", err)
+	}
+	if r.blobs == r.metadata {
+		return nil
+	}
+	if err := r.blobs.Probe(ctx); err != nil {
+		return fmt.Errorf("blob store: %w", err)
+	}
+	return nil
+}
+
+// admit is the first line of every method that reads a namespace.
+func (r *Registry) admit(ns oci.Name) error {
+	if r.config.UnlistedNamespaces == "deny" && !r.rules.listed(ns) {
+		return fmt.Errorf("%w: %s", ErrUnlisted, ns)
+	}
+	return nil
+}
+
+// admitWrite is the first line of every method that changes a namespace.
+func (r *Registry) admitWrite(ns oci.Name) error {
+	if r.config.ReadOnly {
+		return ErrReadOnly
+	}
+	return r.admit(ns)
+}
+
+// cached is a value that is true while a look at its object shows the same stamp.
+type cached[V any] struct {
+	stamp storage.Stamp
+	value V
+}

@@ -1,0 +1,62 @@
+package registry
+
+import (
+	"fmt"
+
+	"github.com/sreg-project/sreg/internal/oci"
+)
+
+// rules tell what holds in a namespace: the longest configured prefix decides.
+type rules struct {
+	global       func(tag string) bool
+	repositories map[oci.Name]repositoryRules
+}
+
+type repositoryRules struct {
+	immutable func(tag string) bool // nil: the global one
+}
+
+func newRules(config Config, repositories []RepositoryConfig) (rules, error) {
+	global, err := config.ImmutableTags.Matcher()
+	if err != nil {
+		return rules{}, fmt.Errorf("registry.immutable_tags: %w", err)
+	}
+	r := rules{global: global, repositories: map[oci.Name]repositoryRules{}}
+	for _, repository := range repositories {
+		name, err := oci.ParseName(repository.Name)
+		if err != nil {
+			return rules{}, fmt.Errorf("repository %q: %w", repository.Name, err)
+		}
+		var own repositoryRules
+		if repository.ImmutableTags != nil {
+			if own.immutable, err = repository.ImmutableTags.Matcher(); err != nil {
+				return rules{}, fmt.Errorf("repository %s: immutable_tags: %w", name, err)
+			}
+		}
+		r.repositories[name] = own
+	}
+	return r, nil
+}
+
+// owner finds the repository that owns a namespace by cutting the namespace's components off its
+// end: the cost is that of the name, however many repositories there are.
+func (r rules) owner(ns oci.Name) (repositoryRules, bool) {
+	for name, ok := ns, true; ok; name, ok = name.Parent() {
+		if own, listed := r.repositories[name]; listed {
+			return own, true
+		}
+	}
+	return repositoryRules{}, false
+}
+
+func (r rules) listed(ns oci.Name) bool {
+	_, ok := r.owner(ns)
+	return ok
+}
+
+func (r rules) immutable(ns oci.Name, tag oci.Tag) bool {
+	if own, ok := r.owner(ns); ok && own.immutable != nil {
+		return own.immutable(tag.String())
+	}
+	return r.global(tag.String())
+}

@@ -1,0 +1,215 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// DeleteTag removes a tag alone (spec: Deleting tags).
+func (r *Registry) DeleteTag(ctx context.Context, ns oci.Name, tag oci.Tag, by string) error {
+	if err := r.admitWrite(ns); err != nil {
+		return err
+	}
+	for {
+		object, record, err := r.tagObject(ctx, ns, tag)
+		if err == nil {
+			// S2: a tag whose manifest is gone is absent already.
+			_, err = r.metadata.Stat(ctx, revisionKey(ns, record.Digest))
+		}
+		if err != nil {
+			return r.manifestError(ns, oci.Reference{Tag: tag}, err)
+		}
+		err = r.removeTag(ctx, ns, tag, record, object, by)
+		if !errors.Is(err, storage.ErrChanged) {
+			return err
+		}
+	}
+}
+
+// ListTags gives at most n tags behind last in lexical order, and says whether more follow (spec:
+// Listing tags).
+func (r *Registry) ListTags(ctx context.Context, ns oci.Name, last string, n int) (tags []string, more bool, err error) {
+	if err := r.admit(ns); err != nil {
+		return nil, false, err
+	}
+	if _, err := r.metadata.Stat(ctx, namespaceKey(ns)); err != nil {
+		if errors.Is(err, storage.ErrNotExist) {
+			return nil, false, fmt.Errorf("%w: %s", ErrNameUnknown, ns)
+		}
+		return nil, false, fmt.Errorf("list tags of %s: %w", ns, err)
+	}
+	return r.page(ctx, tagsPrefix(ns), escapeTag(last), n, func(name string) (string, error) {
+		tag, err := unescapeTag(name)
+		return tag.String(), err
+	})
+}
+
+// tag reads what a tag stands for, from the cache while one look shows the same object.
+func (r *Registry) tag(ctx context.Context, ns oci.Name, tag oci.Tag) (tagValue, error) {
+	key := tagKey(ns, tag)
+	return read(ctx, r.metadata, r.tags, key, func(value storage.Value) (tagValue, int64, error) {
+		var record tagRecord
+		if err := json.Unmarshal(value.Data, &record); err != nil {
+			return tagValue{}, 0, fmt.Errorf("read %s: %w", key, err)
+		}
+		return record.tagValue, int64(len(key) + 256), nil
+	})
+}
+
+// tagObject reads a tag's whole record from the store, with the version to change it by.
+func (r *Registry) tagObject(ctx context.Context, ns oci.Name, tag oci.Tag) (storage.Version, tagRecord, error) {
+	key := tagKey(ns, tag)
+	object, err := r.metadata.Get(ctx, key)
+	if err != nil {
+		return "", tagRecord{}, err
+	}
+	var record tagRecord
+	if err := json.Unmarshal(object.Data, &record); err != nil {
+		return "", tagRecord{}, fmt.Errorf("read %s: %w", key, err)
+	}
+	return object.Version, record, nil
+}
+
+// mayTag refuses early what putTag would refuse late, before anything is written.
+func (r *Registry) mayTag(ctx context.Context, ns oci.Name, tag oci.Tag, d oci.Digest) error {
+	if len(escapeTag(tag.String())) > maxComponent {
+		return fmt.Errorf("%w: %s: has too many capital letters to be stored", oci.ErrTagInvalid, tag)
+	}
+	if !r.rules.immutable(ns, tag) {
+		return nil
+	}
+	_, record, err := r.tagObject(ctx, ns, tag)
+	if errors.Is(err, storage.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read tag %s in %s: %w", tag, ns, err)
+	}
+	return r.refuseChange(ctx, ns, tag, record, d)
+}
+
+// maxComponent is the longest component of a key, in bytes. Only a tag of 128 capital letters is
+// longer when it is escaped.
+const maxComponent = 255
+
+// refuseChange keeps an immutable tag for the manifest that it stands for, as long as that is there.
+func (r *Registry) refuseChange(ctx context.Context, ns oci.Name, tag oci.Tag, record tagRecord, d oci.Digest) error {
+	if record.Digest == d {
+		return nil
+	}
+	gone, err := r.absent(ctx, ns, record.Digest)
+	if err != nil || gone {
+		return err
+	}
+	return &ImmutableTagError{Tag: tag, Now: record.Digest}
+}
+
+// putTag makes a tag stand for a manifest by check-and-set: of two pushers one is first and the
+// other one replaces it, whole.
+func (r *Registry) putTag(ctx context.Context, ns oci.Name, tag oci.Tag, value tagValue) error {
+	immutable := r.rules.immutable(ns, tag)
+	for {
+		version, record, err := r.tagObject(ctx, ns, tag)
+		opts := storage.PutOptions{IfUnchanged: version}
+		switch {
+		case errors.Is(err, storage.ErrNotExist):
+			opts = storage.PutOptions{IfAbsent: true}
+		case err != nil:
+			return fmt.Errorf("put tag %s in %s: %w", tag, ns, err)
+		case immutable:
+			if err := r.refuseChange(ctx, ns, tag, record, value.Digest); err != nil {
+				return err
+			}
+		}
+		data, err := json.Marshal(record.next(value, immutable))
+		if err != nil {
+			return fmt.Errorf("put tag %s in %s: %w", tag, ns, err)
+		}
+		_, err = r.metadata.Put(ctx, tagKey(ns, tag), data, opts)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, storage.ErrChanged) && !errors.Is(err, storage.ErrExists) {
+			return fmt.Errorf("put tag %s in %s: %w", tag, ns, err)
+		}
+	}
+}
+
+// next is the record after a push. The object is rewritten also when the tag stood for the same
+// manifest already: a deleter that judged the old object must not take the new one for it.
+func (t tagRecord) next(value tagValue, immutable bool) tagRecord {
+	next := tagRecord{tagValue: value, Nonce: newNonce(), Former: t.Former}
+	switch {
+	case t.Digest.IsZero():
+	case t.Digest == value.Digest && immutable:
+		next.tagValue = t.tagValue // an immutable tag keeps its time and its pusher
+	case t.Digest != value.Digest:
+		next.Former = append([]tagValue{t.tagValue}, t.Former...)
+		next.Former = next.Former[:min(len(next.Former), formerTags)]
+	}
+	return next
+}
+
+// deleteTagsOf removes the tags that stand for a revision which is gone, each by check-and-set and
+// only while it is gone.
+func (r *Registry) deleteTagsOf(ctx context.Context, ns oci.Name, d oci.Digest, by string) error {
+	for entry, err := range r.metadata.List(ctx, tagsPrefix(ns), storage.ListOptions{}) {
+		if err != nil {
+			return fmt.Errorf("list tags of %s: %w", ns, err)
+		}
+		tag, err := unescapeTag(entry.Name)
+		if err != nil {
+			continue // no tag of ours
+		}
+		if err := r.deleteTagOf(ctx, ns, tag, d, by); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Registry) deleteTagOf(ctx context.Context, ns oci.Name, tag oci.Tag, d oci.Digest, by string) error {
+	for {
+		version, record, err := r.tagObject(ctx, ns, tag)
+		if errors.Is(err, storage.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read tag %s in %s: %w", tag, ns, err)
+		}
+		if record.Digest != d {
+			return nil
+		}
+		// After the tag was read: a push that made the revision anew rewrites the tag behind it.
+		gone, err := r.absent(ctx, ns, d)
+		if err != nil || !gone {
+			return err
+		}
+		err = r.removeTag(ctx, ns, tag, record, version, by)
+		if !errors.Is(err, storage.ErrChanged) {
+			return err
+		}
+	}
+}
+
+// removeTag keeps the record for undo and deletes the tag if it still is that record.
+func (r *Registry) removeTag(ctx context.Context, ns oci.Name, tag oci.Tag, record tagRecord, version storage.Version, by string) error {
+	content, err := json.Marshal(record)
+	if err != nil {
+		return err
+	}
+	undo := deletedRecord{Kind: "tag", Namespace: ns, Tag: tag.String(), Digest: record.Digest, By: by}
+	if err := r.keepDeleted(ctx, undo, content); err != nil {
+		return err
+	}
+	err = r.metadata.Delete(ctx, tagKey(ns, tag), storage.DeleteOptions{IfUnchanged: version})
+	if err != nil {
+		return fmt.Errorf("delete tag %s in %s: %w", tag, ns, err)
+	}
+	return nil
+}

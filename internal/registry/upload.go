@@ -1,0 +1,363 @@
+package registry
+
+import (
+	"context"
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// attempts is how often a push begins anew when what it names goes away under it. Each time takes a
+// collector that had condemned it before and destroyed it meanwhile.
+const attempts = 5
+
+// sessionPatience is how long a request waits for the one that writes to the same session.
+const sessionPatience = 5 * time.Second
+
+// Upload says how far a session is.
+type Upload struct {
+	ID   string
+	Size int64 // bytes received
+}
+
+// StartUpload begins a session (spec: Pushing blobs, POST). The bytes are hashed with the algorithm
+// while they arrive.
+func (r *Registry) StartUpload(ctx context.Context, ns oci.Name, algorithm oci.Algorithm, by string) (Upload, error) {
+	if err := r.admitWrite(ns); err != nil {
+		return Upload{}, err
+	}
+	label, err := json.Marshal(sessionLabel{Namespace: ns, Algorithm: algorithm, Begun: r.now().UTC(), By: by})
+	if err != nil {
+		return Upload{}, fmt.Errorf("start upload in %s: %w", ns, err)
+	}
+	id := newNonce()
+	if err := r.blobs.CreateUpload(ctx, id, label); err != nil {
+		return Upload{}, fmt.Errorf("start upload in %s: %w", ns, err)
+	}
+	return Upload{ID: id}, nil
+}
+
+// UploadStatus says how many bytes a session holds.
+func (r *Registry) UploadStatus(ctx context.Context, ns oci.Name, id string) (Upload, error) {
+	if err := r.admit(ns); err != nil {
+		return Upload{}, err
+	}
+	session, raw, err := r.blobs.StatUpload(ctx, id)
+	if err != nil {
+		return Upload{}, uploadError(ns, id, err)
+	}
+	if _, err := r.ownLabel(ns, id, raw); err != nil {
+		return Upload{}, err
+	}
+	return Upload{ID: id, Size: session.Size}, nil
+}
+
+// Chunk is what one request adds to a session.
+type Chunk struct {
+	Body io.Reader
+	// Start is the offset of the first byte, -1 if the client named none.
+	Start int64
+}
+
+// AppendUpload adds bytes to a session (spec: Pushing a blob in chunks, PATCH). What arrived before
+// the body broke off is kept, and UploadStatus tells how much that is.
+func (r *Registry) AppendUpload(ctx context.Context, ns oci.Name, id string, chunk Chunk) (Upload, error) {
+	w, err := r.openUpload(ctx, ns, id)
+	if err != nil {
+		return Upload{}, err
+	}
+	defer w.close()
+	err = w.append(chunk)
+	return Upload{ID: id, Size: w.session.Size()}, err
+}
+
+// CompleteUpload adds the last bytes, if any, and makes the session a blob of the namespace (spec:
+// PUT). Content that has another digest ends the session with ErrDigestMismatch.
+func (r *Registry) CompleteUpload(ctx context.Context, ns oci.Name, id string, chunk Chunk, d oci.Digest) error {
+	w, err := r.openUpload(ctx, ns, id)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	if err := w.append(chunk); err != nil {
+		return err
+	}
+	got, err := w.digest(d.Algorithm())
+	if err != nil {
+		return err
+	}
+	if got != d {
+		mismatch := fmt.Errorf("%w: got %s, the request named %s", ErrDigestMismatch, got, d)
+		return errors.Join(mismatch, w.session.Cancel(ctx))
+	}
+	return r.commit(ctx, ns, d, w.session)
+}
+
+// CancelUpload ends a session (spec: DELETE of an upload).
+func (r *Registry) CancelUpload(ctx context.Context, ns oci.Name, id string) error {
+	w, err := r.openUpload(ctx, ns, id)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	if err := w.session.Cancel(ctx); err != nil {
+		return uploadError(ns, id, err)
+	}
+	return nil
+}
+
+// commit is the promise of an upload: the bytes, then the link that names them, then one more look
+// at both.
+func (r *Registry) commit(ctx context.Context, ns oci.Name, d oci.Digest, session storage.Upload) error {
+	if _, err := session.Commit(ctx, blobKey(d)); err != nil {
+		return fmt.Errorf("commit blob %s in %s: %w", d, ns, err)
+	}
+	for range attempts {
+		if err := r.link(ctx, ns, d); err != nil {
+			return fmt.Errorf("link blob %s in %s: %w", d, ns, err)
+		}
+		if _, err := r.blobs.Revive(ctx, blobKey(d)); err != nil {
+			// The session is spent, so the client has to send the bytes again.
+			return fmt.Errorf("commit blob %s in %s: %w: %w", d, ns, ErrUploadUnknown, err)
+		}
+		_, err := r.metadata.Revive(ctx, linkKey(ns, d))
+		if !errors.Is(err, storage.ErrNotExist) {
+			return err
+		}
+	}
+	return fmt.Errorf("commit blob %s in %s: %w", d, ns, ErrDisturbed)
+}
+
+// ExpireUploads ends the sessions whose time is over and sweeps what crashed writers left behind.
+// It returns how many sessions it ended.
+func (r *Registry) ExpireUploads(ctx context.Context) (ended int, err error) {
+	for session, err := range r.blobs.ListUploads(ctx) {
+		if err != nil {
+			return ended, fmt.Errorf("expire uploads: %w", err)
+		}
+		_, raw, err := r.blobs.StatUpload(ctx, session.ID)
+		if err != nil {
+			continue // ended meanwhile
+		}
+		if label, err := readLabel(raw); err == nil && !r.expired(label) {
+			continue
+		}
+		if err := r.endUpload(ctx, session.ID); err != nil {
+			return ended, err
+		}
+		ended++
+	}
+	if _, err := r.blobs.Sweep(ctx, r.config.UploadTTL); err != nil {
+		return ended, err
+	}
+	_, err = r.metadata.Sweep(ctx, r.config.UploadTTL)
+	return ended, err
+}
+
+func (r *Registry) endUpload(ctx context.Context, id string) error {
+	session, err := r.blobs.OpenUpload(ctx, id)
+	if errors.Is(err, storage.ErrNotExist) || errors.Is(err, storage.ErrBusy) {
+		return nil // ended, or at its end: the next round sees to it
+	}
+	if err != nil {
+		return fmt.Errorf("expire upload: %w", err)
+	}
+	return errors.Join(session.Cancel(ctx), session.Close())
+}
+
+func (r *Registry) expired(label sessionLabel) bool {
+	return r.now().Sub(label.Begun) > r.config.UploadTTL
+}
+
+// ownLabel reads a session's label and hides the session from every other namespace.
+func (r *Registry) ownLabel(ns oci.Name, id string, raw []byte) (sessionLabel, error) {
+	label, err := readLabel(raw)
+	if err != nil || label.Namespace != ns || r.expired(label) {
+		return sessionLabel{}, fmt.Errorf("%w: %s in %s", ErrUploadUnknown, id, ns)
+	}
+	return label, nil
+}
+
+func readLabel(raw []byte) (label sessionLabel, err error) {
+	if err := json.Unmarshal(raw, &label); err != nil {
+		return label, fmt.Errorf("read upload label: %w", err)
+	}
+	return label, nil
+}
+
+func uploadError(ns oci.Name, id string, err error) error {
+	switch {
+	case errors.Is(err, storage.ErrNotExist):
+		return fmt.Errorf("%w: %s in %s", ErrUploadUnknown, id, ns)
+	case errors.Is(err, storage.ErrBusy):
+		return fmt.Errorf("%w: %s in %s", ErrUploadBusy, id, ns)
+	}
+	return fmt.Errorf("upload %s in %s: %w", id, ns, err)
+}
+
+// uploadWriter is a session that one request holds, with the hash of what it contains.
+type uploadWriter struct {
+	ctx       context.Context // ends with the request, or with the lock
+	session   storage.Upload
+	unlock    func()
+	algorithm oci.Algorithm
+	limit     int64
+	hash      hash.Hash // of all bytes of the session; nil until it is needed
+}
+
+// openUpload holds a session for one request: the lock makes requests of this cluster queue, the
+// store's own hold is what keeps two writers apart.
+func (r *Registry) openUpload(ctx context.Context, ns oci.Name, id string) (*uploadWriter, error) {
+	if err := r.admitWrite(ns); err != nil {
+		return nil, err
+	}
+	// Before the wait: a session of another namespace must not be told apart from none.
+	if _, err := r.UploadStatus(ctx, ns, id); err != nil {
+		return nil, err
+	}
+	held, unlock, err := r.lockUpload(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	session, err := r.blobs.OpenUpload(held, id)
+	if err != nil {
+		unlock()
+		return nil, uploadError(ns, id, err)
+	}
+	w := &uploadWriter{ctx: held, session: session, unlock: unlock, limit: int64(r.config.MaxBlobSize)}
+	label, err := r.ownLabel(ns, id, session.Label())
+	if err != nil {
+		w.close()
+		return nil, err
+	}
+	w.algorithm = label.Algorithm
+	return w, nil
+}
+
+// lockUpload waits for the lock for a while, and holds it for as long as the request takes.
+func (r *Registry) lockUpload(ctx context.Context, id string) (context.Context, func(), error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	patience := time.AfterFunc(sessionPatience, func() { cancel(ErrUploadBusy) })
+	held, unlock, err := r.locks.Lock(ctx, "upload/"+id)
+	if err == nil && patience.Stop() {
+		return held, func() { unlock(); cancel(nil) }, nil
+	}
+	if err == nil {
+		unlock()
+	}
+	patience.Stop()
+	err = errors.Join(err, context.Cause(ctx))
+	cancel(nil)
+	return nil, nil, fmt.Errorf("wait for upload %s: %w", id, err)
+}
+
+func (w *uploadWriter) close() {
+	// Closing gives up the hold; what was acknowledged does not depend on it.
+	_ = w.session.Close()
+	w.unlock()
+}
+
+// append reads the chunk's body to its end, hashing each byte once on its way to the store.
+func (w *uploadWriter) append(chunk Chunk) error {
+	size := w.session.Size()
+	if chunk.Start >= 0 && chunk.Start != size {
+		return &RangeError{Size: size}
+	}
+	if chunk.Body == nil {
+		return nil
+	}
+	if err := w.restore(); err != nil {
+		return err
+	}
+	body := &hashingReader{from: chunk.Body, hash: w.hash, left: w.limit - size}
+	_, err := w.session.Append(w.ctx, body)
+	if w.session.Size() != size+body.read {
+		w.hash = nil // not all that was hashed was written
+		return err
+	}
+	return errors.Join(err, w.save())
+}
+
+// save keeps the hash beside the bytes, so that any process can go on.
+func (w *uploadWriter) save() error {
+	state, err := w.hash.(encoding.BinaryMarshaler).MarshalBinary()
+	if err != nil {
+		return fmt.Errorf("save hash state: %w", err)
+	}
+	return w.session.SaveState(w.ctx, state)
+}
+
+// restore loads the hash of what the session holds, or hashes it again if what was saved does not
+// fit.
+func (w *uploadWriter) restore() error {
+	if w.hash != nil {
+		return nil
+	}
+	h := w.algorithm.New()
+	state := w.session.State()
+	if state != nil && h.(encoding.BinaryUnmarshaler).UnmarshalBinary(state) == nil {
+		w.hash = h
+		return nil
+	}
+	var err error
+	w.hash, err = w.rehash(w.algorithm)
+	return err
+}
+
+func (w *uploadWriter) rehash(algorithm oci.Algorithm) (hash.Hash, error) {
+	h := algorithm.New()
+	if w.session.Size() == 0 {
+		return h, nil
+	}
+	content, err := w.session.Content(w.ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer content.Close()
+	if _, err := io.Copy(h, content); err != nil {
+		return nil, fmt.Errorf("hash upload: %w", err)
+	}
+	return h, nil
+}
+
+// digest is that of all bytes of the session. Another algorithm than the session's costs one more
+// pass; a client avoids it by naming the algorithm when it starts the upload.
+func (w *uploadWriter) digest(algorithm oci.Algorithm) (oci.Digest, error) {
+	if algorithm != w.algorithm {
+		h, err := w.rehash(algorithm)
+		if err != nil {
+			return oci.Digest{}, err
+		}
+		return oci.NewDigest(algorithm, h.Sum(nil)), nil
+	}
+	if err := w.restore(); err != nil {
+		return oci.Digest{}, err
+	}
+	return oci.NewDigest(algorithm, w.hash.Sum(nil)), nil
+}
+
+// hashingReader hashes what is read through it and ends with ErrTooLarge past its limit.
+type hashingReader struct {
+	from io.Reader
+	hash hash.Hash
+	left int64
+	read int64
+}
+
+func (h *hashingReader) Read(p []byte) (int, error) {
+	n, err := h.from.Read(p)
+	if int64(n) > h.left {
+		return 0, ErrTooLarge
+	}
+	h.left -= int64(n)
+	h.read += int64(n)
+	h.hash.Write(p[:n])
+	return n, err
+}
