@@ -1,0 +1,74 @@
+package httpapi
+
+import (
+	"io"
+	"net/http"
+)
+
+// answer counts what is written. It hands io.ReaderFrom on, because a copy from a file to a
+// connection is one sendfile only if nothing on the way hides it.
+type answer struct {
+	http.ResponseWriter
+	readFrom io.ReaderFrom // nil if the writer below has none
+	status   int
+	bytes    int64
+}
+
+func newAnswer(w http.ResponseWriter) *answer {
+	readFrom, _ := w.(io.ReaderFrom)
+	return &answer{ResponseWriter: w, readFrom: readFrom}
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	n, err := a.ResponseWriter.Write(p)
+	a.bytes += int64(n)
+	return n, err
+}
+
+// ReadFrom copies from src by the best way that the connection has.
+func (a *answer) ReadFrom(src io.Reader) (n int64, err error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	if a.readFrom != nil {
+		n, err = a.readFrom.ReadFrom(src)
+	} else {
+		n, err = io.Copy(struct{ io.Writer }{a.ResponseWriter}, src)
+	}
+	a.bytes += n
+	return n, err
+}
+
+// finish gives a status to a handler that wrote nothing.
+func (a *answer) finish() {
+	if a.status == 0 {
+		a.WriteHeader(http.StatusOK)
+	}
+}
+
+// body counts what is read of a request.
+type body struct {
+	from  io.ReadCloser
+	bytes int64
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	b.bytes += int64(n)
+	return n, err
+}
+
+func (b *body) Close() error { return b.from.Close() }

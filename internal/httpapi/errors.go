@@ -1,0 +1,143 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+)
+
+// statusGone is what the log shows for a client that went away; nobody receives it.
+const statusGone = 499
+
+var (
+	errBodyLength = errors.New("the body is not as long as the headers say")
+	errRange      = errors.New("the range begins behind the end")
+	errContent    = errors.New("malformed Content-Range, want <first>-<last>")
+)
+
+// kinds is the only table from error to status and code. The first line that fits decides. A message
+// says what to change; a line without one sends the error's own text.
+var kinds = []struct {
+	err     error
+	status  int
+	code    oci.ErrorCode
+	message string
+}{
+	{oci.ErrNameInvalid, http.StatusBadRequest, oci.CodeNameInvalid, ""},
+	{oci.ErrTagInvalid, http.StatusBadRequest, oci.CodeTagInvalid, ""},
+	{oci.ErrDigestInvalid, http.StatusBadRequest, oci.CodeDigestInvalid, ""},
+	{oci.ErrUnsupportedAlgorithm, http.StatusBadRequest, oci.CodeDigestInvalid, ""},
+	{oci.ErrManifestUnsupported, http.StatusBadRequest, oci.CodeManifestInvalid, ""},
+	{oci.ErrManifestInvalid, http.StatusBadRequest, oci.CodeManifestInvalid, ""},
+	{registry.ErrDigestMismatch, http.StatusBadRequest, oci.CodeDigestInvalid, ""},
+	{errNoDigest, http.StatusBadRequest, oci.CodeDigestInvalid, ""},
+	{errTagParams, http.StatusBadRequest, oci.CodeTagInvalid, ""},
+	{errPageSize, http.StatusBadRequest, oci.CodePaginationNumberInvalid, ""},
+	{errContent, http.StatusBadRequest, oci.CodeBlobUploadInvalid, ""},
+	{errBodyLength, http.StatusBadRequest, oci.CodeSizeInvalid, ""},
+	{errRange, http.StatusRequestedRangeNotSatisfiable, oci.CodeRangeInvalid, ""},
+	{registry.ErrTooLarge, http.StatusRequestEntityTooLarge, oci.CodeSizeInvalid, ""},
+	{registry.ErrBlobUnknown, http.StatusNotFound, oci.CodeBlobUnknown, "blob unknown to this repository"},
+	{registry.ErrManifestUnknown, http.StatusNotFound, oci.CodeManifestUnknown, "manifest unknown to this repository"},
+	{registry.ErrNameUnknown, http.StatusNotFound, oci.CodeNameUnknown, "repository name not known to this registry"},
+	{registry.ErrUnlisted, http.StatusNotFound, oci.CodeNameUnknown, "this registry takes only the repositories that its configuration names"},
+	{registry.ErrUploadUnknown, http.StatusNotFound, oci.CodeBlobUploadUnknown, "upload unknown to this repository; begin a new one"},
+	{registry.ErrUploadBusy, http.StatusRequestedRangeNotSatisfiable, oci.CodeBlobUploadInvalid, "another request is writing to this upload; ask for its range with GET and go on from there"},
+	{registry.ErrReadOnly, http.StatusMethodNotAllowed, oci.CodeUnsupported, "this registry is read-only"},
+	{registry.ErrNoSpace, http.StatusInsufficientStorage, oci.CodeUnavailable, "no space is left in the registry's store"},
+	{registry.ErrBusy, http.StatusServiceUnavailable, oci.CodeUnavailable, "another process holds the store; try again"},
+	{registry.ErrDisturbed, http.StatusServiceUnavailable, oci.CodeUnavailable, "what the push named was removed meanwhile; push again"},
+	{errNoRoute, http.StatusNotFound, oci.CodeUnsupported, "nothing is here; the registry's API is under /v2/"},
+	{errNotReady, http.StatusServiceUnavailable, oci.CodeUnavailable, ""},
+	{os.ErrDeadlineExceeded, http.StatusRequestTimeout, oci.CodeBlobUploadInvalid, "the body stalled for too long; go on where GET of the upload says"},
+	{io.ErrUnexpectedEOF, http.StatusBadRequest, oci.CodeSizeInvalid, "the body ended before its length"},
+	{context.Canceled, statusGone, oci.CodeUnknown, "the client went away"},
+}
+
+// fail writes an error's answer. What the table does not know is the server's own failure: it is
+// logged, and the client hears the request id alone.
+func (a *API) fail(w *answer, r *http.Request, req access.Request, id string, err error) {
+	status, info := a.describe(w.Header(), r, id, err)
+	if status >= http.StatusInternalServerError {
+		a.log.LogAttrs(r.Context(), slog.LevelError, "request failed",
+			slog.String("request_id", id), slog.String("action", string(req.Action)),
+			slog.String("namespace", req.Namespace.String()), slog.Any("error", err))
+	}
+	if w.status != 0 {
+		// The answer had begun. Only ending the connection tells the client that it is cut short.
+		panic(http.ErrAbortHandler)
+	}
+	writeError(w, r.Method, status, info)
+}
+
+func (a *API) describe(header http.Header, r *http.Request, id string, err error) (int, oci.ErrorInfo) {
+	var (
+		immutable *registry.ImmutableTagError
+		missing   *registry.MissingError
+		offset    *registry.RangeError
+		method    *methodError
+	)
+	switch {
+	case errors.As(err, &immutable):
+		return http.StatusConflict, oci.ErrorInfo{
+			Code: oci.CodeDenied, Message: fmt.Sprintf("tag %s is immutable here and stands for another manifest; push another tag", immutable.Tag),
+			Detail: map[string]string{"tag": immutable.Tag.String()},
+		}
+	case errors.As(err, &missing):
+		return http.StatusNotFound, oci.ErrorInfo{Code: oci.CodeManifestBlobUnknown, Message: missing.Error(), Detail: missing}
+	case errors.As(err, &offset):
+		setRange(header, offset.Size)
+		return http.StatusRequestedRangeNotSatisfiable, oci.ErrorInfo{Code: oci.CodeBlobUploadInvalid, Message: offset.Error()}
+	case errors.As(err, &method):
+		header["Allow"] = []string{strings.Join(method.allowed, ", ")}
+		return http.StatusMethodNotAllowed, oci.ErrorInfo{Code: oci.CodeUnsupported, Message: method.Error()}
+	}
+	for _, kind := range kinds {
+		if !errors.Is(err, kind.err) {
+			continue
+		}
+		if kind.status == http.StatusServiceUnavailable {
+			header["Retry-After"] = []string{"1"}
+		}
+		message := kind.message
+		if message == "" {
+			message = err.Error()
+		}
+		return kind.status, oci.ErrorInfo{Code: kind.code, Message: message}
+	}
+	if r.Context().Err() != nil {
+		return statusGone, oci.ErrorInfo{Code: oci.CodeUnknown, Message: "the client went away"}
+	}
+	return http.StatusInternalServerError, oci.ErrorInfo{Code: oci.CodeUnknown, Message: "internal error, request id " + id}
+}
+
+func writeError(w http.ResponseWriter, method string, status int, info oci.ErrorInfo) {
+	if status == statusGone {
+		status = http.StatusBadRequest // nobody reads it
+	}
+	text, err := json.Marshal(oci.ErrorBody{Errors: []oci.ErrorInfo{info}})
+	if err != nil {
+		text = []byte(`{"errors":[{"code":"UNKNOWN","message":"internal error"}]}`)
+	}
+	header := w.Header()
+	header["Content-Type"] = jsonType
+	header["Content-Length"] = []string{strconv.Itoa(len(text))}
+	delete(header, "Etag")
+	delete(header, "Cache-Control")
+	w.WriteHeader(status)
+	if method != http.MethodHead {
+		// A client that does not read its error is gone.
+		_, _ = w.Write(text)
+	}
+}

@@ -1,0 +1,60 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/textproto"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/oci"
+)
+
+// Header values that never change. The slices are shared, so nobody appends to them.
+var (
+	apiVersion  = []string{"registry/2.0"}
+	jsonType    = []string{"application/json"}
+	octetStream = []string{"application/octet-stream"}
+	bytesUnit   = []string{"bytes"}
+	immutable   = []string{"private, max-age=31536000, immutable"}
+	noCache     = []string{"no-cache"}
+	zeroLength  = []string{"0"}
+	minChunk    = []string{"1"} // any chunk is big enough
+	oneByte     = []string{"0-0"}
+)
+
+// setDigest writes the headers that name content by its digest.
+func setDigest(header http.Header, d oci.Digest) {
+	text := d.String()
+	header["Docker-Content-Digest"] = []string{text}
+	header["Etag"] = []string{`"` + text + `"`}
+}
+
+// setRange says how many bytes an upload holds. An empty one has no last byte and says 0-0, as the
+// Docker registry does and clients expect.
+func setRange(header http.Header, size int64) {
+	if size == 0 {
+		header["Range"] = oneByte
+		return
+	}
+	header["Range"] = []string{"0-" + strconv.FormatInt(size-1, 10)}
+}
+
+// notModified says whether the client has this content already (RFC 9110, 13.1.2).
+func notModified(r *http.Request, d oci.Digest) bool {
+	for _, line := range r.Header["If-None-Match"] {
+		for tag := range strings.SplitSeq(line, ",") {
+			tag = strings.TrimPrefix(textproto.TrimString(tag), "W/")
+			if tag == "*" || strings.Trim(tag, `"`) == d.String() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func setModified(header http.Header, at time.Time) {
+	if !at.IsZero() {
+		header["Last-Modified"] = []string{at.UTC().Format(http.TimeFormat)}
+	}
+}

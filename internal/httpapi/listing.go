@@ -1,0 +1,82 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/oci"
+)
+
+// maxPage is the longest page, in names. Who asks for more, or for all, gets this many and a link to
+// the next page.
+const maxPage = 10000
+
+// listTags answers with a page of tags (spec: Listing tags).
+func (a *API) listTags(w http.ResponseWriter, r *http.Request, req access.Request) error {
+	n := pageSize(req)
+	tags, more, err := a.registry.ListTags(r.Context(), req.Namespace, req.Last, n)
+	if err != nil {
+		return err
+	}
+	if more {
+		setNext(w, "/v2/"+req.Namespace.String()+"/tags/list", n, tags[len(tags)-1])
+	}
+	return writeValue(w, struct {
+		Name oci.Name `json:"name"`
+		Tags []string `json:"tags"`
+	}{req.Namespace, tags})
+}
+
+// listCatalog answers with a page of namespaces, as the Docker registry does.
+func (a *API) listCatalog(w http.ResponseWriter, r *http.Request, req access.Request) error {
+	n := pageSize(req)
+	names, more, err := a.registry.Catalog(r.Context(), req.Last, n)
+	if err != nil {
+		return err
+	}
+	if more {
+		setNext(w, "/v2/_catalog", n, names[len(names)-1])
+	}
+	return writeValue(w, struct {
+		Repositories []string `json:"repositories"`
+	}{names})
+}
+
+func pageSize(req access.Request) int {
+	if !req.HasN {
+		return maxPage
+	}
+	return min(req.N, maxPage)
+}
+
+// setNext links to the next page (RFC 8288).
+func setNext(w http.ResponseWriter, path string, n int, last string) {
+	next := path + "?n=" + strconv.Itoa(n) + "&last=" + url.QueryEscape(last)
+	w.Header()["Link"] = []string{"<" + next + `>; rel="next"`}
+}
+
+func writeValue(w http.ResponseWriter, value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("write answer: %w", err)
+	}
+	return writeJSON(w, http.StatusOK, text)
+}
+
+func writeJSON(w http.ResponseWriter, status int, text []byte) error {
+	header := w.Header()
+	header["Docker-Distribution-Api-Version"] = apiVersion
+	if _, typed := header["Content-Type"]; !typed {
+		header["Content-Type"] = jsonType
+	}
+	header["Content-Length"] = []string{strconv.Itoa(len(text))}
+	w.WriteHeader(status)
+	if _, err := w.Write(text); err != nil {
+		return fmt.Errorf("send answer: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package httpapi
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/registry"
+)
+
+// getManifest answers GET and HEAD (spec: Pulling manifests).
+func (a *API) getManifest(w http.ResponseWriter, r *http.Request, req access.Request) error {
+	m, err := a.registry.GetManifest(r.Context(), req.Namespace, req.Reference)
+	if err != nil {
+		return err
+	}
+	header := w.Header()
+	header["Docker-Distribution-Api-Version"] = apiVersion
+	setDigest(header, m.Digest)
+	header["Cache-Control"] = noCache
+	if req.Reference.IsDigest() {
+		header["Cache-Control"] = immutable
+	}
+	if notModified(r, m.Digest) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	header["Content-Type"] = []string{m.MediaType}
+	header["Content-Length"] = []string{strconv.Itoa(len(m.Content))}
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	if _, err := w.Write(m.Content); err != nil {
+		return fmt.Errorf("send manifest: %w", err)
+	}
+	return nil
+}
+
+// putManifest answers PUT by tag and by digest (spec: Pushing manifests).
+func (a *API) putManifest(w http.ResponseWriter, r *http.Request, req access.Request) error {
+	content, err := a.readManifest(r)
+	if err != nil {
+		return err
+	}
+	pushed, err := a.registry.PutManifest(r.Context(), req.Namespace, registry.Push{
+		Digest: req.Digest, Tags: req.Tags, ContentType: r.Header.Get("Content-Type"), Content: content,
+	})
+	if err != nil {
+		return err
+	}
+	header := w.Header()
+	if !pushed.Subject.IsZero() {
+		header["Oci-Subject"] = []string{pushed.Subject.String()}
+	}
+	if req.Reference.IsDigest() {
+		for _, tag := range req.Tags {
+			header["Oci-Tag"] = append(header["Oci-Tag"], tag.String())
+		}
+	}
+	return created(w, manifestPath(req.Namespace, pushed.Digest), pushed.Digest)
+}
+
+// readManifest reads a body whole, and no more of it than a manifest may have.
+func (a *API) readManifest(r *http.Request) ([]byte, error) {
+	tooLarge := fmt.Errorf("%w: a manifest may have %d bytes", registry.ErrTooLarge, a.maxManifestSize)
+	if r.ContentLength > a.maxManifestSize {
+		return nil, tooLarge
+	}
+	var content bytes.Buffer
+	if r.ContentLength > 0 {
+		content.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	n, err := content.ReadFrom(io.LimitReader(r.Body, a.maxManifestSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("read manifest: %w", err)
+	}
+	if n > a.maxManifestSize {
+		return nil, tooLarge
+	}
+	return content.Bytes(), nil
+}
+
+// deleteManifest answers DELETE: a tag alone, or a manifest with its tags (spec: Content
+// Management).
+func (a *API) deleteManifest(w http.ResponseWriter, r *http.Request, req access.Request) (err error) {
+	if req.Reference.IsDigest() {
+		err = a.registry.DeleteManifest(r.Context(), req.Namespace, req.Digest, "")
+	} else {
+		err = a.registry.DeleteTag(r.Context(), req.Namespace, req.Reference.Tag, "")
+	}
+	if err != nil {
+		return err
+	}
+	return accepted(w)
+}

@@ -1,0 +1,41 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/oci"
+)
+
+var (
+	indexType      = []string{oci.MediaTypeImageIndex}
+	filtersApplied = []string{"artifactType"}
+)
+
+// getReferrers answers with an index of what refers to a manifest (spec: Listing referrers).
+func (a *API) getReferrers(w http.ResponseWriter, r *http.Request, req access.Request) error {
+	all, err := a.registry.Referrers(r.Context(), req.Namespace, req.Digest)
+	if err != nil {
+		return err
+	}
+	index, next := all.Index(req.ArtifactType, req.Last)
+	header := w.Header()
+	header["Content-Type"] = indexType
+	if req.ArtifactType != "" {
+		header["Oci-Filters-Applied"] = filtersApplied
+	}
+	if next != "" {
+		setNextReferrers(header, req, next)
+	}
+	return writeJSON(w, http.StatusOK, index)
+}
+
+func setNextReferrers(header http.Header, req access.Request, last string) {
+	q := url.Values{"last": {last}}
+	if req.ArtifactType != "" {
+		q.Set("artifactType", req.ArtifactType)
+	}
+	next := "/v2/" + req.Namespace.String() + "/referrers/" + req.Digest.String() + "?" + q.Encode()
+	header["Link"] = []string{"<" + next + `>; rel="next"`}
+}

@@ -1,0 +1,156 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/oci"
+)
+
+// maxTags is how many ?tag= parameters one push may carry.
+const maxTags = 1000
+
+var (
+	errPageSize  = errors.New("n must be a whole number of at least 0")
+	errNoDigest  = errors.New("the digest parameter is missing")
+	errTagParams = errors.New("tag parameters need a digest in the path and no more than 1000 of them")
+)
+
+// parse reads what the path and the query name into their types. From here on no part of the request
+// is a string that was not looked at.
+func parse(r *http.Request, at location, req *access.Request) (err error) {
+	if at.namespace != "" {
+		if req.Namespace, err = oci.ParseName(at.namespace); err != nil {
+			return err
+		}
+	}
+	switch at.resource {
+	case manifestResource:
+		return parseManifest(r, at, req)
+	case blobResource, referrersResource:
+		if req.Digest, err = oci.ParseDigest(at.last); err != nil {
+			return err
+		}
+		if at.resource == referrersResource {
+			return parseReferrers(r, req)
+		}
+	case uploadsResource:
+		return parseUploads(r, req)
+	case uploadResource:
+		req.SessionID = at.last
+		return parseUpload(r, req)
+	case tagsResource, catalogResource:
+		return parsePage(r, at.resource, req)
+	}
+	return nil
+}
+
+func parseManifest(r *http.Request, at location, req *access.Request) (err error) {
+	if req.Reference, err = oci.ParseReference(at.last); err != nil {
+		return err
+	}
+	req.Digest = req.Reference.Digest
+	if req.Action != access.PutManifest {
+		return nil
+	}
+	if !req.Reference.IsDigest() {
+		req.Tags = []oci.Tag{req.Reference.Tag}
+	}
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	tags := query(r)["tag"]
+	if len(tags) > 0 && !req.Reference.IsDigest() || len(tags) > maxTags {
+		return errTagParams
+	}
+	for _, s := range tags {
+		tag, err := oci.ParseTag(s)
+		if err != nil {
+			return err
+		}
+		req.Tags = append(req.Tags, tag)
+	}
+	return nil
+}
+
+func parseReferrers(r *http.Request, req *access.Request) error {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	q := query(r)
+	req.ArtifactType = q.Get("artifactType")
+	req.Last = q.Get("last")
+	return nil
+}
+
+// parseUploads reads a POST: a mount, a whole blob, or the begin of a session.
+func parseUploads(r *http.Request, req *access.Request) (err error) {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	q := query(r)
+	if mount := q.Get("mount"); mount != "" {
+		req.Action = access.MountBlob
+		if req.Digest, err = oci.ParseDigest(mount); err != nil {
+			return err
+		}
+		if from := q.Get("from"); from != "" {
+			req.From, err = oci.ParseName(from)
+		}
+		return err
+	}
+	return parseDigestParam(q, req)
+}
+
+func parseUpload(r *http.Request, req *access.Request) error {
+	if req.Action != access.CompleteUpload {
+		return nil
+	}
+	if err := parseDigestParam(query(r), req); err != nil {
+		return err
+	}
+	if req.Digest.IsZero() {
+		return errNoDigest
+	}
+	return nil
+}
+
+func parseDigestParam(q url.Values, req *access.Request) (err error) {
+	if digest := q.Get("digest"); digest != "" {
+		req.Digest, err = oci.ParseDigest(digest)
+	}
+	return err
+}
+
+// parsePage reads n and last. What last begins behind need not exist, but it must be a name.
+func parsePage(r *http.Request, resource resource, req *access.Request) error {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	q := query(r)
+	if q.Has("n") {
+		n, err := strconv.Atoi(q.Get("n"))
+		if err != nil || n < 0 {
+			return fmt.Errorf("%w, got %.40q", errPageSize, q.Get("n"))
+		}
+		req.N, req.HasN = n, true
+	}
+	req.Last = q.Get("last")
+	if req.Last == "" {
+		return nil
+	}
+	var err error
+	if resource == tagsResource {
+		_, err = oci.ParseTag(req.Last)
+	} else {
+		_, err = oci.ParseName(req.Last)
+	}
+	return err
+}
+
+// query reads the parameters; what cannot be decoded is left out, as url.URL.Query does.
+func query(r *http.Request) url.Values { return r.URL.Query() }

@@ -1,0 +1,52 @@
+package httpapi
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strings"
+
+	"github.com/sreg-project/sreg/internal/access"
+)
+
+//go:embed root.html
+var rootHTML string
+
+var rootPage = template.Must(template.New("root").Parse(rootHTML))
+
+// rootText is what a terminal shows.
+const rootText = `This is sreg %[1]s, a registry for container images and other OCI artifacts.
+
+Push an image:   docker tag alpine %[2]s/alpine && docker push %[2]s/alpine
+Pull it again:   docker pull %[2]s/alpine
+List the tags:   curl %[3]s://%[2]s/v2/alpine/tags/list
+`
+
+// root tells a person what this is and what to type.
+func (a *API) root(w http.ResponseWriter, r *http.Request, _ access.Request) error {
+	scheme, host := "http", r.Host
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	if a.externalURL != nil {
+		scheme, host = a.externalURL.Scheme, a.externalURL.Host
+	}
+	header := w.Header()
+	var page bytes.Buffer
+	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		header.Set("Content-Type", "text/plain; charset=utf-8")
+		fmt.Fprintf(&page, rootText, a.version, host, scheme)
+		return writeJSON(w, http.StatusOK, page.Bytes())
+	}
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Referrer-Policy", "no-referrer")
+	err := rootPage.Execute(&page, struct{ Version, Host, Scheme string }{a.version, host, scheme})
+	if err != nil {
+		return fmt.Errorf("write page: %w", err)
+	}
+	return writeJSON(w, http.StatusOK, page.Bytes())
+}

@@ -1,0 +1,184 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+)
+
+// startUpload answers POST: it mounts a blob, takes a whole one, or begins a session (spec: Pushing
+// blobs).
+func (a *API) startUpload(w http.ResponseWriter, r *http.Request, req access.Request) error {
+	if req.Action == access.MountBlob {
+		mounted, err := a.mount(r.Context(), req)
+		if err != nil {
+			return err
+		}
+		if mounted {
+			return created(w, blobPath(req.Namespace, req.Digest), req.Digest)
+		}
+	}
+	algorithm, err := sessionAlgorithm(r, req)
+	if err != nil {
+		return err
+	}
+	upload, err := a.registry.StartUpload(r.Context(), req.Namespace, algorithm, "")
+	if err != nil {
+		return err
+	}
+	if req.Action == access.StartUpload && !req.Digest.IsZero() {
+		return a.pushWhole(w, r, req, upload.ID)
+	}
+	return progress(w, http.StatusAccepted, req.Namespace, upload)
+}
+
+// mount gives the namespace a blob of another one. Without from only what the namespace holds itself
+// is found: guessing among others would tell what they hold.
+func (a *API) mount(ctx context.Context, req access.Request) (bool, error) {
+	var err error
+	if req.From.IsZero() {
+		_, err = a.registry.StatBlob(ctx, req.Namespace, req.Digest)
+	} else {
+		err = a.registry.MountBlob(ctx, req.Namespace, req.From, req.Digest)
+	}
+	if errors.Is(err, registry.ErrBlobUnknown) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// sessionAlgorithm is what the bytes are hashed with while they arrive: that of the digest if it is
+// known already, else what the client announces.
+func sessionAlgorithm(r *http.Request, req access.Request) (oci.Algorithm, error) {
+	if !req.Digest.IsZero() {
+		return req.Digest.Algorithm(), nil
+	}
+	if r.URL.RawQuery == "" {
+		return oci.SHA256, nil
+	}
+	if name := query(r).Get("digest-algorithm"); name != "" {
+		return oci.ParseAlgorithm(name)
+	}
+	return oci.SHA256, nil
+}
+
+// pushWhole takes the blob that came with the POST. The client never learns the session's id, so
+// one that fails is ended.
+func (a *API) pushWhole(w http.ResponseWriter, r *http.Request, req access.Request, id string) error {
+	err := a.registry.CompleteUpload(r.Context(), req.Namespace, id, registry.Chunk{Body: r.Body, Start: -1}, req.Digest)
+	if err != nil {
+		cancelErr := a.registry.CancelUpload(context.WithoutCancel(r.Context()), req.Namespace, id)
+		if errors.Is(cancelErr, registry.ErrUploadUnknown) {
+			return err // it ended itself
+		}
+		return errors.Join(err, cancelErr)
+	}
+	return created(w, blobPath(req.Namespace, req.Digest), req.Digest)
+}
+
+// getUpload says how far a session is.
+func (a *API) getUpload(w http.ResponseWriter, r *http.Request, req access.Request) error {
+	upload, err := a.registry.UploadStatus(r.Context(), req.Namespace, req.SessionID)
+	if err != nil {
+		return err
+	}
+	return progress(w, http.StatusNoContent, req.Namespace, upload)
+}
+
+// updateUpload answers PATCH: a chunk at an offset, or a stream.
+func (a *API) updateUpload(w http.ResponseWriter, r *http.Request, req access.Request) error {
+	chunk, err := chunkOf(r)
+	if err != nil {
+		return err
+	}
+	upload, err := a.registry.AppendUpload(r.Context(), req.Namespace, req.SessionID, chunk)
+	if err != nil {
+		w.Header()["Location"] = []string{uploadPath(req.Namespace, req.SessionID)}
+		return err
+	}
+	return progress(w, http.StatusAccepted, req.Namespace, upload)
+}
+
+// completeUpload answers PUT: the last chunk, if any, and the digest of all.
+func (a *API) completeUpload(w http.ResponseWriter, r *http.Request, req access.Request) error {
+	chunk, err := chunkOf(r)
+	if err != nil {
+		return err
+	}
+	if r.ContentLength == 0 {
+		chunk.Body = nil
+	}
+	if err := a.registry.CompleteUpload(r.Context(), req.Namespace, req.SessionID, chunk, req.Digest); err != nil {
+		return err
+	}
+	return created(w, blobPath(req.Namespace, req.Digest), req.Digest)
+}
+
+// cancelUpload ends a session.
+func (a *API) cancelUpload(w http.ResponseWriter, r *http.Request, req access.Request) error {
+	if err := a.registry.CancelUpload(r.Context(), req.Namespace, req.SessionID); err != nil {
+		return err
+	}
+	w.Header()["Docker-Distribution-Api-Version"] = apiVersion
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// chunkOf reads where a body begins. Its length has to be the one that the range has.
+func chunkOf(r *http.Request) (registry.Chunk, error) {
+	chunk := registry.Chunk{Body: r.Body, Start: -1}
+	header := r.Header.Get("Content-Range")
+	if header == "" {
+		return chunk, nil
+	}
+	first, last, ok := parseContentRange(header)
+	if !ok {
+		return chunk, fmt.Errorf("%w, got %.60q", errContent, header)
+	}
+	if length := last - first + 1; r.ContentLength >= 0 && r.ContentLength != length {
+		return chunk, fmt.Errorf("%w: Content-Range has %d bytes, Content-Length %d", errBodyLength, length, r.ContentLength)
+	}
+	chunk.Start = first
+	return chunk, nil
+}
+
+// progress says where a session is and how much it holds.
+func progress(w http.ResponseWriter, status int, ns oci.Name, upload registry.Upload) error {
+	header := w.Header()
+	header["Docker-Distribution-Api-Version"] = apiVersion
+	header["Docker-Upload-Uuid"] = []string{upload.ID}
+	header["Oci-Chunk-Min-Length"] = minChunk
+	header["Location"] = []string{uploadPath(ns, upload.ID)}
+	setRange(header, upload.Size)
+	if status != http.StatusNoContent {
+		header["Content-Length"] = zeroLength
+	}
+	w.WriteHeader(status)
+	return nil
+}
+
+// created says where content lies now, and under which digest.
+func created(w http.ResponseWriter, location string, d oci.Digest) error {
+	header := w.Header()
+	header["Docker-Distribution-Api-Version"] = apiVersion
+	header["Docker-Content-Digest"] = []string{d.String()}
+	header["Location"] = []string{location}
+	header["Content-Length"] = zeroLength
+	w.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+// Locations are relative, so that any proxy in front works.
+
+func blobPath(ns oci.Name, d oci.Digest) string { return "/v2/" + ns.String() + "/blobs/" + d.String() }
+
+func uploadPath(ns oci.Name, id string) string { return "/v2/" + ns.String() + "/blobs/uploads/" + id }
+
+func manifestPath(ns oci.Name, d oci.Digest) string {
+	return "/v2/" + ns.String() + "/manifests/" + d.String()
+}

@@ -1,0 +1,211 @@
+// Package snapshot builds everything that one version of the config describes: the one room where
+// all parts meet.
+// It promises that Build creates and changes nothing outside the process, so that checking a config
+// is Build and Close, and that what serve runs on was built the same way.
+// It must not know any part's business, nor decide anything.
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/httpapi"
+	"github.com/sreg-project/sreg/internal/lock/memory"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/server"
+	"github.com/sreg-project/sreg/internal/storage"
+	"github.com/sreg-project/sreg/internal/storage/fs"
+	"github.com/sreg-project/sreg/internal/storage/metered"
+)
+
+// maintainEvery is how often expired uploads are looked for.
+const maintainEvery = 10 * time.Minute
+
+// Shared is what outlives a snapshot.
+type Shared struct {
+	Logger  *slog.Logger
+	Metrics *prometheus.Registry
+	Version string
+	// Draining says that the server is shutting down.
+	Draining func() bool
+}
+
+// Snapshot is what was built from one version of the config.
+type Snapshot struct {
+	// Handlers answer the requests of each listener, by its name.
+	Handlers map[string]http.Handler
+	Registry *registry.Registry
+
+	log    *slog.Logger
+	config *config.Config
+	stores []*fs.Store
+}
+
+// Build makes a snapshot. It opens what exists and creates nothing: Create does.
+func Build(ctx context.Context, cfg *config.Config, shared Shared) (*Snapshot, error) {
+	s := &Snapshot{log: shared.Logger.With("module", "registry"), config: cfg}
+	if err := s.build(ctx, cfg, shared); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared) error {
+	blobs, metadata, err := s.openStores(cfg, shared)
+	if err != nil {
+		return err
+	}
+	s.Registry, err = registry.New(ctx, registry.Options{
+		Blobs: blobs, Metadata: metadata, Locks: memory.New(),
+		Config: cfg.Registry, Repositories: cfg.Repositories,
+	})
+	if err != nil {
+		return err
+	}
+	var external *url.URL
+	if cfg.Server.ExternalURL != "" {
+		if external, err = url.Parse(cfg.Server.ExternalURL); err != nil {
+			return fmt.Errorf("server.external_url: %w", err)
+		}
+	}
+	api, err := httpapi.New(httpapi.Options{
+		Registry:        s.Registry,
+		MaxManifestSize: int64(cfg.Registry.MaxManifestSize),
+		Draining:        shared.Draining,
+		Logger:          shared.Logger,
+		AccessLog:       accessLog(cfg),
+		Metrics:         shared.Metrics,
+		Gatherer:        shared.Metrics,
+		Version:         shared.Version,
+		ExternalURL:     external,
+	})
+	if err != nil {
+		return err
+	}
+	s.Handlers = map[string]http.Handler{}
+	for _, listener := range cfg.Server.Listeners {
+		s.Handlers[listener.Name] = api.Handler(serves(cfg.Server.Listeners, listener))
+	}
+	return nil
+}
+
+// openStores opens the blob store and the metadata store, which are one unless the config names two.
+func (s *Snapshot) openStores(cfg *config.Config, shared Shared) (blobs, metadata storage.Store, err error) {
+	counters, err := metered.New(shared.Metrics)
+	if err != nil {
+		return nil, nil, err
+	}
+	opts := fs.Options{MinFree: cfg.Storage.MinFree, Folders: registry.Folders()}
+	if cfg.Storage.Metadata == nil {
+		one, err := s.openStore(cfg.Storage.Blobs, opts)
+		if err != nil {
+			return nil, nil, err
+		}
+		counted := counters.Wrap(one, "all")
+		return counted, counted, nil
+	}
+	blobStore, err := s.openStore(cfg.Storage.Blobs, opts)
+	if err != nil {
+		return nil, nil, fmt.Errorf("storage.blobs: %w", err)
+	}
+	metadataStore, err := s.openStore(*cfg.Storage.Metadata, opts)
+	if err != nil {
+		return nil, nil, fmt.Errorf("storage.metadata: %w", err)
+	}
+	return counters.Wrap(blobStore, "blobs"), counters.Wrap(metadataStore, "metadata"), nil
+}
+
+func (s *Snapshot) openStore(cfg config.Store, opts fs.Options) (*fs.Store, error) {
+	store, err := fs.New(cfg.FS, opts)
+	if err != nil {
+		return nil, err
+	}
+	s.stores = append(s.stores, store)
+	return store, nil
+}
+
+// Create makes the stores if they do not exist yet.
+func (s *Snapshot) Create(ctx context.Context) error {
+	if s.config.Registry.ReadOnly {
+		return nil // its medium may be, too
+	}
+	for _, store := range s.stores {
+		if err := store.Create(ctx); err != nil {
+			return err
+		}
+	}
+	return s.Registry.Create(ctx)
+}
+
+// Roots are the folders that the stores lie in, the blob store's first.
+func (s *Snapshot) Roots() []string {
+	var roots []string
+	for _, store := range s.stores {
+		roots = append(roots, store.Root())
+	}
+	return roots
+}
+
+// Maintain ends expired uploads now and then, until ctx ends.
+func (s *Snapshot) Maintain(ctx context.Context) {
+	if s.config.Registry.ReadOnly {
+		return
+	}
+	tick := time.NewTicker(maintainEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		ended, err := s.Registry.ExpireUploads(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "uploads not expired", "error", err)
+		}
+		if ended > 0 {
+			s.log.InfoContext(ctx, "uploads expired", "count", ended)
+		}
+	}
+}
+
+// Close gives up what the snapshot holds open. Its handlers must not be in use any more.
+func (s *Snapshot) Close() error {
+	var errs []error
+	for _, store := range s.stores {
+		errs = append(errs, store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// serves says what a listener answers. Health and metrics are everybody's who serves the registry,
+// unless a listener was made for them.
+func serves(all []server.Listener, one server.Listener) httpapi.Serves {
+	if len(one.Serves) > 0 {
+		return httpapi.Serves{
+			Health:  slices.Contains(one.Serves, "health"),
+			Metrics: slices.Contains(one.Serves, "metrics"),
+			Pprof:   slices.Contains(one.Serves, "pprof"),
+		}
+	}
+	own := func(what string) bool {
+		return !slices.ContainsFunc(all, func(l server.Listener) bool { return slices.Contains(l.Serves, what) })
+	}
+	return httpapi.Serves{API: true, Health: own("health"), Metrics: own("metrics")}
+}
+
+func accessLog(cfg *config.Config) float64 {
+	if !cfg.Log.Access.Enabled {
+		return 0
+	}
+	return cfg.Log.Access.Sample
+}
