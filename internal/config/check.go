@@ -1,0 +1,338 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/bytesize"
+	"github.com/sreg-project/sreg/internal/secret"
+)
+
+// checker turns the nodes of one source into the Go values that the shape asks
+// for, and reports what does not fit. What is wrong is left out, and the rest
+// read on, so that all mistakes are found at once.
+type checker struct {
+	root   *shape
+	origin func(position) Origin
+	found  *problems
+	given  map[string]Origin // where each key was given
+}
+
+// value is the Go value of a node at a path: a map for a section or table, a
+// slice for a list. Nothing is returned for what is wrong.
+func (c *checker) value(s *shape, n *node, path string) (any, bool) {
+	c.given[path] = c.origin(n.at)
+	switch s.kind {
+	case section:
+		return c.section(s, n, path)
+	case list:
+		return c.list(s, n, path)
+	case table:
+		return c.table(s, n, path)
+	default:
+		return c.scalar(s, n, path)
+	}
+}
+
+func (c *checker) report(at position, path, message string) {
+	c.found.add(Problem{Origin: c.origin(at), Key: path, Message: message})
+}
+
+// mismatch reports a value of the wrong kind.
+func (c *checker) mismatch(s *shape, n *node, path string) {
+	c.report(n.at, path, fmt.Sprintf("want %s, got %s", s.expects(), n.show()))
+}
+
+func (c *checker) section(s *shape, n *node, path string) (any, bool) {
+	if n.kind != mappingNode {
+		c.mismatch(s, n, path)
+		return nil, false
+	}
+	values := map[string]any{}
+	for _, p := range c.withoutDuplicates(n, path) {
+		below := join(path, p.key)
+		field := s.field(p.key)
+		if field == nil {
+			c.report(p.at, below, c.unknown(s, p.key, path))
+			continue
+		}
+		if v, ok := c.value(field, p.value, below); ok {
+			values[p.key] = v
+		}
+	}
+	c.require(s, n, path)
+	return values, true
+}
+
+// withoutDuplicates is a mapping's pairs with the first of each key alone.
+func (c *checker) withoutDuplicates(n *node, path string) []pair {
+	first := map[string]position{}
+	pairs := make([]pair, 0, len(n.pairs))
+	for _, p := range n.pairs {
+		if at, twice := first[p.key]; twice {
+			c.report(p.at, join(path, p.key), fmt.Sprintf("given twice, first in line %d", at.line))
+			continue
+		}
+		first[p.key] = p.at
+		pairs = append(pairs, p)
+	}
+	return pairs
+}
+
+func (c *checker) require(s *shape, n *node, path string) {
+	for _, f := range s.fields {
+		if !f.required || hasKey(n, f.key) {
+			continue
+		}
+		c.report(n.at, join(path, f.key), "missing, want "+f.expects())
+	}
+}
+
+func hasKey(n *node, key string) bool {
+	for _, p := range n.pairs {
+		if p.key == key {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *checker) list(s *shape, n *node, path string) (any, bool) {
+	if n.kind != listNode {
+		c.mismatch(s, n, path)
+		return nil, false
+	}
+	values := make([]any, 0, len(n.items))
+	for i, item := range n.items {
+		v, ok := c.value(s.item, item, fmt.Sprintf("%s[%d]", path, i))
+		if !ok {
+			v = s.item.blank() // keeps the numbers of the others
+		}
+		values = append(values, s.item.complete(v))
+	}
+	return values, true
+}
+
+func (c *checker) table(s *shape, n *node, path string) (any, bool) {
+	if n.kind != mappingNode {
+		c.mismatch(s, n, path)
+		return nil, false
+	}
+	values := map[string]any{}
+	for _, p := range c.withoutDuplicates(n, path) {
+		below := join(path, p.key)
+		if !s.names.MatchString(p.key) {
+			c.report(p.at, below, "want a name in lower-case letters, digits and _, got "+quote(p.key))
+			continue
+		}
+		if v, ok := c.value(s.item, p.value, below); ok {
+			values[p.key] = v
+		}
+	}
+	return values, true
+}
+
+func (c *checker) scalar(s *shape, n *node, path string) (any, bool) {
+	if word, ok := n.value.(string); ok && unsupportedValue(path, word) {
+		c.report(n.at, path, word+" is "+notSupported)
+		return nil, false
+	}
+	if n.kind != scalarNode {
+		c.mismatch(s, n, path)
+		return nil, false
+	}
+	v, problem := s.convert(n)
+	if problem != "" {
+		c.report(n.at, path, problem)
+		return nil, false
+	}
+	return v, true
+}
+
+// convert makes the Go value of a scalar, or says what is wrong with it.
+func (s *shape) convert(n *node) (v any, problem string) {
+	mismatch := fmt.Sprintf("want %s, got %s", s.expects(), n.show())
+	switch s.kind {
+	case boolean:
+		if b, ok := n.value.(bool); ok {
+			return b, ""
+		}
+	case integer:
+		return s.convertInteger(n, mismatch)
+	case number:
+		return s.convertNumber(n, mismatch)
+	case duration:
+		return s.convertDuration(n, mismatch)
+	case size:
+		return s.convertSize(n, mismatch)
+	case secretText:
+		return convertSecret(n, mismatch)
+	case text:
+		return s.convertText(n, mismatch)
+	}
+	return nil, mismatch
+}
+
+func (s *shape) convertText(n *node, mismatch string) (any, string) {
+	word, ok := n.value.(string)
+	if !ok && n.value != nil {
+		return nil, mismatch + ": put it in quotes"
+	}
+	if !ok || (len(s.enum) > 0 && !contains(s.enum, word)) || (s.pattern != nil && !s.pattern.MatchString(word)) {
+		return nil, mismatch + meant(s.enum, word)
+	}
+	return word, ""
+}
+
+func contains(words []string, word string) bool {
+	for _, w := range words {
+		if w == word {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *shape) convertInteger(n *node, mismatch string) (any, string) {
+	v, problem := s.convertNumber(n, mismatch)
+	if problem != "" {
+		return nil, problem
+	}
+	f := v.(float64) // exact: every bound of an integer is far below 2^53
+	if f != math.Trunc(f) {
+		return nil, mismatch
+	}
+	return int(f), ""
+}
+
+func (s *shape) convertNumber(n *node, mismatch string) (any, string) {
+	var f float64
+	switch v := n.value.(type) {
+	case int64:
+		f = float64(v)
+	case float64:
+		f = v
+	default:
+		return nil, mismatch
+	}
+	// Asked this way round so that NaN is refused, too.
+	if !s.within(f) {
+		return nil, mismatch
+	}
+	return f, ""
+}
+
+func (s *shape) within(f float64) bool {
+	return !math.IsNaN(f) && !math.IsInf(f, 0) && (s.min == nil || f >= *s.min) && (s.max == nil || f <= *s.max)
+}
+
+var durations = regexp.MustCompile(durationPattern)
+
+func (s *shape) convertDuration(n *node, mismatch string) (any, string) {
+	word, ok := textOrZero(n)
+	if !ok {
+		return nil, mismatch
+	}
+	if !durations.MatchString(word) {
+		return nil, mismatch + durationHint(word)
+	}
+	d, err := time.ParseDuration(word)
+	if err != nil {
+		return nil, fmt.Sprintf("want a duration below 292 years, got %s", n.show())
+	}
+	if !s.within(float64(d)) {
+		return nil, fmt.Sprintf("want more than 0, got %s", n.show())
+	}
+	return d, ""
+}
+
+// durationHint explains the units that people try and Go does not know.
+func durationHint(word string) string {
+	if wholeDays.MatchString(word) {
+		return ": there is no day, write 24h"
+	}
+	if digits.MatchString(word) {
+		return ": a unit is missing: ms, s, m or h"
+	}
+	return ": units are ms, s, m and h"
+}
+
+var (
+	wholeDays = regexp.MustCompile(`^[0-9]+d$`)
+	digits    = regexp.MustCompile(`^[0-9]+$`)
+)
+
+func (s *shape) convertSize(n *node, mismatch string) (any, string) {
+	word, ok := textOrZero(n)
+	if !ok {
+		return nil, mismatch
+	}
+	v, err := bytesize.ParseSize(word)
+	if err != nil {
+		return nil, err.Error()
+	}
+	if !s.within(float64(v)) {
+		return nil, fmt.Sprintf("want more than 0, got %s", n.show())
+	}
+	return v, ""
+}
+
+// textOrZero lets 0 stand without quotes and unit, and nothing else: which unit
+// a bare number means, readers guess differently. The bare number comes back
+// as it was written, so that the message can say so.
+func textOrZero(n *node) (string, bool) {
+	switch v := n.value.(type) {
+	case string:
+		return v, true
+	case int64:
+		return fmt.Sprint(v), true
+	default:
+		return "", false
+	}
+}
+
+// convertSecret never shows the value: not in its message either.
+func convertSecret(n *node, _ string) (any, string) {
+	word, ok := n.value.(string)
+	if !ok {
+		return nil, "want a text or file:/path"
+	}
+	v, err := secret.Parse(word)
+	if err != nil {
+		return nil, err.Error()
+	}
+	return v, ""
+}
+
+// blank is a value of the shape's kind that says nothing.
+func (s *shape) blank() any {
+	switch s.kind {
+	case section, table:
+		return map[string]any{}
+	default:
+		return s.fallback
+	}
+}
+
+// complete adds the defaults of a section that was left out in v, for sections
+// whose defaults hold only if they are there.
+func (s *shape) complete(v any) any {
+	values, ok := v.(map[string]any)
+	if s.kind != section || !ok {
+		return v
+	}
+	for _, f := range s.fields {
+		given, ok := values[f.key]
+		switch {
+		case f.kind == section && ok:
+			values[f.key] = f.complete(given)
+		case f.kind == section && !f.optional:
+			values[f.key] = f.complete(map[string]any{})
+		case !ok && f.kind != table && f.kind != list && f.kind != section:
+			values[f.key] = f.fallback
+		}
+	}
+	return values
+}

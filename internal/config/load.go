@@ -1,0 +1,230 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/spf13/viper"
+)
+
+// Options are what a configuration is loaded from, each over the one before.
+type Options struct {
+	Folders   []string   // where sreg.yaml, .yml, .toml or .json is looked for if there are no Files: the first folder that has one
+	Files     []string   // read in this order, each over the one before
+	Environ   []string   // os.Environ()
+	Overrides []Override // flags
+}
+
+// Sources says where a configuration came from.
+type Sources struct {
+	Files []string // that were read, in order
+
+	given map[string]Origin
+}
+
+// Of is where the value of a key was given, or the nearest key above it that was.
+func (s Sources) Of(key string) Origin {
+	for key != "" {
+		if origin, ok := s.given[key]; ok {
+			return origin
+		}
+		key = key[:max(0, strings.LastIndexAny(key, ".["))]
+	}
+	return Origin{}
+}
+
+// DefaultFolders are where a configuration is looked for: the working
+// directory, the user's config folder, /etc/sreg.
+func DefaultFolders() []string {
+	folders := []string{"."}
+	// Without a home there is no such folder, and nothing to look for in it.
+	if user, err := os.UserConfigDir(); err == nil {
+		folders = append(folders, filepath.Join(user, "sreg"))
+	}
+	return append(folders, "/etc/sreg")
+}
+
+// Load reads everything and returns a configuration that is whole and safe, or
+// an *Error with all that is wrong with it.
+func Load(o Options) (*Config, Sources, error) {
+	files, err := o.files()
+	if err != nil {
+		return nil, Sources{}, err
+	}
+	l := newLoader()
+	for _, file := range files {
+		l.addFile(file)
+	}
+	l.addEnviron(o.Environ)
+	if err := l.addOverrides(o.Overrides); err != nil {
+		return nil, Sources{}, err
+	}
+	sources := Sources{Files: files, given: l.given}
+	cfg, err := l.finish(sources)
+	return cfg, sources, err
+}
+
+// files are the files to read: those that were asked for, or the one in the
+// first folder that has one.
+func (o Options) files() ([]string, error) {
+	if len(o.Files) > 0 {
+		return o.Files, nil
+	}
+	for _, folder := range o.Folders {
+		var found []string
+		for _, extension := range []string{".yaml", ".yml", ".toml", ".json"} {
+			file := filepath.Join(folder, "sreg"+extension)
+			_, err := os.Stat(file)
+			if err == nil {
+				found = append(found, file)
+			} else if !errors.Is(err, os.ErrNotExist) {
+				return nil, &Error{Problems: []Problem{{Origin: Origin{Source: file}, Message: reason(err)}}}
+			}
+		}
+		if len(found) > 1 {
+			return nil, &Error{Problems: []Problem{{
+				Origin:  Origin{Source: found[1]},
+				Message: fmt.Sprintf("%s is there, too: keep one of them, or name the files with -c", found[0]),
+			}}}
+		}
+		if len(found) == 1 {
+			return found, nil
+		}
+	}
+	return nil, nil
+}
+
+// loader gathers what the sources give. Viper merges them; it is handed values
+// that were already checked against the shape, for it would take anything.
+type loader struct {
+	root   *shape
+	viper  *viper.Viper
+	found  problems
+	given  map[string]Origin
+	layers int
+	broken bool // a file could not be read at all: what is missing may be in it
+}
+
+func newLoader() *loader {
+	return &loader{root: rootShape(), viper: viper.New(), given: map[string]Origin{}}
+}
+
+// nextLayer numbers the sources in the order in which they are read.
+func (l *loader) nextLayer(source string) Origin {
+	l.layers++
+	return Origin{Source: source, layer: l.layers}
+}
+
+func (l *loader) checker(origin func(position) Origin) *checker {
+	return &checker{root: l.root, origin: origin, found: &l.found, given: map[string]Origin{}}
+}
+
+func (l *loader) addFile(path string) {
+	content, err := readFile(path)
+	if err != nil {
+		l.broken = true
+		l.found.add(Problem{Origin: l.nextLayer(path), Message: reason(err)})
+		return
+	}
+	l.addDocument(path, content)
+}
+
+// addDocument lays the content of a file over what was read.
+func (l *loader) addDocument(path string, content []byte) {
+	file := l.nextLayer(path)
+	origin := func(at position) Origin {
+		o := file
+		o.Line, o.Column = at.line, at.column
+		return o
+	}
+	root, err := parseDocument(path, content)
+	if err != nil {
+		l.broken = true
+		problem := Problem{Origin: file, Message: err.Error()}
+		if syntax := (*syntaxError)(nil); errors.As(err, &syntax) {
+			problem.Origin = origin(syntax.at)
+		}
+		l.found.add(problem)
+		return
+	}
+	c := l.checker(origin)
+	if values, ok := c.value(l.root, root, ""); ok {
+		l.merge(values.(map[string]any), c.given)
+	}
+}
+
+// readFile reads a little more than a document may have, so that one that is
+// too large is known as such.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxDocument+1))
+}
+
+// reason is an error without the file's name, which stands before it already.
+func reason(err error) string {
+	if failure := (*os.PathError)(nil); errors.As(err, &failure) {
+		return fmt.Sprintf("%s: %v", failure.Op, failure.Err)
+	}
+	return err.Error()
+}
+
+// merge lays values over those that were read before.
+func (l *loader) merge(values map[string]any, given map[string]Origin) {
+	// Viper's merge of a map never fails.
+	_ = l.viper.MergeConfigMap(values)
+	for path := range given {
+		// A list is replaced whole: nothing of the one before is left.
+		if s := l.root.find(path); s != nil && s.kind == list {
+			maps.DeleteFunc(l.given, func(p string, _ Origin) bool { return strings.HasPrefix(p, path+"[") })
+		}
+	}
+	maps.Copy(l.given, given)
+}
+
+// finish makes the configuration, if nothing is wrong with it.
+func (l *loader) finish(sources Sources) (*Config, error) {
+	cfg, err := l.decode()
+	if err != nil {
+		return nil, err
+	}
+	if !l.broken {
+		l.validate(cfg, sources)
+	}
+	if err := l.found.err(); err != nil {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+// decode lays what was given over the defaults.
+func (l *loader) decode() (*Config, error) {
+	l.root.walk("", func(path string, s *shape) {
+		if !s.optional || strings.Contains(path, "[]") {
+			return
+		}
+		// An empty one is as good as none: {} is how one switches it off.
+		if given, ok := l.viper.Get(path).(map[string]any); ok && len(given) > 0 {
+			l.viper.Set(path, s.complete(given))
+		}
+	})
+	cfg := Default()
+	err := l.viper.Unmarshal(&cfg, func(d *mapstructure.DecoderConfig) {
+		d.WeaklyTypedInput = false
+		d.ErrorUnused = true
+		d.ZeroFields = true // a list replaces the default one
+	})
+	if err != nil {
+		return nil, fmt.Errorf("decode configuration: %w", err)
+	}
+	return &cfg, nil
+}

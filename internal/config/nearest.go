@@ -1,0 +1,51 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/agext/levenshtein"
+)
+
+// unknown says that a key is unknown, and which was likely meant: one beside
+// it that is written nearly so, or one of that name elsewhere.
+func (c *checker) unknown(in *shape, key, path string) string {
+	if unsupportedKey(join(path, key)) {
+		return notSupported
+	}
+	beside := make([]string, 0, len(in.fields))
+	for _, f := range in.fields {
+		beside = append(beside, f.key)
+	}
+	if near, ok := nearest(key, beside); ok {
+		return "unknown key, did you mean " + join(path, near) + "?"
+	}
+	elsewhere := ""
+	c.root.walk("", func(p string, s *shape) {
+		if s.key == key && elsewhere == "" {
+			elsewhere = p
+		}
+	})
+	if elsewhere != "" {
+		return "unknown key, did you mean " + elsewhere + "?"
+	}
+	return "unknown key"
+}
+
+// nearest finds the word that a misspelt one was likely meant to be.
+func nearest(word string, words []string) (string, bool) {
+	best, bestDistance := "", max(2, len(word)/3+1)
+	for _, w := range words {
+		if d := levenshtein.Distance(strings.ToLower(word), strings.ToLower(w), nil); d < bestDistance {
+			best, bestDistance = w, d
+		}
+	}
+	return best, best != ""
+}
+
+// meant is the end of a message about a word that is none of the words.
+func meant(words []string, word string) string {
+	if near, ok := nearest(word, words); ok && len(words) > 0 {
+		return ": did you mean " + near + "?"
+	}
+	return ""
+}

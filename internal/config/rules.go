@@ -1,0 +1,70 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/sreg-project/sreg/internal/server"
+)
+
+// validate asks each section what its values may not be together, and then
+// what only the whole can know.
+func (l *loader) validate(cfg *Config, sources Sources) {
+	before := l.found
+	report := func(key, problem string) {
+		if !before.about(key) {
+			l.found.add(Problem{Origin: sources.Of(key), Key: key, Message: problem})
+		}
+	}
+	cfg.Server.Validate(below("server", report))
+	cfg.Storage.validate(below("storage", report))
+	cfg.Registry.Validate(below("registry", report))
+	cfg.validateRepositories(report)
+	cfg.requirePolicy(report)
+}
+
+// below puts what a section reports under the section's key.
+func below(section string, report func(key, problem string)) func(path, problem string) {
+	return func(path, problem string) { report(join(section, path), problem) }
+}
+
+func (s Storage) validate(report func(path, problem string)) {
+	s.Blobs.FS.Validate(below("blobs.fs", report))
+	if s.Metadata == nil {
+		return
+	}
+	s.Metadata.FS.Validate(below("metadata.fs", report))
+	if s.Metadata.FS.Root != "" && filepath.Clean(s.Metadata.FS.Root) == filepath.Clean(s.Blobs.FS.Root) {
+		report("metadata.fs.root", "is the folder of storage.blobs: leave out storage.metadata to share it")
+	}
+}
+
+func (c *Config) validateRepositories(report func(key, problem string)) {
+	firstOf := map[string]int{}
+	for i, r := range c.Repositories {
+		at := fmt.Sprintf("repositories[%d]", i)
+		r.Validate(below(at, report))
+		if first, twice := firstOf[r.Name]; twice {
+			report(at+".name", fmt.Sprintf("%q is taken by repositories[%d]", r.Name, first))
+			continue
+		}
+		firstOf[r.Name] = i
+	}
+}
+
+// requirePolicy refuses to let other computers push and pull unless somebody
+// wrote down that this is meant.
+func (c *Config) requirePolicy(report func(key, problem string)) {
+	if c.Policy != nil {
+		return
+	}
+	for i, l := range c.Server.Listeners {
+		address, err := server.ParseAddress(l.Address)
+		if err != nil || address.Private() {
+			continue
+		}
+		report(fmt.Sprintf("server.listeners[%d].address", i), fmt.Sprintf(
+			"other computers may reach %q, and without a policy anybody there may push, pull and delete: "+
+				"listen on 127.0.0.1, or add policy: {default: allow} to say that this is meant", l.Address))
+	}
+}

@@ -1,0 +1,51 @@
+package config
+
+import (
+	"regexp"
+	"strings"
+)
+
+// unsupported are the keys of sreg's configuration whose part this version
+// does not have, and the values, as key=value. They are refused by name: a
+// policy that is silently ignored would be a door left open.
+var unsupported = []string{
+	"auth", "cache", "gc", "metrics", "proxy", "redis", "retention", "tracing", "ui", "webhooks",
+	"server.trusted_proxies",
+	"server.tls.client_ca_file", "server.tls.client_auth", "server.tls.acme",
+	"storage.blobs.s3", "storage.blobs.type=s3",
+	"storage.metadata.s3", "storage.metadata.type=s3",
+	"storage.metadata_cache_ttl",
+	"locks.lease", "locks.type=redis",
+	"registry.track_pulls", "registry.track_pulls_every",
+	"policy.default=deny", "policy.on_error", "policy.hide_denied", "policy.webhook", "policy.rules",
+	"repositories[].policy", "repositories[].retention", "repositories[].upstreams",
+	"repositories[].proxies", "repositories[].redirect", "repositories[].tag_ttl",
+	"repositories[].platforms", "repositories[].prefetch",
+	"log.audit",
+}
+
+const notSupported = "not supported by this version of sreg"
+
+var indices = regexp.MustCompile(`\[[0-9]+\]`)
+
+// unsupportedKey reports whether the table names the key.
+func unsupportedKey(path string) bool {
+	return contains(unsupported, indices.ReplaceAllString(path, "[]"))
+}
+
+// unsupportedValue reports whether the table names this value of the key.
+func unsupportedValue(path, value string) bool {
+	return unsupportedKey(path + "=" + value)
+}
+
+// unsupportedVariable finds the key of the table that an environment variable
+// would set, or a key below it.
+func unsupportedVariable(name string) (string, bool) {
+	for _, key := range unsupported {
+		variable := variableOf(key)
+		if name == variable || strings.HasPrefix(name, variable+"_") {
+			return key, true
+		}
+	}
+	return "", false
+}
