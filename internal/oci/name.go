@@ -42,6 +42,15 @@ func (n Name) Parent() (Name, bool) {
 	return Name{n.s[:i]}, true
 }
 
+// MarshalText writes what String returns.
+func (n Name) MarshalText() ([]byte, error) { return []byte(n.s), nil }
+
+// UnmarshalText parses as ParseName does.
+func (n *Name) UnmarshalText(text []byte) (err error) {
+	*n, err = ParseName(string(text))
+	return err
+}
+
 // isNameComponent follows [a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*.
 func isNameComponent(s string) bool {
 	if s == "" || !isLowerAlnum(s[0]) || !isLowerAlnum(s[len(s)-1]) {

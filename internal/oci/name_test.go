@@ -1,6 +1,7 @@
 package oci_test
 
 import (
+	"encoding/json"
 	"errors"
 	"regexp"
 	"strings"
@@ -99,4 +100,18 @@ func FuzzParseName(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestANameSurvivesJSON(t *testing.T) {
+	for text, ok := range map[string]bool{`"team/app"`: true, `"Team"`: false, `""`: false, `{}`: false} {
+		var n Name
+		err := json.Unmarshal([]byte(text), &n)
+		if (err == nil) != ok {
+			t.Errorf("%s: got error %v, want accepted %v", text, err, ok)
+			continue
+		}
+		if back, _ := json.Marshal(n); ok && string(back) != text {
+			t.Errorf("got %s, want %s", back, text)
+		}
+	}
 }
