@@ -104,7 +104,7 @@ func FuzzParseName(f *testing.F) {
 
 func TestANameSurvivesJSON(t *testing.T) {
 	for text, ok := range map[string]bool{`"team/app"`: true, `"Team"`: false, `""`: false, `{}`: false} {
-		var n Name
+		var n oci.Name
 		err := json.Unmarshal([]byte(text), &n)
 		if (err == nil) != ok {
 			t.Errorf("%s: got error %v, want accepted %v", text, err, ok)
