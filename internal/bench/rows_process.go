@@ -6,10 +6,8 @@ import (
 	"time"
 )
 
-const (
-	idleTime   = time.Second
-	memoryRuns = 3 // memory hardly varies: a few starts show it
-)
+// memoryRuns is enough: the memory of a start hardly varies.
+const memoryRuns = 3
 
 // memory is the rows about one process of the subject.
 type memory struct {
@@ -59,7 +57,7 @@ func (m *memory) idle(ctx context.Context, load func(*server) error) (figures, e
 		if err := load(srv); err != nil {
 			return figures{}, err
 		}
-		held, err := srv.settled()
+		held, err := m.settled(srv)
 		if err != nil {
 			return figures{}, err
 		}
@@ -72,9 +70,9 @@ func (m *memory) idle(ctx context.Context, load func(*server) error) (figures, e
 }
 
 // settled is what the server holds after an idle second.
-func (s *server) settled() (int64, error) {
-	time.Sleep(idleTime)
-	return s.resident()
+func (m *memory) settled(srv *server) (int64, error) {
+	time.Sleep(m.size.idle)
+	return srv.resident()
 }
 
 func (m *memory) parallelPushes(ctx context.Context) (figures, error) {
@@ -124,7 +122,7 @@ func (m *memory) parallelPulls(ctx context.Context) (figures, error) {
 // peakOf runs an operation for every parallel client at once and says how far the memory rose over
 // that of the idle server.
 func (m *memory) peakOf(ctx context.Context, srv *server, op func(c *client, i int) error) (figures, error) {
-	idle, err := srv.settled()
+	idle, err := m.settled(srv)
 	if err != nil {
 		return figures{}, err
 	}

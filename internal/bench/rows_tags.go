@@ -11,9 +11,6 @@ import (
 
 const manyTagsNamespace = "bench/many"
 
-// settleTime is over the second that a folder must have stood still before its listing may be kept.
-const settleTime = 1500 * time.Millisecond
-
 // manyTags is a namespace of 10,000 tags on the subject, the floor and the peer.
 type manyTags struct {
 	*stage
@@ -126,7 +123,7 @@ type listing struct {
 
 // listing compares the listing on both, one client at a time, once the folders have settled.
 func (s *stage) listing(ctx context.Context, ours, theirs *server, l listing) (figures, error) {
-	time.Sleep(settleTime)
+	time.Sleep(s.size.settle)
 	for _, srv := range []*server{ours, theirs} {
 		if err := srv.do(ctx, func(c *client) error { return c.checkListing(l) }); err != nil {
 			return figures{}, fmt.Errorf("list on %s: %w", srv.name, err)

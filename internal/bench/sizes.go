@@ -1,5 +1,7 @@
 package bench
 
+import "time"
+
 // sizes are the numbers behind the words of the table: how many tags are many, how many operations
 // make a round. A round has a fixed number of operations, enough for the 10 ms ticks of /proc.
 type sizes struct {
@@ -22,6 +24,9 @@ type sizes struct {
 	pages       int // cheap listings a round
 	walks       int // listings that cost what is stored, a round
 	parallel    int // pushers and pullers at once
+
+	settle time.Duration // over the second that a folder stands still before its listing may be kept
+	idle   time.Duration // after which a server counts as idle
 }
 
 func newSizes(opts Options) sizes {
@@ -30,12 +35,14 @@ func newSizes(opts Options) sizes {
 			rounds: 1, fewTags: 2, manyTags: 12, namespaces: 12, referrers: 5, page: 10,
 			smallBlob: 16 << 10, smallBlobs: 4, largeBlob: 1 << 20, layer: 4 << 10,
 			gets: 64, largeGets: 2, largePushes: 1, imagePushes: 4, pages: 4, walks: 2, parallel: 4,
+			settle: time.Millisecond, idle: time.Millisecond,
 		}
 	}
 	return sizes{
 		rounds: max(opts.Rounds, 1), fewTags: 5, manyTags: 10_000, namespaces: 5_000, referrers: 500, page: 100,
 		smallBlob: 16 << 10, smallBlobs: 64, largeBlob: 100 << 20, layer: 16 << 10,
 		gets: 20_000, largeGets: 20, largePushes: 4, imagePushes: 200, pages: 1_000, walks: 10, parallel: 50,
+		settle: 1500 * time.Millisecond, idle: time.Second,
 	}
 }
 
