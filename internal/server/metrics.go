@@ -1,0 +1,39 @@
+package server
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// reason is why a request was refused before any handler saw it.
+type reason int
+
+const (
+	reasonFull reason = iota
+	reasonWait
+	reasonClient
+)
+
+// metrics counts what the limits refuse.
+type metrics struct {
+	requests    [reasonClient + 1]prometheus.Counter // by reason
+	connections prometheus.Counter
+}
+
+func newMetrics(registerer prometheus.Registerer) *metrics {
+	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sreg_http_requests_refused_total",
+		Help: "Requests that a limit refused, by reason: queue_full, queue_wait or client.",
+	}, []string{"reason"})
+	connections := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sreg_http_connections_refused_total",
+		Help: "Connections that were closed at once because their client had too many.",
+	})
+	if registerer != nil {
+		registerer.MustRegister(requests, connections)
+	}
+	m := &metrics{connections: connections}
+	m.requests[reasonFull] = requests.WithLabelValues("queue_full")
+	m.requests[reasonWait] = requests.WithLabelValues("queue_wait")
+	m.requests[reasonClient] = requests.WithLabelValues("client")
+	return m
+}
+
+func (m *metrics) refused(why reason) { m.requests[why].Inc() }
