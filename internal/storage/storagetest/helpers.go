@@ -17,7 +17,7 @@ import (
 // patience bounds how long a test waits for what must happen.
 const patience = 30 * time.Second
 
-// put, condemn and remove report and go on, so that goroutines may call them.
+// put, condemn, revive and remove report and go on, so that goroutines may call them.
 func put(t *testing.T, s storage.Store, key, data string) storage.Version {
 	t.Helper()
 	version, err := s.Put(t.Context(), key, []byte(data), storage.PutOptions{})
@@ -31,6 +31,13 @@ func condemn(t *testing.T, s storage.Store, key string) {
 	t.Helper()
 	if err := s.Condemn(t.Context(), key); err != nil {
 		t.Errorf("condemn %s: %v", key, err)
+	}
+}
+
+func revive(t *testing.T, s storage.Store, key string) {
+	t.Helper()
+	if _, err := s.Revive(t.Context(), key); err != nil {
+		t.Errorf("revive %s: %v", key, err)
 	}
 }
 

@@ -80,9 +80,7 @@ func tryListLive(t *testing.T, s storage.Store) {
 	condemn(t, s, "p/condemned")
 	condemn(t, s, "p/revived")
 	remove(t, s, "p/deleted")
-	if _, err := s.Revive(t.Context(), "p/revived"); err != nil {
-		t.Fatal(err)
-	}
+	revive(t, s, "p/revived")
 	if _, err := s.Prepare(t.Context(), "p/pending", []byte("x")); err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +156,7 @@ func tryListFresh(t *testing.T, s storage.Store) {
 		{func() { put(t, s, "p/b", "") }, []string{"a", "b"}},
 		{func() { condemn(t, s, "p/a") }, []string{"b"}},
 		{func() { remove(t, s, "p/b") }, nil},
-		{func() { s.Revive(t.Context(), "p/a") }, []string{"a"}}, //nolint:errcheck // the list tells
+		{func() { revive(t, s, "p/a") }, []string{"a"}},
 		{func() { put(t, s, "p/c/d", "") }, []string{"a", "c/"}},
 	} {
 		step.do()
@@ -202,11 +200,7 @@ func tryFingerprint(t *testing.T, s storage.Store) {
 		{"a new object", func() { put(t, s, "p/b", "x") }},
 		{"a changed object", func() { put(t, s, "p/a", "y") }},
 		{"a condemned object", func() { condemn(t, s, "p/a") }},
-		{"a revived object", func() {
-			if _, err := s.Revive(t.Context(), "p/a"); err != nil {
-				t.Error(err)
-			}
-		}},
+		{"a revived object", func() { revive(t, s, "p/a") }},
 		{"a deleted object", func() { remove(t, s, "p/a") }},
 	} {
 		step.do()
