@@ -43,33 +43,44 @@ func (s *Store) Condemn(ctx context.Context, key string) error {
 	return nil
 }
 
-// Revive renames the file back unless it is live, and syncs its folder unless this process has.
-// It looks three times, as a reader does, because others may move the file meanwhile.
+// Revive renames the file back unless it is live, and syncs its folder unless this process has. It
+// looks at live, trash, live, as a reader does, and again whenever it moved something.
 func (s *Store) Revive(ctx context.Context, key string) (storage.Info, error) {
 	if err := errors.Join(ctx.Err(), check(key)); err != nil {
 		return storage.Info{}, err
 	}
-	for range 3 {
-		st, err := statFile(s.path(key))
-		if err == nil {
-			id := idOf(&st)
-			if known, ok := s.durable.Get(key); !ok || known != id {
-				err = s.makeDurable(key, id)
-			}
-			if err != nil {
-				return storage.Info{}, fmt.Errorf("revive object: %w", err)
-			}
-			return infoOf(&st, storage.Live), nil
-		}
-		if !gone(err) {
-			return storage.Info{}, fmt.Errorf("revive object: %w", err)
+	for {
+		info, err := s.reviveLive(key)
+		if !errors.Is(err, storage.ErrNotExist) {
+			return info, err
 		}
 		s.durable.Forget(key)
-		if err := renameNew(s.trash(key), s.path(key)); err != nil && !gone(err) && !errors.Is(err, fs.ErrExist) {
+		err = renameNew(s.trash(key), s.path(key))
+		switch {
+		case err == nil || errors.Is(err, fs.ErrExist):
+			// It is live now; the next look makes it durable.
+		case gone(err):
+			// In neither place: unless somebody moved it between the two looks, it is gone.
+			return s.reviveLive(key)
+		default:
 			return storage.Info{}, fmt.Errorf("revive object: %w", failure(err))
 		}
 	}
-	return storage.Info{}, fmt.Errorf("revive object: %w", storage.ErrNotExist)
+}
+
+// reviveLive makes a live object durable unless this process has.
+func (s *Store) reviveLive(key string) (storage.Info, error) {
+	st, err := statFile(s.path(key))
+	if err != nil {
+		return storage.Info{}, fmt.Errorf("revive object: %w", failure(err))
+	}
+	id := idOf(&st)
+	if known, ok := s.durable.Get(key); !ok || known != id {
+		if err := s.makeDurable(key, id); err != nil {
+			return storage.Info{}, fmt.Errorf("revive object: %w", err)
+		}
+	}
+	return infoOf(&st, storage.Live), nil
 }
 
 // makeDurable syncs the folder of a live object that somebody else may have written, and the
