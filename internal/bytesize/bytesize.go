@@ -44,12 +44,15 @@ func ParseSize(s string) (Size, error) {
 		return 0, nil
 	}
 	end := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+	if end < 0 && s != "" {
+		return 0, fmt.Errorf("want a size with its unit such as 16MiB, got %q", s)
+	}
 	if end <= 0 {
-		return 0, wrong(s, s)
+		return 0, fmt.Errorf("want a size such as 16MiB, got %q", s)
 	}
 	u, ok := findUnit(s[end:])
 	if !ok {
-		return 0, wrong(s, s[end:])
+		return 0, wrongUnit(s, end)
 	}
 	n, err := strconv.ParseInt(s[:end], 10, 64)
 	if err != nil || n > math.MaxInt64/int64(u.size) {
@@ -69,13 +72,10 @@ func findUnit(name string) (unit, bool) {
 	return unit{}, false
 }
 
-// wrong explains what is wrong, and what was likely meant by the unit.
-func wrong(s, unitName string) error {
-	if end := strings.TrimLeft(s, "0123456789"); end == "" && s != "" {
-		return fmt.Errorf("want a size with its unit such as 16MiB, got %q", s)
-	}
-	if meant, ok := closestUnit(strings.TrimSpace(unitName)); ok {
-		return fmt.Errorf("want a size such as 16MiB, got %q: did you mean %s?", s, meant)
+// wrongUnit explains that there is no such unit, and which was likely meant.
+func wrongUnit(s string, end int) error {
+	if meant, ok := closestUnit(strings.TrimSpace(s[end:])); ok {
+		return fmt.Errorf("want a size such as 16MiB, got %q: did you mean %s?", s, s[:end]+meant)
 	}
 	return fmt.Errorf("want a size such as 16MiB, got %q", s)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/bytesize"
@@ -180,19 +181,10 @@ func (s *shape) convertText(n *node, mismatch string) (any, string) {
 	if !ok && n.value != nil {
 		return nil, mismatch + ": put it in quotes"
 	}
-	if !ok || (len(s.enum) > 0 && !contains(s.enum, word)) || (s.pattern != nil && !s.pattern.MatchString(word)) {
-		return nil, mismatch + meant(s.enum, word)
+	if !ok || (len(s.enum) > 0 && !slices.Contains(s.enum, word)) || (s.pattern != nil && !s.pattern.MatchString(word)) {
+		return nil, mismatch
 	}
 	return word, ""
-}
-
-func contains(words []string, word string) bool {
-	for _, w := range words {
-		if w == word {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *shape) convertInteger(n *node, mismatch string) (any, string) {

@@ -5,25 +5,28 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 )
 
-// parseJSON parses one JSON document. The standard library gives no positions
-// of values, only how far it has read: they are found from that.
+// parseJSON parses one JSON document. The standard library judges it; it gives
+// no positions of values, but how far it has read: they are found from that.
 func parseJSON(content []byte) (*node, error) {
+	var judged json.RawMessage
+	if err := json.Unmarshal(content, &judged); err != nil {
+		return nil, jsonError(content, err)
+	}
 	r := &jsonReader{content: content, decoder: json.NewDecoder(bytes.NewReader(content))}
 	r.decoder.UseNumber()
-	root, err := r.read()
-	if err != nil {
-		return nil, r.explain(err)
+	return r.read()
+}
+
+func jsonError(content []byte, err error) error {
+	failure := &syntaxError{at: position{line: 1}, problem: "not valid JSON: " + err.Error()}
+	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+		// The offset is behind the byte that was one too many.
+		failure.at = positionAt(content, int(syntax.Offset)-1)
 	}
-	if _, err := r.decoder.Token(); err == nil {
-		return nil, &syntaxError{at: r.position(), problem: "not valid JSON: there is more after the end of the value"}
-	} else if !errors.Is(err, io.EOF) {
-		return nil, r.explain(err)
-	}
-	return root, nil
+	return failure
 }
 
 type jsonReader struct {
@@ -43,21 +46,6 @@ func (r *jsonReader) next() (json.Token, error) {
 
 func (r *jsonReader) position() position {
 	return positionAt(r.content, r.start)
-}
-
-func (r *jsonReader) explain(err error) error {
-	if own := (*syntaxError)(nil); errors.As(err, &own) {
-		return err
-	}
-	offset := len(r.content)
-	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
-		offset = int(syntax.Offset) - 1
-	}
-	problem := err.Error()
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		problem = "the file ends too early"
-	}
-	return &syntaxError{at: positionAt(r.content, offset), problem: "not valid JSON: " + problem}
 }
 
 func (r *jsonReader) read() (*node, error) {

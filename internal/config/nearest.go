@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/agext/levenshtein"
@@ -35,17 +36,24 @@ func (c *checker) unknown(in *shape, key, path string) string {
 func nearest(word string, words []string) (string, bool) {
 	best, bestDistance := "", max(2, len(word)/3+1)
 	for _, w := range words {
-		if d := levenshtein.Distance(strings.ToLower(word), strings.ToLower(w), nil); d < bestDistance {
+		if d := distance(strings.ToLower(word), strings.ToLower(w)); d < bestDistance {
 			best, bestDistance = w, d
 		}
 	}
 	return best, best != ""
 }
 
-// meant is the end of a message about a word that is none of the words.
-func meant(words []string, word string) string {
-	if near, ok := nearest(word, words); ok && len(words) > 0 {
-		return ": did you mean " + near + "?"
+// distance counts the slips between two words. Letters in a wrong order are
+// one slip: levle is level.
+func distance(a, b string) int {
+	if a != b && sorted(a) == sorted(b) {
+		return 1
 	}
-	return ""
+	return levenshtein.Distance(a, b, nil)
+}
+
+func sorted(word string) string {
+	letters := []byte(word)
+	slices.Sort(letters)
+	return string(letters)
 }

@@ -65,6 +65,7 @@ func (c *Config) requirePolicy(report func(key, problem string)) {
 		}
 		report(fmt.Sprintf("server.listeners[%d].address", i), fmt.Sprintf(
 			"other computers may reach %q, and without a policy anybody there may push, pull and delete: "+
-				"listen on 127.0.0.1, or add policy: {default: allow} to say that this is meant", l.Address))
+				"listen on 127.0.0.1, or say that this is meant with policy: {default: allow} in the file, or SREG_POLICY_DEFAULT=allow",
+			l.Address))
 	}
 }

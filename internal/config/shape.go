@@ -16,16 +16,16 @@ import (
 type kind int
 
 const (
-	section      kind = iota // keys of its own
-	list                     // items of one shape
-	table                    // free names with values of one shape
-	text                     // a string
-	boolean                  // true or false
-	integer                  // a whole number
-	number               // a number
-	duration                 // 30s
-	size                     // 16MiB
-	secretText               // a string, or file:/path
+	section    kind = iota // keys of its own
+	list                   // items of one shape
+	table                  // free names with values of one shape
+	text                   // a string
+	boolean                // true or false
+	integer                // a whole number
+	number                 // a number
+	duration               // 30s
+	size                   // 16MiB
+	secretText             // a string, or file:/path
 )
 
 // maxInteger bounds every whole number: they count things that are held at once.

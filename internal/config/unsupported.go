@@ -2,6 +2,7 @@ package config
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -30,7 +31,7 @@ var indices = regexp.MustCompile(`\[[0-9]+\]`)
 
 // unsupportedKey reports whether the table names the key.
 func unsupportedKey(path string) bool {
-	return contains(unsupported, indices.ReplaceAllString(path, "[]"))
+	return slices.Contains(unsupported, indices.ReplaceAllString(path, "[]"))
 }
 
 // unsupportedValue reports whether the table names this value of the key.

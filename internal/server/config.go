@@ -32,7 +32,7 @@ type Listener struct {
 	Address string   `mapstructure:"address" required:"true" pattern:"^(unix:/.+|systemd:[^:]+|[^/:]*:[0-9]{1,5}|\\[[^/\\]]+\\]:[0-9]{1,5})$" want:"host:port, unix:/path or systemd:NAME" doc:"host:port, unix:/path or systemd:NAME (a socket that systemd hands over)."`
 	TLS     bool     `mapstructure:"tls" doc:"Whether this listener speaks TLS."`
 	Serves  []string `mapstructure:"serves" enum:"health,metrics,pprof" doc:"What an admin listener serves instead of the registry. If no listener names health or metrics, the listeners of the registry serve them."`
-	Mode    string   `mapstructure:"mode" pattern:"^0?[0-7]{3}$" want:"an octal file mode in quotes such as \"0660\"" doc:"The file mode of a unix socket, in quotes."`
+	Mode    string   `mapstructure:"mode" pattern:"^(0?[0-7]{3})?$" want:"an octal file mode in quotes such as \"0660\"" doc:"The file mode of a unix socket, in quotes."`
 }
 
 // TLS names the certificates and the oldest version that is spoken.

@@ -1,0 +1,207 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/sreg-project/sreg/internal/secret"
+)
+
+func write(t *testing.T, folder, name, content string) string {
+	t.Helper()
+	path := filepath.Join(folder, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestUnreadableDocuments holds what a readable case file cannot.
+func TestUnreadableDocuments(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	deep := strings.Repeat("[", 100) + strings.Repeat("]", 100)
+	cases := []struct{ name, path, want string }{
+		{"a missing file is named", filepath.Join(folder, "none.yaml"), "none.yaml: open: no such file or directory"},
+		{"a folder is no file", write(t, folder, "folder.yaml/x", "")[:len(folder)+len("/folder.yaml")], "folder.yaml: read: is a directory"},
+		{"an unknown extension is refused", write(t, folder, "sreg.conf", "{}"), "sreg.conf: want a file that ends in .yaml, .yml, .toml or .json"},
+		{"a huge file is refused", write(t, folder, "huge.yaml", strings.Repeat("#", maxDocument+1)), "huge.yaml: the file is over 1048576 bytes"},
+		{"bytes that are no text are refused where they stand", write(t, folder, "latin1.yaml", "log:\n  level: \"\xe9\"\n"), "latin1.yaml:2:11: the file is not UTF-8 text"},
+		{"deep YAML is refused", write(t, folder, "deep.yaml", deep), "deep.yaml:1:65: nested deeper than 64 levels"},
+		{"deep JSON is refused", write(t, folder, "deep.json", deep), "deep.json:1:65: nested deeper than 64 levels"},
+		{"deep TOML is refused", write(t, folder, "deep.toml", "a = "+deep), "deep.toml:1:1: nested deeper than 64 levels"},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			_, _, err := Load(Options{Files: []string{tc.path}})
+			if err == nil {
+				t.Fatal("loaded without an error")
+			}
+			if got := strings.TrimPrefix(err.Error(), folder+"/"); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestConfigIsFoundInTheFirstFolderThatHasOne(t *testing.T) {
+	t.Parallel()
+	empty, first, second := t.TempDir(), t.TempDir(), t.TempDir()
+	want := write(t, first, "sreg.toml", "[log]\nlevel = \"debug\"\n")
+	write(t, second, "sreg.yaml", "log: {level: error}\n")
+	missing := filepath.Join(empty, "missing")
+	cfg, sources, err := Load(Options{Folders: []string{missing, empty, first, second}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(sources.Files) != 1 || sources.Files[0] != want || cfg.Log.Level != "debug" {
+		t.Errorf("read %v with level %s, want %s with level debug", sources.Files, cfg.Log.Level, want)
+	}
+}
+
+func TestNamedFilesKeepOthersFromBeingLookedFor(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	write(t, folder, "sreg.yaml", "log: {level: error}\n")
+	named := write(t, folder, "named.yaml", "log: {format: json}\n")
+	cfg, _, err := Load(Options{Folders: []string{folder}, Files: []string{named}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Log.Level != "info" || cfg.Log.Format != "json" {
+		t.Errorf("got level %s, format %s, want info and json", cfg.Log.Level, cfg.Log.Format)
+	}
+}
+
+func TestDefaultIsValidAndWhatNoSourceGives(t *testing.T) {
+	t.Parallel()
+	cfg, sources, err := Load(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := Default(); !reflect.DeepEqual(*cfg, want) {
+		t.Errorf("got %+v, want %+v", *cfg, want)
+	}
+	if got := sources.Of("server.http2").String(); got != "default" {
+		t.Errorf("server.http2 came from %q, want default", got)
+	}
+}
+
+func TestOriginOfWhatWasLeftOutIsTheSectionAround(t *testing.T) {
+	t.Parallel()
+	path := write(t, t.TempDir(), "a.yaml", "server:\n  listeners:\n    - {name: a, address: \"127.0.0.1:1\"}\n")
+	_, sources, err := Load(Options{Files: []string{path}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{
+		"server.listeners[0].address": path + ":3:26",
+		"server.listeners[0].tls":     path + ":3:7",
+		"server.http2":                path + ":2:3",
+		"log.level":                   "default",
+	} {
+		if got := sources.Of(key).String(); got != want {
+			t.Errorf("%s came from %s, want %s", key, got, want)
+		}
+	}
+}
+
+func TestWrongOverridesAreMistakesOfTheProgram(t *testing.T) {
+	t.Parallel()
+	for _, o := range []Override{
+		{Flag: "--x", Key: "no.such.key", Value: "1"},
+		{Flag: "--x", Key: "server.http2", Value: func() {}},
+	} {
+		_, _, err := Load(Options{Overrides: []Override{o}})
+		var mistakes *Error
+		if err == nil || errors.As(err, &mistakes) {
+			t.Errorf("setting %s to %T gave %v, want an error that is no *Error", o.Key, o.Value, err)
+		}
+	}
+}
+
+// TestEachKeyHasItsOwnVariable guards against keys whose variables look alike,
+// as a.b_c and a.b.c would.
+func TestEachKeyHasItsOwnVariable(t *testing.T) {
+	t.Parallel()
+	keyOf := map[string]string{}
+	take := func(key string) {
+		name := variableOf(key)
+		if other, taken := keyOf[name]; taken && other != key {
+			t.Errorf("%s sets both %s and %s", name, other, key)
+		}
+		if foreign(name + "=1") {
+			t.Errorf("%s is taken for somebody else's", name)
+		}
+		keyOf[name] = key
+	}
+	rootShape().walk("", func(path string, _ *shape) { take(path) })
+	for _, key := range unsupported {
+		take(key)
+	}
+}
+
+// TestEachKeyIsWhole finds fields whose tags were forgotten.
+func TestEachKeyIsWhole(t *testing.T) {
+	t.Parallel()
+	rootShape().walk("", func(path string, s *shape) {
+		if s.key == "" || s.doc == "" || (s.kind == table && s.names == nil) {
+			t.Errorf("%s: want the tags mapstructure and doc, and keys for a map: %+v", path, s)
+		}
+		if s.pattern != nil && s.want == "" {
+			t.Errorf("%s: want the tag want beside pattern", path)
+		}
+		if unsupportedKey(path) {
+			t.Errorf("%s is both known and named as not supported", path)
+		}
+	})
+}
+
+// TestSecretsAreReadAndNeverShown stands in for a key that holds a secret.
+func TestSecretsAreReadAndNeverShown(t *testing.T) {
+	t.Parallel()
+	const canary = "canary-51c7"
+	folder := t.TempDir()
+	file := write(t, folder, "password", canary+"\n")
+	section := struct {
+		Password secret.Value `mapstructure:"password" doc:"x"`
+	}{}
+	root := sectionShape(reflect.ValueOf(section), reflect.ValueOf(section))
+	cases := []struct{ name, text, want, problem string }{
+		{"a text is taken as it stands", `{"password": "` + canary + `"}`, canary, ""},
+		{"a file is read", `{"password": "file:` + file + `"}`, canary, ""},
+		{
+			"an unreadable file is named", `{"password": "file:` + folder + `/none"}`, "",
+			"a.json:1:14: password: read secret from file: stat " + folder + "/none: no such file or directory",
+		},
+		{"a wrong type is not shown", `{"password": ["` + canary + `"]}`, "", "a.json:1:14: password: want a text, got a list"},
+		{"a number is not shown", `{"password": 517}`, "", "a.json:1:14: password: want a text or file:/path"},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLoader()
+			l.root = root
+			l.addDocument("a.json", []byte(tc.text))
+			err := l.found.err()
+			if tc.problem != "" {
+				if err == nil || err.Error() != tc.problem {
+					t.Errorf("got %v, want %s", err, tc.problem)
+				}
+				return
+			}
+			got, ok := l.viper.Get("password").(secret.Value)
+			if err != nil || !ok || got.Reveal() != tc.want {
+				t.Errorf("got %v, %v, want %q", got.Reveal(), err, tc.want)
+			}
+		})
+	}
+}
