@@ -1,0 +1,35 @@
+package commands
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/sreg-project/sreg/internal/config"
+)
+
+// IO is the door between a command and the one who called it.
+type IO struct {
+	In            io.Reader
+	Out           io.Writer // what was asked for
+	Err           io.Writer // everything else: progress, logs, errors
+	OutIsTerminal bool
+	ErrIsTerminal bool
+	Environ       []string
+	// ConfigFolders are where a config is looked for that no flag names.
+	ConfigFolders []string
+}
+
+// System is the IO of this process.
+func System() IO {
+	return IO{
+		In:            os.Stdin,
+		Out:           os.Stdout,
+		Err:           os.Stderr,
+		OutIsTerminal: term.IsTerminal(int(os.Stdout.Fd())),
+		ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		Environ:       os.Environ(),
+		ConfigFolders: config.DefaultFolders(),
+	}
+}

@@ -1,0 +1,110 @@
+// Package commands is what a person types: one file a command, from its flags to its output.
+// It promises that errors say what to do and that exit codes mean the same everywhere.
+// It must not know how anything is done: it reads flags, calls one room and prints.
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/sreg-project/sreg/internal/config"
+)
+
+// The exit codes of every command.
+const (
+	exitOK          = 0
+	exitFailed      = 1   // something failed
+	exitUsage       = 2   // the command line or the config is wrong
+	exitHeld        = 3   // another process holds the lock
+	exitInterrupted = 130 // a signal ended it
+)
+
+// Main runs one command line and returns its exit code. The first interrupt asks the command to
+// finish, the second one does not wait for that.
+func Main(ctx context.Context, io IO, args []string) int {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, io, args) }() // ends with the command, or with the process
+	for {
+		select {
+		case err := <-ended:
+			return report(io, err)
+		case <-signals:
+			if ctx.Err() != nil {
+				return exitInterrupted
+			}
+			cancel()
+		}
+	}
+}
+
+func run(ctx context.Context, io IO, args []string) error {
+	root := NewRoot(io)
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
+}
+
+// report prints what went wrong and how to go on, and chooses the exit code.
+func report(io IO, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(io.Err, "error: interrupted")
+		return exitInterrupted
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintln(io.Err, "error:", line)
+	}
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) && hinted.Hint() != "" {
+		fmt.Fprintln(io.Err, "hint:", hinted.Hint())
+	}
+	return exitCode(err)
+}
+
+func exitCode(err error) int {
+	var usage *usageError
+	var badConfig *config.Error
+	switch {
+	case errors.As(err, &usage), errors.As(err, &badConfig):
+		return exitUsage
+	case errors.Is(err, errHeld):
+		return exitHeld
+	default:
+		return exitFailed
+	}
+}
+
+// usageError says that the command line is wrong.
+type usageError struct {
+	message string
+	hint    string
+}
+
+func (e *usageError) Error() string { return e.message }
+
+// Hint says what to type instead.
+func (e *usageError) Hint() string { return e.hint }
+
+// hintedError adds what a person can do about an error.
+type hintedError struct {
+	error
+	hint string
+}
+
+// Hint says what to do.
+func (e hintedError) Hint() string { return e.hint }
+
+// Unwrap gives the error without its hint.
+func (e hintedError) Unwrap() error { return e.error }

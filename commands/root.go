@@ -1,0 +1,70 @@
+package commands
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// exitCodes closes the help of every command.
+const exitCodes = `
+
+Exit codes:
+  0    ok
+  1    something failed
+  2    the command line or the config is wrong
+  3    another process holds the lock
+  130  interrupted`
+
+// NewRoot returns the whole command tree.
+func NewRoot(io IO) *cobra.Command {
+	root := newGroup(&cobra.Command{
+		Use:   "sreg",
+		Short: "An OCI registry that one person can run and a company can rely on",
+		Long: "sreg is an OCI registry in one binary. Started without a config it serves this\n" +
+			"computer alone and keeps its data in ./sreg-data." + exitCodes,
+		Example: "  sreg serve\n  sreg serve --address 127.0.0.1:5001 --data /var/lib/sreg\n  sreg version",
+	})
+	root.SilenceErrors = true // Main prints them
+	root.SilenceUsage = true
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetIn(io.In)
+	root.SetOut(io.Out)
+	root.SetErr(io.Err)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{message: err.Error(), hint: seeHelp(cmd)}
+	})
+	root.AddCommand(newServe(io), newVersion(io))
+	return root
+}
+
+// newGroup makes cmd a command that only has commands: alone it shows its help, and a word that is
+// none of them is a usage error.
+func newGroup(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		hint := seeHelp(cmd)
+		cmd.SuggestionsMinimumDistance = 2
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			hint = "did you mean " + cmd.CommandPath() + " " + strings.Join(near, " or "+cmd.CommandPath()+" ") + "?"
+		}
+		return &usageError{message: fmt.Sprintf("unknown command %q for %s", args[0], cmd.CommandPath()), hint: hint}
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return cmd
+}
+
+// noArgs refuses words that a command does not take.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return &usageError{message: fmt.Sprintf("%s takes no argument, got %q", cmd.CommandPath(), args[0]), hint: seeHelp(cmd)}
+}
+
+func seeHelp(cmd *cobra.Command) string {
+	return fmt.Sprintf("see %s --help", cmd.CommandPath())
+}

@@ -1,0 +1,137 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/server"
+	"github.com/sreg-project/sreg/internal/snapshot"
+	"github.com/sreg-project/sreg/internal/telemetry"
+)
+
+func newServe(io IO) *cobra.Command {
+	var from source
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the registry",
+		Long: "Serve the registry until SIGTERM or SIGINT; then finish what runs and end.\n" +
+			"A second signal ends it at once.\n\n" +
+			"Without -c the config is looked for as sreg.yaml, .yml, .toml or .json in the working\n" +
+			"directory, the user's config folder and /etc/sreg. Flags stand over the environment\n" +
+			"(SREG_...), which stands over files, which stand over defaults." + exitCodes,
+		Example: "  sreg serve\n" +
+			"  sreg serve --address 127.0.0.1:5001 --data /var/lib/sreg\n" +
+			"  sreg serve -c /etc/sreg/sreg.yaml -c local.yaml --log-level debug",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runServe(cmd.Context(), io, from) },
+	}
+	from.addFlags(cmd)
+	from.overrideFlag(cmd, "address", "server.listeners", "listen on `HOST:PORT` alone, instead of the config's listeners", oneListener)
+	from.overrideFlag(cmd, "log-level", "log.level", "log from `LEVEL` up: debug, info, warn or error", plain)
+	completeFrom(cmd, "address", "127.0.0.1:5000")
+	completeFrom(cmd, "log-level", "debug", "info", "warn", "error")
+	return cmd
+}
+
+// oneListener is the list of listeners that --address stands for.
+func oneListener(address string) any {
+	return []map[string]string{{"name": "main", "address": address}}
+}
+
+// runServe puts a server together, in the order in which it can still be refused without a trace,
+// and takes it apart in reverse.
+func runServe(ctx context.Context, io IO, from source) error {
+	cfg, sources, err := from.load(io)
+	if err != nil {
+		return err
+	}
+	logger, err := telemetry.New(io.Err, io.ErrIsTerminal, cfg.Log)
+	if err != nil {
+		return err
+	}
+	build := currentBuild()
+	metrics := telemetry.NewMetrics(build)
+
+	var draining atomic.Bool
+	current, err := snapshot.Build(ctx, cfg, snapshot.Shared{
+		Logger: logger, Metrics: metrics, Version: build.Version, Draining: draining.Load,
+	})
+	if err != nil {
+		return withDataHint(err)
+	}
+	defer closing(logger, "close stores", current.Close)
+
+	unlock, err := takeFolders(ctx, cfg, current)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+
+	srv, err := server.New(server.Options{
+		Config: cfg.Server, Logger: logger.With(telemetry.ModuleKey, "server"), Registerer: metrics,
+		Unlimited: []string{"/healthz", "/health", "/readyz", "/metrics"},
+		OnDrain: func() {
+			draining.Store(true)
+			unlock() // the next server may start while this one finishes
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if err := srv.Listen(ctx); err != nil {
+		return err
+	}
+	srv.Swap(func(l server.Listener) http.Handler { return current.Handlers[l.Name] })
+	printStart(io.Err, start{build: build, config: cfg, sources: sources, folders: io.ConfigFolders, roots: current.Roots(), bound: srv.Bound()})
+	return serveAndMaintain(ctx, srv, current)
+}
+
+// takeFolders makes the stores and keeps other servers away from them. A store that is only read
+// needs neither, and its medium may permit neither.
+func takeFolders(ctx context.Context, cfg *config.Config, current *snapshot.Snapshot) (unlock func(), err error) {
+	if cfg.Registry.ReadOnly {
+		return func() {}, nil
+	}
+	if err := current.Create(ctx); err != nil {
+		return nil, withDataHint(err)
+	}
+	return lockToServe(current.Roots(), time.Now())
+}
+
+// serveAndMaintain serves until ctx ends, and keeps house beside it.
+func serveAndMaintain(ctx context.Context, srv *server.Server, current *snapshot.Snapshot) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var work sync.WaitGroup
+	work.Go(func() { current.Maintain(ctx) }) // ends with ctx
+	err := srv.Serve(ctx)
+	cancel()
+	work.Wait()
+	return err
+}
+
+// withDataHint says what to do about a folder that cannot hold a store.
+func withDataHint(err error) error {
+	for _, cause := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOTDIR} {
+		if errors.Is(err, cause) {
+			return hintedError{err, "choose a folder that sreg may write to with --data"}
+		}
+	}
+	return err
+}
+
+func closing(logger *slog.Logger, what string, closer func() error) {
+	if err := closer(); err != nil {
+		logger.Error("shut down", "error", fmt.Errorf("%s: %w", what, err))
+	}
+}

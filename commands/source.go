@@ -1,0 +1,45 @@
+package commands
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/sreg-project/sreg/internal/config"
+)
+
+// source is where a command takes its config from, by the flags that all commands share.
+type source struct {
+	files     []string
+	overrides []config.Override
+}
+
+// addFlags adds -c and --data.
+func (s *source) addFlags(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVarP(&s.files, "config", "c", nil, "read the config from `FILE`; repeat it to lay one over the other")
+	if err := cmd.MarkFlagFilename("config", "yaml", "yml", "toml", "json"); err != nil {
+		panic(err) // the command has no such flag
+	}
+	s.overrideFlag(cmd, "data", "storage.blobs.fs.root", "keep the data in `DIR`", plain)
+	if err := cmd.MarkFlagDirname("data"); err != nil {
+		panic(err) // the command has no such flag
+	}
+}
+
+// overrideFlag adds a flag that sets a key over the files and the environment.
+func (s *source) overrideFlag(cmd *cobra.Command, flag, key, usage string, value func(string) any) {
+	cmd.Flags().Func(flag, usage, func(text string) error {
+		s.overrides = append(s.overrides, config.Override{Flag: "--" + flag, Key: key, Value: value(text)})
+		return nil
+	})
+}
+
+// plain takes the text of a flag as it stands.
+func plain(text string) any { return text }
+
+func (s *source) load(io IO) (*config.Config, config.Sources, error) {
+	return config.Load(config.Options{
+		Folders:   io.ConfigFolders,
+		Files:     s.files,
+		Environ:   io.Environ,
+		Overrides: s.overrides,
+	})
+}

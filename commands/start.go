@@ -1,0 +1,101 @@
+package commands
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/server"
+	"github.com/sreg-project/sreg/internal/telemetry"
+)
+
+// start is what a person wants to know when a server has started.
+type start struct {
+	build   telemetry.Build
+	config  *config.Config
+	sources config.Sources
+	folders []string // where a config was looked for
+	roots   []string
+	bound   []server.Bound
+}
+
+// printStart prints a few lines, each a word and what it is about.
+func printStart(w io.Writer, s start) {
+	line := func(word, text string) { fmt.Fprintf(w, "  %-8s %s\n", word, text) }
+	fmt.Fprintf(w, "sreg %s\n", s.build.Version)
+	for _, b := range s.bound {
+		line("address", describe(b))
+	}
+	for _, root := range s.roots {
+		line("data", root)
+	}
+	line("config", s.configLine())
+	if s.config.Policy == nil {
+		line("access", "anybody on this computer may push and pull: sreg listens on loopback only")
+	} else {
+		line("access", "anybody who reaches an address above may push and pull: policy.default is allow")
+	}
+	for _, command := range firstCommands(s.bound) {
+		line("try", command)
+	}
+}
+
+func (s start) configLine() string {
+	if len(s.sources.Files) == 0 {
+		return "defaults; there is no sreg.yaml in " + strings.Join(s.folders, ", ")
+	}
+	return strings.Join(s.sources.Files, ", ")
+}
+
+// describe is a URL, or the socket; and what an operator's listener is for.
+func describe(b server.Bound) string {
+	address := "unix:" + b.Addr.String()
+	if b.Addr.Network() != "unix" {
+		address = scheme(b) + b.Addr.String()
+	}
+	if len(b.Serves) > 0 {
+		address += " (" + strings.Join(b.Serves, ", ") + ")"
+	}
+	return address
+}
+
+func scheme(b server.Bound) string {
+	if b.TLS {
+		return "https://"
+	}
+	return "http://"
+}
+
+// firstCommands are two that work with what a newcomer has.
+func firstCommands(bound []server.Bound) []string {
+	var socket string
+	for _, b := range bound {
+		if len(b.Serves) > 0 {
+			continue
+		}
+		if b.Addr.Network() == "unix" {
+			socket = b.Addr.String()
+			continue
+		}
+		host := reachable(b.Addr)
+		return []string{
+			"docker pull alpine && docker tag alpine " + host + "/alpine",
+			"docker push " + host + "/alpine",
+		}
+	}
+	return []string{
+		"curl --unix-socket " + socket + " http://sreg/v2/",
+		"curl --unix-socket " + socket + " http://sreg/v2/_catalog",
+	}
+}
+
+// reachable is an address that works from this computer, also when all of its addresses are bound.
+func reachable(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("localhost:%d", tcp.Port)
+	}
+	return addr.String()
+}
