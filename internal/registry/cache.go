@@ -2,10 +2,33 @@ package registry
 
 import (
 	"context"
+	"sync/atomic"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/lru"
 	"github.com/sreg-project/sreg/internal/storage"
 )
+
+// cached is a value that is true while a look at its object shows the same stamp.
+type cached[V any] struct {
+	stamp storage.Stamp
+	value V
+	seen  *atomic.Int64 // when the last look was, in nanoseconds since the epoch
+}
+
+func newCached[V any](stamp storage.Stamp, value V) cached[V] {
+	c := cached[V]{stamp: stamp, value: value, seen: new(atomic.Int64)}
+	c.saw()
+	return c
+}
+
+func (c cached[V]) saw() { c.seen.Store(time.Now().UnixNano()) }
+
+// fresh says whether the last look was less than an age ago. A clock that went back makes it no.
+func (c cached[V]) fresh(age time.Duration) bool {
+	since := time.Now().UnixNano() - c.seen.Load()
+	return since >= 0 && since < int64(age)
+}
 
 // read finds what an object says: in the cache if one look shows the object that was parsed, else by
 // reading and parsing it. parse also says what the value costs to keep, in bytes.
@@ -20,6 +43,7 @@ func read[V any](
 			return value, err
 		}
 		if info.Stamp == kept.stamp {
+			kept.saw()
 			return kept.value, nil
 		}
 	}
@@ -33,7 +57,7 @@ func read[V any](
 	}
 	// What changed a moment ago could change again without a sign; it is kept next time.
 	if object.Settled {
-		cache.Put(key, cached[V]{stamp: object.Stamp, value: value}, cost)
+		cache.Put(key, newCached(object.Stamp, value), cost)
 	}
 	return value, nil
 }

@@ -43,21 +43,34 @@ func (r *Registry) GetManifest(ctx context.Context, ns oci.Name, ref oci.Referen
 	if err := r.admit(ns); err != nil {
 		return nil, err
 	}
-	d := ref.Digest
-	if !ref.IsDigest() {
-		tag, err := r.tag(ctx, ns, ref.Tag)
-		if err != nil {
-			return nil, r.manifestError(ns, ref, err)
-		}
-		d = tag.Digest
-	}
-	m, err := r.revision(ctx, ns, d)
+	m, err := r.find(ctx, ns, ref)
 	if err != nil {
-		// S2: a tag whose manifest is gone reads as absent.
 		return nil, r.manifestError(ns, ref, err)
 	}
 	return m, nil
 }
+
+// find reads a tag and then the revision that it stands for. S2: a tag whose revision is gone reads
+// as absent.
+func (r *Registry) find(ctx context.Context, ns oci.Name, ref oci.Reference) (*Manifest, error) {
+	if ref.IsDigest() {
+		return r.revision(ctx, ns, ref.Digest)
+	}
+	tag, err := r.tag(ctx, ns, ref.Tag)
+	if err != nil {
+		return nil, err
+	}
+	kept, ok := r.revisions.Get(revisionKey(ns, tag.Digest))
+	if ok && kept.fresh(trustTag) {
+		return kept.value, nil
+	}
+	return r.revision(ctx, ns, tag.Digest)
+}
+
+// trustTag is for how long a tag that is there vouches for its revision, so that a pull by tag costs
+// one look. It can: whoever removes a revision removes its tags before that is acknowledged, and no
+// collector takes a revision that a tag names. What a killed delete leaves is absent after this time.
+const trustTag = time.Second
 
 // PutManifest stores a manifest and its tags (spec: Pushing manifests). Nothing is changed when it
 // returns an error of the oci package, a MissingError or an ImmutableTagError.

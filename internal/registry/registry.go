@@ -107,9 +107,3 @@ func (r *Registry) admitWrite(ns oci.Name) error {
 	}
 	return r.admit(ns)
 }
-
-// cached is a value that is true while a look at its object shows the same stamp.
-type cached[V any] struct {
-	stamp storage.Stamp
-	value V
-}
