@@ -1,0 +1,68 @@
+package config
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const (
+	docsFile  = "../../docs/configuration.md"
+	docsBegin = "<!-- begin of the generated part: go test ./internal/config -run TestDocs -update -->\n"
+	docsEnd   = "<!-- end of the generated part -->\n"
+)
+
+// TestDocs keeps the page about the configuration true to the structs.
+func TestDocs(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(docsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, begins := strings.Cut(string(page), docsBegin)
+	old, after, ends := strings.Cut(rest, docsEnd)
+	if !begins || !ends {
+		t.Fatalf("%s has no generated part between %q and %q", docsFile, docsBegin, docsEnd)
+	}
+	fresh, err := Docs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh = "\n" + fresh
+	if old == fresh {
+		return
+	}
+	if !*update {
+		t.Fatalf("%s is not fresh: go test ./internal/config -run TestDocs -update", docsFile)
+	}
+	if err := os.WriteFile(docsFile, []byte(before+docsBegin+fresh+docsEnd+after), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestExamplesInDocsAreValid loads every YAML block and every variable that the
+// page shows.
+func TestExamplesInDocsAreValid(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(docsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, block := range strings.Split(string(page), "```yaml\n")[1:] {
+		example, _, _ := strings.Cut(block, "```")
+		if _, _, err := Load(Options{Files: []string{write(t, t.TempDir(), "sreg.yaml", example)}}); err != nil {
+			t.Errorf("%v in\n%s", err, example)
+		}
+	}
+	variables := regexp.MustCompile("`(SREG_[A-Z0-9_]+=[^`]+)`").FindAllStringSubmatch(string(page), -1)
+	if len(variables) == 0 {
+		t.Error("found no variable")
+	}
+	for _, v := range variables {
+		entry := strings.ReplaceAll(v[1], "'", "") // as a shell would
+		if _, _, err := Load(Options{Environ: []string{entry}}); err != nil {
+			t.Errorf("%s: %v", entry, err)
+		}
+	}
+}
