@@ -1,0 +1,87 @@
+# make alone lists the targets. make check is all that CI runs.
+
+SHELL       := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+FUZZTIME    ?= 30s
+SOAKTIME    ?= 30m
+ROUNDS      ?= 5
+
+# stage runs one part of check and prints how long it took.
+stage = @begun=$$(date +%s); $(MAKE) --no-print-directory $(1) && \
+	echo "== $(1): $$(($$(date +%s) - begun)) s"
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/sreg, one static binary
+	CGO_ENABLED=0 go build -trimpath -o bin/sreg ./cmd/sreg
+
+.PHONY: check
+check: ## everything that CI runs: lint, fresh, test
+	$(call stage,lint)
+	$(call stage,fresh)
+	$(call stage,test)
+
+.PHONY: lint
+lint: ## formatting, vet and linters
+	@tools/install.sh lint
+	@unformatted=$$(gofumpt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run make format:"; echo "$$unformatted"; exit 1; fi
+	golangci-lint run
+	shellcheck tools/*.sh .ci/run
+	for page in man/*; do mandoc -T lint -W error "$$page"; done
+
+.PHONY: format
+format: ## format all Go files
+	@tools/install.sh lint
+	gofumpt -w $$(git ls-files '*.go')
+
+.PHONY: generate
+generate: ## rewrite what is generated: man pages, completions, docs/configuration.md
+	go test ./commands ./internal/config -run Generated -update
+
+.PHONY: fresh
+fresh: ## check that generated files and go.mod are as they would be made now
+	go mod tidy -diff
+	go mod verify
+	go test ./commands ./internal/config -run Generated -count=1
+
+.PHONY: test
+test: ## all tests that CI runs, with real clients, under the race detector
+	@tools/install.sh test
+	go test -race -timeout 15m ./...
+
+.PHONY: test-all
+test-all: ## also what is slow to build or to run
+	@tools/install.sh test all
+	SREG_TEST_ALL=1 go test -race -timeout 60m ./...
+
+.PHONY: bench
+bench: build ## measure beside a bare server and the Docker registry, write docs/performance.md
+	@tools/install.sh bench
+	go build -trimpath -o bin/bench ./internal/bench/cmd/bench
+	bin/bench -rounds $(ROUNDS) -sreg bin/sreg -peer .tools/bin/registry -write docs/performance.md
+
+.PHONY: soak
+soak: ## races and random requests for SOAKTIME (default 30m)
+	$(MAKE) --no-print-directory fuzz FUZZTIME=$(SOAKTIME) ONLY=FuzzSurface
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (default 30s); ONLY=FuzzName for one
+	@for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz$(ONLY:Fuzz%=%)' "$$package" | grep '^Fuzz' || true); do \
+			echo "== $$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
+		done; \
+	done
+
+.PHONY: tools
+tools: ## install all tools of tools/tools.txt
+	@tools/install.sh lint test all bench
+
+.PHONY: clean
+clean: ## remove what was built here
+	rm -rf bin .tools
