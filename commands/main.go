@@ -76,10 +76,11 @@ func report(io IO, err error) int {
 func exitCode(err error) int {
 	var usage *usageError
 	var badConfig *config.Error
+	var held *heldError
 	switch {
 	case errors.As(err, &usage), errors.As(err, &badConfig):
 		return exitUsage
-	case errors.Is(err, errHeld):
+	case errors.As(err, &held):
 		return exitHeld
 	default:
 		return exitFailed

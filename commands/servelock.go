@@ -11,8 +11,15 @@ import (
 	"time"
 )
 
-// errHeld says that another process holds a lock that this one needs.
-var errHeld = errors.New("the lock is held")
+// heldError says that another process holds a lock that this one needs.
+type heldError struct{ folder, by string }
+
+func (e *heldError) Error() string {
+	return fmt.Sprintf("another sreg serves the folder %s: %s", e.folder, e.by)
+}
+
+// Hint says what to do.
+func (e *heldError) Hint() string { return "stop it, or choose another folder with --data" }
 
 // holder is what the process that serves a folder notes in the lock file.
 type holder struct {
@@ -50,10 +57,7 @@ func lockFolder(folder string, now time.Time) (*os.File, error) {
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		err = hintedError{
-			fmt.Errorf("another sreg serves the folder %s: %s: %w", folder, whoHolds(f), errHeld),
-			"stop it, or choose another folder with --data",
-		}
+		err = &heldError{folder: folder, by: whoHolds(f)}
 	} else if err == nil {
 		err = noteHolder(f, now)
 	}

@@ -154,7 +154,7 @@ func (s *Server) Serve(ctx context.Context) error {
 // drain lets what runs finish, within the time that the config gives.
 func (s *Server) drain(base context.Context, cut func()) {
 	log, config := s.opts.Logger, s.opts.Config.Shutdown
-	log.Info("draining", "delay", config.Delay, "timeout", config.Timeout)
+	log.Info("draining", "delay", config.Delay.String(), "timeout", config.Timeout.String())
 	if s.opts.OnDrain != nil {
 		s.opts.OnDrain()
 	}
