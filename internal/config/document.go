@@ -134,14 +134,33 @@ func firstInvalid(content []byte) int {
 	return -1
 }
 
-// positionAt finds line and column, in characters, of an offset in bytes.
-func positionAt(content []byte, offset int) position {
-	before := content[:min(max(offset, 0), len(content))]
-	lineStart := bytes.LastIndexByte(before, '\n') + 1
-	return position{
-		line:   bytes.Count(before, []byte("\n")) + 1,
-		column: utf8.RuneCount(before[lineStart:]) + 1,
+// locator finds line and column, in characters, of offsets in bytes. It goes on
+// from where it was: finding every value of a document reads it about once.
+type locator struct {
+	content []byte
+	offset  int
+	line    int // before offset, from 0
+	column  int
+}
+
+func (l *locator) at(offset int) position {
+	offset = min(offset, len(l.content))
+	if offset < l.offset {
+		l.offset, l.line, l.column = 0, 0, 0
 	}
+	passed := l.content[l.offset:offset]
+	if last := bytes.LastIndexByte(passed, '\n'); last >= 0 {
+		l.line += bytes.Count(passed, []byte("\n"))
+		l.column, passed = 0, passed[last+1:]
+	}
+	l.column += utf8.RuneCount(passed)
+	l.offset = offset
+	return position{line: l.line + 1, column: l.column + 1}
+}
+
+// positionAt finds the place of a single offset.
+func positionAt(content []byte, offset int) position {
+	return (&locator{content: content}).at(max(offset, 0))
 }
 
 // budget counts what a document makes while it is turned into nodes.

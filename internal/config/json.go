@@ -15,7 +15,7 @@ func parseJSON(content []byte) (*node, error) {
 	if err := json.Unmarshal(content, &judged); err != nil {
 		return nil, jsonError(content, err)
 	}
-	r := &jsonReader{content: content, decoder: json.NewDecoder(bytes.NewReader(content))}
+	r := &jsonReader{locator: locator{content: content}, decoder: json.NewDecoder(bytes.NewReader(content))}
 	r.decoder.UseNumber()
 	return r.read()
 }
@@ -31,7 +31,7 @@ func jsonError(content []byte, err error) error {
 
 type jsonReader struct {
 	budget
-	content []byte
+	locator
 	decoder *json.Decoder
 	start   int // offset of the token that was read last
 }
@@ -45,7 +45,7 @@ func (r *jsonReader) next() (json.Token, error) {
 }
 
 func (r *jsonReader) position() position {
-	return positionAt(r.content, r.start)
+	return r.at(r.start)
 }
 
 func (r *jsonReader) read() (*node, error) {

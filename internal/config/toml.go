@@ -17,7 +17,7 @@ func parseTOML(content []byte) (*node, error) {
 	if err := toml.Unmarshal(content, &judged); err != nil {
 		return nil, tomlError(err)
 	}
-	r := &tomlReader{content: content}
+	r := &tomlReader{locator: locator{content: content}}
 	r.parser.Reset(content)
 	root := &node{kind: mappingNode, at: position{1, 1}}
 	current := root
@@ -50,12 +50,12 @@ func tomlError(err error) error {
 
 type tomlReader struct {
 	budget
-	content []byte
-	parser  unstable.Parser
+	locator
+	parser unstable.Parser
 }
 
 func (r *tomlReader) position(n *unstable.Node) position {
-	return positionAt(r.content, int(n.Raw.Offset))
+	return r.at(int(n.Raw.Offset))
 }
 
 // openTable finds or makes the mapping of a [table] or [[list item]].

@@ -91,8 +91,8 @@ func DefaultConfig() Config {
 // Validate reports what the values may not be together: the path below the
 // section, and the problem with what to change.
 func (c Config) Validate(report func(path, problem string)) {
-	if c.ExternalURL != "" && !isWebURL(c.ExternalURL) {
-		report("external_url", fmt.Sprintf("want http://host or https://host, got %q", c.ExternalURL))
+	if c.ExternalURL != "" {
+		validateExternalURL(c.ExternalURL, report)
 	}
 	c.TLS.validate(report)
 	c.validateListeners(report)
@@ -138,10 +138,16 @@ func (t TLS) validate(report func(path, problem string)) {
 	}
 }
 
-func isWebURL(s string) bool {
+func validateExternalURL(s string, report func(path, problem string)) {
 	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" &&
-		u.User == nil && u.RawQuery == "" && u.Fragment == ""
+	switch {
+	case strings.Contains(s, "@"): // behind a user name, which may have a password: not shown
+		report("external_url", "want no user name in the URL")
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "":
+		report("external_url", fmt.Sprintf("want http://host or https://host, got %q", s))
+	case u.RawQuery != "" || u.Fragment != "":
+		report("external_url", fmt.Sprintf("want no query and no fragment, got %q", s))
+	}
 }
 
 // Address is a parsed listener address.
