@@ -34,21 +34,22 @@ install_go() {
 }
 
 install_apt() {
-	local name=$1 package=$2
+	local name=$1
+	shift
 	if [ -n "$(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin command -v "$name")" ]; then
 		return 0
 	fi
 	if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
-		fail "$name is missing; install the package $package (as root on Debian this is done for you)"
+		fail "$name is missing; install $* (as root on Debian this is done for you)"
 		return 0
 	fi
-	echo "tools: installing $package"
+	echo "tools: installing $*"
 	if [ -z "$refreshed" ]; then
 		apt-get update -qq
 		refreshed=1
 	fi
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null </dev/null ||
-		fail "$name: apt-get install $package failed"
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null </dev/null ||
+		fail "$name: apt-get install $* failed"
 }
 
 while read -r group kind name package; do
@@ -57,7 +58,10 @@ while read -r group kind name package; do
 		[ "$group" = "$wanted" ] || continue
 		case $kind in
 		go) install_go "$name" "$package" ;;
-		apt) install_apt "$name" "$package" ;;
+		apt)
+			read -ra packages <<<"$package"
+			install_apt "$name" "${packages[@]}"
+			;;
 		*) fail "$name: unknown kind $kind" ;;
 		esac
 	done

@@ -1,0 +1,71 @@
+package main_test
+
+import (
+	"encoding/xml"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// leastConformance is how many tests the official program has to have run before its silence counts.
+const leastConformance = 850
+
+// TestConformance runs the official conformance program with every feature on, and judges it by its
+// report, never by its exit code.
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"1.1", "dev"} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t)
+			results := t.TempDir()
+			cmd := command(t, "conformance")
+			cmd.Env = append(os.Environ(),
+				"OCI_REGISTRY="+s.address, "OCI_TLS=disabled", "OCI_VERSION="+version,
+				"OCI_REPO1=conformance/a", "OCI_REPO2=conformance/b", "OCI_RESULTS_DIR="+results)
+			judge(t, cmd, filepath.Join(results, "junit.xml"))
+		})
+	}
+}
+
+func judge(t *testing.T, cmd *exec.Cmd, report string) {
+	t.Helper()
+	out, runErr := cmd.CombinedOutput()
+	text, err := os.ReadFile(report)
+	if err != nil {
+		t.Fatalf("no report (%v, program: %v):\n%s", err, runErr, out)
+	}
+	var junit struct {
+		Tests    int `xml:"tests,attr"`
+		Failures int `xml:"failures,attr"`
+		Errors   int `xml:"errors,attr"`
+		Suites   []struct {
+			Cases []struct {
+				Name    string  `xml:"name,attr"`
+				Failure *string `xml:"failure"`
+				Error   *string `xml:"error"`
+			} `xml:"testcase"`
+		} `xml:"testsuite"`
+	}
+	if err := xml.Unmarshal(text, &junit); err != nil {
+		t.Fatalf("read report: %v", err)
+	}
+	for _, suite := range junit.Suites {
+		for _, c := range suite.Cases {
+			for _, failure := range []*string{c.Failure, c.Error} {
+				if failure != nil {
+					t.Errorf("%s: %s", c.Name, strings.TrimSpace(*failure))
+				}
+			}
+		}
+	}
+	if junit.Failures != 0 || junit.Errors != 0 || runErr != nil {
+		t.Errorf("got %d failures, %d errors, exit %v, want none", junit.Failures, junit.Errors, runErr)
+	}
+	if junit.Tests < leastConformance {
+		t.Errorf("got %d tests, want at least %d", junit.Tests, leastConformance)
+	}
+	t.Logf("%d tests, %d failures", junit.Tests, junit.Failures)
+}
