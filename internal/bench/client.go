@@ -18,6 +18,9 @@ import (
 // clientTimeout bounds the life of a connection, and with it every round.
 const clientTimeout = 5 * time.Minute
 
+// readBuffer is for large bodies; small ones fit into the buffered reader.
+const readBuffer = 256 << 10
+
 // client is one kept-alive connection. It does what HTTP/1.1 asks of a client here and no more: on
 // a machine that runs both sides, what the client costs hides what the server does. It is used by
 // one goroutine at a time.
@@ -83,7 +86,7 @@ func dial(addr string) (*client, error) {
 	if err := conn.SetDeadline(time.Now().Add(clientTimeout)); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &client{conn: conn, in: bufio.NewReaderSize(conn, 16<<10), buf: make([]byte, copyBuffer)}, nil
+	return &client{conn: conn, in: bufio.NewReaderSize(conn, 16<<10), buf: make([]byte, readBuffer)}, nil
 }
 
 func (c *client) close() { _ = c.conn.Close() } // everything that matters was read

@@ -22,7 +22,10 @@ import (
 // folder for its blobs.
 const FloorCommand = "floor"
 
-const copyBuffer = 256 << 10
+// uploadBuffer is what a push reads, hashes and writes at a time. Measured: with less, the calls cost
+// more; a mebibyte is a quarter cheaper on a quiet machine and half as dear again on a busy one, where
+// it falls out of the cache between the steps.
+const uploadBuffer = 256 << 10
 
 // floor is the least that a Go program can do to answer with the same bytes: manifests from a map,
 // blobs by sendfile, pushes hashed, written and synced once. It checks nothing and routes by hand,
@@ -45,7 +48,7 @@ type floorManifest struct {
 func newFloor(dir string) *floor {
 	f := &floor{dir: dir}
 	f.buffers.New = func() any {
-		b := make([]byte, copyBuffer)
+		b := make([]byte, uploadBuffer)
 		return &b
 	}
 	return f
