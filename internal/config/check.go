@@ -160,6 +160,7 @@ func (s *shape) convert(n *node) (v any, problem string) {
 		if b, ok := n.value.(bool); ok {
 			return b, ""
 		}
+		return nil, mismatch
 	case integer:
 		return s.convertInteger(n, mismatch)
 	case number:
@@ -170,10 +171,9 @@ func (s *shape) convert(n *node) (v any, problem string) {
 		return s.convertSize(n, mismatch)
 	case secretText:
 		return convertSecret(n, mismatch)
-	case text:
+	default:
 		return s.convertText(n, mismatch)
 	}
-	return nil, mismatch
 }
 
 func (s *shape) convertText(n *node, mismatch string) (any, string) {

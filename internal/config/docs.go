@@ -71,7 +71,12 @@ func (s *shape) typeName() string {
 		return "duration"
 	case size:
 		return "size"
+	default:
+		return s.textName()
 	}
+}
+
+func (s *shape) textName() string {
 	if len(s.enum) > 0 {
 		return quoted(s.enum)
 	}

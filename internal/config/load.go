@@ -77,27 +77,37 @@ func (o Options) files() ([]string, error) {
 		return o.Files, nil
 	}
 	for _, folder := range o.Folders {
-		var found []string
-		for _, extension := range []string{".yaml", ".yml", ".toml", ".json"} {
-			file := filepath.Join(folder, "sreg"+extension)
-			_, err := os.Stat(file)
-			if err == nil {
-				found = append(found, file)
-			} else if !errors.Is(err, os.ErrNotExist) {
-				return nil, &Error{Problems: []Problem{{Origin: Origin{Source: file}, Message: reason(err)}}}
-			}
-		}
-		if len(found) > 1 {
-			return nil, &Error{Problems: []Problem{{
-				Origin:  Origin{Source: found[1]},
-				Message: fmt.Sprintf("%s is there, too: keep one of them, or name the files with -c", found[0]),
-			}}}
-		}
-		if len(found) == 1 {
-			return found, nil
+		if found, err := findIn(folder); err != nil || len(found) > 0 {
+			return found, err
 		}
 	}
 	return nil, nil
+}
+
+// findIn finds the config file of a folder. Two are refused: whichever was
+// ignored, somebody would wonder why.
+func findIn(folder string) ([]string, error) {
+	var found []string
+	for _, extension := range []string{".yaml", ".yml", ".toml", ".json"} {
+		file := filepath.Join(folder, "sreg"+extension)
+		_, err := os.Stat(file)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fileError(file, reason(err))
+		}
+		found = append(found, file)
+	}
+	if len(found) > 1 {
+		return nil, fileError(found[1], found[0]+" is there, too: keep one of them, or name the files with -c")
+	}
+	return found, nil
+}
+
+// fileError is a mistake in a file as a whole.
+func fileError(file, message string) error {
+	return &Error{Problems: []Problem{{Origin: Origin{Source: file}, Message: message}}}
 }
 
 // loader gathers what the sources give. Viper merges them; it is handed values

@@ -47,7 +47,7 @@ func Parse(text string) (Value, error) {
 
 func readFile(path string) (string, error) {
 	if path == "" {
-		return "", errors.New("want a path after file:")
+		return "", errors.New("want file:/path, got no path")
 	}
 	info, err := os.Stat(path)
 	if err != nil {

@@ -71,7 +71,7 @@ func TestParse(t *testing.T) {
 		{name: "a second line break belongs to the secret", text: "file:" + write("two", "s3cret\n\n"), want: "s3cret\n"},
 		{name: "a missing file is named", text: "file:" + missing, problem: missing},
 		{name: "a folder is refused", text: "file:" + dir, problem: "not a regular file"},
-		{name: "a reference to nothing is refused", text: "file:", problem: "want a path after file:"},
+		{name: "a reference to nothing is refused", text: "file:", problem: "want file:/path, got no path"},
 		{name: "a huge file is refused", text: "file:" + write("huge", strings.Repeat("x", 64<<10+1)), problem: "over 65536 bytes"},
 		{name: "bytes that are no text are refused", text: "file:" + write("binary", "\xff\xfe"), problem: "not UTF-8"},
 	}
