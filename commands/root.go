@@ -11,11 +11,11 @@ import (
 const exitCodes = `
 
 Exit codes:
-  0    ok
-  1    something failed
-  2    the command line or the config is wrong
-  3    another process holds the lock
-  130  interrupted`
+    0    ok
+    1    something failed
+    2    the command line or the config is wrong
+    3    another process holds the lock
+    130  interrupted`
 
 // NewRoot returns the whole command tree.
 func NewRoot(io IO) *cobra.Command {

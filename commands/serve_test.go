@@ -1,0 +1,103 @@
+package commands_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sreg-project/sreg/commands"
+)
+
+func TestServeFromItsStartToItsEnd(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "data")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	problems, write := io.Pipe()
+	code := make(chan int, 1)
+	go func() { // ends with stop
+		in := commands.IO{Out: io.Discard, Err: write, ConfigFolders: []string{"/absent"}}
+		code <- commands.Main(ctx, in, []string{"serve", "--address", "127.0.0.1:0", "--data", folder})
+		write.Close()
+	}()
+
+	lines := bufio.NewScanner(problems)
+	var start []string
+	for len(start) < 7 && lines.Scan() {
+		start = append(start, lines.Text())
+	}
+	if len(start) < 7 {
+		t.Fatalf("got start lines %q, want 7", start)
+	}
+	rest := make(chan string, 1)
+	go func() { // ends when the command does
+		var left strings.Builder
+		for lines.Scan() {
+			fmt.Fprintln(&left, lines.Text())
+		}
+		rest <- left.String()
+	}()
+	address, ok := strings.CutPrefix(start[1], "  address  http://")
+	if !ok || !strings.HasPrefix(start[0], "sreg ") {
+		t.Fatalf("got start lines %q, want the version and the address first", start)
+	}
+	want := "  data     " + folder + "\n" +
+		"  config   defaults; there is no sreg.yaml in /absent\n" +
+		"  access   anybody on this computer may push and pull: sreg listens on loopback only\n" +
+		"  try      docker pull alpine && docker tag alpine " + address + "/alpine\n" +
+		"  try      docker push " + address + "/alpine"
+	if got := strings.Join(start[2:], "\n"); got != want {
+		t.Errorf("got start lines\n%s\nwant\n%s", got, want)
+	}
+	wantPushed(t, address)
+
+	stop()
+	if got := <-code; got != 0 {
+		t.Errorf("got exit code %d, want 0", got)
+	}
+	if left := <-rest; !strings.Contains(left, `"msg":"draining"`) {
+		t.Errorf("got log %q, want that it drains", left)
+	}
+}
+
+// wantPushed pushes a blob in one request and reads it back.
+func wantPushed(t *testing.T, address string) {
+	t.Helper()
+	const digest = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+	url := "http://" + address + "/v2/team/app/blobs/"
+	response, err := http.Post(url+"uploads/?digest="+digest, "application/octet-stream", strings.NewReader("hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusCreated {
+		t.Fatalf("got status %d for a push, want 201", response.StatusCode)
+	}
+	response, err = http.Get(url + digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if got, err := io.ReadAll(response.Body); err != nil || string(got) != "hello" {
+		t.Errorf("got %q and %v, want what was pushed", got, err)
+	}
+}
+
+func TestVersionForPeopleIsAlignedInColumns(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	if code := commands.Main(t.Context(), commands.IO{Out: &out, OutIsTerminal: true}, []string{"version"}); code != 0 {
+		t.Fatalf("got exit code %d", code)
+	}
+	for line := range strings.Lines(out.String()) {
+		if len(line) < 11 || line[9] != ' ' || line[10] == ' ' {
+			t.Errorf("got line %q, want its value in column 11", line)
+		}
+	}
+}
