@@ -84,12 +84,3 @@ func writeLayout(t *testing.T) string {
 	}
 	return dir
 }
-
-func digestOf(t *testing.T, img interface{ Digest() (v1.Hash, error) }) string {
-	t.Helper()
-	digest, err := img.Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return digest.String()
-}

@@ -5,7 +5,6 @@ import (
 	"net/textproto"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
 )
@@ -51,10 +50,4 @@ func notModified(r *http.Request, d oci.Digest) bool {
 		}
 	}
 	return false
-}
-
-func setModified(header http.Header, at time.Time) {
-	if !at.IsZero() {
-		header["Last-Modified"] = []string{at.UTC().Format(http.TimeFormat)}
-	}
 }

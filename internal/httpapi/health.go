@@ -19,7 +19,7 @@ var errNotReady = errors.New("not ready")
 
 // healthz says that the process answers.
 func (a *API) healthz(w http.ResponseWriter, _ *http.Request, _ access.Request) error {
-	return writeJSON(w, http.StatusOK, []byte(`{"status":"ok"}`))
+	return writeJSON(w, []byte(`{"status":"ok"}`))
 }
 
 // readyz says whether requests should come here: not while the server drains, nor while a store does
@@ -34,7 +34,7 @@ func (a *API) readyz(w http.ResponseWriter, r *http.Request, _ access.Request) e
 		a.log.ErrorContext(ctx, "not ready", "error", err)
 		return fmt.Errorf("%w: the store does not answer", errNotReady)
 	}
-	return writeJSON(w, http.StatusOK, []byte(`{"status":"ready"}`))
+	return writeJSON(w, []byte(`{"status":"ready"}`))
 }
 
 // exposeMetrics answers Prometheus.

@@ -64,17 +64,17 @@ func writeValue(w http.ResponseWriter, value any) error {
 	if err != nil {
 		return fmt.Errorf("write answer: %w", err)
 	}
-	return writeJSON(w, http.StatusOK, text)
+	return writeJSON(w, text)
 }
 
-func writeJSON(w http.ResponseWriter, status int, text []byte) error {
+func writeJSON(w http.ResponseWriter, text []byte) error {
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
 	if _, typed := header["Content-Type"]; !typed {
 		header["Content-Type"] = jsonType
 	}
 	header["Content-Length"] = []string{strconv.Itoa(len(text))}
-	w.WriteHeader(status)
+	w.WriteHeader(http.StatusOK)
 	if _, err := w.Write(text); err != nil {
 		return fmt.Errorf("send answer: %w", err)
 	}

@@ -28,7 +28,7 @@ func (a *API) getReferrers(w http.ResponseWriter, r *http.Request, req access.Re
 	if next != "" {
 		setNextReferrers(header, req, next)
 	}
-	return writeJSON(w, http.StatusOK, index)
+	return writeJSON(w, index)
 }
 
 func setNextReferrers(header http.Header, req access.Request, last string) {

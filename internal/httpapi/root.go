@@ -38,7 +38,7 @@ func (a *API) root(w http.ResponseWriter, r *http.Request, _ access.Request) err
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		header.Set("Content-Type", "text/plain; charset=utf-8")
 		fmt.Fprintf(&page, rootText, a.version, host, scheme)
-		return writeJSON(w, http.StatusOK, page.Bytes())
+		return writeJSON(w, page.Bytes())
 	}
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
@@ -48,5 +48,5 @@ func (a *API) root(w http.ResponseWriter, r *http.Request, _ access.Request) err
 	if err != nil {
 		return fmt.Errorf("write page: %w", err)
 	}
-	return writeJSON(w, http.StatusOK, page.Bytes())
+	return writeJSON(w, page.Bytes())
 }

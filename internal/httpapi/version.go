@@ -10,5 +10,5 @@ import (
 func (a *API) getVersion(w http.ResponseWriter, _ *http.Request, _ access.Request) error {
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
-	return writeJSON(w, http.StatusOK, []byte("{}"))
+	return writeJSON(w, []byte("{}"))
 }

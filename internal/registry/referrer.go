@@ -142,7 +142,10 @@ func (r *Registry) fallbackReferrers(ctx context.Context, ns oci.Name, subject o
 		return nil, err
 	}
 	m, err := oci.ParseManifest(stored.MediaType, stored.Content)
-	if err != nil || m.MediaType != oci.MediaTypeImageIndex {
+	if err != nil {
+		return nil, fmt.Errorf("read index under tag %s: %w", tag, err)
+	}
+	if m.MediaType != oci.MediaTypeImageIndex {
 		return nil, nil // a tag of that name which is no such index
 	}
 	var there Referrers
@@ -197,8 +200,11 @@ func (r *Registry) deleteReferrerOf(ctx context.Context, ns oci.Name, d oci.Dige
 		return err
 	}
 	m, err := oci.ParseManifest(record.MediaType, content)
-	if err != nil || m.Subject == nil {
-		return nil // what cannot be read has no entry either: it is written from the parsed manifest
+	if err != nil {
+		return fmt.Errorf("read manifest %s: %w", d, err)
+	}
+	if m.Subject == nil {
+		return nil
 	}
 	key := referrerKey(ns, m.Subject.Digest, d)
 	object, err := r.metadata.Get(ctx, key)

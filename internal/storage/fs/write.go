@@ -231,6 +231,7 @@ func (s *Store) roomy() error {
 	if err := unix.Statfs(s.root, &st); err != nil {
 		return fmt.Errorf("look for free space: %w", err)
 	}
+	//nolint:unconvert // the fields' types differ among operating systems
 	if free := int64(st.Bavail) * int64(st.Bsize); free < s.minFree {
 		return fmt.Errorf("%w: %d bytes are free, storage.min_free keeps %d", storage.ErrNoSpace, free, s.minFree)
 	}
