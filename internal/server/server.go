@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -164,13 +165,11 @@ func (s *Server) drain(base context.Context, cut func()) {
 	}
 	ctx, cancel := context.WithTimeout(base, config.Timeout)
 	defer cancel()
-	finished := make(chan error, len(s.bound))
+	var work sync.WaitGroup
 	for _, b := range s.bound {
-		go func() { finished <- b.http.Shutdown(ctx) }() // ends with its connections, or with ctx
+		work.Go(func() { _ = b.http.Shutdown(ctx) }) // ends with its connections, or with ctx
 	}
-	for range s.bound {
-		<-finished
-	}
+	work.Wait()
 	if ctx.Err() == nil {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"io"
 	"math/big"
 	"net"
@@ -248,7 +249,7 @@ func TestHandshakeOfAClosedListener(t *testing.T) {
 	if err := h.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := h.Accept(); err != net.ErrClosed {
+	if _, err := h.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("got error %v, want %v", err, net.ErrClosed)
 	}
 }

@@ -46,7 +46,7 @@ func Run(t *testing.T, newLocker func(t *testing.T) lock.Locker) {
 func testExclusive(t *testing.T, l lock.Locker) {
 	held, unlock := mustLock(t, l, "key")
 	defer unlock()
-	wantHeld(t, l, "key")
+	wantHeld(t, l)
 	if err := held.Err(); err != nil {
 		t.Errorf("got held context %v while the lock is held, want it alive", err)
 	}
@@ -76,7 +76,7 @@ func testWaiting(t *testing.T, l lock.Locker) {
 		}
 		got <- err
 	}()
-	wantHeld(t, l, "key")
+	wantHeld(t, l)
 	select {
 	case err := <-got:
 		t.Errorf("a waiter came through with %v while the key was held", err)
@@ -111,7 +111,7 @@ func testEnded(t *testing.T, l lock.Locker) {
 
 func testGaveUp(t *testing.T, l lock.Locker) {
 	_, unlock := mustLock(t, l, "key")
-	wantHeld(t, l, "key")
+	wantHeld(t, l)
 	unlock()
 	_, unlock = mustLock(t, l, "key")
 	unlock()
@@ -131,7 +131,7 @@ func testParentEnds(t *testing.T, l lock.Locker) {
 	}
 	cancel()
 	<-held.Done()
-	wantHeld(t, l, "key") // the work may still be under way
+	wantHeld(t, l) // the work may still be under way
 	unlock()
 }
 
@@ -140,7 +140,7 @@ func testIdempotent(t *testing.T, l lock.Locker) {
 	unlock()
 	_, unlockNext := mustLock(t, l, "key")
 	unlock()
-	wantHeld(t, l, "key")
+	wantHeld(t, l)
 	unlockNext()
 }
 
@@ -176,11 +176,12 @@ func mustLock(t *testing.T, l lock.Locker, key string) (context.Context, func())
 	return held, unlock
 }
 
-func wantHeld(t *testing.T, l lock.Locker, key string) {
+// wantHeld fails if the lock named key can be had.
+func wantHeld(t *testing.T, l lock.Locker) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), impatience)
 	defer cancel()
-	_, unlock, err := l.Lock(ctx, key)
+	_, unlock, err := l.Lock(ctx, "key")
 	if err == nil {
 		unlock()
 		t.Fatal("got a lock that another holds")
