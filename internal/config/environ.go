@@ -43,17 +43,23 @@ type target struct {
 }
 
 // kubernetes matches what Kubernetes sets in every container beside a service
-// called sreg or sreg-something; these are nobody's mistake.
+// called sreg or sreg-something.
 var kubernetes = regexp.MustCompile(`^SREG_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)=`)
 
+// others begin what belongs to the project's tests and tools, and to the
+// completion of the command line.
+var others = []string{"SREG_TEST_", "SREG_TOOLS_", "SREG_ACTIVE_HELP=", "SREG_COMPLETION_DESCRIPTIONS="}
+
 // foreign reports whether an entry of the environment is not meant for the
-// configuration: another program's, the test suite's, or Kubernetes' own.
+// configuration.
 func foreign(entry string) bool {
-	return !strings.HasPrefix(entry, prefix) || strings.HasPrefix(entry, prefix+"TEST_") || kubernetes.MatchString(entry)
+	begins := func(other string) bool { return strings.HasPrefix(entry, other) }
+	return !begins(prefix) || slices.ContainsFunc(others, begins) || kubernetes.MatchString(entry)
 }
 
-// addEnviron lays the environment over what was read. A variable of a section
-// comes before those of its keys, which are more exact.
+// addEnviron lays the environment over what was read. In the order of their
+// names a section's variable comes before those of its keys, which are more
+// exact.
 func (l *loader) addEnviron(environ []string) {
 	known := variables(l.root)
 	given := map[string]string{}
