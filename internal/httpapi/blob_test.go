@@ -1,0 +1,149 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/sreg-project/sreg/internal/oci"
+)
+
+const tenBytes = "0123456789"
+
+func TestABlobIsSentWhole(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	d := f.pushBlob("app", tenBytes)
+	header := map[string]string{
+		"Content-Type": "application/octet-stream", "Content-Length": "10", "Docker-Content-Digest": d.String(),
+		"Etag": `"` + d.String() + `"`, "Cache-Control": forever, "Accept-Ranges": "bytes",
+		"Docker-Distribution-Api-Version": "registry/2.0", "Content-Range": none,
+	}
+	f.get("/v2/app/blobs/"+d.String()).wants(t, want{status: 200, header: header, body: tenBytes})
+	a := f.head("/v2/app/blobs/" + d.String())
+	a.wants(t, want{status: 200, header: header})
+	if a.body != "" {
+		t.Errorf("HEAD has a body of %d bytes", len(a.body))
+	}
+}
+
+func TestAClientThatHasTheBlobIsToldSo(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	d := f.pushBlob("app", tenBytes)
+	for _, method := range []string{"GET", "HEAD"} {
+		f.do(call{method: method, path: "/v2/app/blobs/" + d.String(), header: map[string]string{"If-None-Match": `"` + d.String() + `"`}}).
+			wants(t, want{status: 304, header: map[string]string{"Etag": `"` + d.String() + `"`, "Content-Length": none}})
+	}
+}
+
+func TestRangesOfABlob(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	d := f.pushBlob("app", tenBytes)
+	empty := f.pushBlob("app", "")
+	for _, tt := range []struct {
+		name, rng     string
+		status        int
+		body, content string
+	}{
+		{"one", "bytes=2-4", 206, "234", "bytes 2-4/10"},
+		{"one byte", "bytes=0-0", 206, "0", "bytes 0-0/10"},
+		{"the last byte", "bytes=9-9", 206, "9", "bytes 9-9/10"},
+		{"all", "bytes=0-9", 206, tenBytes, "bytes 0-9/10"},
+		{"past the end", "bytes=8-99", 206, "89", "bytes 8-9/10"},
+		{"open", "bytes=7-", 206, "789", "bytes 7-9/10"},
+		{"a suffix", "bytes=-3", 206, "789", "bytes 7-9/10"},
+		{"a suffix that is longer", "bytes=-99", 206, tenBytes, "bytes 0-9/10"},
+		{"the unit in capitals", "BYTES=2-4", 206, "234", "bytes 2-4/10"},
+		{"several: the whole", "bytes=0-1,4-5", 200, tenBytes, none},
+		{"backwards: ignored", "bytes=4-2", 200, tenBytes, none},
+		{"another unit: ignored", "lines=1-2", 200, tenBytes, none},
+		{"no numbers: ignored", "bytes=a-b", 200, tenBytes, none},
+		{"no dash: ignored", "bytes=4", 200, tenBytes, none},
+		{"a sign: ignored", "bytes=+1-2", 200, tenBytes, none},
+		{"more digits than a number has: ignored", "bytes=" + strings.Repeat("9", 40) + "-", 200, tenBytes, none},
+		{"behind the end", "bytes=10-", 416, "", "bytes */10"},
+		{"far behind the end", "bytes=100-200", 416, "", "bytes */10"},
+		{"a suffix of nothing", "bytes=-0", 416, "", "bytes */10"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := f.do(call{method: "GET", path: "/v2/app/blobs/" + d.String(), header: map[string]string{"Range": tt.rng}})
+			w := want{status: tt.status, body: tt.body, header: map[string]string{"Content-Range": tt.content, "Docker-Content-Digest": d.String()}}
+			if tt.status == 416 {
+				w.code = oci.CodeRangeInvalid
+			}
+			a.wants(t, w)
+		})
+	}
+	t.Run("of an empty blob", func(t *testing.T) {
+		t.Parallel()
+		path := "/v2/app/blobs/" + empty.String()
+		f.get(path).wants(t, want{status: 200, header: map[string]string{"Content-Length": "0"}})
+		f.do(call{method: "GET", path: path, header: map[string]string{"Range": "bytes=0-"}}).wants(t, want{status: 416, code: oci.CodeRangeInvalid})
+	})
+}
+
+func TestARangeMayRestOnACondition(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	d := f.pushBlob("app", tenBytes)
+	for condition, status := range map[string]int{
+		`"` + d.String() + `"`: 206,
+		`"` + unknown + `"`:    200,
+		"Tue, 01 Jan 2030":     200,
+	} {
+		f.do(call{method: "GET", path: "/v2/app/blobs/" + d.String(), header: map[string]string{"Range": "bytes=2-4", "If-Range": condition}}).
+			wants(t, want{status: status})
+	}
+}
+
+func TestAHeadHasNoRanges(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	d := f.pushBlob("app", tenBytes)
+	f.do(call{method: "HEAD", path: "/v2/app/blobs/" + d.String(), header: map[string]string{"Range": "bytes=2-4"}}).
+		wants(t, want{status: 200, header: map[string]string{"Content-Length": "10"}})
+}
+
+func TestBlobsThatAreNotThere(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	f.pushBlob("app", tenBytes)
+	for _, tt := range []struct {
+		name, path string
+		status     int
+		code       oci.ErrorCode
+	}{
+		{"an unknown digest", "/v2/app/blobs/" + unknown, 404, oci.CodeBlobUnknown},
+		{"an unknown namespace", "/v2/none/blobs/" + digestOf(tenBytes).String(), 404, oci.CodeBlobUnknown},
+		{"no digest", "/v2/app/blobs/v1", 400, oci.CodeDigestInvalid},
+		{"a short digest", "/v2/app/blobs/sha256:12", 400, oci.CodeDigestInvalid},
+		{"capital letters", "/v2/app/blobs/" + strings.ToUpper(unknown[7:]), 400, oci.CodeDigestInvalid},
+		{"an unknown algorithm", "/v2/app/blobs/sha1:" + strings.Repeat("0", 40), 400, oci.CodeDigestInvalid},
+		{"no name", "/v2/App/blobs/" + unknown, 400, oci.CodeNameInvalid},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			for _, method := range []string{"GET", "HEAD", "DELETE"} {
+				a := f.do(call{method: method, path: tt.path})
+				a.wants(t, want{status: tt.status, code: tt.code, header: map[string]string{"Etag": none, "Cache-Control": none}})
+			}
+		})
+	}
+}
+
+func TestDeleteOfABlobIsItsNamespacesAlone(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	d := f.pushBlob("app", tenBytes)
+	f.pushBlob("other", tenBytes)
+	f.delete("/v2/app/blobs/"+d.String()).wants(t, want{status: http.StatusAccepted, header: map[string]string{"Content-Length": "0"}})
+	f.get("/v2/app/blobs/"+d.String()).wants(t, want{status: 404, code: oci.CodeBlobUnknown})
+	f.delete("/v2/app/blobs/"+d.String()).wants(t, want{status: 404, code: oci.CodeBlobUnknown})
+	f.get("/v2/other/blobs/"+d.String()).wants(t, want{status: 200, body: tenBytes})
+	f.pushBlob("app", tenBytes)
+	f.get("/v2/app/blobs/"+d.String()).wants(t, want{status: 200, body: tenBytes})
+	f.holds(t)
+}

@@ -1,0 +1,309 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sreg-project/sreg/internal/bytesize"
+	"github.com/sreg-project/sreg/internal/httpapi"
+	"github.com/sreg-project/sreg/internal/lock/memory"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
+	"github.com/sreg-project/sreg/internal/storage"
+	"github.com/sreg-project/sreg/internal/storage/fs"
+)
+
+// settings are how a fixture differs from a registry without a config.
+type settings struct {
+	config       func(*registry.Config)
+	repositories []registry.RepositoryConfig
+	wrap         func(storage.Store) storage.Store
+	root         string // of the store; empty is a new folder
+	minFree      bytesize.Size
+	externalURL  *url.URL
+	accessLog    float64
+}
+
+// fixture is a whole API on a folder, listening on a loopback port.
+type fixture struct {
+	t        testing.TB
+	url      string
+	root     string
+	client   *http.Client
+	handler  http.Handler
+	registry *registry.Registry
+	store    storage.Store
+	clock    *clock
+	logs     *logs
+	draining atomic.Bool
+}
+
+func newFixture(t testing.TB, set settings) *fixture {
+	t.Helper()
+	if set.root == "" {
+		set.root = t.TempDir()
+	}
+	f := &fixture{t: t, root: set.root, clock: &clock{}, logs: &logs{}}
+	f.openRegistry(set)
+	f.listen(set)
+	return f
+}
+
+func (f *fixture) openRegistry(set settings) {
+	f.t.Helper()
+	store, err := fs.New(fs.Config{Root: f.root}, fs.Options{MinFree: set.minFree})
+	must(f.t, err)
+	f.t.Cleanup(func() { store.Close() })
+	must(f.t, store.Create(f.t.Context()))
+	f.store = store
+	if set.wrap != nil {
+		f.store = set.wrap(store)
+	}
+	config := registry.DefaultConfig()
+	if set.config != nil {
+		set.config(&config)
+	}
+	f.registry, err = registry.New(f.t.Context(), registry.Options{
+		Blobs: f.store, Metadata: f.store, Locks: memory.New(),
+		Config: config, Repositories: set.repositories, Now: f.clock.now,
+	})
+	must(f.t, err)
+	if !config.ReadOnly {
+		must(f.t, f.registry.Create(f.t.Context()))
+	}
+}
+
+func (f *fixture) listen(set settings) {
+	f.t.Helper()
+	metrics := prometheus.NewRegistry()
+	config := registry.DefaultConfig()
+	if set.config != nil {
+		set.config(&config)
+	}
+	api, err := httpapi.New(httpapi.Options{
+		Registry: f.registry, MaxManifestSize: int64(config.MaxManifestSize),
+		Draining: f.draining.Load, Logger: slog.New(slog.NewTextHandler(f.logs, nil)), AccessLog: set.accessLog,
+		Metrics: metrics, Gatherer: metrics, Version: "v1.2.3", ExternalURL: set.externalURL,
+	})
+	must(f.t, err)
+	f.handler = api.Handler(httpapi.Serves{API: true, Health: true, Metrics: true})
+	server := httptest.NewServer(f.handler)
+	f.t.Cleanup(server.Close)
+	f.url = server.URL
+	f.client = server.Client()
+}
+
+// again is the registry after a restart: another process on the same folder.
+func (f *fixture) again(set settings) *fixture {
+	f.t.Helper()
+	set.root = f.root
+	return newFixture(f.t, set)
+}
+
+// holds verifies the invariants of the store, and that nothing in it names what is gone.
+func (f *fixture) holds(t *testing.T) {
+	t.Helper()
+	dangling := registrytest.Check(t, registrytest.Subject{Registry: f.registry, Blobs: f.store, Metadata: f.store})
+	if len(dangling) > 0 {
+		t.Errorf("what is gone is named by\n  %s", strings.Join(dangling, "\n  "))
+	}
+}
+
+// call is one request. A body of nil sends none; one that is no *strings.Reader has no length.
+type call struct {
+	method, path string
+	body         io.Reader
+	header       map[string]string
+}
+
+// answer is what came back.
+type answer struct {
+	call   call
+	status int
+	header http.Header
+	body   string
+}
+
+func (f *fixture) do(c call) answer {
+	f.t.Helper()
+	req, err := http.NewRequestWithContext(f.t.Context(), c.method, f.url+c.path, c.body)
+	must(f.t, err)
+	for key, value := range c.header {
+		req.Header.Set(key, value)
+	}
+	resp, err := f.client.Do(req)
+	must(f.t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	must(f.t, err)
+	return answer{call: c, status: resp.StatusCode, header: resp.Header, body: string(body)}
+}
+
+func (f *fixture) get(path string) answer { f.t.Helper(); return f.do(call{method: "GET", path: path}) }
+
+func (f *fixture) head(path string) answer {
+	f.t.Helper()
+	return f.do(call{method: "HEAD", path: path})
+}
+
+func (f *fixture) delete(path string) answer {
+	f.t.Helper()
+	return f.do(call{method: "DELETE", path: path})
+}
+
+// want is what an answer must be. A header that must be absent has the value none.
+type want struct {
+	status int
+	code   oci.ErrorCode
+	header map[string]string
+	body   string // exactly, unless empty
+}
+
+const none = "<none>"
+
+func (a answer) wants(t testing.TB, w want) {
+	t.Helper()
+	what := a.call.method + " " + a.call.path
+	if a.status != w.status {
+		t.Errorf("%s: status %d, want %d; body %.300s", what, a.status, w.status, a.body)
+		return
+	}
+	for key, value := range w.header {
+		got, there := a.header[http.CanonicalHeaderKey(key)]
+		if value == none && there {
+			t.Errorf("%s: header %s is %q, want none", what, key, got)
+		}
+		if value != none && strings.Join(got, "|") != value {
+			t.Errorf("%s: header %s is %q, want %q", what, key, got, value)
+		}
+	}
+	if w.body != "" && a.body != w.body {
+		t.Errorf("%s: body\n got %.300s\nwant %.300s", what, a.body, w.body)
+	}
+	if w.code != "" && a.call.method != "HEAD" {
+		if got := a.info(t); got.Code != w.code || got.Message == "" {
+			t.Errorf("%s: code %s with message %q, want %s", what, got.Code, got.Message, w.code)
+		}
+	}
+}
+
+// info is the one error in the body.
+func (a answer) info(t testing.TB) oci.ErrorInfo {
+	t.Helper()
+	var body oci.ErrorBody
+	if err := json.Unmarshal([]byte(a.body), &body); err != nil || len(body.Errors) != 1 {
+		t.Errorf("%s %s: body %.300s is no error body of one error (%v)", a.call.method, a.call.path, a.body, err)
+		return oci.ErrorInfo{}
+	}
+	if got := a.header.Get("Content-Type"); got != "application/json" {
+		t.Errorf("%s %s: error body has the type %q", a.call.method, a.call.path, got)
+	}
+	return body.Errors[0]
+}
+
+// pushBlob sends a blob in one request and returns its digest.
+func (f *fixture) pushBlob(ns, content string) oci.Digest {
+	f.t.Helper()
+	d := digestOf(content)
+	a := f.do(call{method: "POST", path: "/v2/" + ns + "/blobs/uploads/?digest=" + d.String(), body: strings.NewReader(content)})
+	a.wants(f.t, want{status: http.StatusCreated})
+	return d
+}
+
+// pushManifest puts a manifest by a reference and returns its digest.
+func (f *fixture) pushManifest(ns, reference, mediaType, content string) oci.Digest {
+	f.t.Helper()
+	f.putManifest(ns, reference, mediaType, content).wants(f.t, want{status: http.StatusCreated})
+	return digestOf(content)
+}
+
+func (f *fixture) putManifest(ns, reference, mediaType, content string) answer {
+	f.t.Helper()
+	return f.do(call{
+		method: "PUT", path: "/v2/" + ns + "/manifests/" + reference,
+		body: strings.NewReader(content), header: map[string]string{"Content-Type": mediaType},
+	})
+}
+
+// pushImage pushes a config, a layer and the manifest that names them, and returns the manifest.
+func (f *fixture) pushImage(ns, name, reference string) (manifest string, d oci.Digest) {
+	f.t.Helper()
+	f.pushBlob(ns, "config "+name)
+	f.pushBlob(ns, "layer "+name)
+	manifest = imageOf(name)
+	return manifest, f.pushManifest(ns, reference, oci.MediaTypeImageManifest, manifest)
+}
+
+func imageOf(name string) string {
+	return `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageManifest + `","config":` +
+		descriptorOf(oci.MediaTypeImageConfig, "config "+name) + `,"layers":[` +
+		descriptorOf("application/vnd.oci.image.layer.v1.tar", "layer "+name) + `]}`
+}
+
+// referrerOf is an artifact without content of its own that refers to a manifest.
+func referrerOf(subject, artifactType, note string) string {
+	return `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageManifest + `","artifactType":"` + artifactType +
+		`","config":` + descriptorOf(oci.MediaTypeEmptyJSON, "{}") + `,"layers":[],"subject":` +
+		descriptorOf(oci.MediaTypeImageManifest, subject) + `,"annotations":{"org.example.note":"` + note + `"}}`
+}
+
+func descriptorOf(mediaType, content string) string {
+	return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, mediaType, digestOf(content), len(content))
+}
+
+func indexOf(descriptors ...string) string {
+	return `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageIndex + `","manifests":[` + strings.Join(descriptors, ",") + `]}`
+}
+
+func digestOf(content string) oci.Digest { return oci.DigestOf(oci.SHA256, []byte(content)) }
+
+func digest512Of(content string) oci.Digest { return oci.DigestOf(oci.SHA512, []byte(content)) }
+
+// stream hides the length of a body, so that it is sent in chunks.
+func stream(content string) io.Reader { return struct{ io.Reader }{strings.NewReader(content)} }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// clock is the time as the registry sees it: the real one, moved on by the test.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
+
+// logs are what was logged.
+type logs struct {
+	mu   sync.Mutex
+	text bytes.Buffer // guarded by mu
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}

@@ -1,0 +1,262 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/sreg-project/sreg/internal/oci"
+)
+
+const (
+	forever = "private, max-age=31536000, immutable"
+	unknown = "sha256:" + "00000000000000000000000000000000" + "00000000000000000000000000000000"
+)
+
+func TestAManifestComesBackByteForByte(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	// No writer of JSON would write it so.
+	manifest := strings.Replace(imageOf("a"), "{", "{ \n", 1) + "\n"
+	f.pushBlob("app", "config a")
+	f.pushBlob("app", "layer a")
+	d := f.pushManifest("app", "v1", oci.MediaTypeImageManifest, manifest)
+
+	for _, tt := range []struct{ reference, cacheControl string }{
+		{"v1", "no-cache"},
+		{d.String(), forever},
+	} {
+		header := map[string]string{
+			"Content-Type": oci.MediaTypeImageManifest, "Content-Length": strconv.Itoa(len(manifest)),
+			"Docker-Content-Digest": d.String(), "Docker-Distribution-Api-Version": "registry/2.0",
+			"Etag": `"` + d.String() + `"`, "Cache-Control": tt.cacheControl,
+		}
+		f.get("/v2/app/manifests/"+tt.reference).wants(t, want{status: 200, header: header, body: manifest})
+		a := f.head("/v2/app/manifests/" + tt.reference)
+		a.wants(t, want{status: 200, header: header})
+		if a.body != "" {
+			t.Errorf("HEAD has a body of %d bytes", len(a.body))
+		}
+	}
+}
+
+func TestAClientThatHasTheManifestIsToldSo(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	_, d := f.pushImage("app", "a", "v1")
+	for _, tt := range []struct {
+		name, condition string
+		status          int
+	}{
+		{"by its digest", `"` + d.String() + `"`, 304},
+		{"by a weak tag", `W/"` + d.String() + `"`, 304},
+		{"among others", `"sha256:other", "` + d.String() + `"`, 304},
+		{"by a star", `*`, 304},
+		{"but not by another one", `"` + unknown + `"`, 200},
+		{"nor by a part of it", `"` + d.String()[:20] + `"`, 200},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			for _, method := range []string{"GET", "HEAD"} {
+				a := f.do(call{method: method, path: "/v2/app/manifests/v1", header: map[string]string{"If-None-Match": tt.condition}})
+				a.wants(t, want{status: tt.status, header: map[string]string{"Etag": `"` + d.String() + `"`, "Docker-Content-Digest": d.String()}})
+				if tt.status == 304 && a.body != "" {
+					t.Errorf("304 has a body of %d bytes", len(a.body))
+				}
+			}
+		})
+	}
+}
+
+func TestManifestsOfEveryTypeAreTaken(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	image, _ := f.pushImage("app", "a", "v1")
+	f.pushBlob("app", "{}")
+	child := descriptorOf(oci.MediaTypeImageManifest, image)
+	docker := strings.ReplaceAll(image, oci.MediaTypeImageManifest, oci.MediaTypeDockerManifest)
+	f.pushManifest("app", "docker", oci.MediaTypeDockerManifest, docker)
+
+	for _, tt := range []struct{ name, mediaType, manifest string }{
+		{"an index", oci.MediaTypeImageIndex, indexOf(child)},
+		{"an index of nothing", oci.MediaTypeImageIndex, indexOf()},
+		{"a Docker manifest list", oci.MediaTypeDockerManifestList, `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeDockerManifestList + `","manifests":[` + descriptorOf(oci.MediaTypeDockerManifest, docker) + `]}`},
+		{"an artifact", oci.MediaTypeImageManifest, referrerOf(image, "application/vnd.example.sbom", "")},
+		{"a manifest of a type that nobody knows", "application/vnd.example.thing+json", `{"anything":[1,2,{"goes":null}]}`},
+		{"a type with parameters", oci.MediaTypeImageIndex + "; charset=utf-8", indexOf(child) + " "},
+		{"a body that says its type itself", "", indexOf(child) + "  "},
+		{
+			"a layer that lies elsewhere", oci.MediaTypeImageManifest,
+			`{"schemaVersion":2,"config":` + descriptorOf(oci.MediaTypeImageConfig, "config a") + `,"layers":[{"mediaType":"application/vnd.oci.image.layer.nondistributable.v1.tar","digest":"` + unknown + `","size":1,"urls":["https://example.com/l"]}]}`,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := digestOf(tt.manifest)
+			f.putManifest("app", d.String(), tt.mediaType, tt.manifest).wants(t, want{status: 201})
+			mediaType, _, _ := strings.Cut(tt.mediaType, ";")
+			if mediaType == "" {
+				mediaType = oci.MediaTypeImageIndex
+			}
+			f.get("/v2/app/manifests/"+d.String()).wants(t, want{status: 200, body: tt.manifest, header: map[string]string{"Content-Type": mediaType}})
+		})
+	}
+}
+
+func TestManifestsThatAreWrongAreRefused(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	image, _ := f.pushImage("app", "a", "v1")
+	for _, tt := range []struct {
+		name, reference, mediaType, manifest string
+		code                                 oci.ErrorCode
+		says                                 string
+	}{
+		{"no JSON", "v2", oci.MediaTypeImageManifest, "no", oci.CodeManifestInvalid, ""},
+		{"nothing", "v2", oci.MediaTypeImageManifest, "", oci.CodeManifestInvalid, ""},
+		{"half", "v2", oci.MediaTypeImageManifest, image[:100], oci.CodeManifestInvalid, ""},
+		{"two", "v2", oci.MediaTypeImageManifest, image + image, oci.CodeManifestInvalid, ""},
+		{"schema 1", "v2", oci.MediaTypeDockerSchema1, `{"schemaVersion":1,"fsLayers":[]}`, oci.CodeManifestInvalid, "schema 1"},
+		{"signed schema 1", "v2", oci.MediaTypeDockerSchema1Signed, `{"schemaVersion":1,"fsLayers":[]}`, oci.CodeManifestInvalid, "schema 1"},
+		{"schema 1 without saying so", "v2", "application/json", `{"schemaVersion":1,"name":"app","fsLayers":[]}`, oci.CodeManifestInvalid, "schema 1"},
+		{"another type inside", "v2", oci.MediaTypeImageIndex, image, oci.CodeManifestInvalid, "mediaType"},
+		{"no config", "v2", oci.MediaTypeImageManifest, `{"schemaVersion":2,"layers":[]}`, oci.CodeManifestInvalid, "config"},
+		{"a malformed digest inside", "v2", oci.MediaTypeImageManifest, strings.Replace(image, "sha256:", "sha256:zz", 1), oci.CodeManifestInvalid, "digest"},
+		{"another digest", unknown, oci.MediaTypeImageManifest, image, oci.CodeDigestInvalid, digestOf(image).String()},
+		{"a malformed digest", "sha256:12", oci.MediaTypeImageManifest, image, oci.CodeDigestInvalid, ""},
+		{"an unknown algorithm", "md5:" + strings.Repeat("0", 32), oci.MediaTypeImageManifest, image, oci.CodeDigestInvalid, "sha512"},
+		{"a malformed tag", "-v2", oci.MediaTypeImageManifest, image, oci.CodeTagInvalid, ""},
+		{"too long a tag", strings.Repeat("a", 129), oci.MediaTypeImageManifest, image, oci.CodeTagInvalid, "128"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := f.putManifest("app", tt.reference, tt.mediaType, tt.manifest)
+			a.wants(t, want{status: 400, code: tt.code})
+			if !strings.Contains(a.body, tt.says) {
+				t.Errorf("body %s does not say %q", a.body, tt.says)
+			}
+			f.get("/v2/app/manifests/v2").wants(t, want{status: 404, code: oci.CodeManifestUnknown})
+		})
+	}
+}
+
+func TestAManifestMayNotNameWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	f.pushImage("other", "a", "v1")
+	f.pushBlob("app", "config a")
+	a := f.putManifest("app", "v1", oci.MediaTypeImageManifest, imageOf("a"))
+	a.wants(t, want{status: 404, code: oci.CodeManifestBlobUnknown})
+	if !strings.Contains(a.info(t).Message, digestOf("layer a").String()) || strings.Contains(a.body, digestOf("config a").String()) {
+		t.Errorf("body %s, want it to name the layer alone", a.body)
+	}
+	index := indexOf(descriptorOf(oci.MediaTypeImageManifest, imageOf("a")))
+	a = f.putManifest("app", "v1", oci.MediaTypeImageIndex, index)
+	a.wants(t, want{status: 404, code: oci.CodeManifestBlobUnknown})
+	if !strings.Contains(a.body, digestOf(imageOf("a")).String()) {
+		t.Errorf("body %s does not name the child", a.body)
+	}
+	f.get("/v2/app/manifests/v1").wants(t, want{status: 404, code: oci.CodeManifestUnknown})
+	f.get("/v2/app/manifests/"+digestOf(index).String()).wants(t, want{status: 404})
+}
+
+func TestAPutByTagSaysWhereTheManifestIs(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	f.pushImage("team/app", "a", "v1")
+	f.putManifest("team/app", "v1", oci.MediaTypeImageManifest, imageOf("a")).wants(t, want{status: 201, header: map[string]string{
+		"Location":              "/v2/team/app/manifests/" + digestOf(imageOf("a")).String(),
+		"Docker-Content-Digest": digestOf(imageOf("a")).String(),
+		"Oci-Tag":               none, "Oci-Subject": none, "Content-Length": "0",
+	}})
+}
+
+func TestAPutByDigestMayCarryTags(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	image, d := f.pushImage("app", "a", "first")
+	f.putManifest("app", d.String()+"?tag=one&tag=two", oci.MediaTypeImageManifest, image).wants(t, want{
+		status: 201, header: map[string]string{"Oci-Tag": "one|two", "Docker-Content-Digest": d.String()},
+	})
+	for _, tag := range []string{"first", "one", "two"} {
+		f.get("/v2/app/manifests/"+tag).wants(t, want{status: 200, body: image})
+	}
+	for _, tt := range []struct{ name, reference string }{
+		{"tags beside a tag", "v1?tag=one"},
+		{"a malformed tag", d.String() + "?tag=one&tag=-"},
+		{"more than a thousand", d.String() + "?tag=x" + strings.Repeat("&tag=x", 1000)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f.putManifest("app", tt.reference, oci.MediaTypeImageManifest, image).wants(t, want{status: 400, code: oci.CodeTagInvalid})
+		})
+	}
+}
+
+func TestAPutWithASha512Digest(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	image, _ := f.pushImage("app", "a", "v1")
+	d := digest512Of(image)
+	f.putManifest("app", d.String()+"?tag=strong", oci.MediaTypeImageManifest, image).wants(t, want{
+		status: 201, header: map[string]string{"Docker-Content-Digest": d.String()},
+	})
+	for _, reference := range []string{d.String(), "strong"} {
+		f.get("/v2/app/manifests/"+reference).wants(t, want{status: 200, body: image, header: map[string]string{"Docker-Content-Digest": d.String()}})
+	}
+}
+
+func TestDeletesOfManifests(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	image, d := f.pushImage("app", "a", "v1")
+	for _, tag := range []string{"v2", "v3"} {
+		f.pushManifest("app", tag, oci.MediaTypeImageManifest, image)
+	}
+	_, other := f.pushImage("app", "b", "kept")
+
+	t.Log("by tag: the tag alone")
+	f.delete("/v2/app/manifests/v1").wants(t, want{status: http.StatusAccepted})
+	f.get("/v2/app/manifests/v1").wants(t, want{status: 404, code: oci.CodeManifestUnknown})
+	f.get("/v2/app/manifests/v2").wants(t, want{status: 200, body: image})
+	f.get("/v2/app/manifests/"+d.String()).wants(t, want{status: 200, body: image})
+	f.delete("/v2/app/manifests/v1").wants(t, want{status: 404, code: oci.CodeManifestUnknown})
+
+	t.Log("by digest: with all its tags")
+	f.delete("/v2/app/manifests/"+d.String()).wants(t, want{status: http.StatusAccepted})
+	for _, reference := range []string{"v2", "v3", d.String()} {
+		f.get("/v2/app/manifests/"+reference).wants(t, want{status: 404, code: oci.CodeManifestUnknown})
+		f.head("/v2/app/manifests/"+reference).wants(t, want{status: 404})
+	}
+	f.get("/v2/app/tags/list").wants(t, want{status: 200, body: `{"name":"app","tags":["kept"]}`})
+	f.get("/v2/app/manifests/"+other.String()).wants(t, want{status: 200})
+	f.delete("/v2/app/manifests/"+d.String()).wants(t, want{status: 404, code: oci.CodeManifestUnknown})
+
+	t.Log("a push brings it back")
+	f.pushManifest("app", "v1", oci.MediaTypeImageManifest, image)
+	f.get("/v2/app/manifests/v1").wants(t, want{status: 200, body: image})
+	f.holds(t)
+}
+
+func TestATagFollowsTheLastPush(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	first, d := f.pushImage("app", "a", "v1")
+	second, _ := f.pushImage("app", "b", "v1")
+	f.get("/v2/app/manifests/v1").wants(t, want{status: 200, body: second})
+	f.get("/v2/app/manifests/"+d.String()).wants(t, want{status: 200, body: first})
+	f.holds(t)
+}
+
+func TestTagsThatDifferByCaseAreTwo(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	lower, _ := f.pushImage("app", "a", "latest")
+	upper, _ := f.pushImage("app", "b", "LATEST")
+	f.get("/v2/app/manifests/latest").wants(t, want{status: 200, body: lower})
+	f.get("/v2/app/manifests/LATEST").wants(t, want{status: 200, body: upper})
+	f.get("/v2/app/manifests/Latest").wants(t, want{status: 404})
+	f.pushManifest("app", strings.Repeat("A", 127), oci.MediaTypeImageManifest, lower)
+	f.get("/v2/app/manifests/"+strings.Repeat("A", 127)).wants(t, want{status: 200, body: lower})
+}
