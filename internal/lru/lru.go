@@ -12,6 +12,7 @@ import (
 // goes first. New makes one.
 type Cache[K comparable, V any] struct {
 	budget int64
+	drop   func(V)
 
 	mu      sync.Mutex
 	entries map[K]*list.Element // guarded by mu
@@ -27,7 +28,13 @@ type entry[K comparable, V any] struct {
 
 // New makes an empty cache. The budget is in the unit of the costs: bytes, or entries.
 func New[K comparable, V any](budget int64) *Cache[K, V] {
-	return &Cache[K, V]{budget: budget, entries: map[K]*list.Element{}}
+	return NewDropping[K, V](budget, nil)
+}
+
+// NewDropping makes a cache that calls drop with each value that leaves it, for values that hold
+// something open. What Get returned may be dropped while its caller still uses it.
+func NewDropping[K comparable, V any](budget int64, drop func(V)) *Cache[K, V] {
+	return &Cache[K, V]{budget: budget, drop: drop, entries: map[K]*list.Element{}}
 }
 
 // Get finds a value and counts as its use.
@@ -51,6 +58,9 @@ func (c *Cache[K, V]) Put(key K, value V, cost int64) {
 		c.remove(element)
 	}
 	if cost > c.budget {
+		if c.drop != nil {
+			c.drop(value)
+		}
 		return
 	}
 	c.entries[key] = c.order.PushFront(&entry[K, V]{key: key, value: value, cost: cost})
@@ -69,9 +79,21 @@ func (c *Cache[K, V]) Forget(key K) {
 	}
 }
 
+// Clear drops everything.
+func (c *Cache[K, V]) Clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.order.Len() > 0 {
+		c.remove(c.order.Back())
+	}
+}
+
 // remove takes an element out. The caller holds mu.
 func (c *Cache[K, V]) remove(element *list.Element) {
 	e := c.order.Remove(element).(*entry[K, V])
 	delete(c.entries, e.key)
 	c.cost -= e.cost
+	if c.drop != nil {
+		c.drop(e.value)
+	}
 }

@@ -64,3 +64,20 @@ func TestTheCostStaysWithinTheBudgetUnderConcurrency(t *testing.T) {
 		t.Errorf("got cost %d counted and %d summed over %d entries, want equal and at most 100", c.cost, sum, len(c.entries))
 	}
 }
+
+func TestEachValueThatLeavesIsDroppedOnce(t *testing.T) {
+	dropped := map[int]int{}
+	c := NewDropping[string, int](2, func(v int) { dropped[v]++ })
+	c.Put("a", 1, 1)
+	c.Put("a", 2, 1) // replaces 1
+	c.Put("b", 3, 1)
+	c.Put("c", 4, 1) // pushes 2 out
+	c.Put("d", 5, 3) // is never kept
+	c.Forget("b")
+	c.Clear()
+	for v := range 5 {
+		if dropped[v+1] != 1 {
+			t.Errorf("value %d was dropped %d times, want once", v+1, dropped[v+1])
+		}
+	}
+}

@@ -68,6 +68,7 @@ type Store struct {
 	durable *lru.Cache[string, fileID]      // keys that this process has made durable
 	dirs    *lru.Cache[string, struct{}]    // folders that this process has made durable, up to the root
 	names   *lru.Cache[string, cachedNames] // sorted names of the folders listed last
+	held    *heldFiles                      // small files read last
 	boot    string
 }
 
@@ -94,6 +95,7 @@ func New(cfg Config, opts Options) (*Store, error) {
 		durable: lru.New[string, fileID](rememberedKeys),
 		dirs:    lru.New[string, struct{}](rememberedKeys),
 		names:   lru.New[string, cachedNames](namesBudget),
+		held:    newHeldFiles(),
 	}
 	s.stripes.dir = filepath.Join(root, locksDir)
 	return s, nil
@@ -151,7 +153,11 @@ func (s *Store) makeDir(path string, made map[string]bool) error {
 	case !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path):
 		return fmt.Errorf("create store: %w", failure(err))
 	}
-	if err := s.makeDir(filepath.Dir(path), made); err != nil {
+	parent := filepath.Dir(path)
+	if _, statErr := os.Stat(parent); statErr == nil {
+		return fmt.Errorf("create store: %w", err) // the parent is there and takes no folders: /proc
+	}
+	if err := s.makeDir(parent, made); err != nil {
 		return err
 	}
 	return s.makeDir(path, made)
@@ -223,8 +229,11 @@ func (s *Store) Sweep(ctx context.Context, olderThan time.Duration) (int, error)
 	return removed + orphans, err
 }
 
-// Close lets go of the lock files.
-func (s *Store) Close() error { return s.stripes.close() }
+// Close lets go of the lock files and of the files that are held.
+func (s *Store) Close() error {
+	s.held.close()
+	return s.stripes.close()
+}
 
 // path is where the live object of a key lies.
 func (s *Store) path(key string) string { return s.root + "/" + key }

@@ -57,16 +57,21 @@ func (s *Store) Get(ctx context.Context, key string) (storage.Value, error) {
 	if err != nil {
 		return storage.Value{}, err
 	}
-	defer f.Close()
 	data := make([]byte, info.Size)
 	if _, err := io.ReadFull(f, data); err != nil {
+		f.Close()
 		return storage.Value{}, fmt.Errorf("read object: %w", err)
 	}
+	s.held.keep(key, f, info)
 	return storage.Value{Info: info, Data: data, Version: versionOf(data)}, nil
 }
 
-// Stat looks at the file of a live object, else at that of a condemned one.
+// Stat looks at the file of a live object, else at that of a condemned one. A file that is held
+// open answers without a walk along its path.
 func (s *Store) Stat(ctx context.Context, key string) (info storage.Info, err error) {
+	if info, ok := s.held.stat(key); ok {
+		return info, ctx.Err()
+	}
 	err = s.find(ctx, key, func(path string, state storage.State) error {
 		st, err := statFile(path)
 		if err == nil {
@@ -137,9 +142,13 @@ func infoOf(st *unix.Stat_t, state storage.State) storage.Info {
 		Size:    st.Size,
 		ModTime: time.Unix(0, st.Mtim.Nano()),
 		State:   state,
-		Stamp:   storage.Stamp{int64(st.Ino), st.Size, st.Mtim.Nano(), changed},
+		Stamp:   stampOf(st),
 		Settled: time.Now().UnixNano()-changed > int64(settledAfter),
 	}
+}
+
+func stampOf(st *unix.Stat_t) storage.Stamp {
+	return storage.Stamp{int64(st.Ino), st.Size, st.Mtim.Nano(), st.Ctim.Nano()}
 }
 
 func versionOf(data []byte) storage.Version {

@@ -1,0 +1,64 @@
+package fs
+
+import (
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sreg-project/sreg/internal/lru"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// heldBudget is how many small files are kept open.
+const heldBudget = 512
+
+// heldFiles keeps the small files open that were read last, so that a look at one of them is an
+// fstat, which costs a third of a stat along the path.
+//
+// The answer is as good: an object's file changes its name only by rename and loses it only by
+// unlink or by a rename over it, never in another way. The first changes its change time, the others
+// its count of names, and each of them by the time that the change is visible to anybody.
+type heldFiles struct {
+	files *lru.Cache[string, heldFile]
+}
+
+type heldFile struct {
+	file *os.File
+	raw  syscall.RawConn
+	info storage.Info
+}
+
+func newHeldFiles() *heldFiles {
+	return &heldFiles{files: lru.NewDropping[string](heldBudget, func(h heldFile) { h.file.Close() })}
+}
+
+// keep takes over a file that was read. Only a live and settled one is held: a change that follows
+// the last one within a tick of the clock would not show.
+func (h *heldFiles) keep(key string, f *os.File, info storage.Info) {
+	raw, err := f.SyscallConn()
+	if err != nil || info.State != storage.Live || !info.Settled {
+		f.Close()
+		return
+	}
+	h.files.Put(key, heldFile{file: f, raw: raw, info: info}, 1)
+}
+
+// stat describes the object if its file is held and still has its name.
+func (h *heldFiles) stat(key string) (storage.Info, bool) {
+	held, ok := h.files.Get(key)
+	if !ok {
+		return storage.Info{}, false
+	}
+	var st unix.Stat_t
+	var statErr error
+	// Control keeps another goroutine from closing the file meanwhile.
+	err := held.raw.Control(func(fd uintptr) { statErr = unix.Fstat(int(fd), &st) })
+	if err != nil || statErr != nil || st.Nlink == 0 || stampOf(&st) != held.info.Stamp {
+		h.files.Forget(key)
+		return storage.Info{}, false
+	}
+	return held.info, true
+}
+
+func (h *heldFiles) close() { h.files.Clear() }
