@@ -59,7 +59,11 @@ func newFixture(t testing.TB, set settings) *fixture {
 	}
 	f := &fixture{t: t, root: set.root, clock: &clock{}, logs: &logs{}}
 	f.openRegistry(set)
-	f.listen(set)
+	f.makeHandler(set)
+	server := httptest.NewServer(f.handler)
+	t.Cleanup(server.Close)
+	f.url = server.URL
+	f.client = server.Client()
 	return f
 }
 
@@ -87,7 +91,7 @@ func (f *fixture) openRegistry(set settings) {
 	}
 }
 
-func (f *fixture) listen(set settings) {
+func (f *fixture) makeHandler(set settings) {
 	f.t.Helper()
 	metrics := prometheus.NewRegistry()
 	config := registry.DefaultConfig()
@@ -101,10 +105,6 @@ func (f *fixture) listen(set settings) {
 	})
 	must(f.t, err)
 	f.handler = api.Handler(httpapi.Serves{API: true, Health: true, Metrics: true})
-	server := httptest.NewServer(f.handler)
-	f.t.Cleanup(server.Close)
-	f.url = server.URL
-	f.client = server.Client()
 }
 
 // again is the registry after a restart: another process on the same folder.
@@ -138,10 +138,14 @@ type answer struct {
 	body   string
 }
 
-func (f *fixture) do(c call) answer {
+func (f *fixture) do(c call) answer { f.t.Helper(); return f.doAs("", c) }
+
+// doAs asks by another host name than that of the address.
+func (f *fixture) doAs(host string, c call) answer {
 	f.t.Helper()
 	req, err := http.NewRequestWithContext(f.t.Context(), c.method, f.url+c.path, c.body)
 	must(f.t, err)
+	req.Host = host
 	for key, value := range c.header {
 		req.Header.Set(key, value)
 	}
@@ -306,4 +310,15 @@ func (l *logs) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
+}
+
+// keys are those of all objects in the store.
+func (f *fixture) keys(t *testing.T) []string {
+	t.Helper()
+	var keys []string
+	for entry, err := range f.store.List(t.Context(), "", storage.ListOptions{Deep: true}) {
+		must(t, err)
+		keys = append(keys, entry.Name)
+	}
+	return keys
 }
