@@ -1,8 +1,11 @@
 package httpapi
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
 )
 
 // answer counts what is written. It hands io.ReaderFrom on, because a copy from a file to a
@@ -12,11 +15,29 @@ type answer struct {
 	readFrom io.ReaderFrom // nil if the writer below has none
 	status   int
 	bytes    int64
+	body     body // what is read of the request
+
+	// values are the header values that set has given out: one allocation for all of them.
+	values [8]string
+	used   int
 }
 
-func newAnswer(w http.ResponseWriter) *answer {
+func newAnswer(w http.ResponseWriter, r *http.Request) *answer {
 	readFrom, _ := w.(io.ReaderFrom)
-	return &answer{ResponseWriter: w, readFrom: readFrom}
+	a := &answer{ResponseWriter: w, readFrom: readFrom, body: body{from: r.Body}}
+	r.Body = &a.body
+	return a
+}
+
+// set makes a header have one value. The name is in canonical form.
+func (a *answer) set(name, value string) {
+	if a.used == len(a.values) {
+		a.Header()[name] = []string{value}
+		return
+	}
+	a.values[a.used] = value
+	a.used++
+	a.Header()[name] = a.values[a.used-1 : a.used : a.used]
 }
 
 // Unwrap is for http.ResponseController.
@@ -59,7 +80,8 @@ func (a *answer) finish() {
 	}
 }
 
-// body counts what is read of a request.
+// body counts what is read of a request. It gives its failures names of their own, so that a client
+// which breaks off is never taken for a store that does.
 type body struct {
 	from  io.ReadCloser
 	bytes int64
@@ -68,7 +90,13 @@ type body struct {
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p)
 	b.bytes += int64(n)
-	return n, err
+	switch {
+	case err == nil || errors.Is(err, io.EOF):
+		return n, err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return n, errStalled
+	}
+	return n, fmt.Errorf("%w: %s", errBroken, err.Error())
 }
 
 func (b *body) Close() error { return b.from.Close() }

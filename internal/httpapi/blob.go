@@ -10,7 +10,7 @@ import (
 )
 
 // getBlob answers GET and HEAD (spec: Pulling blobs).
-func (a *API) getBlob(w http.ResponseWriter, r *http.Request, req access.Request) error {
+func (a *API) getBlob(w *answer, r *http.Request, req access.Request) error {
 	if r.Method == http.MethodHead {
 		return a.headBlob(w, r, req)
 	}
@@ -24,18 +24,18 @@ func (a *API) getBlob(w http.ResponseWriter, r *http.Request, req access.Request
 	}
 	part, err := requestedRange(r, req.Digest, blob.Size)
 	if err != nil {
-		w.Header()["Content-Range"] = []string{fmt.Sprintf("bytes */%d", blob.Size)}
+		w.set("Content-Range", fmt.Sprintf("bytes */%d", blob.Size))
 		return err
 	}
 	status := http.StatusOK
 	if part.partial {
 		status = http.StatusPartialContent
-		w.Header()["Content-Range"] = []string{fmt.Sprintf("bytes %d-%d/%d", part.start, part.start+part.length-1, blob.Size)}
+		w.set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", part.start, part.start+part.length-1, blob.Size))
 		if _, err := blob.Content.Seek(part.start, io.SeekStart); err != nil {
 			return fmt.Errorf("seek in blob: %w", err)
 		}
 	}
-	w.Header()["Content-Length"] = []string{strconv.FormatInt(part.length, 10)}
+	w.set("Content-Length", strconv.FormatInt(part.length, 10))
 	w.WriteHeader(status)
 	// CopyN of an *os.File to the connection is one sendfile: nothing between here and there may
 	// hide io.ReaderFrom.
@@ -45,7 +45,7 @@ func (a *API) getBlob(w http.ResponseWriter, r *http.Request, req access.Request
 	return nil
 }
 
-func (a *API) headBlob(w http.ResponseWriter, r *http.Request, req access.Request) error {
+func (a *API) headBlob(w *answer, r *http.Request, req access.Request) error {
 	blob, err := a.registry.StatBlob(r.Context(), req.Namespace, req.Digest)
 	if err != nil {
 		return err
@@ -53,17 +53,17 @@ func (a *API) headBlob(w http.ResponseWriter, r *http.Request, req access.Reques
 	if setBlob(w, r, req) {
 		return nil
 	}
-	w.Header()["Content-Length"] = []string{strconv.FormatInt(blob.Size, 10)}
+	w.set("Content-Length", strconv.FormatInt(blob.Size, 10))
 	w.WriteHeader(http.StatusOK)
 	return nil
 }
 
 // setBlob writes what GET and HEAD say alike. It reports that the client has the blob already, and
 // then it has answered.
-func setBlob(w http.ResponseWriter, r *http.Request, req access.Request) (answered bool) {
+func setBlob(w *answer, r *http.Request, req access.Request) (answered bool) {
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
-	setDigest(header, req.Digest)
+	setDigest(w, req.Digest)
 	header["Cache-Control"] = immutable
 	if notModified(r, req.Digest) {
 		w.WriteHeader(http.StatusNotModified)
@@ -75,14 +75,14 @@ func setBlob(w http.ResponseWriter, r *http.Request, req access.Request) (answer
 }
 
 // deleteBlob takes a blob from its namespace (spec: Deleting blobs).
-func (a *API) deleteBlob(w http.ResponseWriter, r *http.Request, req access.Request) error {
+func (a *API) deleteBlob(w *answer, r *http.Request, req access.Request) error {
 	if err := a.registry.DeleteBlob(r.Context(), req.Namespace, req.Digest, ""); err != nil {
 		return err
 	}
 	return accepted(w)
 }
 
-func accepted(w http.ResponseWriter) error {
+func accepted(w *answer) error {
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
 	header["Content-Length"] = zeroLength

@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 
@@ -22,6 +20,8 @@ const statusGone = 499
 
 var (
 	errBodyLength = errors.New("the body is not as long as the headers say")
+	errStalled    = errors.New("the body stalled")
+	errBroken     = errors.New("the body broke off")
 	errRange      = errors.New("the range begins behind the end")
 	errContent    = errors.New("malformed Content-Range, want <first>-<last>")
 )
@@ -60,8 +60,8 @@ var kinds = []struct {
 	{registry.ErrDisturbed, http.StatusServiceUnavailable, oci.CodeUnavailable, "what the push named was removed meanwhile; push again"},
 	{errNoRoute, http.StatusNotFound, oci.CodeUnsupported, "nothing is here; the registry's API is under /v2/"},
 	{errNotReady, http.StatusServiceUnavailable, oci.CodeUnavailable, ""},
-	{os.ErrDeadlineExceeded, http.StatusRequestTimeout, oci.CodeBlobUploadInvalid, "the body stalled for too long; go on where GET of the upload says"},
-	{io.ErrUnexpectedEOF, http.StatusBadRequest, oci.CodeSizeInvalid, "the body ended before its length"},
+	{errStalled, http.StatusRequestTimeout, oci.CodeBlobUploadInvalid, "the body stalled for too long; go on where GET of the upload says"},
+	{errBroken, http.StatusBadRequest, oci.CodeSizeInvalid, "the body ended before its length"},
 	{context.Canceled, statusGone, oci.CodeUnknown, "the client went away"},
 }
 
@@ -91,7 +91,7 @@ func (a *API) describe(header http.Header, r *http.Request, id string, err error
 	switch {
 	case errors.As(err, &immutable):
 		return http.StatusConflict, oci.ErrorInfo{
-			Code: oci.CodeDenied, Message: fmt.Sprintf("tag %s is immutable here and stands for another manifest; push another tag", immutable.Tag),
+			Code: oci.CodeDenied, Message: fmt.Sprintf("tag %s is immutable here: it keeps the manifest that it stands for", immutable.Tag),
 			Detail: map[string]string{"tag": immutable.Tag.String()},
 		}
 	case errors.As(err, &missing):
@@ -122,7 +122,7 @@ func (a *API) describe(header http.Header, r *http.Request, id string, err error
 	return http.StatusInternalServerError, oci.ErrorInfo{Code: oci.CodeUnknown, Message: "internal error, request id " + id}
 }
 
-func writeError(w http.ResponseWriter, method string, status int, info oci.ErrorInfo) {
+func writeError(w *answer, method string, status int, info oci.ErrorInfo) {
 	if status == statusGone {
 		status = http.StatusBadRequest // nobody reads it
 	}
@@ -132,7 +132,7 @@ func writeError(w http.ResponseWriter, method string, status int, info oci.Error
 	}
 	header := w.Header()
 	header["Content-Type"] = jsonType
-	header["Content-Length"] = []string{strconv.Itoa(len(text))}
+	w.set("Content-Length", strconv.Itoa(len(text)))
 	delete(header, "Etag")
 	delete(header, "Cache-Control")
 	w.WriteHeader(status)

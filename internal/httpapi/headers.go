@@ -23,10 +23,9 @@ var (
 )
 
 // setDigest writes the headers that name content by its digest.
-func setDigest(header http.Header, d oci.Digest) {
-	text := d.String()
-	header["Docker-Content-Digest"] = []string{text}
-	header["Etag"] = []string{`"` + text + `"`}
+func setDigest(w *answer, d oci.Digest) {
+	w.set("Docker-Content-Digest", d.String())
+	w.set("Etag", `"`+d.String()+`"`)
 }
 
 // setRange says how many bytes an upload holds. An empty one has no last byte and says 0-0, as the

@@ -74,7 +74,7 @@ func New(opts Options) (*API, error) {
 }
 
 // handler answers one request. It writes success, and returns errors instead of writing them.
-type handler func(w http.ResponseWriter, r *http.Request, req access.Request) error
+type handler func(a *API, w *answer, r *http.Request, req access.Request) error
 
 // Handler answers the routes that a listener serves.
 func (a *API) Handler(serves Serves) http.Handler {
@@ -85,18 +85,14 @@ func (a *API) Handler(serves Serves) http.Handler {
 func (a *API) serve(w http.ResponseWriter, r *http.Request, serves Serves) {
 	begun := time.Now()
 	id := a.ids.of(r)
-	header := w.Header()
-	header["X-Request-Id"] = []string{id}
+	out := newAnswer(w, r)
+	out.set("X-Request-Id", id)
 
 	a.metrics.inFlight.Inc()
 	defer a.metrics.inFlight.Dec()
-	out := newAnswer(w)
-	in := &body{from: r.Body}
-	r.Body = in
-
 	route, req, err := a.route(r, serves)
 	if err == nil {
-		err = route.handle(a)(out, r, req)
+		err = route.handle(a, out, r, req)
 	}
 	if err != nil {
 		a.fail(out, r, req, id, err)
@@ -104,13 +100,13 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, serves Serves) {
 	out.finish()
 
 	took := time.Since(begun)
-	a.metrics.observe(req.Action, r.Method, out.status, took, in.bytes, out.bytes)
+	a.metrics.observe(req.Action, r.Method, out.status, took, out.body.bytes, out.bytes)
 	if a.accessLog > 0 && (a.accessLog >= 1 || rand.Float64() < a.accessLog) {
-		a.logAccess(r, req, id, out, in, took)
+		a.logAccess(r, req, id, out, took)
 	}
 }
 
-func (a *API) logAccess(r *http.Request, req access.Request, id string, out *answer, in *body, took time.Duration) {
+func (a *API) logAccess(r *http.Request, req access.Request, id string, out *answer, took time.Duration) {
 	a.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
 		slog.String("request_id", id),
 		slog.String("client", r.RemoteAddr),
@@ -119,7 +115,7 @@ func (a *API) logAccess(r *http.Request, req access.Request, id string, out *ans
 		slog.String("action", string(req.Action)),
 		slog.String("namespace", req.Namespace.String()),
 		slog.Int("status", out.status),
-		slog.Int64("bytes_in", in.bytes),
+		slog.Int64("bytes_in", out.body.bytes),
 		slog.Int64("bytes_out", out.bytes),
 		slog.Duration("duration", took),
 		slog.String("user_agent", r.UserAgent()),

@@ -16,7 +16,7 @@ import (
 const maxPage = 10000
 
 // listTags answers with a page of tags (spec: Listing tags).
-func (a *API) listTags(w http.ResponseWriter, r *http.Request, req access.Request) error {
+func (a *API) listTags(w *answer, r *http.Request, req access.Request) error {
 	n := pageSize(req)
 	tags, more, err := a.registry.ListTags(r.Context(), req.Namespace, req.Last, n)
 	if err != nil {
@@ -32,7 +32,7 @@ func (a *API) listTags(w http.ResponseWriter, r *http.Request, req access.Reques
 }
 
 // listCatalog answers with a page of namespaces, as the Docker registry does.
-func (a *API) listCatalog(w http.ResponseWriter, r *http.Request, req access.Request) error {
+func (a *API) listCatalog(w *answer, r *http.Request, req access.Request) error {
 	n := pageSize(req)
 	names, more, err := a.registry.Catalog(r.Context(), req.Last, n)
 	if err != nil {
@@ -54,12 +54,12 @@ func pageSize(req access.Request) int {
 }
 
 // setNext links to the next page (RFC 8288).
-func setNext(w http.ResponseWriter, path string, n int, last string) {
+func setNext(w *answer, path string, n int, last string) {
 	next := path + "?n=" + strconv.Itoa(n) + "&last=" + url.QueryEscape(last)
-	w.Header()["Link"] = []string{"<" + next + `>; rel="next"`}
+	w.set("Link", "<"+next+`>; rel="next"`)
 }
 
-func writeValue(w http.ResponseWriter, value any) error {
+func writeValue(w *answer, value any) error {
 	text, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("write answer: %w", err)
@@ -67,13 +67,13 @@ func writeValue(w http.ResponseWriter, value any) error {
 	return writeJSON(w, text)
 }
 
-func writeJSON(w http.ResponseWriter, text []byte) error {
+func writeJSON(w *answer, text []byte) error {
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
 	if _, typed := header["Content-Type"]; !typed {
 		header["Content-Type"] = jsonType
 	}
-	header["Content-Length"] = []string{strconv.Itoa(len(text))}
+	w.set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(http.StatusOK)
 	if _, err := w.Write(text); err != nil {
 		return fmt.Errorf("send answer: %w", err)

@@ -12,14 +12,14 @@ import (
 )
 
 // getManifest answers GET and HEAD (spec: Pulling manifests).
-func (a *API) getManifest(w http.ResponseWriter, r *http.Request, req access.Request) error {
+func (a *API) getManifest(w *answer, r *http.Request, req access.Request) error {
 	m, err := a.registry.GetManifest(r.Context(), req.Namespace, req.Reference)
 	if err != nil {
 		return err
 	}
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
-	setDigest(header, m.Digest)
+	setDigest(w, m.Digest)
 	header["Cache-Control"] = noCache
 	if req.Reference.IsDigest() {
 		header["Cache-Control"] = immutable
@@ -28,8 +28,8 @@ func (a *API) getManifest(w http.ResponseWriter, r *http.Request, req access.Req
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	header["Content-Type"] = []string{m.MediaType}
-	header["Content-Length"] = []string{strconv.Itoa(len(m.Content))}
+	w.set("Content-Type", m.MediaType)
+	w.set("Content-Length", strconv.Itoa(len(m.Content)))
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil
@@ -41,7 +41,7 @@ func (a *API) getManifest(w http.ResponseWriter, r *http.Request, req access.Req
 }
 
 // putManifest answers PUT by tag and by digest (spec: Pushing manifests).
-func (a *API) putManifest(w http.ResponseWriter, r *http.Request, req access.Request) error {
+func (a *API) putManifest(w *answer, r *http.Request, req access.Request) error {
 	content, err := a.readManifest(r)
 	if err != nil {
 		return err
@@ -54,7 +54,7 @@ func (a *API) putManifest(w http.ResponseWriter, r *http.Request, req access.Req
 	}
 	header := w.Header()
 	if !pushed.Subject.IsZero() {
-		header["Oci-Subject"] = []string{pushed.Subject.String()}
+		w.set("Oci-Subject", pushed.Subject.String())
 	}
 	if req.Reference.IsDigest() {
 		for _, tag := range req.Tags {
@@ -64,6 +64,9 @@ func (a *API) putManifest(w http.ResponseWriter, r *http.Request, req access.Req
 	return created(w, manifestPath(req.Namespace, pushed.Digest), pushed.Digest)
 }
 
+// firstBuffer is what a manifest's body gets before any of it has arrived, in bytes.
+const firstBuffer = 16 << 10
+
 // readManifest reads a body whole, and no more of it than a manifest may have.
 func (a *API) readManifest(r *http.Request) ([]byte, error) {
 	tooLarge := fmt.Errorf("%w: a manifest may have %d bytes", registry.ErrTooLarge, a.maxManifestSize)
@@ -71,8 +74,10 @@ func (a *API) readManifest(r *http.Request) ([]byte, error) {
 		return nil, tooLarge
 	}
 	var content bytes.Buffer
+	// A client that announces much and sends nothing gets little memory; the buffer doubles as bytes
+	// arrive.
 	if r.ContentLength > 0 {
-		content.Grow(int(r.ContentLength) + bytes.MinRead)
+		content.Grow(int(min(r.ContentLength, firstBuffer)) + bytes.MinRead)
 	}
 	n, err := content.ReadFrom(io.LimitReader(r.Body, a.maxManifestSize+1))
 	if err != nil {
@@ -86,7 +91,7 @@ func (a *API) readManifest(r *http.Request) ([]byte, error) {
 
 // deleteManifest answers DELETE: a tag alone, or a manifest with its tags (spec: Content
 // Management).
-func (a *API) deleteManifest(w http.ResponseWriter, r *http.Request, req access.Request) (err error) {
+func (a *API) deleteManifest(w *answer, r *http.Request, req access.Request) (err error) {
 	if req.Reference.IsDigest() {
 		err = a.registry.DeleteManifest(r.Context(), req.Namespace, req.Digest, "")
 	} else {

@@ -14,7 +14,7 @@ var (
 )
 
 // getReferrers answers with an index of what refers to a manifest (spec: Listing referrers).
-func (a *API) getReferrers(w http.ResponseWriter, r *http.Request, req access.Request) error {
+func (a *API) getReferrers(w *answer, r *http.Request, req access.Request) error {
 	all, err := a.registry.Referrers(r.Context(), req.Namespace, req.Digest)
 	if err != nil {
 		return err
@@ -26,16 +26,16 @@ func (a *API) getReferrers(w http.ResponseWriter, r *http.Request, req access.Re
 		header["Oci-Filters-Applied"] = filtersApplied
 	}
 	if next != "" {
-		setNextReferrers(header, req, next)
+		setNextReferrers(w, req, next)
 	}
 	return writeJSON(w, index)
 }
 
-func setNextReferrers(header http.Header, req access.Request, last string) {
+func setNextReferrers(w *answer, req access.Request, last string) {
 	q := url.Values{"last": {last}}
 	if req.ArtifactType != "" {
 		q.Set("artifactType", req.ArtifactType)
 	}
 	next := "/v2/" + req.Namespace.String() + "/referrers/" + req.Digest.String() + "?" + q.Encode()
-	header["Link"] = []string{"<" + next + `>; rel="next"`}
+	w.set("Link", "<"+next+`>; rel="next"`)
 }

@@ -23,7 +23,7 @@ var (
 // parse reads what the path and the query name into their types. From here on no part of the request
 // is a string that was not looked at.
 func parse(r *http.Request, at location, req *access.Request) (err error) {
-	if at.namespace != "" {
+	if at.named {
 		if req.Namespace, err = oci.ParseName(at.namespace); err != nil {
 			return err
 		}

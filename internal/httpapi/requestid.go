@@ -25,7 +25,9 @@ func (ids requestIDs) of(r *http.Request) string {
 	if given := r.Header["X-Request-Id"]; len(given) == 1 && plain(given[0]) {
 		return given[0]
 	}
-	return ids.start + strconv.FormatUint(ids.count.Add(1), 36)
+	id := make([]byte, 0, 32)
+	id = append(id, ids.start...)
+	return string(strconv.AppendUint(id, ids.count.Add(1), 36))
 }
 
 // plain says that a client's id can stand in headers and logs as it is.

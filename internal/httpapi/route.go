@@ -24,7 +24,7 @@ type route struct {
 	resource resource
 	method   string
 	action   access.Action
-	handle   func(*API) handler
+	handle   handler
 }
 
 // resource is what a path names.
@@ -48,25 +48,25 @@ const (
 
 // routes is the route table. A HEAD is its GET.
 var routes = []route{
-	{rootResource, http.MethodGet, access.Root, func(a *API) handler { return a.root }},
-	{versionResource, http.MethodGet, access.GetAPIVersion, func(a *API) handler { return a.getVersion }},
-	{catalogResource, http.MethodGet, access.ListCatalog, func(a *API) handler { return a.listCatalog }},
-	{tagsResource, http.MethodGet, access.ListTags, func(a *API) handler { return a.listTags }},
-	{manifestResource, http.MethodGet, access.GetManifest, func(a *API) handler { return a.getManifest }},
-	{manifestResource, http.MethodPut, access.PutManifest, func(a *API) handler { return a.putManifest }},
-	{manifestResource, http.MethodDelete, access.DeleteManifest, func(a *API) handler { return a.deleteManifest }},
-	{blobResource, http.MethodGet, access.GetBlob, func(a *API) handler { return a.getBlob }},
-	{blobResource, http.MethodDelete, access.DeleteBlob, func(a *API) handler { return a.deleteBlob }},
-	{uploadsResource, http.MethodPost, access.StartUpload, func(a *API) handler { return a.startUpload }},
-	{uploadResource, http.MethodGet, access.GetUpload, func(a *API) handler { return a.getUpload }},
-	{uploadResource, http.MethodPatch, access.UpdateUpload, func(a *API) handler { return a.updateUpload }},
-	{uploadResource, http.MethodPut, access.CompleteUpload, func(a *API) handler { return a.completeUpload }},
-	{uploadResource, http.MethodDelete, access.CancelUpload, func(a *API) handler { return a.cancelUpload }},
-	{referrersResource, http.MethodGet, access.GetReferrers, func(a *API) handler { return a.getReferrers }},
-	{healthzResource, http.MethodGet, access.Healthz, func(a *API) handler { return a.healthz }},
-	{readyzResource, http.MethodGet, access.Readyz, func(a *API) handler { return a.readyz }},
-	{metricsResource, http.MethodGet, access.Metrics, func(a *API) handler { return a.exposeMetrics }},
-	{pprofResource, http.MethodGet, access.Pprof, func(a *API) handler { return profile }},
+	{rootResource, http.MethodGet, access.Root, (*API).root},
+	{versionResource, http.MethodGet, access.GetAPIVersion, (*API).getVersion},
+	{catalogResource, http.MethodGet, access.ListCatalog, (*API).listCatalog},
+	{tagsResource, http.MethodGet, access.ListTags, (*API).listTags},
+	{manifestResource, http.MethodGet, access.GetManifest, (*API).getManifest},
+	{manifestResource, http.MethodPut, access.PutManifest, (*API).putManifest},
+	{manifestResource, http.MethodDelete, access.DeleteManifest, (*API).deleteManifest},
+	{blobResource, http.MethodGet, access.GetBlob, (*API).getBlob},
+	{blobResource, http.MethodDelete, access.DeleteBlob, (*API).deleteBlob},
+	{uploadsResource, http.MethodPost, access.StartUpload, (*API).startUpload},
+	{uploadResource, http.MethodGet, access.GetUpload, (*API).getUpload},
+	{uploadResource, http.MethodPatch, access.UpdateUpload, (*API).updateUpload},
+	{uploadResource, http.MethodPut, access.CompleteUpload, (*API).completeUpload},
+	{uploadResource, http.MethodDelete, access.CancelUpload, (*API).cancelUpload},
+	{referrersResource, http.MethodGet, access.GetReferrers, (*API).getReferrers},
+	{healthzResource, http.MethodGet, access.Healthz, (*API).healthz},
+	{readyzResource, http.MethodGet, access.Readyz, (*API).readyz},
+	{metricsResource, http.MethodGet, access.Metrics, (*API).exposeMetrics},
+	{pprofResource, http.MethodGet, access.Pprof, (*API).profile},
 }
 
 var errNoRoute = errors.New("nothing is here")
@@ -121,6 +121,7 @@ func methodsOf(resource resource) []string {
 // location is a path, split and not parsed yet.
 type location struct {
 	resource  resource
+	named     bool // the path has a namespace, however malformed
 	namespace string
 	last      string // reference, digest or session
 }
@@ -161,17 +162,17 @@ func splitAPI(rest string) (location, error) {
 		return location{resource: catalogResource}, nil
 	}
 	if name, ok := cutSuffix(rest, "/blobs/uploads/", "/blobs/uploads"); ok {
-		return location{resource: uploadsResource, namespace: name}, nil
+		return location{resource: uploadsResource, named: true, namespace: name}, nil
 	}
 	if name, ok := strings.CutSuffix(rest, "/tags/list"); ok {
-		return location{resource: tagsResource, namespace: name}, nil
+		return location{resource: tagsResource, named: true, namespace: name}, nil
 	}
 	before, last, ok := cutLast(rest)
 	if !ok || last == "" {
 		return location{}, errNoRoute
 	}
 	if name, ok := strings.CutSuffix(before, "/blobs/uploads"); ok {
-		return location{resource: uploadResource, namespace: name, last: last}, nil
+		return location{resource: uploadResource, named: true, namespace: name, last: last}, nil
 	}
 	name, kind, ok := cutLast(before)
 	if !ok {
@@ -179,11 +180,11 @@ func splitAPI(rest string) (location, error) {
 	}
 	switch kind {
 	case "manifests":
-		return location{resource: manifestResource, namespace: name, last: last}, nil
+		return location{resource: manifestResource, named: true, namespace: name, last: last}, nil
 	case "blobs":
-		return location{resource: blobResource, namespace: name, last: last}, nil
+		return location{resource: blobResource, named: true, namespace: name, last: last}, nil
 	case "referrers":
-		return location{resource: referrersResource, namespace: name, last: last}, nil
+		return location{resource: referrersResource, named: true, namespace: name, last: last}, nil
 	}
 	return location{}, errNoRoute
 }

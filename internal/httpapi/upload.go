@@ -13,7 +13,7 @@ import (
 
 // startUpload answers POST: it mounts a blob, takes a whole one, or begins a session (spec: Pushing
 // blobs).
-func (a *API) startUpload(w http.ResponseWriter, r *http.Request, req access.Request) error {
+func (a *API) startUpload(w *answer, r *http.Request, req access.Request) error {
 	if req.Action == access.MountBlob {
 		mounted, err := a.mount(r.Context(), req)
 		if err != nil {
@@ -69,7 +69,7 @@ func sessionAlgorithm(r *http.Request, req access.Request) (oci.Algorithm, error
 
 // pushWhole takes the blob that came with the POST. The client never learns the session's id, so
 // one that fails is ended.
-func (a *API) pushWhole(w http.ResponseWriter, r *http.Request, req access.Request, id string) error {
+func (a *API) pushWhole(w *answer, r *http.Request, req access.Request, id string) error {
 	err := a.registry.CompleteUpload(r.Context(), req.Namespace, id, registry.Chunk{Body: r.Body, Start: -1}, req.Digest)
 	if err != nil {
 		cancelErr := a.registry.CancelUpload(context.WithoutCancel(r.Context()), req.Namespace, id)
@@ -82,7 +82,7 @@ func (a *API) pushWhole(w http.ResponseWriter, r *http.Request, req access.Reque
 }
 
 // getUpload says how far a session is.
-func (a *API) getUpload(w http.ResponseWriter, r *http.Request, req access.Request) error {
+func (a *API) getUpload(w *answer, r *http.Request, req access.Request) error {
 	upload, err := a.registry.UploadStatus(r.Context(), req.Namespace, req.SessionID)
 	if err != nil {
 		return err
@@ -91,21 +91,21 @@ func (a *API) getUpload(w http.ResponseWriter, r *http.Request, req access.Reque
 }
 
 // updateUpload answers PATCH: a chunk at an offset, or a stream.
-func (a *API) updateUpload(w http.ResponseWriter, r *http.Request, req access.Request) error {
+func (a *API) updateUpload(w *answer, r *http.Request, req access.Request) error {
 	chunk, err := chunkOf(r)
 	if err != nil {
 		return err
 	}
 	upload, err := a.registry.AppendUpload(r.Context(), req.Namespace, req.SessionID, chunk)
 	if err != nil {
-		w.Header()["Location"] = []string{uploadPath(req.Namespace, req.SessionID)}
+		w.set("Location", uploadPath(req.Namespace, req.SessionID))
 		return err
 	}
 	return progress(w, http.StatusAccepted, req.Namespace, upload)
 }
 
 // completeUpload answers PUT: the last chunk, if any, and the digest of all.
-func (a *API) completeUpload(w http.ResponseWriter, r *http.Request, req access.Request) error {
+func (a *API) completeUpload(w *answer, r *http.Request, req access.Request) error {
 	chunk, err := chunkOf(r)
 	if err != nil {
 		return err
@@ -120,7 +120,7 @@ func (a *API) completeUpload(w http.ResponseWriter, r *http.Request, req access.
 }
 
 // cancelUpload ends a session.
-func (a *API) cancelUpload(w http.ResponseWriter, r *http.Request, req access.Request) error {
+func (a *API) cancelUpload(w *answer, r *http.Request, req access.Request) error {
 	if err := a.registry.CancelUpload(r.Context(), req.Namespace, req.SessionID); err != nil {
 		return err
 	}
@@ -148,12 +148,12 @@ func chunkOf(r *http.Request) (registry.Chunk, error) {
 }
 
 // progress says where a session is and how much it holds.
-func progress(w http.ResponseWriter, status int, ns oci.Name, upload registry.Upload) error {
+func progress(w *answer, status int, ns oci.Name, upload registry.Upload) error {
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
-	header["Docker-Upload-Uuid"] = []string{upload.ID}
+	w.set("Docker-Upload-Uuid", upload.ID)
 	header["Oci-Chunk-Min-Length"] = minChunk
-	header["Location"] = []string{uploadPath(ns, upload.ID)}
+	w.set("Location", uploadPath(ns, upload.ID))
 	setRange(header, upload.Size)
 	if status != http.StatusNoContent {
 		header["Content-Length"] = zeroLength
@@ -163,11 +163,11 @@ func progress(w http.ResponseWriter, status int, ns oci.Name, upload registry.Up
 }
 
 // created says where content lies now, and under which digest.
-func created(w http.ResponseWriter, location string, d oci.Digest) error {
+func created(w *answer, location string, d oci.Digest) error {
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
-	header["Docker-Content-Digest"] = []string{d.String()}
-	header["Location"] = []string{location}
+	w.set("Docker-Content-Digest", d.String())
+	w.set("Location", location)
 	header["Content-Length"] = zeroLength
 	w.WriteHeader(http.StatusCreated)
 	return nil

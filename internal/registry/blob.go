@@ -64,8 +64,8 @@ func (r *Registry) MountBlob(ctx context.Context, ns, from oci.Name, d oci.Diges
 	if err := r.admitWrite(ns); err != nil {
 		return err
 	}
-	if err := r.admit(from); err != nil {
-		return err
+	if r.admit(from) != nil {
+		return fmt.Errorf("%w: %s in %s", ErrBlobUnknown, d, from) // what is hidden holds nothing
 	}
 	if _, err := r.metadata.Stat(ctx, linkKey(from, d)); err != nil {
 		return r.blobError(from, d, err)

@@ -38,6 +38,15 @@ var (
 	ErrDisturbed = errors.New("what the push named was removed meanwhile")
 )
 
+// errDamaged says that a record of ours cannot be read. It is nobody's fault who asks.
+var errDamaged = errors.New("damaged record")
+
+// damaged breaks the chain on purpose: a digest that does not parse in a record is no mistake of the
+// client's, and must not look like one.
+func damaged(key string, err error) error {
+	return fmt.Errorf("%w: %s: %s", errDamaged, key, err.Error())
+}
+
 // ImmutableTagError says that a tag that must not change stands for another manifest.
 type ImmutableTagError struct {
 	Tag oci.Tag

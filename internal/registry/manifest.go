@@ -60,7 +60,7 @@ func (r *Registry) find(ctx context.Context, ns oci.Name, ref oci.Reference) (*M
 	if err != nil {
 		return nil, err
 	}
-	kept, ok := r.revisions.Get(revisionKey(ns, tag.Digest))
+	kept, ok := r.revisions.Get(revisionID{ns, tag.Digest})
 	if ok && kept.fresh(trustTag) {
 		return kept.value, nil
 	}
@@ -125,7 +125,11 @@ func (r *Registry) putManifest(ctx context.Context, ns oci.Name, push Push, m oc
 		return err
 	}
 	// 2. Write it, so that only the collector sees it.
-	content, err := packRecord(revisionRecord{MediaType: m.MediaType, PushedAt: r.now().UTC(), By: push.By}, push.Content)
+	record, err := r.newRecord(ctx, ns, push, m, d)
+	if err != nil {
+		return err
+	}
+	content, err := packRecord(record, push.Content)
 	if err != nil {
 		return err
 	}
@@ -147,6 +151,33 @@ func (r *Registry) putManifest(ctx context.Context, ns oci.Name, push Push, m oc
 	// 4. A delete that ran meanwhile took the revision; then the tags may be gone, too.
 	_, err = r.metadata.Revive(ctx, revisionKey(ns, d))
 	return err
+}
+
+// newRecord is what stands before the manifest. When all tags of the push are immutable and stand for
+// it already nothing changes, and the record stays as it was.
+func (r *Registry) newRecord(ctx context.Context, ns oci.Name, push Push, m oci.Manifest, d oci.Digest) (revisionRecord, error) {
+	record := revisionRecord{MediaType: m.MediaType, PushedAt: r.now().UTC(), By: push.By}
+	for _, tag := range push.Tags {
+		if !r.rules.immutable(ns, tag) {
+			return record, nil
+		}
+		now, err := r.tag(ctx, ns, tag)
+		if errors.Is(err, storage.ErrNotExist) || now.Digest != d {
+			return record, nil
+		}
+		if err != nil {
+			return record, fmt.Errorf("read tag %s in %s: %w", tag, ns, err)
+		}
+	}
+	stored, err := r.revision(ctx, ns, d)
+	if len(push.Tags) == 0 || errors.Is(err, storage.ErrNotExist) {
+		return record, nil
+	}
+	if err != nil {
+		return record, fmt.Errorf("read manifest %s in %s: %w", d, ns, err)
+	}
+	record.PushedAt, record.By = stored.PushedAt, stored.By
+	return record, nil
 }
 
 // announce writes what leads to a revision, after the revision: S2.
@@ -225,7 +256,7 @@ func (r *Registry) holdRevision(ctx context.Context, ns oci.Name, d oci.Digest, 
 		}
 		m, err := oci.ParseManifest(stored.MediaType, stored.Content)
 		if err != nil {
-			return fmt.Errorf("read manifest %s: %w", d, err)
+			return damaged(key, err)
 		}
 		for _, blob := range m.Blobs() {
 			if err := r.holdLinked(ctx, ns, blob.Digest); err != nil && !errors.Is(err, storage.ErrNotExist) {
@@ -244,16 +275,19 @@ func (r *Registry) holdRevision(ctx context.Context, ns oci.Name, d oci.Digest, 
 
 // revision reads a manifest, from the cache while one look shows the same object.
 func (r *Registry) revision(ctx context.Context, ns oci.Name, d oci.Digest) (*Manifest, error) {
-	key := revisionKey(ns, d)
-	return read(ctx, r.metadata, r.revisions, key, func(value storage.Value) (*Manifest, int64, error) {
-		var record revisionRecord
-		content, err := unpackRecord(value.Data, &record)
-		if err != nil {
-			return nil, 0, fmt.Errorf("%s: %w", key, err)
-		}
-		m := &Manifest{Digest: d, MediaType: record.MediaType, Content: content, PushedAt: record.PushedAt, By: record.By}
-		return m, int64(len(value.Data) + len(key)), nil
-	})
+	return read(ctx, r.metadata, r.revisions, revisionID{ns, d}, revisionID.key, parseRevision)
+}
+
+func (id revisionID) key() string { return revisionKey(id.ns, id.digest) }
+
+func parseRevision(id revisionID, value storage.Value) (*Manifest, int64, error) {
+	var record revisionRecord
+	content, err := unpackRecord(value.Data, &record)
+	if err != nil {
+		return nil, 0, err
+	}
+	m := &Manifest{Digest: id.digest, MediaType: record.MediaType, Content: content, PushedAt: record.PushedAt, By: record.By}
+	return m, int64(len(value.Data)), nil
 }
 
 // DeleteManifest removes a revision and every tag that stands for it (spec: Deleting manifests).
@@ -267,6 +301,9 @@ func (r *Registry) DeleteManifest(ctx context.Context, ns oci.Name, d oci.Digest
 	stored, err := r.metadata.Get(ctx, key)
 	if err != nil {
 		return r.manifestError(ns, oci.Reference{Digest: d}, err)
+	}
+	if err := r.refuseDelete(ctx, ns, d); err != nil {
+		return err
 	}
 	if err := r.keepDeleted(ctx, deletedRecord{Kind: "manifest", Namespace: ns, Digest: d, By: by}, stored.Data); err != nil {
 		return err

@@ -110,7 +110,7 @@ func (r *Registry) referrerEntries(ctx context.Context, ns oci.Name, subject oci
 		cost += int64(len(referrer.JSON)) + 256
 	}
 	if settled {
-		r.referrers.Put(prefix, newCached(stamp, entries), cost)
+		r.referrers.Put(prefix, newCached(prefix, stamp, entries), cost)
 	}
 	return entries, nil
 }
@@ -122,7 +122,7 @@ func (r *Registry) referrerEntry(ctx context.Context, key string) (Referrer, err
 	}
 	var record referrerRecord
 	if err := json.Unmarshal(object.Data, &record); err != nil {
-		return Referrer{}, fmt.Errorf("read referrer %s: %w", key, err)
+		return Referrer{}, damaged(key, err)
 	}
 	return newReferrer(record.Descriptor)
 }
@@ -143,7 +143,7 @@ func (r *Registry) fallbackReferrers(ctx context.Context, ns oci.Name, subject o
 	}
 	m, err := oci.ParseManifest(stored.MediaType, stored.Content)
 	if err != nil {
-		return nil, fmt.Errorf("read index under tag %s: %w", tag, err)
+		return nil, damaged(tagKey(ns, tag), err)
 	}
 	if m.MediaType != oci.MediaTypeImageIndex {
 		return nil, nil // a tag of that name which is no such index
@@ -197,11 +197,11 @@ func (r *Registry) deleteReferrerOf(ctx context.Context, ns oci.Name, d oci.Dige
 	var record revisionRecord
 	content, err := unpackRecord(stored, &record)
 	if err != nil {
-		return err
+		return damaged(revisionKey(ns, d), err)
 	}
 	m, err := oci.ParseManifest(record.MediaType, content)
 	if err != nil {
-		return fmt.Errorf("read manifest %s: %w", d, err)
+		return damaged(revisionKey(ns, d), err)
 	}
 	if m.Subject == nil {
 		return nil

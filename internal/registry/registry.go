@@ -46,8 +46,8 @@ type Registry struct {
 	rules    rules
 	now      func() time.Time
 
-	revisions *lru.Cache[string, cached[*Manifest]]
-	tags      *lru.Cache[string, cached[tagValue]]
+	revisions *lru.Cache[revisionID, cached[*Manifest]]
+	tags      *lru.Cache[tagID, cached[tagValue]]
 	referrers *lru.Cache[string, cached[Referrers]]
 }
 
@@ -64,8 +64,8 @@ func New(ctx context.Context, opts Options) (*Registry, error) {
 	r := &Registry{
 		blobs: opts.Blobs, metadata: opts.Metadata, locks: opts.Locks,
 		config: opts.Config, rules: rules, now: opts.Now,
-		revisions: lru.New[string, cached[*Manifest]](manifestBudget),
-		tags:      lru.New[string, cached[tagValue]](tagBudget),
+		revisions: lru.New[revisionID, cached[*Manifest]](manifestBudget),
+		tags:      lru.New[tagID, cached[tagValue]](tagBudget),
 		referrers: lru.New[string, cached[Referrers]](referrerBudget),
 	}
 	return r, r.checkFormat(ctx)

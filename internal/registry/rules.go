@@ -8,12 +8,13 @@ import (
 
 // rules tell what holds in a namespace: the longest configured prefix decides.
 type rules struct {
-	global       func(tag string) bool
+	global       repositoryRules
 	repositories map[oci.Name]repositoryRules
 }
 
 type repositoryRules struct {
 	immutable func(tag string) bool // nil: the global one
+	any       bool                  // whether any tag can be immutable
 }
 
 func newRules(config Config, repositories []RepositoryConfig) (rules, error) {
@@ -21,7 +22,7 @@ func newRules(config Config, repositories []RepositoryConfig) (rules, error) {
 	if err != nil {
 		return rules{}, fmt.Errorf("registry.immutable_tags: %w", err)
 	}
-	r := rules{global: global, repositories: map[oci.Name]repositoryRules{}}
+	r := rules{global: repositoryRules{immutable: global, any: config.ImmutableTags.Enabled}, repositories: map[oci.Name]repositoryRules{}}
 	for _, repository := range repositories {
 		name, err := oci.ParseName(repository.Name)
 		if err != nil {
@@ -29,6 +30,7 @@ func newRules(config Config, repositories []RepositoryConfig) (rules, error) {
 		}
 		var own repositoryRules
 		if repository.ImmutableTags != nil {
+			own.any = repository.ImmutableTags.Enabled
 			if own.immutable, err = repository.ImmutableTags.Matcher(); err != nil {
 				return rules{}, fmt.Errorf("repository %s: immutable_tags: %w", name, err)
 			}
@@ -54,9 +56,16 @@ func (r rules) listed(ns oci.Name) bool {
 	return ok
 }
 
-func (r rules) immutable(ns oci.Name, tag oci.Tag) bool {
+// tagRules are the repository's own rules of tags, or the global ones.
+func (r rules) tagRules(ns oci.Name) repositoryRules {
 	if own, ok := r.owner(ns); ok && own.immutable != nil {
-		return own.immutable(tag.String())
+		return own
 	}
-	return r.global(tag.String())
+	return r.global
 }
+
+func (r rules) immutable(ns oci.Name, tag oci.Tag) bool {
+	return r.tagRules(ns).immutable(tag.String())
+}
+
+func (r rules) immutableTags(ns oci.Name) bool { return r.tagRules(ns).any }

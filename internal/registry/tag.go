@@ -24,6 +24,9 @@ func (r *Registry) DeleteTag(ctx context.Context, ns oci.Name, tag oci.Tag, by s
 		if err != nil {
 			return r.manifestError(ns, oci.Reference{Tag: tag}, err)
 		}
+		if r.rules.immutable(ns, tag) {
+			return &ImmutableTagError{Tag: tag, Now: record.Digest}
+		}
 		err = r.removeTag(ctx, ns, tag, record, object, by)
 		if !errors.Is(err, storage.ErrChanged) {
 			return err
@@ -51,14 +54,17 @@ func (r *Registry) ListTags(ctx context.Context, ns oci.Name, last string, n int
 
 // tag reads what a tag stands for, from the cache while one look shows the same object.
 func (r *Registry) tag(ctx context.Context, ns oci.Name, tag oci.Tag) (tagValue, error) {
-	key := tagKey(ns, tag)
-	return read(ctx, r.metadata, r.tags, key, func(value storage.Value) (tagValue, int64, error) {
-		var record tagRecord
-		if err := json.Unmarshal(value.Data, &record); err != nil {
-			return tagValue{}, 0, fmt.Errorf("read %s: %w", key, err)
-		}
-		return record.tagValue, int64(len(key) + 256), nil
-	})
+	return read(ctx, r.metadata, r.tags, tagID{ns, tag}, tagID.key, parseTag)
+}
+
+func (id tagID) key() string { return tagKey(id.ns, id.tag) }
+
+func parseTag(_ tagID, value storage.Value) (tagValue, int64, error) {
+	var record tagRecord
+	if err := json.Unmarshal(value.Data, &record); err != nil {
+		return tagValue{}, 0, err
+	}
+	return record.tagValue, 256, nil
 }
 
 // tagObject reads a tag's whole record from the store, with the version to change it by.
@@ -70,7 +76,7 @@ func (r *Registry) tagObject(ctx context.Context, ns oci.Name, tag oci.Tag) (sto
 	}
 	var record tagRecord
 	if err := json.Unmarshal(object.Data, &record); err != nil {
-		return "", tagRecord{}, fmt.Errorf("read %s: %w", key, err)
+		return "", tagRecord{}, damaged(key, err)
 	}
 	return object.Version, record, nil
 }
@@ -107,6 +113,34 @@ func (r *Registry) refuseChange(ctx context.Context, ns oci.Name, tag oci.Tag, r
 		return err
 	}
 	return &ImmutableTagError{Tag: tag, Now: record.Digest}
+}
+
+// refuseDelete keeps a manifest that an immutable tag stands for. Only where tags are immutable does
+// it cost a look at them.
+func (r *Registry) refuseDelete(ctx context.Context, ns oci.Name, d oci.Digest) error {
+	if !r.rules.immutableTags(ns) {
+		return nil
+	}
+	for entry, err := range r.metadata.List(ctx, tagsPrefix(ns), storage.ListOptions{}) {
+		if err != nil {
+			return fmt.Errorf("list tags of %s: %w", ns, err)
+		}
+		tag, err := unescapeTag(entry.Name)
+		if err != nil || !r.rules.immutable(ns, tag) {
+			continue
+		}
+		now, err := r.tag(ctx, ns, tag)
+		if errors.Is(err, storage.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read tag %s in %s: %w", tag, ns, err)
+		}
+		if now.Digest == d {
+			return &ImmutableTagError{Tag: tag, Now: d}
+		}
+	}
+	return nil
 }
 
 // putTag makes a tag stand for a manifest by check-and-set: of two pushers one is first and the
