@@ -2,6 +2,7 @@ package fs
 
 import (
 	"os"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -50,15 +51,28 @@ func (h *heldFiles) stat(key string) (storage.Info, bool) {
 	if !ok {
 		return storage.Info{}, false
 	}
-	var st unix.Stat_t
-	var statErr error
+	look := looks.Get().(*fstat)
+	defer looks.Put(look)
 	// Control keeps another goroutine from closing the file meanwhile.
-	err := held.raw.Control(func(fd uintptr) { statErr = unix.Fstat(int(fd), &st) })
-	if err != nil || statErr != nil || st.Nlink == 0 || stampOf(&st) != held.info.Stamp {
+	err := held.raw.Control(look.control)
+	if err != nil || look.err != nil || look.st.Nlink == 0 || stampOf(&look.st) != held.info.Stamp {
 		h.files.Forget(key)
 		return storage.Info{}, false
 	}
 	return held.info, true
 }
+
+// fstat is one look at an open file; it is used again, because it is on the way of every pull.
+type fstat struct {
+	st      unix.Stat_t
+	err     error
+	control func(fd uintptr)
+}
+
+var looks = sync.Pool{New: func() any {
+	look := new(fstat)
+	look.control = func(fd uintptr) { look.err = unix.Fstat(int(fd), &look.st) }
+	return look
+}}
 
 func (h *heldFiles) close() { h.files.Clear() }

@@ -94,9 +94,16 @@ func (s *Store) makeDurable(key string, id fileID) error {
 
 // Destroy unlinks the file in the trash. Not synced: a file that a crash brings back to the trash
 // is destroyed by the next run.
+//
+// A file in the trash whose key is live is what a put left behind. It is nobody's object, and stays
+// until the live one is condemned over it or deleted with it: taking it away here could hit one that
+// a collector puts there at this moment.
 func (s *Store) Destroy(ctx context.Context, key string) error {
 	if err := errors.Join(ctx.Err(), check(key)); err != nil {
 		return err
+	}
+	if _, err := statFile(s.path(key)); err == nil {
+		return fmt.Errorf("destroy object: it is live: %w", storage.ErrNotExist)
 	}
 	if err := os.Remove(s.trash(key)); err != nil {
 		return fmt.Errorf("destroy object: %w", failure(err))
@@ -111,6 +118,9 @@ func (s *Store) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.
 			st, err := statFile(path)
 			if gone(err) {
 				return true
+			}
+			if _, err := statFile(s.path(key)); err == nil {
+				return true // what a put left behind, see Destroy
 			}
 			return yield(storage.Departed{Key: key, Size: st.Size, Since: time.Unix(0, st.Ctim.Nano())}, err)
 		}, func(err error) { yield(storage.Departed{}, err) })

@@ -192,7 +192,7 @@ func (u *upload) Size() int64 { return u.size }
 // Append writes at the end of the data. A piece that could be written in part only is cut off
 // again, so that the size always says what is there.
 func (u *upload) Append(ctx context.Context, r io.Reader) (n int64, err error) {
-	if err := errors.Join(ctx.Err(), u.s.roomy(), u.openData()); err != nil {
+	if err := errors.Join(ctx.Err(), u.open(), u.s.roomy()); err != nil {
 		return 0, err
 	}
 	buf := buffers.Get().(*[copyBuffer]byte)
@@ -229,7 +229,12 @@ func (u *upload) write(b []byte) error {
 	return nil
 }
 
-func (u *upload) openData() (err error) {
+// open opens the data unless it is. After the end of the session the file may be an object, which
+// nobody may write to.
+func (u *upload) open() (err error) {
+	if u.ended || u.held == nil {
+		return fmt.Errorf("upload has ended: %w", storage.ErrNotExist)
+	}
 	if u.data != nil {
 		return nil
 	}
@@ -300,14 +305,13 @@ func unpackState(packed []byte, boot string, size int64) []byte {
 // Commit syncs the data, renames it to its key, syncs the folder, and only then removes the
 // session: a crash before the rename leaves a session that can go on.
 func (u *upload) Commit(ctx context.Context, key string) (storage.Info, error) {
-	if err := errors.Join(ctx.Err(), check(key), u.openData()); err != nil {
+	if err := errors.Join(ctx.Err(), check(key), u.open()); err != nil {
 		return storage.Info{}, err
 	}
 	info, err := u.commit(key)
 	if err != nil {
 		return storage.Info{}, fmt.Errorf("commit upload: %w", failure(err))
 	}
-	u.ended = true
 	u.remove()
 	return info, nil
 }
@@ -324,6 +328,7 @@ func (u *upload) commit(key string) (storage.Info, error) {
 	if err := os.Rename(u.dir+"/"+dataFile, path); err != nil {
 		return storage.Info{}, err
 	}
+	u.ended = true // whatever follows: what is open is an object now
 	var st unix.Stat_t
 	if err := unix.Fstat(int(u.data.Fd()), &st); err != nil {
 		return storage.Info{}, err

@@ -29,7 +29,10 @@ func (s *Store) put(ctx context.Context, key string, data []byte, opts storage.P
 		return err
 	}
 	if len(data) == 0 && opts.IfUnchanged == "" {
-		return s.putEmpty(key, opts)
+		done, err := s.putEmpty(key, opts)
+		if done || err != nil {
+			return err
+		}
 	}
 	temp, id, err := s.write(data)
 	if err != nil {
@@ -55,27 +58,33 @@ func (s *Store) put(ctx context.Context, key string, data []byte, opts storage.P
 }
 
 // putEmpty creates an empty object in one step: there is no content that could be half written or
-// unsynced, so it needs no temporary file, and a sync of the folder makes it durable.
-func (s *Store) putEmpty(key string, opts storage.PutOptions) error {
-	flags := os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+// unsynced, so it needs no temporary file, and a sync of the folder makes it durable. It is not done
+// where an object with content has to be replaced.
+func (s *Store) putEmpty(key string, opts storage.PutOptions) (done bool, err error) {
 	if opts.IfAbsent {
-		flags |= os.O_EXCL
 		if _, err := statFile(s.trash(key)); err == nil {
-			return storage.ErrExists
+			return false, storage.ErrExists
 		}
 	}
-	f, err := os.OpenFile(s.path(key), flags, fileMode)
+	f, err := os.OpenFile(s.path(key), os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if os.IsExist(err) {
-		return storage.ErrExists
+		if opts.IfAbsent {
+			return false, storage.ErrExists
+		}
+		st, err := statFile(s.path(key))
+		if err != nil || st.Size > 0 {
+			return false, skipGone(err)
+		}
+		return true, s.settle(key, idOf(&st))
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	id, err := identify(f)
 	if err := errors.Join(err, f.Close()); err != nil {
-		return err
+		return false, err
 	}
-	return s.settle(key, id)
+	return true, s.settle(key, id)
 }
 
 // allowed looks whether the condition of a put holds. The caller holds the key's lock.
