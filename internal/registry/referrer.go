@@ -207,7 +207,7 @@ func (r *Registry) deleteReferrerOf(ctx context.Context, ns oci.Name, d oci.Dige
 		return nil
 	}
 	key := referrerKey(ns, m.Subject.Digest, d)
-	object, err := r.metadata.Get(ctx, key)
+	object, err := r.liveObject(ctx, key)
 	if errors.Is(err, storage.ErrNotExist) {
 		return nil
 	}

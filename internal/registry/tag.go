@@ -70,7 +70,7 @@ func parseTag(_ tagID, value storage.Value) (tagValue, int64, error) {
 // tagObject reads a tag's whole record from the store, with the version to change it by.
 func (r *Registry) tagObject(ctx context.Context, ns oci.Name, tag oci.Tag) (storage.Version, tagRecord, error) {
 	key := tagKey(ns, tag)
-	object, err := r.metadata.Get(ctx, key)
+	object, err := r.liveObject(ctx, key)
 	if err != nil {
 		return "", tagRecord{}, err
 	}
@@ -79,6 +79,20 @@ func (r *Registry) tagObject(ctx context.Context, ns oci.Name, tag oci.Tag) (sto
 		return "", tagRecord{}, damaged(key, err)
 	}
 	return object.Version, record, nil
+}
+
+// liveObject reads an object that is going to be changed by check-and-set, which only a live one can
+// be: what is condemned is revived first.
+func (r *Registry) liveObject(ctx context.Context, key string) (storage.Value, error) {
+	for {
+		object, err := r.metadata.Get(ctx, key)
+		if err != nil || object.State == storage.Live {
+			return object, err
+		}
+		if _, err := r.metadata.Revive(ctx, key); err != nil {
+			return storage.Value{}, err
+		}
+	}
 }
 
 // mayTag refuses early what putTag would refuse late, before anything is written.

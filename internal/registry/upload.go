@@ -123,11 +123,15 @@ func (r *Registry) commit(ctx context.Context, ns oci.Name, d oci.Digest, sessio
 		if err := r.link(ctx, ns, d); err != nil {
 			return fmt.Errorf("link blob %s in %s: %w", d, ns, err)
 		}
-		if _, err := r.blobs.Revive(ctx, blobKey(d)); err != nil {
+		_, err := r.blobs.Revive(ctx, blobKey(d))
+		if errors.Is(err, storage.ErrNotExist) {
 			// The session is spent, so the client has to send the bytes again.
-			return fmt.Errorf("commit blob %s in %s: %w: %w", d, ns, ErrUploadUnknown, err)
+			return fmt.Errorf("commit blob %s in %s: %w", d, ns, ErrUploadUnknown)
 		}
-		_, err := r.metadata.Revive(ctx, linkKey(ns, d))
+		if err != nil {
+			return fmt.Errorf("commit blob %s in %s: %w", d, ns, err)
+		}
+		_, err = r.metadata.Revive(ctx, linkKey(ns, d))
 		if !errors.Is(err, storage.ErrNotExist) {
 			return err
 		}

@@ -1,0 +1,222 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/lock"
+	"github.com/sreg-project/sreg/internal/lock/memory"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
+	"github.com/sreg-project/sreg/internal/storage"
+	"github.com/sreg-project/sreg/internal/storage/faulty"
+	"github.com/sreg-project/sreg/internal/storage/fs"
+)
+
+// TestEveryOperationCutAtEveryStep runs each operation again and again, cut off at its first step, its
+// second one, and so on to its last; opens the stores anew, as after a crash; verifies S1 to S6 and
+// all that was acknowledged; and does the operation once more, which must succeed.
+func TestEveryOperationCutAtEveryStep(t *testing.T) {
+	t.Parallel()
+	for _, op := range operations {
+		t.Run(op.name, func(t *testing.T) {
+			t.Parallel()
+			for n, more := 1, true; more && !t.Failed(); n++ {
+				more = breakAt(t, op, faulty.Plan{CutAt: n})
+			}
+		})
+	}
+}
+
+// TestEveryOperationFailsAtEveryStep makes each step fail once, before it happened and after, and each
+// read, in a process that lives on: the next try must succeed without a restart.
+func TestEveryOperationFailsAtEveryStep(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []struct {
+		name string
+		plan func(n int) faulty.Plan
+	}{
+		{"before the step", func(n int) faulty.Plan { return faulty.Plan{FailAt: n} }},
+		{"before the step, as the disk is full", func(n int) faulty.Plan { return faulty.Plan{FailAt: n, Err: storage.ErrNoSpace} }},
+		{"after the step", func(n int) faulty.Plan { return faulty.Plan{FailAfter: n} }},
+		{"at a read", func(n int) faulty.Plan { return faulty.Plan{FailReadAt: n} }},
+	} {
+		for _, op := range operations {
+			t.Run(kind.name+", "+op.name, func(t *testing.T) {
+				t.Parallel()
+				for n, more := 1, true; more && !t.Failed(); n++ {
+					more = breakAt(t, op, kind.plan(n))
+				}
+			})
+		}
+	}
+}
+
+// breakAt does an operation that breaks as planned, and says whether the plan was reached.
+func breakAt(t *testing.T, op operation, plan faulty.Plan) bool {
+	t.Helper()
+	stores := newPlace(t)
+	w := stores.open(faulty.NewInjector(faulty.Plan{}))
+	standing := op.before(w)
+	if plan.FailReadAt > 0 {
+		plan.FailReadAt += stores.readsToOpen()
+	}
+
+	in := faulty.NewInjector(plan)
+	broken := stores.open(in)
+	err := op.do(broken)
+	if !in.Broken() {
+		if err != nil {
+			t.Errorf("undisturbed: %v", err)
+		}
+		return false
+	}
+	steps := in.Steps()
+	where := fmt.Sprintf("%+v, at %s", plan, steps[max(len(steps), 1)-1:])
+	wantCause(t, where, plan, err)
+
+	next := broken
+	if plan.CutAt > 0 {
+		next = stores.open(faulty.NewInjector(faulty.Plan{}))
+	}
+	verify(t, op, where, next, slices.Concat(standing, broken.acknowledged))
+	again := stores.open(faulty.NewInjector(faulty.Plan{}))
+	if err := op.do(again); err != nil && !(op.removes && isUnknown(err)) {
+		t.Errorf("%s: done once more: %v", where, err)
+	}
+	verify(t, op, where+", done once more", again, slices.Concat(standing, again.acknowledged))
+	return true
+}
+
+// wantCause lets an operation succeed in spite of a failure, but not call it something else: an outage
+// must not read as not-found.
+func wantCause(t *testing.T, where string, plan faulty.Plan, err error) {
+	t.Helper()
+	switch {
+	case plan.CutAt > 0 && !errors.Is(err, faulty.ErrCut):
+		t.Errorf("%s: %v, want %v", where, err, faulty.ErrCut)
+	case err != nil && plan.Err != nil && !errors.Is(err, plan.Err):
+		t.Errorf("%s: %v, want %v", where, err, plan.Err)
+	case err != nil && isUnknown(err):
+		t.Errorf("%s: %v, want no word of not-found", where, err)
+	}
+}
+
+func isUnknown(err error) bool {
+	return errors.Is(err, registry.ErrBlobUnknown) || errors.Is(err, registry.ErrManifestUnknown) || errors.Is(err, registry.ErrUploadUnknown)
+}
+
+func verify(t *testing.T, op operation, where string, w *world, facts []registrytest.Fact) {
+	t.Helper()
+	dangling := registrytest.Check(t, w.subject(), facts...)
+	if !op.removes && len(dangling) > 0 {
+		t.Errorf("S2: %s: what is gone is named by\n  %s", where, strings.Join(dangling, "\n  "))
+	}
+	if t.Failed() {
+		t.Fatalf("the invariants broke with %s", where)
+	}
+}
+
+// TestNoLockDecidesSafety is S7: with a locker that excludes nobody, two writers of one session and
+// many pushers of one tag leave nothing that is wrong, only errors.
+func TestNoLockDecidesSafety(t *testing.T) {
+	t.Parallel()
+	stores := newPlace(t)
+	stores.locks = everybody{}
+	w := stores.open(faulty.NewInjector(faulty.Plan{}))
+	facts := w.must(w.pushImage(app, "base", tagV1))
+
+	upload, err := w.reg.StartUpload(w.ctx, app, oci.SHA256, "somebody")
+	w.must(err)
+	done := make(chan error)
+	for i := range 6 {
+		go func() { // ends when its push or its chunk has ended
+			if i%2 == 0 {
+				_, err := w.reg.PutManifest(w.ctx, app, registry.Push{
+					Tags: []oci.Tag{tagV1}, ContentType: oci.MediaTypeImageManifest, Content: imageManifest("base", fmt.Sprint(i)),
+				})
+				done <- err
+				return
+			}
+			_, err := w.reg.AppendUpload(w.ctx, app, upload.ID, registry.Chunk{Body: strings.NewReader("0123456789"), Start: -1})
+			done <- err
+		}()
+	}
+	for range 6 {
+		if err := <-done; err != nil && !errors.Is(err, registry.ErrUploadBusy) {
+			t.Errorf("racing without locks: %v", err)
+		}
+	}
+	pushed := []oci.Digest{}
+	for i := range 6 {
+		pushed = append(pushed, oci.DigestOf(oci.SHA256, imageManifest("base", fmt.Sprint(i))))
+	}
+	facts = slices.DeleteFunc(facts, func(f registrytest.Fact) bool { return strings.HasPrefix(f.Name, "tag ") })
+	facts = append(facts, registrytest.TagIs(app, tagV1, pushed...))
+	if dangling := registrytest.Check(t, w.subject(), facts...); len(dangling) > 0 {
+		t.Errorf("S2: what is gone is named by %q", dangling)
+	}
+}
+
+// everybody is a Locker that has lost all its leases.
+type everybody struct{}
+
+func (everybody) Lock(ctx context.Context, _ string) (context.Context, func(), error) {
+	return ctx, func() {}, nil
+}
+
+// place is a folder with a store, which is opened several times as by several processes.
+type place struct {
+	t     *testing.T
+	root  string
+	locks lock.Locker
+}
+
+func newPlace(t *testing.T) *place {
+	t.Helper()
+	p := &place{t: t, root: t.TempDir(), locks: memory.New()}
+	if err := p.store().Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w := p.open(faulty.NewInjector(faulty.Plan{}))
+	if err := w.reg.Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (p *place) store() *fs.Store {
+	p.t.Helper()
+	s, err := fs.New(fs.Config{Root: p.root}, fs.Options{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// readsToOpen is how often New reads: the stores' format, which is no step of an operation.
+func (p *place) readsToOpen() int {
+	p.t.Helper()
+	in := faulty.NewInjector(faulty.Plan{})
+	p.open(in)
+	return in.Reads()
+}
+
+func (p *place) open(in *faulty.Injector) *world {
+	p.t.Helper()
+	s := faulty.New(p.store(), in)
+	reg, err := registry.New(p.t.Context(), registry.Options{
+		Blobs: s, Metadata: s, Locks: p.locks, Config: registry.DefaultConfig(), Now: time.Now,
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return &world{t: p.t, ctx: p.t.Context(), reg: reg, store: s}
+}

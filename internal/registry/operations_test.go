@@ -1,0 +1,315 @@
+package registry_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// operation is one of everything that a client can ask a Registry to change.
+type operation struct {
+	name string
+	// before prepares the stores and returns what must hold whatever becomes of the operation.
+	before func(w *world) []registrytest.Fact
+	// do is the operation. It notes what was acknowledged on the way.
+	do func(w *world) error
+	// removes says that the operation may leave names of what is gone, which read as absent.
+	removes bool
+}
+
+var (
+	app, _    = oci.ParseName("team/app")
+	other, _  = oci.ParseName("other")
+	tagV1, _  = oci.ParseTag("v1")
+	tagBig, _ = oci.ParseTag("LATEST")
+)
+
+var operations = []operation{
+	{
+		name:   "push of an image with two tags",
+		before: nothing,
+		do:     func(w *world) error { return w.pushImage(app, "one", tagV1, tagBig) },
+	},
+	{
+		name:   "push of an image that is there already",
+		before: func(w *world) []registrytest.Fact { return w.must(w.pushImage(app, "one", tagV1)) },
+		do:     func(w *world) error { return w.pushImage(app, "one", tagV1) },
+	},
+	{
+		name:   "push of an image that a collector has condemned",
+		before: condemnedImage,
+		do:     func(w *world) error { return w.pushImage(app, "one", tagV1) },
+	},
+	{
+		name:   "push of a manifest whose blobs are found condemned",
+		before: condemnedImage,
+		do:     pushFoundImage,
+	},
+	{
+		name: "push of another image to a tag",
+		before: func(w *world) []registrytest.Fact {
+			w.must(w.pushImage(app, "one", tagV1))
+			return []registrytest.Fact{
+				registrytest.ManifestIs(app, imageManifest("one", "")),
+				registrytest.TagIs(app, tagV1, imageDigest("one"), imageDigest("two")),
+			}
+		},
+		do: func(w *world) error { return w.pushImage(app, "two", tagV1) },
+	},
+	{
+		name:   "push of an index",
+		before: func(w *world) []registrytest.Fact { return w.must(w.pushImage(app, "one")) },
+		do:     pushIndex,
+	},
+	{
+		name:   "push of a referrer",
+		before: func(w *world) []registrytest.Fact { return w.must(w.pushImage(app, "one", tagV1)) },
+		do:     pushReferrer,
+	},
+	{
+		name:   "chunked upload",
+		before: nothing,
+		do:     chunkedUpload,
+	},
+	{
+		name:   "mount",
+		before: func(w *world) []registrytest.Fact { return w.must(w.pushBlob(other, "shared")) },
+		do: func(w *world) error {
+			err := w.reg.MountBlob(w.ctx, app, other, oci.DigestOf(oci.SHA256, []byte("shared")))
+			return w.ack(err, registrytest.BlobIs(app, []byte("shared")))
+		},
+	},
+	{
+		name: "mount of a blob that a collector has condemned",
+		before: func(w *world) []registrytest.Fact {
+			w.must(w.pushBlob(other, "shared"))
+			w.condemnAll()
+			return nil
+		},
+		do: func(w *world) error {
+			err := w.reg.MountBlob(w.ctx, app, other, oci.DigestOf(oci.SHA256, []byte("shared")))
+			return w.ack(err, registrytest.BlobIs(app, []byte("shared")))
+		},
+	},
+	{
+		name:   "an upload that is cancelled",
+		before: nothing,
+		do: func(w *world) error {
+			upload, err := w.reg.StartUpload(w.ctx, app, oci.SHA256, "somebody")
+			if err != nil {
+				return err
+			}
+			if _, err := w.reg.AppendUpload(w.ctx, app, upload.ID, chunkOf("half")); err != nil {
+				return err
+			}
+			return w.reg.CancelUpload(w.ctx, app, upload.ID)
+		},
+	},
+	{
+		name: "delete of a blob",
+		before: func(w *world) []registrytest.Fact {
+			return w.must(w.pushBlob(other, "one"), w.pushBlob(app, "one"))[:1]
+		},
+		do: func(w *world) error {
+			d := oci.DigestOf(oci.SHA256, []byte("one"))
+			return w.ack(w.reg.DeleteBlob(w.ctx, app, d, "somebody"), registrytest.NoBlob(app, d))
+		},
+		removes: true,
+	},
+	{
+		name: "delete of a tag",
+		before: func(w *world) []registrytest.Fact {
+			w.must(w.pushImage(app, "one", tagV1, tagBig))
+			return []registrytest.Fact{
+				registrytest.ManifestIs(app, imageManifest("one", "")),
+				registrytest.TagIs(app, tagBig, imageDigest("one")),
+			}
+		},
+		do: func(w *world) error {
+			return w.ack(w.reg.DeleteTag(w.ctx, app, tagV1, "somebody"), registrytest.NoTag(app, tagV1))
+		},
+		removes: true,
+	},
+	{
+		name: "delete of a manifest with its tags",
+		before: func(w *world) []registrytest.Fact {
+			w.must(w.pushImage(app, "one", tagV1, tagBig))
+			facts := w.acknowledged[:2] // its blobs
+			w.acknowledged = nil
+			return append(facts, w.must(w.pushImage(other, "one", tagV1))...)
+		},
+		do: func(w *world) error {
+			return w.ack(w.reg.DeleteManifest(w.ctx, app, imageDigest("one"), "somebody"),
+				registrytest.NoManifest(app, imageDigest("one")), registrytest.NoTag(app, tagV1), registrytest.NoTag(app, tagBig))
+		},
+		removes: true,
+	},
+	{
+		name: "delete of a referrer",
+		before: func(w *world) []registrytest.Fact {
+			facts := w.must(w.pushImage(app, "one", tagV1))
+			w.must(pushReferrer(w))
+			return facts
+		},
+		do: func(w *world) error {
+			d := oci.DigestOf(oci.SHA256, referrerManifest())
+			return w.ack(w.reg.DeleteManifest(w.ctx, app, d, "somebody"),
+				registrytest.NoManifest(app, d), registrytest.NoReferrer(app, imageDigest("one"), d))
+		},
+		removes: true,
+	},
+}
+
+func nothing(*world) []registrytest.Fact { return nil }
+
+// condemnedImage is an image of which a collector has condemned every object.
+func condemnedImage(w *world) []registrytest.Fact {
+	w.must(w.pushImage(app, "one", tagV1))
+	w.condemnAll()
+	return nil
+}
+
+// pushFoundImage pushes as a client does that asks first: what a HEAD has found is not sent.
+func pushFoundImage(w *world) error {
+	for _, content := range []string{"config one", "layer one"} {
+		d := oci.DigestOf(oci.SHA256, []byte(content))
+		_, err := w.reg.StatBlob(w.ctx, app, d)
+		if err := w.ack(err, registrytest.BlobIs(app, []byte(content))); err != nil {
+			return err
+		}
+	}
+	return w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("one", ""), tagV1)
+}
+
+func pushIndex(w *world) error {
+	index := `{"schemaVersion":2,"manifests":[` + descriptor(oci.MediaTypeImageManifest, imageManifest("one", "")) + `]}`
+	return w.pushManifest(app, oci.MediaTypeImageIndex, []byte(index), tagV1)
+}
+
+func pushReferrer(w *world) error {
+	err := w.pushManifest(app, "application/vnd.example.sbom+json", referrerManifest())
+	return w.ack(err, registrytest.ReferrerIs(app, imageDigest("one"), oci.DigestOf(oci.SHA256, referrerManifest())))
+}
+
+func referrerManifest() []byte {
+	return []byte(`{"subject":` + descriptor(oci.MediaTypeImageManifest, imageManifest("one", "")) + `}`)
+}
+
+func chunkedUpload(w *world) error {
+	upload, err := w.reg.StartUpload(w.ctx, app, oci.SHA256, "somebody")
+	if err != nil {
+		return err
+	}
+	whole := ""
+	for i := range 3 {
+		piece := strings.Repeat(fmt.Sprint(i), 1000)
+		if _, err := w.reg.AppendUpload(w.ctx, app, upload.ID, registry.Chunk{Body: strings.NewReader(piece), Start: int64(len(whole))}); err != nil {
+			return err
+		}
+		whole += piece
+	}
+	last := registry.Chunk{Body: strings.NewReader("end"), Start: int64(len(whole))}
+	whole += "end"
+	err = w.reg.CompleteUpload(w.ctx, app, upload.ID, last, oci.DigestOf(oci.SHA256, []byte(whole)))
+	return w.ack(err, registrytest.BlobIs(app, []byte(whole)))
+}
+
+// world is a Registry that an operation works on, and what it has acknowledged.
+type world struct {
+	t            *testing.T
+	ctx          context.Context
+	reg          *registry.Registry
+	store        storage.Store
+	acknowledged []registrytest.Fact
+}
+
+func (w *world) subject() registrytest.Subject {
+	return registrytest.Subject{Registry: w.reg, Blobs: w.store, Metadata: w.store}
+}
+
+// ack notes what holds when there was no error.
+func (w *world) ack(err error, facts ...registrytest.Fact) error {
+	if err == nil {
+		w.acknowledged = append(w.acknowledged, facts...)
+	}
+	return err
+}
+
+// must ends the test on an error of a preparation, and returns what was acknowledged so far.
+func (w *world) must(errs ...error) []registrytest.Fact {
+	w.t.Helper()
+	for _, err := range errs {
+		if err != nil {
+			w.t.Fatalf("prepare: %v", err)
+		}
+	}
+	return w.acknowledged
+}
+
+func (w *world) pushBlob(ns oci.Name, content string) error {
+	upload, err := w.reg.StartUpload(w.ctx, ns, oci.SHA256, "somebody")
+	if err != nil {
+		return err
+	}
+	err = w.reg.CompleteUpload(w.ctx, ns, upload.ID, chunkOf(content), oci.DigestOf(oci.SHA256, []byte(content)))
+	return w.ack(err, registrytest.BlobIs(ns, []byte(content)))
+}
+
+func (w *world) pushManifest(ns oci.Name, mediaType string, content []byte, tags ...oci.Tag) error {
+	push := registry.Push{Tags: tags, ContentType: mediaType, Content: content, By: "somebody"}
+	_, err := w.reg.PutManifest(w.ctx, ns, push)
+	facts := []registrytest.Fact{registrytest.ManifestIs(ns, content)}
+	for _, tag := range tags {
+		facts = append(facts, registrytest.TagIs(ns, tag, oci.DigestOf(oci.SHA256, content)))
+	}
+	return w.ack(err, facts...)
+}
+
+// pushImage pushes a config, a layer, and the manifest that names them.
+func (w *world) pushImage(ns oci.Name, name string, tags ...oci.Tag) error {
+	for _, content := range []string{"config " + name, "layer " + name} {
+		if err := w.pushBlob(ns, content); err != nil {
+			return err
+		}
+	}
+	return w.pushManifest(ns, oci.MediaTypeImageManifest, imageManifest(name, ""), tags...)
+}
+
+// condemnAll does what a collector does that finds nothing needed. What was acknowledged before it may
+// go from then on.
+func (w *world) condemnAll() {
+	w.t.Helper()
+	var keys []string
+	for entry, err := range w.store.List(w.ctx, "", storage.ListOptions{Deep: true}) {
+		w.must(err)
+		if entry.Name != "_format" {
+			keys = append(keys, entry.Name)
+		}
+	}
+	for _, key := range keys {
+		w.must(w.store.Condemn(w.ctx, key))
+	}
+	w.acknowledged = nil
+}
+
+func imageManifest(name, annotation string) []byte {
+	return []byte(`{"schemaVersion":2,"config":` + descriptor(oci.MediaTypeImageConfig, []byte("config "+name)) +
+		`,"layers":[` + descriptor("application/vnd.oci.image.layer.v1.tar", []byte("layer "+name)) +
+		`],"annotations":{"org.example.note":"` + annotation + `"}}`)
+}
+
+func imageDigest(name string) oci.Digest { return oci.DigestOf(oci.SHA256, imageManifest(name, "")) }
+
+func descriptor(mediaType string, content []byte) string {
+	return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, mediaType, oci.DigestOf(oci.SHA256, content), len(content))
+}
+
+func chunkOf(content string) registry.Chunk {
+	return registry.Chunk{Body: strings.NewReader(content), Start: -1}
+}
