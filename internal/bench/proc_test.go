@@ -17,6 +17,17 @@ func TestCPUTimeIsReadBehindTheNameOfTheProgram(t *testing.T) {
 	}
 }
 
+func TestBusyTimeIsWorkAndNotWaiting(t *testing.T) {
+	t.Parallel()
+	got, err := parseBusy([]byte("cpu  100 10 50 9999 9999 1 2 3 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n"))
+	if want := 1660 * time.Millisecond; err != nil || got != want {
+		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
+	if _, err := parseBusy([]byte("intr 1 2 3")); err == nil {
+		t.Error("of another file: got no error")
+	}
+}
+
 func TestMemoryIsReadInBytes(t *testing.T) {
 	t.Parallel()
 	status := []byte("Name:\tsreg\nVmHWM:\t   20480 kB\nVmRSS:\t   10240 kB\n")

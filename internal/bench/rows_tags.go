@@ -63,6 +63,7 @@ func (m *manyTags) manifests(ctx context.Context, of func(path string) request) 
 }
 
 func (m *manyTags) manifestGet(ctx context.Context) (figures, error) { return m.manifests(ctx, get) }
+
 func (m *manyTags) manifestHead(ctx context.Context) (figures, error) {
 	return m.manifests(ctx, headOf)
 }

@@ -38,15 +38,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	watch, err := bench.NewWatch()
+	if err != nil {
+		return err
+	}
 	results, err := bench.Run(ctx, f.opts)
 	if err != nil {
 		return err
 	}
+	others, err := watch.Others()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stderr, "other work took %.0f %% of the cores\n", 100*others)
 	if err := f.print(stdout, results); err != nil {
 		return err
 	}
 	if f.report != "" {
-		if err := bench.WriteReport(f.report, f.opts, results); err != nil {
+		report := bench.Report{Rounds: f.opts.Rounds, Others: others, Results: results}
+		if err := report.Write(f.report); err != nil {
 			return err
 		}
 	}
