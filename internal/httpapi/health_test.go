@@ -75,7 +75,7 @@ func TestMetrics(t *testing.T) {
 	f.pushImage("app", "a", "v1")
 	f.get("/v2/app/manifests/v1").wants(t, want{status: 200})
 	f.head("/v2/app/manifests/none").wants(t, want{status: 404})
-	f.get("/nowhere/" + unknown).wants(t, want{status: 404})
+	f.get("/nowhere/"+unknown).wants(t, want{status: 404})
 	f.do(call{method: "BREW", path: "/v2/app/manifests/v1"}).wants(t, want{status: 405})
 	text := f.get("/metrics").body
 	for _, line := range []string{

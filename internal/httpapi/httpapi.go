@@ -94,6 +94,9 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, serves Serves) {
 	if err == nil {
 		err = route.handle(a, out, r, req)
 	}
+	// The server knows what to do with a body that was not read to its end, but only its own one: it
+	// must not wait for bytes that a client which was refused never sends.
+	r.Body = out.body.from
 	if err != nil {
 		a.fail(out, r, req, id, err)
 	}

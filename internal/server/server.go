@@ -239,7 +239,11 @@ func (s *Server) handler(index int, config Listener) http.Handler {
 		s.running.enter()
 		defer s.running.leave()
 		if stall > 0 {
+			body := r.Body
 			w = guard(w, r, stall)
+			// net/http looks at its own body to see what was left unread, and would wait for the
+			// rest of any other.
+			defer func() { r.Body = body }()
 		}
 		if unlimited[r.URL.Path] {
 			current.ServeHTTP(w, r)

@@ -1,0 +1,246 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+)
+
+// The tests of this file try what registries were attacked with before; docs/security.md lists the
+// classes by the same names. Those that need identities, upstreams or an S3 store are with those parts.
+
+func TestThreatBlobOfAnotherNamespace(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	const secret = "layer secret"
+	f.pushImage("victim", "secret", "v1")
+	d := digestOf(secret).String()
+	f.pushImage("attacker", "a", "v1")
+
+	readable := func(t *testing.T) {
+		t.Helper()
+		notThere := want{status: 404, code: oci.CodeBlobUnknown}
+		f.get("/v2/attacker/blobs/"+d).wants(t, notThere)
+		f.head("/v2/attacker/blobs/"+d).wants(t, notThere)
+		f.do(call{method: "GET", path: "/v2/attacker/blobs/" + d, header: map[string]string{"Range": "bytes=0-3"}}).wants(t, notThere)
+		f.do(call{method: "GET", path: "/v2/attacker/blobs/" + d, header: map[string]string{"If-None-Match": `"` + d + `"`}}).wants(t, notThere)
+		f.delete("/v2/attacker/blobs/"+d).wants(t, notThere)
+	}
+	readable(t)
+	for name, query := range map[string]string{"a mount without from": "", "a mount from myself": "&from=attacker", "a mount from nowhere": "&from=nowhere"} {
+		t.Run(name, func(t *testing.T) {
+			f.do(call{method: "POST", path: "/v2/attacker/blobs/uploads/?mount=" + d + query}).wants(t, want{status: 202})
+			readable(t)
+		})
+	}
+	t.Run("a manifest that names it", func(t *testing.T) {
+		f.pushBlob("attacker", "config secret")
+		f.putManifest("attacker", "v2", oci.MediaTypeImageManifest, imageOf("secret")).wants(t, want{status: 404, code: oci.CodeManifestBlobUnknown})
+		readable(t)
+	})
+	t.Run("a manifest that names it, where missing references are allowed", func(t *testing.T) {
+		f := f.again(settings{config: func(c *registry.Config) { c.MissingReferences = "allow" }})
+		f.pushManifest("attacker", "v2", oci.MediaTypeImageManifest, imageOf("secret"))
+		f.get("/v2/attacker/blobs/"+d).wants(t, want{status: 404, code: oci.CodeBlobUnknown})
+		readable(t)
+	})
+	t.Run("an upload of nothing that claims it", func(t *testing.T) {
+		f.finish(f.start("attacker", ""), "", digestOf(secret)).wants(t, want{status: 400, code: oci.CodeDigestInvalid})
+		readable(t)
+	})
+	t.Run("a manifest of another namespace", func(t *testing.T) {
+		m := digestOf(imageOf("secret")).String()
+		f.get("/v2/other/manifests/"+m).wants(t, want{status: 404, code: oci.CodeManifestUnknown})
+		f.putManifest("other", "v1", oci.MediaTypeImageIndex, indexOf(descriptorOf(oci.MediaTypeImageManifest, imageOf("secret")))).
+			wants(t, want{status: 404, code: oci.CodeManifestBlobUnknown})
+	})
+	f.wantBlob(t, "victim", secret)
+}
+
+// TestThreatAccessSurvivesADelete reads before, so that every cache is warm, and asks a second process
+// that shares the store, too.
+func TestThreatAccessSurvivesADelete(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	_, d := f.pushImage("a", "a", "v1")
+	f.pushImage("b", "a", "v1")
+	second := f.again(settings{})
+	layer := "/blobs/" + digestOf("layer a").String()
+	paths := []string{"/v2/a/manifests/v1", "/v2/a/manifests/" + d.String(), "/v2/a" + layer}
+	for range 3 {
+		for _, path := range paths {
+			f.get(path).wants(t, want{status: 200})
+			second.get(path).wants(t, want{status: 200})
+		}
+	}
+	f.delete("/v2/a/manifests/"+d.String()).wants(t, want{status: 202})
+	f.delete("/v2/a"+layer).wants(t, want{status: 202})
+	for range 2 {
+		f.get("/v2/b/manifests/v1").wants(t, want{status: 200})
+		f.get("/v2/b"+layer).wants(t, want{status: 200})
+		for _, path := range paths {
+			f.get(path).wants(t, want{status: 404})
+			second.get(path).wants(t, want{status: 404})
+			f.head(path).wants(t, want{status: 404})
+			f.do(call{method: "GET", path: path, header: map[string]string{"If-None-Match": "*"}}).wants(t, want{status: 404})
+			f.do(call{method: "GET", path: path, header: map[string]string{"Range": "bytes=0-1"}}).wants(t, want{status: 404})
+		}
+	}
+}
+
+// TestThreatRightsGuessedFromTheVerb: who may create a tag but not overwrite it finds no way around.
+func TestThreatRightsGuessedFromTheVerb(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{config: immutableTags()})
+	first, d := f.pushImage("app", "a", "v1")
+	second, other := f.pushImage("app", "b", "first-b")
+	denied := want{status: http.StatusConflict, code: oci.CodeDenied}
+	for name, c := range map[string]call{
+		"by tag":                 {method: "PUT", path: "/v2/app/manifests/v1"},
+		"by digest with a tag":   {method: "PUT", path: "/v2/app/manifests/" + other.String() + "?tag=v1"},
+		"by digest with tags":    {method: "PUT", path: "/v2/app/manifests/" + other.String() + "?tag=new&tag=v1"},
+		"by an encoded tag":      {method: "PUT", path: "/v2/app/manifests/%76%31"},
+		"by an encoded tag=":     {method: "PUT", path: "/v2/app/manifests/" + other.String() + "?t%61g=%76%31"},
+		"by a sha512 digest":     {method: "PUT", path: "/v2/app/manifests/" + digest512Of(second).String() + "?tag=v1"},
+		"by a digest of another": {method: "PUT", path: "/v2/app/manifests/" + digest512Of(first).String() + "?tag=v1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.body, c.header = strings.NewReader(second), map[string]string{"Content-Type": oci.MediaTypeImageManifest}
+			if strings.Contains(name, "of another") {
+				c.body = strings.NewReader(first) // the same manifest, and another digest: another value
+			}
+			f.do(c).wants(t, denied)
+			f.get("/v2/app/manifests/v1").wants(t, want{status: 200, body: first, header: map[string]string{"Docker-Content-Digest": d.String()}})
+		})
+	}
+	t.Run("by racing pushes", func(t *testing.T) {
+		var wg sync.WaitGroup
+		answers := make([]answer, 16)
+		for i := range answers {
+			wg.Go(func() {
+				answers[i] = f.putManifest("app", "raced", oci.MediaTypeImageIndex, indexOf()+strings.Repeat(" ", i))
+			})
+		}
+		wg.Wait()
+		won := 0
+		for _, a := range answers {
+			if a.status == http.StatusCreated {
+				won++
+				continue
+			}
+			a.wants(t, denied)
+		}
+		if won != 1 {
+			t.Errorf("%d pushes of one immutable tag were acknowledged, want 1", won)
+		}
+	})
+}
+
+// TestThreatRightsGuessedFromADelete: who could delete an immutable tag could push it anew.
+func TestThreatRightsGuessedFromADelete(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{config: immutableTags("latest")})
+	image, d := f.pushImage("app", "a", "v1")
+	f.pushManifest("app", "latest", oci.MediaTypeImageManifest, image)
+	for _, reference := range []string{"v1", "%76%31", d.String()} {
+		a := f.delete("/v2/app/manifests/" + reference)
+		a.wants(t, want{status: http.StatusConflict, code: oci.CodeDenied})
+		if !strings.Contains(a.body, "v1") {
+			t.Errorf("body %s does not name the tag", a.body)
+		}
+		for _, tag := range []string{"v1", "latest"} {
+			f.get("/v2/app/manifests/"+tag).wants(t, want{status: 200, body: image})
+		}
+	}
+	f.delete("/v2/app/manifests/latest").wants(t, want{status: 202})
+	_, other := f.pushImage("app", "b", "latest")
+	f.delete("/v2/app/manifests/"+other.String()).wants(t, want{status: 202})
+}
+
+func TestThreatSwitchedOffActionByAnotherRoute(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	_, d := f.pushImage("app", "a", "v1")
+	f.pushImage("another", "of another", "v1")
+	open := f.start("app", "")
+	before := fmt.Sprint(f.keys(t))
+	f = f.again(settings{config: func(c *registry.Config) { c.ReadOnly = true }})
+	off := want{status: 405, code: oci.CodeUnsupported}
+	for _, c := range everyWrite("app", d) {
+		t.Run(c.method+" "+c.path, func(t *testing.T) {
+			// A mount of what is there already writes nothing; it must not begin to.
+			f.do(c).wants(t, off)
+		})
+	}
+	f.do(call{method: "PATCH", path: open, body: strings.NewReader("x")}).wants(t, off)
+	f.finish(open, tenBytes, digestOf(tenBytes)).wants(t, off)
+	f.delete(open).wants(t, off)
+	for _, path := range []string{"/v2/app/manifests/v1", "/v2/app/blobs/" + digestOf("layer a").String(), "/v2/app/tags/list", "/v2/_catalog", open} {
+		if a := f.get(path); a.status >= 300 {
+			t.Errorf("GET %s is %d in a read-only registry", path, a.status)
+		}
+	}
+	if after := fmt.Sprint(f.keys(t)); after != before {
+		t.Errorf("a read-only registry changed\n from %s\n to   %s", before, after)
+	}
+}
+
+func TestThreatDigestTakenOnTrust(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	f.pushImage("app", "a", "v1")
+	honest := digestOf("honest").String()
+	wrong := want{status: 400, code: oci.CodeDigestInvalid}
+	f.do(call{method: "POST", path: "/v2/app/blobs/uploads/?digest=" + honest, body: strings.NewReader("wicked")}).wants(t, wrong)
+	f.finish(f.start("app", ""), "wicked", digestOf("honest")).wants(t, wrong)
+	f.finish(f.start("app", "?digest-algorithm=sha512"), "wicked", digestOf("honest")).wants(t, wrong)
+	path := f.start("app", "")
+	f.chunk(path, "wicked", 0).wants(t, want{status: 202})
+	f.do(call{method: "PUT", path: path + "?digest=" + honest, header: map[string]string{"Docker-Content-Digest": honest}}).wants(t, wrong)
+	twice := "?digest=" + honest + "&digest=" + digestOf("wicked").String()
+	f.do(call{method: "POST", path: "/v2/app/blobs/uploads/" + twice, body: strings.NewReader("wicked")}).wants(t, wrong)
+	f.get("/v2/app/blobs/"+honest).wants(t, want{status: 404})
+	f.putManifest("app", digestOf(imageOf("b")).String(), oci.MediaTypeImageManifest, imageOf("a")).wants(t, wrong)
+	f.putManifest("app", digest512Of(imageOf("b")).String()+"?tag=v2", oci.MediaTypeImageManifest, imageOf("a")).wants(t, wrong)
+	f.get("/v2/app/manifests/v2").wants(t, want{status: 404})
+	f.holds(t)
+}
+
+func TestThreatTwoReadingsOfOneManifest(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	f.pushImage("app", "a", "v1")
+	image := imageOf("a") + "\n" // the same, and not what is there
+	layer, config := descriptorOf("application/vnd.oci.image.layer.v1.tar", "layer a"), descriptorOf(oci.MediaTypeImageConfig, "config a")
+	for _, tt := range []struct{ name, mediaType, manifest string }{
+		{"manifests beside layers", oci.MediaTypeImageManifest, `{"schemaVersion":2,"config":` + config + `,"layers":[` + layer + `],"manifests":[]}`},
+		{"layers beside manifests", oci.MediaTypeImageIndex, `{"schemaVersion":2,"manifests":[],"layers":[` + layer + `]}`},
+		{"config beside manifests", oci.MediaTypeImageIndex, `{"schemaVersion":2,"manifests":[],"config":` + config + `}`},
+		{"a key twice", oci.MediaTypeImageManifest, `{"schemaVersion":2,"config":` + config + `,"layers":[],"layers":[` + layer + `]}`},
+		{"a key twice, once escaped", oci.MediaTypeImageManifest, `{"schemaVersion":2,"config":` + config + `,"layers":[],"l\u0061yers":[` + layer + `]}`},
+		{"a key in another case", oci.MediaTypeImageManifest, `{"schemaVersion":2,"config":` + config + `,"layers":[],"Layers":[` + layer + `]}`},
+		{"a key in a case of Unicode", oci.MediaTypeImageManifest, `{"schemaVersion":2,"config":` + config + `,"layers":[],"layer\u017f":[` + layer + `]}`},
+		{"a key of a descriptor twice", oci.MediaTypeImageManifest, `{"schemaVersion":2,"config":` + config + `,"layers":[` + strings.Replace(layer, "{", `{"size":1,`, 1) + `]}`},
+		{"mediaType against Content-Type", oci.MediaTypeImageIndex, image},
+		{"a Docker type against an OCI one", oci.MediaTypeDockerManifest, image},
+		{"a type in another case", strings.ToUpper(oci.MediaTypeImageManifest), `{"schemaVersion":2,"config":` + config + `,"layers":[]}`},
+		{"something behind the end", oci.MediaTypeImageManifest, image + `{}`},
+		{"bytes that are no text", oci.MediaTypeImageManifest, strings.Replace(image, "schemaVersion", "schema\xffVersion", 1)},
+		{"a byte order mark", oci.MediaTypeImageManifest, "\xef\xbb\xbf" + image},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f.putManifest("app", "two", tt.mediaType, tt.manifest).wants(t, want{status: 400, code: oci.CodeManifestInvalid})
+			f.get("/v2/app/manifests/"+digestOf(tt.manifest).String()).wants(t, want{status: 404})
+		})
+	}
+	t.Run("nobody guesses what a client reads", func(t *testing.T) {
+		t.Parallel()
+		f.get("/v2/app/manifests/v1").wants(t, want{status: 200, header: map[string]string{"Content-Type": oci.MediaTypeImageManifest}})
+	})
+}

@@ -1,0 +1,285 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/lock/memory"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
+)
+
+// promise is an operation that answers with a promise, and what has to last after it.
+type promise struct {
+	name   string
+	before func(w *world)
+	do     func(w *world) error
+	// lasts holds for ever after the answer. Blobs that no manifest names are not among it: they stay
+	// until the collector's ages are over, which here are none.
+	lasts []registrytest.Fact
+}
+
+func imageLasts(ns oci.Name, tag oci.Tag) []registrytest.Fact {
+	return []registrytest.Fact{
+		registrytest.ManifestIs(ns, imageManifest("one", "")), registrytest.TagIs(ns, tag, imageDigest("one")),
+		registrytest.BlobIs(ns, []byte("config one")), registrytest.BlobIs(ns, []byte("layer one")),
+	}
+}
+
+var promises = []promise{
+	{
+		name:   "a manifest whose blobs are there",
+		before: func(w *world) { w.must(w.pushBlob(app, "config one"), w.pushBlob(app, "layer one")) },
+		do: func(w *world) error {
+			return w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("one", ""), tagV1)
+		},
+		lasts: imageLasts(app, tagV1),
+	},
+	{
+		name:   "a manifest that is there",
+		before: func(w *world) { w.must(w.pushImage(app, "one")) },
+		do: func(w *world) error {
+			return w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("one", ""), tagV1)
+		},
+		lasts: imageLasts(app, tagV1),
+	},
+	{
+		name:   "an image whose blobs another namespace has",
+		before: func(w *world) { w.must(w.pushBlob(other, "config one"), w.pushBlob(other, "layer one")) },
+		do:     func(w *world) error { return w.pushImage(app, "one", tagV1) },
+		lasts:  imageLasts(app, tagV1),
+	},
+	{
+		name:   "an image of mounted blobs",
+		before: func(w *world) { w.must(w.pushImage(other, "one", tagBig)) },
+		do: func(w *world) error {
+			for _, content := range []string{"config one", "layer one"} {
+				err := w.reg.MountBlob(w.ctx, app, other, oci.DigestOf(oci.SHA256, []byte(content)))
+				if err := w.ack(err, registrytest.BlobIs(app, []byte(content))); err != nil {
+					return err
+				}
+			}
+			return w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("one", ""), tagV1)
+		},
+		lasts: append(imageLasts(app, tagV1), imageLasts(other, tagBig)...),
+	},
+	{
+		name:   "an image whose blobs a HEAD has found",
+		before: func(w *world) { w.must(w.pushImage(app, "one")) },
+		do:     pushFoundImage,
+		lasts:  imageLasts(app, tagV1),
+	},
+	{
+		name:   "an index whose child is there",
+		before: func(w *world) { w.must(w.pushImage(app, "one")) },
+		do:     pushIndex,
+		lasts: []registrytest.Fact{
+			registrytest.ManifestIs(app, imageManifest("one", "")), registrytest.BlobIs(app, []byte("layer one")),
+		},
+	},
+	{
+		name:   "a referrer",
+		before: func(w *world) { w.must(w.pushImage(app, "one", tagV1)) },
+		do:     pushReferrer,
+		lasts:  []registrytest.Fact{registrytest.ManifestIs(app, referrerManifest()), registrytest.ReferrerIs(app, imageDigest("one"), oci.DigestOf(oci.SHA256, referrerManifest()))},
+	},
+}
+
+// TestNothingAcknowledgedIsCollected lets a collector without ages look before one step of a promise
+// and act before a later one, for all steps; and lets it run whole before both.
+func TestNothingAcknowledgedIsCollected(t *testing.T) {
+	t.Parallel()
+	for _, p := range promises {
+		for _, condemned := range []int{0, 1} {
+			t.Run(fmt.Sprintf("%s, after %d runs", p.name, condemned), func(t *testing.T) {
+				t.Parallel()
+				p.besideEverySchedule(t, condemned)
+			})
+		}
+	}
+}
+
+func (p promise) besideEverySchedule(t *testing.T, condemned int) {
+	steps := p.keep(t, condemned, schedule{})
+	for look := 1; look <= steps; look++ {
+		// All pairs of steps are too many for a test; over the promises each distance comes up often.
+		for _, s := range []schedule{{look: look, act: look}, {look: look, act: look + 1 + look%7}, {look: look, act: look + 1 + look%5, whole: true}} {
+			p.keep(t, condemned, s)
+			if t.Failed() {
+				t.Fatalf("with the collector at work %+v of %d steps", s, steps)
+			}
+		}
+	}
+}
+
+// schedule says before which steps the collector works, counted from one; never, if they are zero.
+type schedule struct {
+	look, act int
+	whole     bool // it runs from its beginning to its end at both
+}
+
+// at is what the collector does before a step.
+func (s schedule) at(step int, c *collector) {
+	if s.whole && (step == s.look || step == s.act) {
+		c.run()
+		return
+	}
+	if step == s.look {
+		c.look()
+	}
+	if step == s.act {
+		c.act()
+	}
+}
+
+// keep does the operation beside a collector and returns its number of steps.
+func (p promise) keep(t *testing.T, condemned int, s schedule) (steps int) {
+	t.Helper()
+	stores := newPlace(t)
+	reaper := &collector{t: t, store: stores.store()}
+	begun, step := false, 0
+	w := newHooked(t, stores, func() {
+		if begun {
+			step++
+			s.at(step, reaper)
+		}
+	})
+	p.before(w)
+	for range condemned {
+		reaper.run()
+	}
+	begun = true
+	err := p.do(w)
+	begun, steps = false, step
+	if err != nil && !forgetful(err) {
+		t.Errorf("%v", err)
+	}
+	if step < s.act {
+		s.at(s.act, reaper) // it stalled for longer than the operation took
+	}
+	if err == nil {
+		p.lasting(t, w, reaper)
+	}
+	return steps
+}
+
+// lasting verifies what was acknowledged, at once and after some more runs.
+func (p promise) lasting(t *testing.T, w *world, reaper *collector) {
+	t.Helper()
+	for run := range 4 {
+		for _, fact := range p.lasts {
+			if err := fact.Holds(w.ctx, w.reg); err != nil {
+				t.Errorf("after %d more runs: %s: %v", run, fact.Name, err)
+			}
+		}
+		reaper.run()
+	}
+}
+
+// forgetful says that an operation found something gone that was there before, and told so. Without
+// ages the collector may take a blob that no manifest names yet.
+func forgetful(err error) bool {
+	var missing *registry.MissingError
+	return errors.As(err, &missing) || errors.Is(err, registry.ErrDisturbed) || errors.Is(err, registry.ErrBlobUnknown) ||
+		errors.Is(err, registry.ErrUploadUnknown)
+}
+
+func newHooked(t *testing.T, stores *place, before func()) *world {
+	t.Helper()
+	s := &hooked{Store: stores.store(), before: before}
+	reg, err := registry.New(t.Context(), registry.Options{Blobs: s, Metadata: s, Locks: memory.New(), Config: registry.DefaultConfig()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{t: t, ctx: t.Context(), reg: reg, store: s}
+}
+
+// TestAPushInTheMiddleOfADelete runs a whole push before each step of a delete, and a whole delete
+// before each step of a push: what was acknowledged last is so, and no name is left that leads nowhere.
+func TestAPushInTheMiddleOfADelete(t *testing.T) {
+	t.Parallel()
+	push := func(w *world) error {
+		if err := w.pushImage(app, "one", tagV1, tagBig); err != nil {
+			return err
+		}
+		return pushReferrer(w)
+	}
+	remove := func(w *world) error {
+		return errors.Join(known(w.reg.DeleteManifest(w.ctx, app, oci.DigestOf(oci.SHA256, referrerManifest()), "")),
+			known(w.reg.DeleteManifest(w.ctx, app, imageDigest("one"), "")))
+	}
+	untag := func(w *world) error { return known(w.reg.DeleteTag(w.ctx, app, tagV1, "")) }
+	for _, tt := range []struct {
+		name         string
+		outer, inner func(w *world) error
+	}{
+		{"a push within a delete", remove, push},
+		{"a push within a delete of a tag", untag, push},
+		{"a delete within a push", push, remove},
+		{"a delete of a tag within a push", push, untag},
+		{"a delete within a delete", remove, remove},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			for at, steps := 1, 1; at <= steps && !t.Failed(); at++ {
+				stores := newPlace(t)
+				inner := newHooked(t, stores, func() {})
+				steps = 0
+				w := newHooked(t, stores, func() {
+					if steps++; steps == at {
+						inner.must(tt.inner(inner))
+					}
+				})
+				inner.must(push(inner))
+				if err := tt.outer(w); err != nil && !forgetful(err) {
+					t.Errorf("%v", err)
+				}
+				wantTogether(t, inner, at)
+			}
+		})
+	}
+}
+
+func known(err error) error {
+	if isUnknown(err) {
+		return nil
+	}
+	return err
+}
+
+// wantTogether: tags and referrers that are asked for by name are there only with their manifests.
+func wantTogether(t *testing.T, w *world, at int) {
+	t.Helper()
+	_, gone := w.reg.GetManifest(w.ctx, app, oci.Reference{Digest: imageDigest("one")})
+	for _, tag := range []oci.Tag{tagV1, tagBig} {
+		if _, err := w.reg.GetManifest(w.ctx, app, oci.Reference{Tag: tag}); err == nil && gone != nil {
+			t.Errorf("step %d: tag %s is there and its manifest is not", at, tag)
+		}
+	}
+	dangling := registrytest.Check(t, w.subject())
+	dangling = slices.DeleteFunc(dangling, func(s string) bool { return !strings.HasPrefix(s, "tag ") && !strings.HasPrefix(s, "referrer ") })
+	if len(dangling) > 0 {
+		t.Errorf("step %d: what is gone is named by %q", at, dangling)
+	}
+}
+
+// TestATagThatIsCondemnedCanBePushedAndDeleted: no collector of today condemns a tag, and a store may
+// hold one all the same.
+func TestATagThatIsCondemnedCanBePushedAndDeleted(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	w := newHooked(t, newPlace(t), func() {})
+	w.ctx = ctx
+	w.must(w.pushImage(app, "one", tagV1, tagBig))
+	w.condemnAll()
+	w.must(w.pushImage(app, "one", tagV1))
+	w.must(w.reg.DeleteTag(ctx, app, tagBig, ""))
+	registrytest.Check(t, w.subject(), registrytest.TagIs(app, tagV1, imageDigest("one")), registrytest.NoTag(app, tagBig))
+}

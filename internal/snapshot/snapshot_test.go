@@ -1,0 +1,230 @@
+package snapshot_test
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/server"
+	"github.com/sreg-project/sreg/internal/snapshot"
+)
+
+func newConfig(root string) *config.Config {
+	cfg := config.Default()
+	cfg.Storage.Blobs.FS.Root = root
+	cfg.Storage.Blobs.FS.Sync = false
+	cfg.Storage.MinFree = 0
+	cfg.Server.Listeners = []server.Listener{{Name: "main", Address: "127.0.0.1:0"}}
+	return &cfg
+}
+
+func shared() snapshot.Shared {
+	return snapshot.Shared{
+		Logger: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), Version: "v1.2.3",
+		Draining: func() bool { return false },
+	}
+}
+
+func build(t *testing.T, cfg *config.Config) *snapshot.Snapshot {
+	t.Helper()
+	s, err := snapshot.Build(t.Context(), cfg, shared())
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	return s
+}
+
+func start(t *testing.T, cfg *config.Config) *snapshot.Snapshot {
+	t.Helper()
+	s := build(t, cfg)
+	must(t, s.Create(t.Context()))
+	return s
+}
+
+func do(h http.Handler, method, path, body string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
+	return w
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBuildAndCloseCreateNothing(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join(t.TempDir(), "data")
+	s, err := snapshot.Build(t.Context(), newConfig(root), shared())
+	must(t, err)
+	must(t, s.Close())
+	if _, err := os.Stat(root); !os.IsNotExist(err) {
+		t.Errorf("there is %s now (%v)", root, err)
+	}
+}
+
+func TestWhatWasBuiltServes(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	const index = `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageIndex + `","manifests":[]}`
+	first := start(t, newConfig(root)).Handlers["main"]
+	if w := do(first, "PUT", "/v2/app/manifests/v1", index); w.Code != http.StatusCreated {
+		t.Fatalf("push: status %d, %s", w.Code, w.Body)
+	}
+	second := start(t, newConfig(root)).Handlers["main"]
+	if w := do(second, "GET", "/v2/app/manifests/v1", ""); w.Code != http.StatusOK || w.Body.String() != index {
+		t.Errorf("pull from another snapshot: status %d, %s", w.Code, w.Body)
+	}
+	metrics := do(first, "GET", "/metrics", "").Body.String()
+	for _, name := range []string{`sreg_storage_operations_total{operation="publish",result="ok",store="all"} 1`, "sreg_http_requests_total"} {
+		if !strings.Contains(metrics, name) {
+			t.Errorf("metrics lack %s", name)
+		}
+	}
+}
+
+func TestAConfigThatCannotBeBuilt(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		set  func(t *testing.T, cfg *config.Config)
+		says string
+	}{
+		{"a root that is a file", func(t *testing.T, cfg *config.Config) {
+			cfg.Storage.Blobs.FS.Root = filepath.Join(t.TempDir(), "file")
+			must(t, os.WriteFile(cfg.Storage.Blobs.FS.Root, nil, 0o644))
+		}, "file"},
+		{"a pattern that is none", func(_ *testing.T, cfg *config.Config) {
+			cfg.Registry.ImmutableTags.Enabled = true
+			cfg.Registry.ImmutableTags.Except = []string{"re:("}
+		}, "immutable_tags"},
+		{"a store of a newer format", func(t *testing.T, cfg *config.Config) {
+			must(t, os.WriteFile(filepath.Join(cfg.Storage.Blobs.FS.Root, "_format"), []byte(`{"format":99,"id":"x","metadata":"x"}`), 0o644))
+		}, "newer sreg"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := newConfig(t.TempDir())
+			tt.set(t, cfg)
+			if _, err := snapshot.Build(t.Context(), cfg, shared()); err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("build: %v, want it to tell of %s", err, tt.says)
+			}
+		})
+	}
+}
+
+func withMetadata(blobs, metadata string) *config.Config {
+	cfg := newConfig(blobs)
+	store := cfg.Storage.Blobs
+	store.FS.Root = metadata
+	cfg.Storage.Metadata = &store
+	return cfg
+}
+
+func TestTwoStores(t *testing.T) {
+	t.Parallel()
+	blobs, metadata := t.TempDir(), t.TempDir()
+	s := start(t, withMetadata(blobs, metadata))
+	if got := s.Roots(); !slices.Equal(got, []string{blobs, metadata}) {
+		t.Errorf("roots are %q", got)
+	}
+	content := "content"
+	d := oci.DigestOf(oci.SHA256, []byte(content))
+	if w := do(s.Handlers["main"], "POST", "/v2/app/blobs/uploads/?digest="+d.String(), content); w.Code != http.StatusCreated {
+		t.Fatalf("push: status %d, %s", w.Code, w.Body)
+	}
+	if w := do(s.Handlers["main"], "GET", "/v2/app/blobs/"+d.String(), ""); w.Body.String() != content {
+		t.Errorf("pull: status %d, %s", w.Code, w.Body)
+	}
+	if _, err := os.Stat(filepath.Join(blobs, "_blobs/sha256", d.Hex()[:2], d.Hex())); err != nil {
+		t.Errorf("the bytes are not in the blob store: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(metadata, "app/_layers/sha256", d.Hex())); err != nil {
+		t.Errorf("the link is not in the metadata store: %v", err)
+	}
+}
+
+// TestABlobStoreHasOneMetadataStore: with another one every blob would look unreferenced.
+func TestABlobStoreHasOneMetadataStore(t *testing.T) {
+	t.Parallel()
+	blobs, metadata, stranger := t.TempDir(), t.TempDir(), t.TempDir()
+	start(t, withMetadata(blobs, metadata))
+	start(t, newConfig(stranger))
+	for name, cfg := range map[string]*config.Config{
+		"another store":    withMetadata(blobs, stranger),
+		"an empty folder":  withMetadata(blobs, t.TempDir()),
+		"none but its own": newConfig(blobs),
+		"a folder to come": withMetadata(blobs, filepath.Join(t.TempDir(), "typo")),
+		"the other way":    withMetadata(metadata, blobs),
+	} {
+		if _, err := snapshot.Build(t.Context(), cfg, shared()); err == nil {
+			t.Errorf("%s was taken for the metadata store", name)
+		}
+	}
+	build(t, withMetadata(blobs, metadata))
+}
+
+func TestListenersServeWhatTheyAreFor(t *testing.T) {
+	t.Parallel()
+	paths := []string{"/v2/", "/", "/healthz", "/readyz", "/metrics", "/debug/pprof/cmdline"}
+	for _, tt := range []struct {
+		name      string
+		listeners []server.Listener
+		answers   map[string]string // by listener, the paths that are no 404
+	}{
+		{"one", []server.Listener{{Name: "main"}}, map[string]string{"main": "/v2/ / /healthz /readyz /metrics"}},
+		{
+			"an admin listener takes what it serves", []server.Listener{{Name: "main"}, {Name: "admin", Serves: []string{"health", "metrics", "pprof"}}},
+			map[string]string{"main": "/v2/ /", "admin": "/healthz /readyz /metrics /debug/pprof/cmdline"},
+		},
+		{
+			"and leaves the rest", []server.Listener{{Name: "main"}, {Name: "admin", Serves: []string{"metrics"}}},
+			map[string]string{"main": "/v2/ / /healthz /readyz", "admin": "/metrics"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := newConfig(t.TempDir())
+			cfg.Server.Listeners = tt.listeners
+			s := start(t, cfg)
+			for name, want := range tt.answers {
+				var got []string
+				for _, path := range paths {
+					w := do(s.Handlers[name], "GET", path, "")
+					if w.Code != http.StatusNotFound {
+						got = append(got, path)
+					}
+				}
+				if strings.Join(got, " ") != want {
+					t.Errorf("%s answers %q, want %s", name, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestAReadOnlySnapshotCreatesNothing(t *testing.T) {
+	t.Parallel()
+	cfg := newConfig(filepath.Join(t.TempDir(), "data"))
+	cfg.Registry.ReadOnly = true
+	s := start(t, cfg)
+	if w := do(s.Handlers["main"], "GET", "/readyz", ""); w.Code != http.StatusOK {
+		t.Errorf("readyz: status %d", w.Code)
+	}
+	if w := do(s.Handlers["main"], "GET", "/v2/_catalog", ""); w.Code != http.StatusOK || w.Body.String() != `{"repositories":[]}` {
+		t.Errorf("catalog: status %d, %s", w.Code, w.Body)
+	}
+	if _, err := os.Stat(cfg.Storage.Blobs.FS.Root); !os.IsNotExist(err) {
+		t.Errorf("the folder was made (%v)", err)
+	}
+}
