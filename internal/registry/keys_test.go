@@ -11,7 +11,15 @@ import (
 // that of every other tag also where a file system folds case.
 func FuzzTagEscape(f *testing.F) {
 	for _, pair := range [][2]string{
-		{"latest", "LATEST"}, {"v1", "V1"}, {"a", "B"}, {"A", "_"}, {"Z", "a"}, {"9", "A"}, {"aB", "ab"}, {"AA", "Aa"}, {"1.0", "1.0-rc"},
+		{"latest", "LATEST"},
+		{"v1", "V1"},
+		{"a", "B"},
+		{"A", "_"},
+		{"Z", "a"},
+		{"9", "A"},
+		{"aB", "ab"},
+		{"AA", "Aa"},
+		{"1.0", "1.0-rc"},
 		{strings.Repeat("A", 127), strings.Repeat("A", 126) + "a"},
 	} {
 		f.Add(pair[0], pair[1])

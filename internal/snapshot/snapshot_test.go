@@ -184,11 +184,13 @@ func TestListenersServeWhatTheyAreFor(t *testing.T) {
 	}{
 		{"one", []server.Listener{{Name: "main"}}, map[string]string{"main": "/v2/ / /healthz /readyz /metrics"}},
 		{
-			"an admin listener takes what it serves", []server.Listener{{Name: "main"}, {Name: "admin", Serves: []string{"health", "metrics", "pprof"}}},
+			"an admin listener takes what it serves",
+			[]server.Listener{{Name: "main"}, {Name: "admin", Serves: []string{"health", "metrics", "pprof"}}},
 			map[string]string{"main": "/v2/ /", "admin": "/healthz /readyz /metrics /debug/pprof/cmdline"},
 		},
 		{
-			"and leaves the rest", []server.Listener{{Name: "main"}, {Name: "admin", Serves: []string{"metrics"}}},
+			"and leaves the rest",
+			[]server.Listener{{Name: "main"}, {Name: "admin", Serves: []string{"metrics"}}},
 			map[string]string{"main": "/v2/ / /healthz /readyz", "admin": "/metrics"},
 		},
 	} {

@@ -340,5 +340,7 @@ func (s *Store) syncFile(f *os.File) error {
 	return atomicfile.Sync(f)
 }
 
-var _ storage.Store = (*Store)(nil)
-var _ io.ReadSeekCloser = (*os.File)(nil)
+var (
+	_ storage.Store     = (*Store)(nil)
+	_ io.ReadSeekCloser = (*os.File)(nil)
+)
