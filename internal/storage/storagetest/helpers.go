@@ -15,7 +15,6 @@ import (
 )
 
 // patience bounds how long a test waits for what must happen.
-const patience = 30 * time.Second
 
 // put, condemn, revive and remove report and go on, so that goroutines may call them.
 func put(t *testing.T, s storage.Store, key, data string) storage.Version {
