@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"regexp"
@@ -117,7 +118,7 @@ func metricsOfAServer(t *testing.T) *prometheus.Registry {
 	if _, err := server.New(server.Options{Config: cfg.Server, Logger: logger, Registerer: metrics}); err != nil {
 		t.Fatal(err)
 	}
-	built.Handlers["main"].ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/v2/", nil))
+	built.Handlers["main"].ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/v2/", nil))
 	return metrics
 }
 
