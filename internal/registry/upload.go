@@ -74,7 +74,10 @@ func (r *Registry) AppendUpload(ctx context.Context, ns oci.Name, id string, chu
 		return Upload{}, err
 	}
 	defer w.close()
-	err = w.append(chunk)
+	if err = w.append(chunk); w.hash != nil {
+		// Also after a body that broke off: what arrived is kept, and so is its hash.
+		err = errors.Join(err, w.save())
+	}
 	return Upload{ID: id, Size: w.session.Size()}, err
 }
 
@@ -284,9 +287,8 @@ func (w *uploadWriter) append(chunk Chunk) error {
 	_, err := w.session.Append(w.ctx, body)
 	if w.session.Size() != size+body.read {
 		w.hash = nil // not all that was hashed was written
-		return err
 	}
-	return errors.Join(err, w.save())
+	return err
 }
 
 // save keeps the hash beside the bytes, so that any process can go on.

@@ -29,7 +29,7 @@ import (
 //	_tmp/<random>              data on its way into an object
 //	_pending/<key>~<random>    prepared objects
 //	_trash/<key>               condemned objects
-//	_uploads/<id>/             session, data, state
+//	_uploads/<id>.session      an upload's label and state; beside it <id>.data
 //	_locks/<stripe>            files to flock, never removed
 const (
 	tempDir    = "_tmp"

@@ -8,10 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,12 +20,12 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// The files of a session. None of them is ever synced before the commit: a session need not
-// survive the machine.
+// The two files of a session. They lie in one folder with those of all others, because making a
+// folder for each costs more than the rest of a small upload. Neither is synced before the commit: a
+// session need not survive the machine.
 const (
-	sessionFile = "session" // the label; also what the writer holds by flock
-	dataFile    = "data"
-	stateFile   = "state" // see packState
+	sessionSuffix = ".session" // label and state, see packSession; also what the writer holds by flock
+	dataSuffix    = ".data"
 )
 
 // copyBuffer is how much of a body is read at once, in bytes: enough that system calls do not count,
@@ -37,31 +37,33 @@ const roomEvery = 64 << 20
 
 var buffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
 
-// CreateUpload makes the session's folder and label.
+// CreateUpload makes the session's file with its label.
 func (s *Store) CreateUpload(ctx context.Context, id string, label []byte) error {
 	if err := errors.Join(ctx.Err(), checkID(id), s.roomy()); err != nil {
 		return err
 	}
-	dir := s.session(id)
-	if err := os.Mkdir(dir, dirMode); err != nil {
+	path := s.session(id) + sessionSuffix
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
 		return fmt.Errorf("create upload: %w", failure(err))
 	}
-	if err := os.WriteFile(dir+"/"+sessionFile, label, fileMode); err != nil {
-		os.RemoveAll(dir)
+	_, err = f.Write(packLabel(label))
+	if err := errors.Join(err, f.Close()); err != nil {
+		os.Remove(path)
 		return fmt.Errorf("create upload: %w", failure(err))
 	}
 	return nil
 }
 
-// OpenUpload holds the session's own file by flock. When the lock is there the name must still lead
+// OpenUpload holds the session's file by flock. When the lock is there the name must still lead
 // to the file: the writer before may have ended the session.
 func (s *Store) OpenUpload(ctx context.Context, id string) (storage.Upload, error) {
 	if err := errors.Join(ctx.Err(), checkID(id)); err != nil {
 		return nil, err
 	}
-	u := &upload{s: s, dir: s.session(id)}
+	u := &upload{s: s, path: s.session(id)}
 	var err error
-	if u.held, err = os.Open(u.dir + "/" + sessionFile); err != nil {
+	if u.held, err = os.OpenFile(u.path+sessionSuffix, os.O_RDWR, 0); err != nil {
 		return nil, fmt.Errorf("open upload: %w", failure(err))
 	}
 	if err := u.hold(ctx); err != nil {
@@ -76,16 +78,17 @@ func (s *Store) StatUpload(ctx context.Context, id string) (storage.Session, []b
 	if err := errors.Join(ctx.Err(), checkID(id)); err != nil {
 		return storage.Session{}, nil, err
 	}
-	dir := s.session(id)
-	label, err := os.ReadFile(dir + "/" + sessionFile)
+	path := s.session(id)
+	packed, err := os.ReadFile(path + sessionSuffix)
 	if err != nil {
 		return storage.Session{}, nil, fmt.Errorf("stat upload: %w", failure(err))
 	}
+	label, _ := unpackSession(packed)
 	session := storage.Session{ID: id}
-	if st, err := statFile(dir + "/" + sessionFile); err == nil {
+	if st, err := statFile(path + sessionSuffix); err == nil {
 		session.Begun = time.Unix(0, st.Mtim.Nano())
 	}
-	if st, err := statFile(dir + "/" + dataFile); err == nil {
+	if st, err := statFile(path + dataSuffix); err == nil {
 		session.Size = st.Size
 	}
 	return session, label, nil
@@ -100,8 +103,11 @@ func (s *Store) ListUploads(ctx context.Context) iter.Seq2[storage.Session, erro
 			return
 		}
 		for i := range names.len() {
-			id := names.at(i)
-			session, _, err := s.StatUpload(ctx, id[:len(id)-1]) // a folder, so it ends in a slash
+			id, ok := strings.CutSuffix(names.at(i), sessionSuffix)
+			if !ok {
+				continue
+			}
+			session, _, err := s.StatUpload(ctx, id)
 			if errors.Is(err, storage.ErrNotExist) {
 				continue
 			}
@@ -112,22 +118,25 @@ func (s *Store) ListUploads(ctx context.Context) iter.Seq2[storage.Session, erro
 	}
 }
 
-// sweepSessions removes folders whose label is gone: their writer was killed between two removals.
+// sweepSessions removes data whose label is gone: its writer was killed between two removals.
 func (s *Store) sweepSessions(limit time.Time) (removed int, err error) {
 	entries, err := os.ReadDir(s.root + "/" + uploadsDir)
 	if err := skipGone(err); err != nil {
 		return 0, fmt.Errorf("sweep uploads: %w", err)
 	}
 	for _, entry := range entries {
-		dir := s.session(entry.Name())
+		id, isData := strings.CutSuffix(entry.Name(), dataSuffix)
+		if !isData {
+			continue
+		}
 		info, err := entry.Info()
 		if err != nil || info.ModTime().After(limit) {
 			continue
 		}
-		if _, err := os.Stat(dir + "/" + sessionFile); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := statFile(s.session(id) + sessionSuffix); !gone(err) {
 			continue
 		}
-		if err := os.RemoveAll(dir); err != nil {
+		if err := skipGone(os.Remove(s.session(id) + dataSuffix)); err != nil {
 			return removed, fmt.Errorf("sweep uploads: %w", err)
 		}
 		removed++
@@ -153,9 +162,10 @@ func checkID(id string) error {
 // upload is a session that this writer holds.
 type upload struct {
 	s     *Store
-	dir   string
-	held  *os.File // the label's file, locked
+	path  string   // of its files, without their suffix
+	held  *os.File // the session's file, locked
 	label []byte
+	state []byte   // nil if what was saved does not fit
 	data  *os.File // nil until there is something to append to
 	size  int64
 	ended bool // committed or cancelled
@@ -169,19 +179,22 @@ func (u *upload) hold(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	st, err := statFile(u.dir + "/" + sessionFile)
+	st, err := statFile(u.path + sessionSuffix)
 	if err != nil {
 		return err
 	}
-	if idOf(&st) != held {
+	if idOf(&st).inode != held.inode {
 		return storage.ErrNotExist
 	}
-	if u.label, err = io.ReadAll(u.held); err != nil {
+	packed, err := io.ReadAll(u.held)
+	if err != nil {
 		return err
 	}
-	if st, err := statFile(u.dir + "/" + dataFile); err == nil {
+	if st, err := statFile(u.path + dataSuffix); err == nil {
 		u.size = st.Size
 	}
+	label, state := unpackSession(packed)
+	u.label, u.state = label, unpackState(state, u.s.boot, u.size)
 	return nil
 }
 
@@ -226,6 +239,7 @@ func (u *upload) write(b []byte) error {
 		return errors.Join(err, u.data.Truncate(u.size))
 	}
 	u.size += int64(len(b))
+	u.state = nil // it was saved beside fewer bytes
 	return nil
 }
 
@@ -238,7 +252,7 @@ func (u *upload) open() (err error) {
 	if u.data != nil {
 		return nil
 	}
-	u.data, err = os.OpenFile(u.dir+"/"+dataFile, os.O_RDWR|os.O_CREATE, fileMode)
+	u.data, err = os.OpenFile(u.path+dataSuffix, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
 		return fmt.Errorf("open upload data: %w", failure(err))
 	}
@@ -250,7 +264,7 @@ func (u *upload) Content(ctx context.Context) (io.ReadCloser, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(u.dir + "/" + dataFile)
+	f, err := os.Open(u.path + dataSuffix)
 	if gone(err) {
 		return io.NopCloser(bytes.NewReader(nil)), nil
 	}
@@ -260,23 +274,48 @@ func (u *upload) Content(ctx context.Context) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// State reads what was saved. What a crash of the machine may have parted from the data, or torn,
+// State is what was saved last. What a crash of the machine may have parted from the data, or torn,
 // is not given back.
-func (u *upload) State() []byte {
-	packed, err := os.ReadFile(u.dir + "/" + stateFile)
-	if err != nil {
-		return nil
-	}
-	return unpackState(packed, u.s.boot, u.size)
-}
+func (u *upload) State() []byte { return u.state }
 
-// SaveState writes the state beside the data.
+// SaveState writes the state behind the label.
 func (u *upload) SaveState(_ context.Context, state []byte) error {
-	err := os.WriteFile(u.dir+"/"+stateFile, packState(state, u.s.boot, u.size), fileMode)
-	if err != nil {
+	if err := u.saveState(state); err != nil {
 		return fmt.Errorf("save upload state: %w", failure(err))
 	}
+	u.state = state
 	return nil
+}
+
+func (u *upload) saveState(state []byte) error {
+	if u.ended || u.held == nil {
+		return storage.ErrNotExist
+	}
+	at := int64(labelHead + len(u.label))
+	packed := packState(state, u.s.boot, u.size)
+	if _, err := u.held.WriteAt(packed, at); err != nil {
+		return err
+	}
+	return u.held.Truncate(at + int64(len(packed)))
+}
+
+// labelHead is the length of what stands before the label: its own length.
+const labelHead = 4
+
+func packLabel(label []byte) []byte {
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(label))), label...)
+}
+
+// unpackSession parts the label from the packed state. A label that was cut off is none.
+func unpackSession(packed []byte) (label, state []byte) {
+	if len(packed) < labelHead {
+		return nil, nil
+	}
+	length := int(binary.BigEndian.Uint32(packed))
+	if length < 0 || length > len(packed)-labelHead {
+		return nil, nil
+	}
+	return packed[labelHead : labelHead+length], packed[labelHead+length:]
 }
 
 // packState puts before the state: a digest of all that follows, the size of the data, the run of
@@ -325,7 +364,7 @@ func (u *upload) commit(key string) (storage.Info, error) {
 	if err := u.s.syncFile(u.data); err != nil {
 		return storage.Info{}, err
 	}
-	if err := os.Rename(u.dir+"/"+dataFile, path); err != nil {
+	if err := os.Rename(u.path+dataSuffix, path); err != nil {
 		return storage.Info{}, err
 	}
 	u.ended = true // whatever follows: what is open is an object now
@@ -339,7 +378,7 @@ func (u *upload) commit(key string) (storage.Info, error) {
 // Cancel removes the session.
 func (u *upload) Cancel(context.Context) error {
 	u.ended = true
-	if err := os.Remove(u.dir + "/" + sessionFile); skipGone(err) != nil {
+	if err := skipGone(os.Remove(u.path + sessionSuffix)); err != nil {
 		return fmt.Errorf("cancel upload: %w", err)
 	}
 	u.remove()
@@ -349,11 +388,10 @@ func (u *upload) Cancel(context.Context) error {
 // remove takes away what is left of an ended session, its label first: from then on nobody can open
 // it. What a crash leaves behind is swept.
 func (u *upload) remove() {
-	for _, name := range []string{sessionFile, dataFile, stateFile} {
+	for _, suffix := range []string{sessionSuffix, dataSuffix} {
 		// Nothing depends on these files any more; Sweep has the last word.
-		_ = unix.Unlink(u.dir + "/" + name)
+		_ = unix.Unlink(u.path + suffix)
 	}
-	_ = unix.Rmdir(u.dir)
 }
 
 // Close lets the next writer in.
