@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -60,14 +61,25 @@ func groups(s *stage) []group {
 
 // Run measures the selected rows. A row that cannot be measured carries its error and does not stop
 // the others; an error is returned only when nothing more can be done.
-func Run(ctx context.Context, opts Options) ([]Result, error) {
+//
+// What the servers wrote is removed at the end of all: a file system without a journal does not use
+// an inode again for minutes, so what one group removed would slow down each push of the next.
+func Run(ctx context.Context, opts Options) (results []Result, err error) {
 	stages, err := selectGroups(opts)
 	if err != nil {
 		return nil, err
 	}
-	var results []Result
+	top, err := os.MkdirTemp(opts.Temp, "sreg-bench-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for the servers: %w", err)
+	}
+	defer func() {
+		if rerr := os.RemoveAll(top); rerr != nil && err == nil {
+			err = fmt.Errorf("clean up: %w", rerr)
+		}
+	}()
 	for _, g := range stages {
-		rs, err := runGroup(ctx, g.stage, g.group)
+		rs, err := runGroup(ctx, g, top)
 		results = append(results, rs...)
 		if err != nil {
 			return results, err
@@ -114,23 +126,18 @@ func matching(rows []row, only *regexp.Regexp) []row {
 	return kept
 }
 
-func runGroup(ctx context.Context, s *stage, g group) (results []Result, err error) {
-	dir, err := os.MkdirTemp(s.opts.Temp, "sreg-bench-")
-	if err != nil {
-		return nil, fmt.Errorf("make a folder for %s: %w", g.name, err)
+func runGroup(ctx context.Context, g stagedGroup, top string) (results []Result, err error) {
+	s := g.stage
+	s.dir = filepath.Join(top, strings.ReplaceAll(g.group.name, " ", "-"))
+	if err := os.Mkdir(s.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make a folder for %s: %w", g.group.name, err)
 	}
-	s.dir = dir
-	defer func() {
-		s.stopAll()
-		if rerr := os.RemoveAll(dir); rerr != nil && err == nil {
-			err = fmt.Errorf("clean up after %s: %w", g.name, rerr)
-		}
-	}()
+	defer s.stopAll()
 
 	began := time.Now()
-	setUpErr := g.setUp(ctx)
-	s.say("%s: set up in %.1fs", g.name, time.Since(began).Seconds())
-	for _, r := range g.rows {
+	setUpErr := g.group.setUp(ctx)
+	s.say("%s: set up in %.1fs", g.group.name, time.Since(began).Seconds())
+	for _, r := range g.group.rows {
 		if ctx.Err() != nil {
 			return results, fmt.Errorf("measure %s: %w", r.id, context.Cause(ctx))
 		}

@@ -26,7 +26,7 @@ import (
 
 // The folders that are this package's own. No key begins with one of them.
 //
-//	_tmp/<random>              data on its way into an object
+//	_tmp/<random>              data on its way into an object; files of ended uploads
 //	_pending/<key>~<random>    prepared objects
 //	_trash/<key>               condemned objects
 //	_uploads/<id>.session      an upload's label and state; beside it <id>.data
@@ -64,6 +64,8 @@ type Store struct {
 	folders []string
 
 	stripes stripes
+	spares  spares
+	pieces  pieces
 	syncs   dirSyncs
 	durable *lru.Cache[string, fileID]      // keys that this process has made durable
 	dirs    *lru.Cache[string, struct{}]    // folders that this process has made durable, up to the root
@@ -107,12 +109,13 @@ func (s *Store) Root() string { return s.root }
 // Create makes the folders of an empty store, durably. It may be called again at any time.
 func (s *Store) Create(context.Context) error {
 	dirs := []string{tempDir, pendingDir, trashDir, uploadsDir, locksDir}
+	made := map[string]bool{}
 	if _, err := os.Stat(filepath.Join(s.root, locksDir)); err != nil {
-		if err := s.refuseForeign(); err != nil {
+		if err := errors.Join(s.refuseForeign(), s.makeDir(s.root, made)); err != nil {
 			return err
 		}
+		spread(s.root)
 	}
-	made := map[string]bool{}
 	for _, dir := range append(dirs, s.folders...) {
 		if err := s.makeDir(filepath.Join(s.root, dir), made); err != nil {
 			return err
@@ -229,9 +232,10 @@ func (s *Store) Sweep(ctx context.Context, olderThan time.Duration) (int, error)
 	return removed + orphans, err
 }
 
-// Close lets go of the lock files and of the files that are held.
+// Close lets go of the lock files and of the files that are held, and removes the spare ones.
 func (s *Store) Close() error {
 	s.held.close()
+	s.spares.close()
 	return s.stripes.close()
 }
 

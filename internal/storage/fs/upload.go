@@ -3,8 +3,6 @@ package fs
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,32 +21,28 @@ import (
 // folder for each costs more than the rest of a small upload. Neither is synced before the commit: a
 // session need not survive the machine.
 const (
-	sessionSuffix = ".session" // label and state, see packSession; also what the writer holds by flock
+	sessionSuffix = ".session" // label and state, see session.go
 	dataSuffix    = ".data"
 )
 
-// copyBuffer is how much of a body is read at once, in bytes: enough that system calls do not count,
-// little enough that many uploads at once stay small.
-const copyBuffer = 256 << 10
-
 // roomEvery is how many bytes of an append may pass between two looks at the free space.
 const roomEvery = 64 << 20
-
-var buffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
 
 // CreateUpload makes the session's file with its label.
 func (s *Store) CreateUpload(ctx context.Context, id string, label []byte) error {
 	if err := errors.Join(ctx.Err(), checkID(id), s.roomy()); err != nil {
 		return err
 	}
-	path := s.session(id) + sessionSuffix
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	f, err := s.spares.take(s.root + "/" + tempDir)
 	if err != nil {
 		return fmt.Errorf("create upload: %w", failure(err))
 	}
-	_, err = f.Write(packLabel(label))
-	if err := errors.Join(err, f.Close()); err != nil {
-		os.Remove(path)
+	_, err = f.WriteAt(packLabel(label), 0)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = renameNew(f.Name(), s.session(id)+sessionSuffix)
+	}
+	if err != nil {
+		os.Remove(f.Name())
 		return fmt.Errorf("create upload: %w", failure(err))
 	}
 	return nil
@@ -79,15 +72,16 @@ func (s *Store) StatUpload(ctx context.Context, id string) (storage.Session, []b
 		return storage.Session{}, nil, err
 	}
 	path := s.session(id)
-	packed, err := os.ReadFile(path + sessionSuffix)
+	f, err := os.Open(path + sessionSuffix)
 	if err != nil {
 		return storage.Session{}, nil, fmt.Errorf("stat upload: %w", failure(err))
 	}
-	label, _ := unpackSession(packed)
-	session := storage.Session{ID: id}
-	if st, err := statFile(path + sessionSuffix); err == nil {
-		session.Begun = time.Unix(0, st.Mtim.Nano())
+	defer f.Close()
+	label, _, st, err := readSession(f, path+sessionSuffix)
+	if err != nil {
+		return storage.Session{}, nil, fmt.Errorf("stat upload: %w", failure(err))
 	}
+	session := storage.Session{ID: id, Begun: time.Unix(0, st.Mtim.Nano())}
 	if st, err := statFile(path + dataSuffix); err == nil {
 		session.Size = st.Size
 	}
@@ -118,7 +112,7 @@ func (s *Store) ListUploads(ctx context.Context) iter.Seq2[storage.Session, erro
 	}
 }
 
-// sweepSessions removes data whose label is gone: its writer was killed between two removals.
+// sweepSessions removes data whose label is gone: its writer was killed between two steps.
 func (s *Store) sweepSessions(limit time.Time) (removed int, err error) {
 	entries, err := os.ReadDir(s.root + "/" + uploadsDir)
 	if err := skipGone(err); err != nil {
@@ -168,32 +162,21 @@ type upload struct {
 	state []byte   // nil if what was saved does not fit
 	data  *os.File // nil until there is something to append to
 	size  int64
-	ended bool // committed or cancelled
+	ended bool   // committed or cancelled
+	spare string // where the session's file went when it ended
 }
 
 func (u *upload) hold(ctx context.Context) error {
 	if err := flock(ctx, u.held); err != nil {
 		return err
 	}
-	held, err := identify(u.held)
-	if err != nil {
-		return err
-	}
-	st, err := statFile(u.path + sessionSuffix)
-	if err != nil {
-		return err
-	}
-	if idOf(&st).inode != held.inode {
-		return storage.ErrNotExist
-	}
-	packed, err := io.ReadAll(u.held)
+	label, state, _, err := readSession(u.held, u.path+sessionSuffix)
 	if err != nil {
 		return err
 	}
 	if st, err := statFile(u.path + dataSuffix); err == nil {
 		u.size = st.Size
 	}
-	label, state := unpackSession(packed)
 	u.label, u.state = label, unpackState(state, u.s.boot, u.size)
 	return nil
 }
@@ -208,11 +191,12 @@ func (u *upload) Append(ctx context.Context, r io.Reader) (n int64, err error) {
 	if err := errors.Join(ctx.Err(), u.open(), u.s.roomy()); err != nil {
 		return 0, err
 	}
-	buf := buffers.Get().(*[copyBuffer]byte)
-	defer buffers.Put(buf)
+	piece := u.s.pieces.lend()
+	defer piece.giveBack()
 	room := int64(roomEvery)
 	for {
-		got, readErr := r.Read(buf[:])
+		buf := piece.bytes()
+		got, readErr := r.Read(buf)
 		if got > 0 {
 			if err := u.write(buf[:got]); err != nil {
 				return n, fmt.Errorf("append to upload: %w", failure(err))
@@ -224,6 +208,9 @@ func (u *upload) Append(ctx context.Context, r io.Reader) (n int64, err error) {
 		}
 		if readErr != nil {
 			return n, readErr
+		}
+		if n >= largePiece {
+			piece.grow()
 		}
 		if n >= room {
 			room += roomEvery
@@ -299,48 +286,6 @@ func (u *upload) saveState(state []byte) error {
 	return u.held.Truncate(at + int64(len(packed)))
 }
 
-// labelHead is the length of what stands before the label: its own length.
-const labelHead = 4
-
-func packLabel(label []byte) []byte {
-	return append(binary.BigEndian.AppendUint32(nil, uint32(len(label))), label...)
-}
-
-// unpackSession parts the label from the packed state. A label that was cut off is none.
-func unpackSession(packed []byte) (label, state []byte) {
-	if len(packed) < labelHead {
-		return nil, nil
-	}
-	length := int(binary.BigEndian.Uint32(packed))
-	if length < 0 || length > len(packed)-labelHead {
-		return nil, nil
-	}
-	return packed[labelHead : labelHead+length], packed[labelHead+length:]
-}
-
-// packState puts before the state: a digest of all that follows, the size of the data, the run of
-// the machine.
-func packState(state []byte, boot string, size int64) []byte {
-	body := binary.BigEndian.AppendUint64(nil, uint64(size))
-	body = binary.BigEndian.AppendUint16(body, uint16(len(boot)))
-	body = append(append(body, boot...), state...)
-	sum := sha256.Sum256(body)
-	return append(sum[:], body...)
-}
-
-func unpackState(packed []byte, boot string, size int64) []byte {
-	if len(packed) < sha256.Size {
-		return nil
-	}
-	body := packed[sha256.Size:]
-	sum := sha256.Sum256(body)
-	want := packState(nil, boot, size)[sha256.Size:]
-	if !bytes.Equal(sum[:], packed[:sha256.Size]) || !bytes.HasPrefix(body, want) {
-		return nil
-	}
-	return body[len(want):]
-}
-
 // Commit syncs the data, renames it to its key, syncs the folder, and only then removes the
 // session: a crash before the rename leaves a session that can go on.
 func (u *upload) Commit(ctx context.Context, key string) (storage.Info, error) {
@@ -351,7 +296,9 @@ func (u *upload) Commit(ctx context.Context, key string) (storage.Info, error) {
 	if err != nil {
 		return storage.Info{}, fmt.Errorf("commit upload: %w", failure(err))
 	}
-	u.remove()
+	// The session has become an object and nothing depends on it any more: if the disk refuses even
+	// this, its time ends it.
+	_ = u.end()
 	return info, nil
 }
 
@@ -375,26 +322,32 @@ func (u *upload) commit(key string) (storage.Info, error) {
 	return infoOf(&st, storage.Live), u.s.settle(key, idOf(&st))
 }
 
-// Cancel removes the session.
+// Cancel ends the session and removes its data.
 func (u *upload) Cancel(context.Context) error {
 	u.ended = true
-	if err := skipGone(os.Remove(u.path + sessionSuffix)); err != nil {
+	if err := u.end(); err != nil {
+		return fmt.Errorf("cancel upload: %w", failure(err))
+	}
+	if err := skipGone(os.Remove(u.path + dataSuffix)); err != nil {
 		return fmt.Errorf("cancel upload: %w", err)
 	}
-	u.remove()
 	return nil
 }
 
-// remove takes away what is left of an ended session, its label first: from then on nobody can open
-// it. What a crash leaves behind is swept.
-func (u *upload) remove() {
-	for _, suffix := range []string{sessionSuffix, dataSuffix} {
-		// Nothing depends on these files any more; Sweep has the last word.
-		_ = unix.Unlink(u.path + suffix)
+// end takes the session its name: from then on nobody can open it. What a crash leaves is swept.
+func (u *upload) end() error {
+	if u.held == nil || u.spare != "" {
+		return nil
 	}
+	path := u.s.root + "/" + tempDir + "/" + randomName()
+	err := os.Rename(u.path+sessionSuffix, path)
+	if err == nil {
+		u.spare = path
+	}
+	return skipGone(err)
 }
 
-// Close lets the next writer in.
+// Close lets the next writer in, or the next session have the file.
 func (u *upload) Close() error {
 	if u.held == nil {
 		return nil
@@ -403,6 +356,9 @@ func (u *upload) Close() error {
 	u.held = nil
 	if u.data != nil {
 		err = errors.Join(err, u.data.Close())
+	}
+	if u.spare != "" {
+		u.s.spares.give(u.spare)
 	}
 	return err
 }
