@@ -20,6 +20,8 @@ type change struct {
 	standing []registrytest.Fact
 	// removes says that names of what is gone may stay, and that the second time it may be gone already.
 	removes bool
+	// found is what the change relies on and does not write, below the folder of the store.
+	found []string
 }
 
 var (
@@ -37,7 +39,11 @@ var (
 var changes = []change{
 	{name: "push of an image with two tags", do: func(w *wire) error { return w.pushImage(fresh, imageOf("two"), tagOne, tagBig) }},
 	{name: "chunked upload", do: func(w *wire) error { return w.pushChunks(fresh, "begin, ", "go on, ", "end") }},
-	{name: "mount", do: func(w *wire) error { return w.mount(fresh, other, one.layer) }},
+	{
+		name:  "mount",
+		do:    func(w *wire) error { return w.mount(fresh, other, one.layer) },
+		found: []string{filepath.Join("_blobs/sha256", digestOf(one.layer).Hex()[:2], digestOf(one.layer).Hex())},
+	},
 	{
 		name: "delete of a tag",
 		do: func(w *wire) error {

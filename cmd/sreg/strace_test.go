@@ -192,3 +192,13 @@ func (p stepper) run(t *testing.T, s *server, do func() error) (calls []call, he
 	}
 	return calls, held, done
 }
+
+// watch returns the calls of some kinds that a server makes while something is done.
+func (s *server) watch(t *testing.T, kinds string, do func()) []call {
+	t.Helper()
+	var calls []call
+	strace := s.attach(t, &tracer{saw: func(c call) { calls = append(calls, c) }}, "-e", "trace="+kinds)
+	do()
+	detach(t, strace)
+	return calls
+}
