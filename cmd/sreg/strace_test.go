@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"fmt"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -201,4 +202,41 @@ func (s *server) watch(t *testing.T, kinds string, do func()) []call {
 	do()
 	detach(t, strace)
 	return calls
+}
+
+// failNext makes the next call of a kind fail in a server that stands still, once, and lets it go on. With a
+// file only calls on that file count. It returns the call that failed.
+func (s *server) failNext(t *testing.T, kind, file, errno string) (failed call) {
+	t.Helper()
+	hit := make(chan struct{})
+	stood := false
+	trace := &tracer{
+		saw: func(c call) {
+			if strings.Contains(c.text, "(INJECTED)") && failed.name == "" {
+				failed = c
+			}
+		},
+		stopped: func() {
+			if !stood {
+				stood = true
+				close(hit)
+			}
+		},
+	}
+	args := []string{"-e", "trace=" + kind, "-e", fmt.Sprintf("inject=%s:error=%s:signal=SIGSTOP:when=1", kind, errno)}
+	if file != "" {
+		args = append(args, "-P", file)
+	}
+	resume := func() { _ = s.process.cmd.Process.Signal(syscall.SIGCONT) } // it may have ended
+	strace := s.attach(t, trace, args...)
+	resume()
+	select {
+	case <-hit:
+	case <-s.process.done:
+	case <-time.After(patience):
+		t.Errorf("the server made no call of %s", kind)
+	}
+	detach(t, strace)
+	resume()
+	return failed
 }

@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -233,6 +234,15 @@ func digestOf(content string) oci.Digest { return oci.DigestOf(oci.SHA256, []byt
 
 func blobIs(ns oci.Name, content string) registrytest.Fact {
 	return registrytest.BlobIs(ns, []byte(content))
+}
+
+// errorIn reads the OCI error of a refusal.
+func errorIn(r *refusal) (oci.ErrorInfo, error) {
+	var body oci.ErrorBody
+	if err := json.Unmarshal(r.body, &body); err != nil || len(body.Errors) != 1 {
+		return oci.ErrorInfo{}, fmt.Errorf("%s: want an OCI error, got %.200q (%v)", r.request, r.body, err)
+	}
+	return body.Errors[0], nil
 }
 
 // checkStore opens the folder of a server beside it, or behind it, verifies S1 to S6 there and what was
