@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -102,4 +103,40 @@ func wantClearError(t *testing.T, err error) {
 	if got.header.Get("X-Request-Id") == "" {
 		t.Errorf("%v has no request id", got)
 	}
+}
+
+// TestASyncThatFailedIsFinal: the kernel may have dropped the bytes that it could not write, and calls the
+// next sync a success. So an upload whose sync failed cannot be completed by asking again.
+func TestASyncThatFailedIsFinal(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	s := serve(t)
+	w := newWire(t, s)
+	location, err := w.begin(fresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(s.dir, "_uploads", location[strings.LastIndex(location, "/")+1:]+".data")
+	put := func(body string) error {
+		_, err := w.send(http.MethodPut, location+"?digest="+digestOf("content").String(), "", []byte(body))
+		return err
+	}
+	failed := 0
+	strace := s.attach(t, &tracer{saw: func(c call) {
+		if strings.Contains(c.text, "(INJECTED)") {
+			failed++
+		}
+	}}, "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO", "-P", data)
+	wantClearError(t, put("content"))
+	detach(t, strace)
+	if failed != 1 {
+		t.Fatalf("%d syncs of the upload failed, want 1", failed)
+	}
+	if err := put(""); !refused(err, http.StatusNotFound) {
+		t.Errorf("asked again: got %v, want 404: the bytes have to be sent again", err)
+	}
+	if err := w.pushBlob(fresh, "content"); err != nil {
+		t.Errorf("pushed again: %v", err)
+	}
+	checkStore(t, s.dir, w.acknowledged...)
 }

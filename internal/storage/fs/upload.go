@@ -362,6 +362,10 @@ func (u *upload) commit(key string) (storage.Info, error) {
 	}
 	// Sync before the rename: under the final name the bytes must be whole, whatever happens.
 	if err := u.s.syncFile(u.data); err != nil {
+		// The kernel may have dropped what it could not write, and calls the next sync a success. So
+		// nobody may go on with these bytes.
+		u.ended = true
+		u.remove()
 		return storage.Info{}, err
 	}
 	if err := os.Rename(u.path+dataSuffix, path); err != nil {
