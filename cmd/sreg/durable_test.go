@@ -111,7 +111,7 @@ func (s *server) watchChange(t *testing.T, do func(w *wire) error) []call {
 	})
 }
 
-// serveConfigured starts sreg with a config beside the address and the folder.
+// serveConfigured starts sreg with a config; its address and its folder are given already.
 func serveConfigured(t *testing.T, yaml string) *server {
 	t.Helper()
 	return serveConfiguredIn(t, filepath.Join(t.TempDir(), "data"), yaml)
@@ -120,8 +120,8 @@ func serveConfigured(t *testing.T, yaml string) *server {
 func serveConfiguredIn(t *testing.T, dir, yaml string) *server {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "sreg.yaml")
-	writeFile(t, config, "server: {listeners: [{name: main, address: \"127.0.0.1:0\"}]}\n"+yaml+"\n")
-	return serveIn(t, dir, "-c", config)
+	writeFile(t, config, yaml+"\n")
+	return serveIn(t, dir, "-c", config, "--address", "127.0.0.1:0")
 }
 
 // besides makes a content whose blob lies in the same folder as another one's.
