@@ -55,7 +55,7 @@ var kinds = []struct {
 	{registry.ErrUploadUnknown, http.StatusNotFound, oci.CodeBlobUploadUnknown, "upload unknown to this repository; begin a new one"},
 	{registry.ErrUploadBusy, http.StatusRequestedRangeNotSatisfiable, oci.CodeBlobUploadInvalid, "another request is writing to this upload; ask for its range with GET and go on from there"},
 	{registry.ErrReadOnly, http.StatusMethodNotAllowed, oci.CodeUnsupported, "this registry is read-only"},
-	{registry.ErrNoSpace, http.StatusInsufficientStorage, oci.CodeUnavailable, "no space is left in the registry's store"},
+	{registry.ErrNoSpace, http.StatusInsufficientStorage, oci.CodeUnavailable, "no space is left in the registry's store; its operator has to make room, then push again"},
 	{registry.ErrBusy, http.StatusServiceUnavailable, oci.CodeUnavailable, "another process holds the store; try again"},
 	{registry.ErrDisturbed, http.StatusServiceUnavailable, oci.CodeUnavailable, "what the push named was removed meanwhile; push again"},
 	{errNoRoute, http.StatusNotFound, oci.CodeUnsupported, "nothing is here; the registry's API is under /v2/"},

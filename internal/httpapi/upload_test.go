@@ -319,6 +319,18 @@ func TestASessionHasItsTime(t *testing.T) {
 	f.finish(young, tenBytes, digestOf(tenBytes)).wants(t, want{status: 201})
 }
 
+func TestASessionWithoutALabelIsEndedWhenItIsOld(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{config: func(c *registry.Config) { c.UploadTTL = time.Hour }})
+	must(t, f.store.CreateUpload(t.Context(), "about-to-be-labelled", nil))
+	for _, want := range []int{0, 1} {
+		if ended, err := f.registry.ExpireUploads(t.Context()); ended != want || err != nil {
+			t.Errorf("%d sessions ended, %v, want %d", ended, err, want)
+		}
+		f.clock.advance(2 * time.Hour)
+	}
+}
+
 func TestAMount(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})

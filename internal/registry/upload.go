@@ -153,7 +153,12 @@ func (r *Registry) ExpireUploads(ctx context.Context) (ended int, err error) {
 		if err != nil {
 			continue // ended meanwhile
 		}
-		if label, err := readLabel(raw); err == nil && !r.expired(label) {
+		label, err := readLabel(raw)
+		if err != nil {
+			// Its writer was killed before it wrote the label, or is about to write it.
+			label.Begun = session.Begun
+		}
+		if !r.expired(label) {
 			continue
 		}
 		if err := r.endUpload(ctx, session.ID); err != nil {

@@ -199,12 +199,17 @@ func readRevision(packed []byte) revision {
 	return revision{mediaType: record.MediaType, content: content, manifest: m, err: err}
 }
 
+// addSessions leaves out a session without a label: its writer was killed before it had told anybody,
+// and nothing can go on with it.
 func (s *stock) addSessions(ctx context.Context, store storage.Store) error {
 	for begun, err := range store.ListUploads(ctx) {
 		if err != nil {
 			return err
 		}
 		one, err := readSession(ctx, store, begun.ID)
+		if errors.Is(err, errNoLabel) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("read session %s: %w", begun.ID, err)
 		}
@@ -213,12 +218,17 @@ func (s *stock) addSessions(ctx context.Context, store storage.Store) error {
 	return nil
 }
 
+var errNoLabel = errors.New("the session has no label")
+
 func readSession(ctx context.Context, store storage.Store, id string) (session, error) {
 	u, err := store.OpenUpload(ctx, id)
 	if err != nil {
 		return session{}, err
 	}
 	defer u.Close()
+	if len(u.Label()) == 0 {
+		return session{}, errNoLabel
+	}
 	var label struct {
 		Namespace oci.Name `json:"namespace"`
 	}

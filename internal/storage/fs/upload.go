@@ -292,7 +292,7 @@ func (u *upload) Commit(ctx context.Context, key string) (storage.Info, error) {
 	if err := errors.Join(ctx.Err(), check(key), u.open()); err != nil {
 		return storage.Info{}, err
 	}
-	info, err := u.commit(key)
+	info, err := u.commit(ctx, key)
 	if err != nil {
 		return storage.Info{}, fmt.Errorf("commit upload: %w", failure(err))
 	}
@@ -302,14 +302,16 @@ func (u *upload) Commit(ctx context.Context, key string) (storage.Info, error) {
 	return info, nil
 }
 
-func (u *upload) commit(key string) (storage.Info, error) {
+func (u *upload) commit(ctx context.Context, key string) (storage.Info, error) {
 	path := u.s.path(key)
 	if err := u.s.ensureDir(filepath.Dir(path)); err != nil {
 		return storage.Info{}, err
 	}
 	// Sync before the rename: under the final name the bytes must be whole, whatever happens.
 	if err := u.s.syncFile(u.data); err != nil {
-		return storage.Info{}, err
+		// The kernel may have dropped what it could not write, and calls the next sync a success. So
+		// nobody may go on with these bytes, even if the session itself cannot be ended.
+		return storage.Info{}, errors.Join(err, os.Remove(u.path+dataSuffix), u.Cancel(ctx))
 	}
 	if err := os.Rename(u.path+dataSuffix, path); err != nil {
 		return storage.Info{}, err
