@@ -22,7 +22,7 @@ const patience = 30 * time.Second
 // Edit changes a users file, or makes one. A reader sees the old file or the new one, and so does who
 // looks after a crash. Writers come one after the other: change sees what the writer before has left, with
 // its mistakes, so that they can be mended one at a time. It may be called again after another writer was
-// faster. When it returns an error nothing is written. It returns ErrBusy if the turn does not come.
+// faster. When it returns an error, or changes nothing, nothing is written. It returns ErrBusy if the turn does not come.
 //
 // The file keeps its mode, and its owner and group as far as this process may give them; a new one is for
 // its owner alone. Of a symlink the target is replaced.
@@ -65,7 +65,7 @@ func create(path string, change func(*File) error) error {
 		return fmt.Errorf("users file %s is a symlink to a file that is not there", path)
 	}
 	f := &File{}
-	if err := change(f); err != nil {
+	if err := change(f); err != nil || f.String() == "" {
 		return err
 	}
 	err := write(path, f, atomicfile.Options{IfAbsent: true})

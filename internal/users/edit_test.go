@@ -135,6 +135,11 @@ func TestAnEditThatChangesNothingKeepsTheFile(t *testing.T) {
 	if !os.SameFile(before, stat(t, path)) {
 		t.Error("got another file, want that it is not written")
 	}
+	absent := filepath.Join(t.TempDir(), "users")
+	if err := Edit(t.Context(), absent, func(*File) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	wantNames(t, filepath.Dir(absent))
 }
 
 func TestManyWritersLoseNothing(t *testing.T) {

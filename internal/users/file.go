@@ -114,7 +114,7 @@ func parseLine(text string, number int) line {
 	l.badHash = err != nil && len(l.problems) == 1
 	if fields[2] != "" {
 		l.user.Groups = strings.Split(fields[2], ",")
-		l.noteRest(checkGroups(l.user.Groups))
+		l.noteRest(CheckGroups(l.user.Groups))
 	}
 	if fields[3] != "" {
 		expires, err := ParseExpires(fields[3])
@@ -263,7 +263,7 @@ func (f *File) Set(u User) error {
 		return err
 	}
 	if err := u.check(); err != nil {
-		return err
+		return fmt.Errorf("%s: %w", u.Name, err)
 	}
 	f.lines[at] = parseLine(u.line()+f.lines[at].lineBreak(), at+1)
 	return nil

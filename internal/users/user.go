@@ -34,7 +34,7 @@ func (u User) check() error {
 	if u.Hash.IsZero() {
 		errs = append(errs, refuse(""))
 	}
-	errs = append(errs, checkGroups(u.Groups))
+	errs = append(errs, CheckGroups(u.Groups))
 	return errors.Join(errs...)
 }
 
@@ -64,7 +64,8 @@ func CheckName(name string) error {
 	return nil
 }
 
-func checkGroups(groups []string) error {
+// CheckGroups says whether a user may be in these groups: names, each once, at most 100.
+func CheckGroups(groups []string) error {
 	if len(groups) > maxGroups {
 		return fmt.Errorf("the user is in %d groups, at most %d are possible", len(groups), maxGroups)
 	}
