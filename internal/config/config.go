@@ -12,6 +12,7 @@ import (
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/storage/fs"
 	"github.com/sreg-project/sreg/internal/telemetry"
+	"github.com/sreg-project/sreg/internal/webhook"
 )
 
 // Config is everything that sreg can be told. It is never changed, only
@@ -23,6 +24,7 @@ type Config struct {
 	Registry     registry.Config             `mapstructure:"registry" doc:"What may be pushed."`
 	Repositories []registry.RepositoryConfig `mapstructure:"repositories" doc:"Prefixes of namespaces with settings of their own; the longest that fits counts."`
 	Policy       *Policy                     `mapstructure:"policy" doc:"Who may do what. Without it everything is allowed, and every listener must be on loopback or a unix socket."`
+	Webhooks     []webhook.Config            `mapstructure:"webhooks" doc:"Endpoints that policies may ask by name: see webhooks.md."`
 	Log          telemetry.LogConfig         `mapstructure:"log" doc:"What is logged, and how."`
 }
 
@@ -69,5 +71,6 @@ func sample() Config {
 	c.Server.TLS.Certificates = []server.Certificate{{}}
 	c.Repositories = []registry.RepositoryConfig{{ImmutableTags: &registry.ImmutableTags{}}}
 	c.Policy = &Policy{}
+	c.Webhooks = []webhook.Config{webhook.DefaultConfig()}
 	return c
 }

@@ -20,6 +20,7 @@ func (l *loader) validate(cfg *Config, sources Sources) {
 	cfg.Storage.validate(below("storage", report))
 	cfg.Registry.Validate(below("registry", report))
 	cfg.validateRepositories(report)
+	cfg.validateWebhooks(report)
 	cfg.requirePolicy(report)
 }
 
@@ -49,6 +50,19 @@ func (c *Config) validateRepositories(report func(key, problem string)) {
 			continue
 		}
 		firstOf[r.Name] = i
+	}
+}
+
+func (c *Config) validateWebhooks(report func(key, problem string)) {
+	firstOf := map[string]int{}
+	for i, w := range c.Webhooks {
+		at := fmt.Sprintf("webhooks[%d]", i)
+		w.Validate(below(at, report))
+		if first, twice := firstOf[w.Name]; twice && w.Name != "" {
+			report(at+".name", fmt.Sprintf("%q is taken by webhooks[%d]", w.Name, first))
+			continue
+		}
+		firstOf[w.Name] = i
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 // does not have, and the values, as key=value. They are refused by name: a
 // policy that is silently ignored would be a door left open.
 var unsupported = []string{
-	"auth", "cache", "gc", "metrics", "proxy", "redis", "retention", "tracing", "ui", "webhooks",
+	"auth", "cache", "gc", "metrics", "proxy", "redis", "retention", "tracing", "ui",
 	"server.trusted_proxies",
 	"server.tls.client_ca_file", "server.tls.client_auth", "server.tls.acme",
 	"storage.blobs.s3", "storage.blobs.type=s3",
