@@ -24,7 +24,7 @@ type Config struct {
 	Registry     registry.Config             `mapstructure:"registry" doc:"What may be pushed."`
 	Repositories []registry.RepositoryConfig `mapstructure:"repositories" doc:"Prefixes of namespaces with settings of their own; the longest that fits counts."`
 	Policy       *Policy                     `mapstructure:"policy" doc:"Who may do what. Without it everything is allowed, and every listener must be on loopback or a unix socket."`
-	Webhooks     []webhook.Config            `mapstructure:"webhooks" doc:"Endpoints that policies may ask by name: see webhooks.md."`
+	Webhooks     []webhook.Config            `mapstructure:"webhooks" doc:"Endpoints that policies may ask by name:."`
 	Log          telemetry.LogConfig         `mapstructure:"log" doc:"What is logged, and how."`
 }
 

@@ -22,7 +22,6 @@ var unsupported = []string{
 	"repositories[].policy", "repositories[].retention", "repositories[].upstreams",
 	"repositories[].proxies", "repositories[].redirect", "repositories[].tag_ttl",
 	"repositories[].platforms", "repositories[].prefetch",
-	"log.audit",
 }
 
 const notSupported = "not supported by this version of sreg"

@@ -35,6 +35,8 @@ type Shared struct {
 	Logger  *slog.Logger
 	Metrics *prometheus.Registry
 	Version string
+	// Audit gets one record for each decision of the authorization. nil keeps none.
+	Audit *slog.Logger
 	// Draining says that the server is shutting down.
 	Draining func() bool
 }

@@ -38,6 +38,9 @@ var errTimeout = errors.New("no answer in time")
 
 // Client asks one endpoint. New makes one.
 type Client struct {
+	// Name is what the config calls the webhook.
+	Name string
+
 	config  Config
 	forward []string // canonical names
 	http    *http.Client
@@ -59,6 +62,7 @@ func New(cfg Config, metrics *Metrics) (*Client, error) {
 		return nil, fmt.Errorf("webhook %s: %w", cfg.Name, err)
 	}
 	c := &Client{
+		Name:    cfg.Name,
 		config:  cfg,
 		answers: lru.New[key, remembered](maxAnswers),
 		metrics: metrics.of(cfg.Name),
