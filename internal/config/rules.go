@@ -21,6 +21,7 @@ func (l *loader) validate(cfg *Config, sources Sources) {
 	cfg.Registry.Validate(below("registry", report))
 	cfg.validateRepositories(report)
 	cfg.requirePolicy(report)
+	l.validatePolicies(cfg, report, sources)
 }
 
 // below puts what a section reports under the section's key.
