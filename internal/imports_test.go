@@ -44,6 +44,7 @@ var allowed = map[string]string{
 	"registry/registrytest": "oci storage registry",
 
 	// Engines know no store.
+	"policy":  "oci access",
 	"webhook": "secret lru",
 
 	// Delivery knows people and wires, not where things lie.
@@ -51,7 +52,7 @@ var allowed = map[string]string{
 	"server":  "secret",
 
 	// Composition knows all and decides nothing.
-	"config":   "bytesize secret lock registry server storage storage/fs telemetry webhook",
+	"config":   "bytesize secret lock policy registry server storage storage/fs telemetry webhook",
 	"snapshot": "*",
 	"commands": "*",
 

@@ -22,6 +22,7 @@ func (l *loader) validate(cfg *Config, sources Sources) {
 	cfg.validateRepositories(report)
 	cfg.validateWebhooks(report)
 	cfg.requirePolicy(report)
+	l.validatePolicies(cfg, report, sources)
 }
 
 // below puts what a section reports under the section's key.

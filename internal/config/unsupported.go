@@ -18,8 +18,8 @@ var unsupported = []string{
 	"storage.metadata_cache_ttl",
 	"locks.lease", "locks.type=redis",
 	"registry.track_pulls", "registry.track_pulls_every",
-	"policy.default=deny", "policy.on_error", "policy.hide_denied", "policy.webhook", "policy.rules",
-	"repositories[].policy", "repositories[].retention", "repositories[].upstreams",
+	"policy.webhook", "repositories[].policy.webhook",
+	"repositories[].retention", "repositories[].upstreams",
 	"repositories[].proxies", "repositories[].redirect", "repositories[].tag_ttl",
 	"repositories[].platforms", "repositories[].prefetch",
 }

@@ -62,13 +62,16 @@ func Build(ctx context.Context, cfg *config.Config, shared Shared) (*Snapshot, e
 }
 
 func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared) error {
+	if err := refusePolicy(cfg); err != nil {
+		return err
+	}
 	blobs, metadata, err := s.openStores(cfg, shared)
 	if err != nil {
 		return err
 	}
 	s.Registry, err = registry.New(ctx, registry.Options{
 		Blobs: blobs, Metadata: metadata, Locks: memory.New(),
-		Config: cfg.Registry, Repositories: cfg.Repositories,
+		Config: cfg.Registry, Repositories: repositories(cfg),
 	})
 	if err != nil {
 		return err
@@ -98,6 +101,39 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared)
 		s.Handlers[listener.Name] = api.Handler(serves(cfg.Server.Listeners, listener))
 	}
 	return nil
+}
+
+// refusePolicy keeps a server from starting on a policy that nothing enforces. It goes when policies are
+// asked.
+func refusePolicy(cfg *config.Config) error {
+	var refused config.Error
+	refuse := func(key string) {
+		refused.Problems = append(refused.Problems, config.Problem{Key: key, Message: "not supported by this version of sreg: only policy test and policy explain read it"})
+	}
+	if cfg.Policy != nil && cfg.Policy.Default != "allow" {
+		refuse("policy.default")
+	}
+	if cfg.Policy != nil && len(cfg.Policy.Rules) > 0 {
+		refuse("policy.rules")
+	}
+	for i, r := range cfg.Repositories {
+		if r.Policy != nil {
+			refuse(fmt.Sprintf("repositories[%d].policy", i))
+		}
+	}
+	if len(refused.Problems) > 0 {
+		return &refused
+	}
+	return nil
+}
+
+// repositories is what the core knows of the configured prefixes.
+func repositories(cfg *config.Config) []registry.RepositoryConfig {
+	list := make([]registry.RepositoryConfig, len(cfg.Repositories))
+	for i, r := range cfg.Repositories {
+		list[i] = r.RepositoryConfig
+	}
+	return list
 }
 
 // openStores opens the blob store and the metadata store, which are one unless the config names two.
