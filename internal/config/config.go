@@ -25,7 +25,7 @@ type Config struct {
 	Registry     registry.Config      `mapstructure:"registry" doc:"What may be pushed."`
 	Repositories []Repository         `mapstructure:"repositories" doc:"Prefixes of namespaces with settings of their own; the longest that fits counts."`
 	Policy       *policy.GlobalConfig `mapstructure:"policy" filled:"true" doc:"Who may do what. Without it everything is allowed, and every listener must be on loopback or a unix socket."`
-	Webhooks     []webhook.Config     `mapstructure:"webhooks" doc:"Endpoints that policies may ask by name."`
+	Webhooks     []webhook.Config     `mapstructure:"webhooks" doc:"Endpoints that policies may ask by name; docs/webhooks.md says how."`
 	Log          telemetry.LogConfig  `mapstructure:"log" doc:"What is logged, and how."`
 }
 

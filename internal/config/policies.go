@@ -68,6 +68,9 @@ func (c *Config) Warnings(sources Sources) []Problem {
 		if p.FailsOpen() {
 			warnings = append(warnings, Problem{Origin: sources.Of(key + ".default"), Key: key + ".on_error", Message: "with default: allow a rule that fails lets the request through: set on_error: deny"})
 		}
+		if p.Webhook != "" && p.DeniesAll() {
+			warnings = append(warnings, Problem{Origin: sources.Of(key + ".webhook"), Key: key + ".webhook", Message: "without a rule nothing is allowed, so the webhook is never asked: set default: allow if it alone is to decide"})
+		}
 	}
 	if c.Policy != nil {
 		warn("policy", c.Policy.Config)

@@ -3,8 +3,10 @@ package config
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/sreg-project/sreg/internal/server"
+	"github.com/sreg-project/sreg/internal/webhook"
 )
 
 // validate asks each section what its values may not be together, and then
@@ -65,6 +67,33 @@ func (c *Config) validateWebhooks(report func(key, problem string)) {
 		}
 		firstOf[w.Name] = i
 	}
+	if c.Policy != nil {
+		c.findWebhook("policy.webhook", c.Policy.Webhook, report)
+	}
+	for i, r := range c.Repositories {
+		if r.Policy != nil {
+			c.findWebhook(fmt.Sprintf("repositories[%d].policy.webhook", i), r.Policy.Webhook, report)
+		}
+	}
+}
+
+// findWebhook reports a webhook that a policy names and that is not there.
+func (c *Config) findWebhook(key, name string, report func(key, problem string)) {
+	if name == "" {
+		return
+	}
+	known := []string{webhook.None}
+	for _, w := range c.Webhooks {
+		known = append(known, w.Name)
+	}
+	if slices.Contains(known, name) {
+		return
+	}
+	hint := "add it to webhooks"
+	if near, ok := nearest(name, known); ok {
+		hint = fmt.Sprintf("did you mean %s?", near)
+	}
+	report(key, fmt.Sprintf("there is no webhook %q: %s", name, hint))
 }
 
 // requirePolicy refuses to let other computers push and pull unless somebody

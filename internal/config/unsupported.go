@@ -18,7 +18,6 @@ var unsupported = []string{
 	"storage.metadata_cache_ttl",
 	"locks.lease", "locks.type=redis",
 	"registry.track_pulls", "registry.track_pulls_every",
-	"policy.webhook", "repositories[].policy.webhook",
 	"repositories[].retention", "repositories[].upstreams",
 	"repositories[].proxies", "repositories[].redirect", "repositories[].tag_ttl",
 	"repositories[].platforms", "repositories[].prefetch",

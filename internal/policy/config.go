@@ -8,6 +8,7 @@ type Config struct {
 	Default string       `mapstructure:"default" enum:"deny,allow" doc:"What holds where no rule is true. deny: a rule that is true allows. allow: a rule that is true denies."`
 	OnError string       `mapstructure:"on_error" enum:"skip,deny" doc:"What a rule does that fails while it is evaluated: skip goes on as if it were false, deny denies."`
 	Rules   []RuleConfig `mapstructure:"rules" doc:"Asked in their order until one decides: an expression, or a name and an expression."`
+	Webhook string       `mapstructure:"webhook" doc:"The webhook that is asked when the rules have allowed. A repository's stands in for the global one: none = nobody is asked, empty = the global one."`
 }
 
 // GlobalConfig is the policy section that holds for every request.
@@ -53,6 +54,11 @@ func (c Config) Validate(report func(path, problem string)) {
 // skipped when it fails.
 func (c Config) FailsOpen() bool {
 	return c.Default == "allow" && c.OnError == "skip" && len(c.Rules) > 0
+}
+
+// DeniesAll reports whether nothing can be allowed, so that a webhook is never asked.
+func (c Config) DeniesAll() bool {
+	return c.Default == "deny" && len(c.Rules) == 0
 }
 
 // nameOf is what a rule of a policy is called.
