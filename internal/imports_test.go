@@ -47,6 +47,9 @@ var allowed = map[string]string{
 	"policy":  "oci access",
 	"webhook": "secret lru",
 
+	// Who may what.
+	"authz": "access oci policy webhook",
+
 	// Delivery knows people and wires, not where things lie.
 	"httpapi": "oci access registry",
 	"server":  "secret",
