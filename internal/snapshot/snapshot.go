@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sreg-project/sreg/internal/authz"
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/httpapi"
 	"github.com/sreg-project/sreg/internal/lock/memory"
@@ -46,10 +47,13 @@ type Snapshot struct {
 	// Handlers answer the requests of each listener, by its name.
 	Handlers map[string]http.Handler
 	Registry *registry.Registry
+	// Authorizer decides what those who ask may do.
+	Authorizer *authz.Authorizer
 
-	log    *slog.Logger
-	config *config.Config
-	stores []*fs.Store
+	log     *slog.Logger
+	config  *config.Config
+	stores  []*fs.Store
+	closers []func() error // beside the stores
 }
 
 // Build makes a snapshot. It opens what exists and creates nothing: Create does.
@@ -74,6 +78,9 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared)
 		Config: cfg.Registry, Repositories: repositories(cfg),
 	})
 	if err != nil {
+		return err
+	}
+	if err := s.buildAuthorizer(cfg, shared); err != nil {
 		return err
 	}
 	var external *url.URL
@@ -115,6 +122,12 @@ func refusePolicy(cfg *config.Config) error {
 	}
 	if cfg.Policy != nil && len(cfg.Policy.Rules) > 0 {
 		refuse("policy.rules")
+	}
+	if cfg.Policy != nil && cfg.Policy.Webhook != "" {
+		refuse("policy.webhook")
+	}
+	if cfg.Log.Audit.File != "" {
+		refuse("log.audit.file")
 	}
 	for i, r := range cfg.Repositories {
 		if r.Policy != nil {
@@ -221,6 +234,9 @@ func (s *Snapshot) Close() error {
 	var errs []error
 	for _, store := range s.stores {
 		errs = append(errs, store.Close())
+	}
+	for _, closer := range s.closers {
+		errs = append(errs, closer())
 	}
 	return errors.Join(errs...)
 }
