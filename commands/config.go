@@ -48,6 +48,9 @@ func runConfigValidate(ctx context.Context, io IO, from source) error {
 	if err := tryStart(ctx, io, cfg, sources); err != nil {
 		return err
 	}
+	for _, warning := range cfg.Warnings(sources) {
+		fmt.Fprintln(io.Err, "warning:", warning)
+	}
 	read := "defaults"
 	if len(sources.Files) > 0 {
 		read = strings.Join(sources.Files, ", ")
@@ -67,7 +70,14 @@ func tryStart(ctx context.Context, io IO, cfg *config.Config, sources config.Sou
 	metrics := telemetry.NewMetrics(build)
 	var mistakes config.Error
 	note := func(key string, err error) {
-		if err != nil {
+		var known *config.Error
+		switch {
+		case errors.As(err, &known):
+			for _, p := range known.Problems {
+				p.Origin = sources.Of(p.Key)
+				mistakes.Problems = append(mistakes.Problems, p)
+			}
+		case err != nil:
 			mistakes.Problems = append(mistakes.Problems, mistake(sources, key, err).Problems...)
 		}
 	}

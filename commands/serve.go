@@ -63,9 +63,16 @@ func runServe(ctx context.Context, io IO, from source) error {
 	build := currentBuild()
 	metrics := telemetry.NewMetrics(build)
 
+	// The one trace that a refused start may leave: what is built below writes into it.
+	audit, err := openAudit(cfg, logger)
+	if err != nil {
+		return err
+	}
+	defer closing(logger, "close the audit log", audit.Close)
+
 	var draining atomic.Bool
 	current, err := snapshot.Build(ctx, cfg, snapshot.Shared{
-		Logger: logger, Metrics: metrics, Version: build.Version, Draining: draining.Load,
+		Logger: logger, Metrics: metrics, Version: build.Version, Draining: draining.Load, Audit: audit.Logger,
 	})
 	if err != nil {
 		return withDataHint(err)
@@ -95,6 +102,14 @@ func runServe(ctx context.Context, io IO, from source) error {
 	srv.Swap(func(l server.Listener) http.Handler { return current.Handlers[l.Name] })
 	printStart(io.Err, start{build: build, config: cfg, sources: sources, folders: io.ConfigFolders, roots: current.Roots(), bound: srv.Bound()})
 	return serveAndMaintain(ctx, srv, current)
+}
+
+// openAudit opens the audit log, if the config wants one: else it is one without a logger.
+func openAudit(cfg *config.Config, logger *slog.Logger) (*telemetry.AuditLog, error) {
+	if cfg.Log.Audit.File == "" {
+		return &telemetry.AuditLog{}, nil
+	}
+	return telemetry.OpenAudit(cfg.Log.Audit, logger)
 }
 
 // takeFolders makes the stores and keeps other servers away from them. A store that is only read

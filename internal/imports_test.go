@@ -43,15 +43,20 @@ var allowed = map[string]string{
 	"registry":              "oci storage lock lru bytesize",
 	"registry/registrytest": "oci storage registry",
 
-	// Who may: the file of users knows neither requests nor rights.
+	// Engines know no store.
+	"policy":  "oci access",
+	"webhook": "secret lru",
+
+	// Who may what. The file of users knows neither requests nor rights.
 	"users": "atomicfile",
+	"authz": "access oci policy webhook",
 
 	// Delivery knows people and wires, not where things lie.
 	"httpapi": "oci access registry",
 	"server":  "secret",
 
 	// Composition knows all and decides nothing.
-	"config":   "bytesize secret lock registry server storage storage/fs telemetry",
+	"config":   "bytesize secret lock policy registry server storage storage/fs telemetry webhook",
 	"snapshot": "*",
 	"commands": "*",
 

@@ -169,8 +169,8 @@ func flatten(s *shape, path string, v reflect.Value, into map[string]string) {
 	}
 	switch s.kind {
 	case section:
-		for i, f := range s.fields {
-			flatten(f, join(path, f.key), v.Field(i), into)
+		for _, f := range s.fields {
+			flatten(f, join(path, f.key), v.FieldByIndex(f.index), into)
 		}
 	case list:
 		for i := range v.Len() {

@@ -19,6 +19,8 @@ type checker struct {
 	origin func(position) Origin
 	found  *problems
 	given  map[string]Origin // where each key was given
+
+	withoutSecrets bool
 }
 
 // value is the Go value of a node at a path: a map for a section or table, a
@@ -47,8 +49,15 @@ func (c *checker) mismatch(s *shape, n *node, path string) {
 }
 
 func (c *checker) section(s *shape, n *node, path string) (any, bool) {
+	if _, ok := n.value.(string); ok && n.kind == scalarNode && s.short != "" {
+		n = &node{kind: mappingNode, at: n.at, pairs: []pair{{key: s.short, at: n.at, value: n}}}
+	}
 	if n.kind != mappingNode {
 		c.mismatch(s, n, path)
+		return nil, false
+	}
+	if s.filled && len(n.pairs) == 0 {
+		c.report(n.at, path, "want at least one key, got an empty mapping")
 		return nil, false
 	}
 	values := map[string]any{}
@@ -143,6 +152,9 @@ func (c *checker) scalar(s *shape, n *node, path string) (any, bool) {
 	if n.kind != scalarNode {
 		c.mismatch(s, n, path)
 		return nil, false
+	}
+	if s.kind == secretText && c.withoutSecrets {
+		return secret.Value{}, true
 	}
 	v, problem := s.convert(n)
 	if problem != "" {

@@ -8,22 +8,25 @@ package config
 import (
 	"github.com/sreg-project/sreg/internal/bytesize"
 	"github.com/sreg-project/sreg/internal/lock"
+	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/storage/fs"
 	"github.com/sreg-project/sreg/internal/telemetry"
+	"github.com/sreg-project/sreg/internal/webhook"
 )
 
 // Config is everything that sreg can be told. It is never changed, only
 // replaced.
 type Config struct {
-	Server       server.Config               `mapstructure:"server" doc:"What is listened on, and how."`
-	Storage      Storage                     `mapstructure:"storage" doc:"Where everything is kept."`
-	Locks        lock.Config                 `mapstructure:"locks" doc:"How instances keep out of each other's way."`
-	Registry     registry.Config             `mapstructure:"registry" doc:"What may be pushed."`
-	Repositories []registry.RepositoryConfig `mapstructure:"repositories" doc:"Prefixes of namespaces with settings of their own; the longest that fits counts."`
-	Policy       *Policy                     `mapstructure:"policy" doc:"Who may do what. Without it everything is allowed, and every listener must be on loopback or a unix socket."`
-	Log          telemetry.LogConfig         `mapstructure:"log" doc:"What is logged, and how."`
+	Server       server.Config        `mapstructure:"server" doc:"What is listened on, and how."`
+	Storage      Storage              `mapstructure:"storage" doc:"Where everything is kept."`
+	Locks        lock.Config          `mapstructure:"locks" doc:"How instances keep out of each other's way."`
+	Registry     registry.Config      `mapstructure:"registry" doc:"What may be pushed."`
+	Repositories []Repository         `mapstructure:"repositories" doc:"Prefixes of namespaces with settings of their own; the longest that fits counts."`
+	Policy       *policy.GlobalConfig `mapstructure:"policy" filled:"true" doc:"Who may do what. Without it everything is allowed, and every listener must be on loopback or a unix socket."`
+	Webhooks     []webhook.Config     `mapstructure:"webhooks" doc:"Endpoints that policies may ask by name; docs/webhooks.md says how."`
+	Log          telemetry.LogConfig  `mapstructure:"log" doc:"What is logged, and how."`
 }
 
 // Storage is where everything is kept: one store, or one for blobs and one for
@@ -40,9 +43,11 @@ type Store struct {
 	FS   fs.Config `mapstructure:"fs" doc:"The settings of type fs."`
 }
 
-// Policy says who may do what.
-type Policy struct {
-	Default string `mapstructure:"default" required:"true" enum:"allow" doc:"allow: anybody who reaches a listener may pull, push and delete."`
+// Repository is one configured prefix, with what each part has to say about it.
+type Repository struct {
+	registry.RepositoryConfig `mapstructure:",squash"`
+
+	Policy *policy.Config `mapstructure:"policy" filled:"true" doc:"Who may do what in this repository; a request must pass the global policy, too."`
 }
 
 // Default is the configuration of a sreg that was told nothing: everything is
@@ -67,7 +72,9 @@ func sample() Config {
 	c.Storage.Metadata = &Store{Type: "fs", FS: fs.Config{Sync: true}}
 	c.Server.Listeners = []server.Listener{{}}
 	c.Server.TLS.Certificates = []server.Certificate{{}}
-	c.Repositories = []registry.RepositoryConfig{{ImmutableTags: &registry.ImmutableTags{}}}
-	c.Policy = &Policy{}
+	standard := policy.DefaultConfig()
+	c.Policy = &policy.GlobalConfig{Config: standard}
+	c.Repositories = []Repository{{RepositoryConfig: registry.RepositoryConfig{ImmutableTags: &registry.ImmutableTags{}}, Policy: &standard}}
+	c.Webhooks = []webhook.Config{webhook.DefaultConfig()}
 	return c
 }

@@ -85,6 +85,8 @@ func (s *shape) textName() string {
 
 func (s *shape) plural() string {
 	switch {
+	case s.short != "":
+		return "texts or sections"
 	case s.kind == section:
 		return "sections"
 	case len(s.enum) > 0:

@@ -19,6 +19,9 @@ type Options struct {
 	Files     []string   // read in this order, each over the one before
 	Environ   []string   // os.Environ()
 	Overrides []Override // flags
+
+	// WithoutSecrets leaves out the secrets: the files that they stand in are not read, and may be missing.
+	WithoutSecrets bool
 }
 
 // Sources says where a configuration came from.
@@ -58,6 +61,7 @@ func Load(o Options) (*Config, Sources, error) {
 		return nil, Sources{}, err
 	}
 	l := newLoader()
+	l.withoutSecrets = o.WithoutSecrets
 	for _, file := range files {
 		l.addFile(file)
 	}
@@ -118,11 +122,14 @@ type loader struct {
 	found  problems
 	given  map[string]Origin
 	layers int
-	broken bool // a file could not be read at all: what is missing may be in it
+	broken bool              // a file could not be read at all: what is missing may be in it
+	texts  map[string][]byte // of the files, by their paths: an expression's mistakes are shown within it
+
+	withoutSecrets bool
 }
 
 func newLoader() *loader {
-	return &loader{root: rootShape(), viper: viper.New(), given: map[string]Origin{}}
+	return &loader{root: rootShape(), viper: viper.New(), given: map[string]Origin{}, texts: map[string][]byte{}}
 }
 
 // nextLayer numbers the sources in the order in which they are read.
@@ -132,7 +139,7 @@ func (l *loader) nextLayer(source string) Origin {
 }
 
 func (l *loader) checker(origin func(position) Origin) *checker {
-	return &checker{root: l.root, origin: origin, found: &l.found, given: map[string]Origin{}}
+	return &checker{root: l.root, origin: origin, found: &l.found, given: map[string]Origin{}, withoutSecrets: l.withoutSecrets}
 }
 
 func (l *loader) addFile(path string) {
@@ -153,6 +160,7 @@ func (l *loader) addDocument(path string, content []byte) {
 		o.Line, o.Column = at.line, at.column
 		return o
 	}
+	l.texts[path] = content
 	root, err := parseDocument(path, content)
 	if err != nil {
 		l.broken = true

@@ -3,8 +3,10 @@ package config
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/sreg-project/sreg/internal/server"
+	"github.com/sreg-project/sreg/internal/webhook"
 )
 
 // validate asks each section what its values may not be together, and then
@@ -20,7 +22,9 @@ func (l *loader) validate(cfg *Config, sources Sources) {
 	cfg.Storage.validate(below("storage", report))
 	cfg.Registry.Validate(below("registry", report))
 	cfg.validateRepositories(report)
+	cfg.validateWebhooks(report)
 	cfg.requirePolicy(report)
+	l.validatePolicies(cfg, report, sources)
 }
 
 // below puts what a section reports under the section's key.
@@ -50,6 +54,46 @@ func (c *Config) validateRepositories(report func(key, problem string)) {
 		}
 		firstOf[r.Name] = i
 	}
+}
+
+func (c *Config) validateWebhooks(report func(key, problem string)) {
+	firstOf := map[string]int{}
+	for i, w := range c.Webhooks {
+		at := fmt.Sprintf("webhooks[%d]", i)
+		w.Validate(below(at, report))
+		if first, twice := firstOf[w.Name]; twice && w.Name != "" {
+			report(at+".name", fmt.Sprintf("%q is taken by webhooks[%d]", w.Name, first))
+			continue
+		}
+		firstOf[w.Name] = i
+	}
+	if c.Policy != nil {
+		c.findWebhook("policy.webhook", c.Policy.Webhook, report)
+	}
+	for i, r := range c.Repositories {
+		if r.Policy != nil {
+			c.findWebhook(fmt.Sprintf("repositories[%d].policy.webhook", i), r.Policy.Webhook, report)
+		}
+	}
+}
+
+// findWebhook reports a webhook that a policy names and that is not there.
+func (c *Config) findWebhook(key, name string, report func(key, problem string)) {
+	if name == "" {
+		return
+	}
+	known := []string{webhook.None}
+	for _, w := range c.Webhooks {
+		known = append(known, w.Name)
+	}
+	if slices.Contains(known, name) {
+		return
+	}
+	hint := "add it to webhooks"
+	if near, ok := nearest(name, known); ok {
+		hint = fmt.Sprintf("did you mean %s?", near)
+	}
+	report(key, fmt.Sprintf("there is no webhook %q: %s", name, hint))
 }
 
 // requirePolicy refuses to let other computers push and pull unless somebody

@@ -19,9 +19,11 @@ type jsonSchema struct {
 	Enum          []string               `json:"enum,omitempty"`
 	Pattern       string                 `json:"pattern,omitempty"`
 	AllOf         []jsonSchema           `json:"allOf,omitempty"`
+	AnyOf         []jsonSchema           `json:"anyOf,omitempty"`
 	Minimum       *float64               `json:"minimum,omitempty"`
 	Maximum       *float64               `json:"maximum,omitempty"`
 	Items         *jsonSchema            `json:"items,omitempty"`
+	MinProperties int                    `json:"minProperties,omitempty"`
 	Required      []string               `json:"required,omitempty"`
 	Properties    map[string]*jsonSchema `json:"properties,omitempty"`
 	PropertyNames *jsonSchema            `json:"propertyNames,omitempty"`
@@ -81,6 +83,14 @@ func (s *shape) describeSection(described *jsonSchema) {
 			described.Required = append(described.Required, f.key)
 		}
 	}
+	if s.filled {
+		described.MinProperties = 1
+	}
+	if s.short != "" {
+		whole := *described
+		whole.Description = ""
+		*described = jsonSchema{Description: s.doc, AnyOf: []jsonSchema{{Type: "string"}, whole}}
+	}
 }
 
 // describeUnits describes a text with a unit, for which 0 may stand bare.
@@ -114,8 +124,8 @@ func written(s *shape, v reflect.Value) any {
 	switch s.kind {
 	case section:
 		values := map[string]any{}
-		for i, f := range s.fields {
-			if field := v.Field(i); !field.IsZero() {
+		for _, f := range s.fields {
+			if field := v.FieldByIndex(f.index); !field.IsZero() {
 				values[f.key] = written(f, reflect.Indirect(field))
 			}
 		}

@@ -50,8 +50,11 @@ type shape struct {
 	want     string // what the pattern means, for people
 	min, max *float64
 	required bool
-	optional bool // a section that changes something by being there
-	fallback any  // the default, of the field's Go type; nil if there is none
+	optional bool   // a section that changes something by being there
+	filled   bool   // a section that may not be empty: {} would read as the opposite of what it does
+	index    []int  // of the field in the struct of its section
+	short    string // of a section: the key that a bare text stands for
+	fallback any    // the default, of the field's Go type; nil if there is none
 }
 
 // rootShape is the shape of a whole configuration.
@@ -70,9 +73,26 @@ func sectionShape(defaults, example reflect.Value) *shape {
 		if defaults.IsValid() {
 			fallback = defaults.Field(i)
 		}
-		s.fields = append(s.fields, fieldShape(field, fallback, example.Field(i)))
+		if field.Anonymous {
+			s.embed(i, sectionShape(fallback, example.Field(i)))
+			continue
+		}
+		f := fieldShape(field, fallback, example.Field(i))
+		f.index = []int{i}
+		s.fields = append(s.fields, f)
+		if field.Tag.Get("short") != "" {
+			s.short = f.key
+		}
 	}
 	return s
+}
+
+// embed takes the keys of an embedded struct for its own.
+func (s *shape) embed(i int, embedded *shape) {
+	for _, f := range embedded.fields {
+		f.index = append([]int{i}, f.index...)
+		s.fields = append(s.fields, f)
+	}
 }
 
 func fieldShape(field reflect.StructField, defaults, example reflect.Value) *shape {
@@ -86,6 +106,7 @@ func fieldShape(field reflect.StructField, defaults, example reflect.Value) *sha
 	s.doc = field.Tag.Get("doc")
 	s.required = field.Tag.Get("required") != ""
 	s.optional = optional
+	s.filled = field.Tag.Get("filled") != ""
 	if names := field.Tag.Get("keys"); names != "" {
 		s.names = regexp.MustCompile(names)
 	}
@@ -195,6 +216,9 @@ func (s *shape) expects() string {
 	}
 	switch s.kind {
 	case section, table:
+		if s.short != "" {
+			return "a text or a mapping"
+		}
 		return "a mapping"
 	case list:
 		return "a list"

@@ -10,7 +10,7 @@ import (
 // does not have, and the values, as key=value. They are refused by name: a
 // policy that is silently ignored would be a door left open.
 var unsupported = []string{
-	"auth", "cache", "gc", "metrics", "proxy", "redis", "retention", "tracing", "ui", "webhooks",
+	"auth", "cache", "gc", "metrics", "proxy", "redis", "retention", "tracing", "ui",
 	"server.trusted_proxies",
 	"server.tls.client_ca_file", "server.tls.client_auth", "server.tls.acme",
 	"storage.blobs.s3", "storage.blobs.type=s3",
@@ -18,11 +18,9 @@ var unsupported = []string{
 	"storage.metadata_cache_ttl",
 	"locks.lease", "locks.type=redis",
 	"registry.track_pulls", "registry.track_pulls_every",
-	"policy.default=deny", "policy.on_error", "policy.hide_denied", "policy.webhook", "policy.rules",
-	"repositories[].policy", "repositories[].retention", "repositories[].upstreams",
+	"repositories[].retention", "repositories[].upstreams",
 	"repositories[].proxies", "repositories[].redirect", "repositories[].tag_ttl",
 	"repositories[].platforms", "repositories[].prefetch",
-	"log.audit",
 }
 
 const notSupported = "not supported by this version of sreg"

@@ -18,6 +18,7 @@ import (
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/snapshot"
 	"github.com/sreg-project/sreg/internal/telemetry"
+	"github.com/sreg-project/sreg/internal/webhook"
 )
 
 // metricDoc is what docs/metrics.md says of a metric and what a server shows of it.
@@ -104,6 +105,9 @@ func metricsOfAServer(t *testing.T) *prometheus.Registry {
 		t.Fatal(err)
 	}
 	cfg.Storage.Blobs.FS.Root = t.TempDir()
+	guard := webhook.DefaultConfig()
+	guard.Name, guard.URL = "guard", "http://127.0.0.1/"
+	cfg.Webhooks = append(cfg.Webhooks, guard)
 	metrics := telemetry.NewMetrics(telemetry.Build{Version: "test"})
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	built, err := snapshot.Build(t.Context(), cfg, snapshot.Shared{Logger: logger, Metrics: metrics})

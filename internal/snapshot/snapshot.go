@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sreg-project/sreg/internal/authz"
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/httpapi"
 	"github.com/sreg-project/sreg/internal/lock/memory"
@@ -35,6 +36,8 @@ type Shared struct {
 	Logger  *slog.Logger
 	Metrics *prometheus.Registry
 	Version string
+	// Audit gets one record for each decision of the authorization. nil keeps none.
+	Audit *slog.Logger
 	// Draining says that the server is shutting down.
 	Draining func() bool
 }
@@ -44,10 +47,13 @@ type Snapshot struct {
 	// Handlers answer the requests of each listener, by its name.
 	Handlers map[string]http.Handler
 	Registry *registry.Registry
+	// Authorizer decides what those who ask may do.
+	Authorizer *authz.Authorizer
 
-	log    *slog.Logger
-	config *config.Config
-	stores []*fs.Store
+	log     *slog.Logger
+	config  *config.Config
+	stores  []*fs.Store
+	closers []func() error // beside the stores
 }
 
 // Build makes a snapshot. It opens what exists and creates nothing: Create does.
@@ -60,15 +66,21 @@ func Build(ctx context.Context, cfg *config.Config, shared Shared) (*Snapshot, e
 }
 
 func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared) error {
+	if err := refusePolicy(cfg); err != nil {
+		return err
+	}
 	blobs, metadata, err := s.openStores(cfg, shared)
 	if err != nil {
 		return err
 	}
 	s.Registry, err = registry.New(ctx, registry.Options{
 		Blobs: blobs, Metadata: metadata, Locks: memory.New(),
-		Config: cfg.Registry, Repositories: cfg.Repositories,
+		Config: cfg.Registry, Repositories: repositories(cfg),
 	})
 	if err != nil {
+		return err
+	}
+	if err := s.buildAuthorizer(cfg, shared); err != nil {
 		return err
 	}
 	var external *url.URL
@@ -96,6 +108,45 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared)
 		s.Handlers[listener.Name] = api.Handler(serves(cfg.Server.Listeners, listener))
 	}
 	return nil
+}
+
+// refusePolicy keeps a server from starting on a policy that nothing enforces. It goes when policies are
+// asked.
+func refusePolicy(cfg *config.Config) error {
+	var refused config.Error
+	refuse := func(key string) {
+		refused.Problems = append(refused.Problems, config.Problem{Key: key, Message: "not supported by this version of sreg: only policy test and policy explain read it"})
+	}
+	if cfg.Policy != nil && cfg.Policy.Default != "allow" {
+		refuse("policy.default")
+	}
+	if cfg.Policy != nil && len(cfg.Policy.Rules) > 0 {
+		refuse("policy.rules")
+	}
+	if cfg.Policy != nil && cfg.Policy.Webhook != "" {
+		refuse("policy.webhook")
+	}
+	if cfg.Log.Audit.File != "" {
+		refuse("log.audit.file")
+	}
+	for i, r := range cfg.Repositories {
+		if r.Policy != nil {
+			refuse(fmt.Sprintf("repositories[%d].policy", i))
+		}
+	}
+	if len(refused.Problems) > 0 {
+		return &refused
+	}
+	return nil
+}
+
+// repositories is what the core knows of the configured prefixes.
+func repositories(cfg *config.Config) []registry.RepositoryConfig {
+	list := make([]registry.RepositoryConfig, len(cfg.Repositories))
+	for i, r := range cfg.Repositories {
+		list[i] = r.RepositoryConfig
+	}
+	return list
 }
 
 // openStores opens the blob store and the metadata store, which are one unless the config names two.
@@ -183,6 +234,9 @@ func (s *Snapshot) Close() error {
 	var errs []error
 	for _, store := range s.stores {
 		errs = append(errs, store.Close())
+	}
+	for _, closer := range s.closers {
+		errs = append(errs, closer())
 	}
 	return errors.Join(errs...)
 }

@@ -7,6 +7,12 @@ type LogConfig struct {
 	Format  string            `mapstructure:"format" enum:"auto,text,json" doc:"auto is text on a terminal and json elsewhere."`
 	Modules map[string]string `mapstructure:"modules" enum:"debug,info,warn,error" keys:"^[a-z][a-z0-9_]*$" doc:"The level of single modules: {storage: debug}. Names are in lower case."`
 	Access  Access            `mapstructure:"access" doc:"The log of requests."`
+	Audit   Audit             `mapstructure:"audit" doc:"The log of decisions about requests."`
+}
+
+// Audit is the log of decisions.
+type Audit struct {
+	File string `mapstructure:"file" doc:"The file that each decision of the authorization is appended to, as one line of JSON; empty = none."`
 }
 
 // Access is the log of requests.

@@ -1,0 +1,43 @@
+package access
+
+// Stage is the part of authorization that made a decision.
+type Stage string
+
+// The stages, in the order in which they are asked.
+const (
+	StageNone       Stage = "none" // no stage was asked
+	StageGlobal     Stage = "global"
+	StageRepository Stage = "repository"
+	StageWebhook    Stage = "webhook"
+)
+
+// Denial is how a client is told that it may not.
+type Denial uint8
+
+const (
+	// NotDenied is the answer to who may.
+	NotDenied Denial = iota
+	// Unauthenticated is 401 with a challenge: nobody has signed in yet.
+	Unauthenticated
+	// Forbidden is 403: whoever signed in may not.
+	Forbidden
+	// Hidden looks as if the thing did not exist.
+	Hidden
+)
+
+// Decision is what authorization says to a question, and which part of it said so. The zero value
+// allows nothing.
+type Decision struct {
+	Allowed bool
+	// Denial is how the client is told, if it is not allowed.
+	Denial Denial
+	// Stage made the decision: the one that denied, or the last of those that all allowed.
+	Stage Stage
+	// Rule is the rule or the webhook that decided, empty if the default of a policy did.
+	Rule string
+	// Reason says why, for operators: never for clients.
+	Reason string
+	// Asked is the request that was decided. It is the one of the question, or one that follows from
+	// it: a mount asks for a pull of its source, too.
+	Asked Request
+}

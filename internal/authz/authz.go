@@ -1,0 +1,213 @@
+// Package authz decides whether who asks may do what is asked: by the policies, then by a webhook.
+// It promises that nothing is allowed unless every stage that has a say allows it, that an error never
+// allows, and that each decision says which stage and which rule made it.
+// It must not know how anybody signed in, what is stored, or how a client is answered.
+package authz
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/policy"
+	"github.com/sreg-project/sreg/internal/webhook"
+)
+
+// Options are what an Authorizer is made of.
+type Options struct {
+	// Policies are the global policy and those of the repositories.
+	Policies *policy.Chain
+	// Webhook names the one that is asked after the policies. Empty and none ask nobody.
+	Webhook string
+	// Repositories are all that the config names: the longest that fits decides which webhook is asked.
+	Repositories []Repository
+	// Webhooks are all that may be named.
+	Webhooks map[string]*webhook.Client
+	// Open allows everything if there is no policy at all. Only a registry that this computer alone
+	// can reach may be open.
+	Open bool
+	// HideDenied makes a denial look as if the thing did not exist, to those who have signed in.
+	HideDenied bool
+	Metrics    *Metrics
+	Logger     *slog.Logger
+	// Audit gets one record for each decision. nil keeps none.
+	Audit *slog.Logger
+}
+
+// Repository says which webhook is asked for the namespaces below a prefix.
+type Repository struct {
+	Name oci.Name
+	// Webhook stands in for the global one. Empty leaves that in its place, none asks nobody.
+	Webhook string
+}
+
+// Authorizer decides. New makes one, and any number of goroutines may use it.
+type Authorizer struct {
+	policies *policy.Chain
+	open     bool
+	hide     bool
+	hook     *webhook.Client              // the global one, nil asks nobody
+	hooks    map[oci.Name]*webhook.Client // of each repository, nil asks nobody
+	metrics  *Metrics
+	log      *slog.Logger
+	audit    *slog.Logger
+	troubles pace
+}
+
+// New makes an Authorizer. The one error is a webhook that does not exist.
+func New(opts Options) (*Authorizer, error) {
+	a := &Authorizer{
+		policies: opts.Policies,
+		open:     opts.Open && opts.Policies.Empty(),
+		hide:     opts.HideDenied,
+		hooks:    map[oci.Name]*webhook.Client{},
+		metrics:  opts.Metrics,
+		log:      opts.Logger.With("module", "authz"),
+		audit:    opts.Audit,
+	}
+	var err error
+	if a.hook, err = find(opts.Webhooks, opts.Webhook); err != nil {
+		return nil, fmt.Errorf("policy.webhook: %w", err)
+	}
+	for _, repository := range opts.Repositories {
+		hook := a.hook
+		if repository.Webhook != "" {
+			if hook, err = find(opts.Webhooks, repository.Webhook); err != nil {
+				return nil, fmt.Errorf("repository %s: policy.webhook: %w", repository.Name, err)
+			}
+		}
+		a.hooks[repository.Name] = hook
+	}
+	return a, nil
+}
+
+func find(webhooks map[string]*webhook.Client, name string) (*webhook.Client, error) {
+	if name == "" || name == webhook.None {
+		return nil, nil
+	}
+	hook := webhooks[name]
+	if hook == nil {
+		return nil, fmt.Errorf("there is no webhook %q", name)
+	}
+	return hook, nil
+}
+
+// Authorize decides about a request and all that it amounts to. The decision is the one that denied,
+// or the last of those that all allowed.
+func (a *Authorizer) Authorize(ctx context.Context, q access.Question) access.Decision {
+	if neverAsked(&q) {
+		return access.Decision{Allowed: true, Stage: access.StageNone, Reason: "never asked", Asked: q.Request}
+	}
+	decision := a.decide(ctx, &q)
+	a.record(ctx, &q, decision)
+	if !decision.Allowed {
+		return decision
+	}
+	if next, ok := following(q); ok {
+		decision = a.decide(ctx, &next)
+		a.record(ctx, &next, decision)
+	}
+	return decision
+}
+
+// MayList decides whether an entry of a listing is shown: as list-tags of that namespace would be
+// decided, for the one who asked for the listing. It is called once an entry, so neither the metric of
+// decisions nor the audit log shows it.
+func (a *Authorizer) MayList(ctx context.Context, q access.Question, entry oci.Name) bool {
+	q = listTags(q, entry)
+	return a.decide(ctx, &q).Allowed
+}
+
+// decide asks the stages in their order.
+func (a *Authorizer) decide(ctx context.Context, q *access.Question) access.Decision {
+	decision := access.Decision{Stage: access.StageNone, Reason: "the request has no action"}
+	if q.Request.Action != "" {
+		decision = a.askPolicies(ctx, q)
+	}
+	if decision.Allowed {
+		if hook := a.webhook(q.Request.Namespace); hook != nil {
+			decision = a.askWebhook(ctx, hook, q)
+		}
+	}
+	decision.Asked = q.Request
+	if !decision.Allowed {
+		return a.denied(q, decision)
+	}
+	return decision
+}
+
+// denied adds how the client is told.
+func (a *Authorizer) denied(q *access.Question, decision access.Decision) access.Decision {
+	decision.Asked = q.Request
+	switch {
+	case q.Identity.Anonymous():
+		decision.Denial = access.Unauthenticated
+	case a.hide:
+		decision.Denial = access.Hidden
+	default:
+		decision.Denial = access.Forbidden
+	}
+	return decision
+}
+
+func (a *Authorizer) askPolicies(ctx context.Context, q *access.Question) access.Decision {
+	if a.open {
+		return access.Decision{Allowed: true, Stage: access.StageNone, Reason: "no policy, for this computer alone"}
+	}
+	verdict := a.policies.Decide(policy.Question{Identity: q.Identity, Request: q.Request})
+	for _, step := range verdict.Steps {
+		for _, failed := range step.Failed {
+			a.ruleFailed(ctx, access.Stage(step.Stage), failed)
+		}
+	}
+	last := verdict.Last()
+	decision := access.Decision{Allowed: verdict.Allowed, Stage: access.Stage(last.Stage), Rule: last.Rule, Reason: "rule"}
+	switch {
+	case last.Stage == policy.StageNone:
+		decision.Reason = "no policy"
+	case last.Rule == "":
+		decision.Reason = "default"
+	}
+	return decision
+}
+
+// webhook is the one of the repository that owns a namespace, found by cutting components off the
+// namespace: the cost is that of the name, however many repositories there are.
+func (a *Authorizer) webhook(ns oci.Name) *webhook.Client {
+	for name, ok := ns, !ns.IsZero(); ok; name, ok = name.Parent() {
+		if hook, owns := a.hooks[name]; owns {
+			return hook
+		}
+	}
+	return a.hook
+}
+
+func (a *Authorizer) askWebhook(ctx context.Context, hook *webhook.Client, q *access.Question) access.Decision {
+	decision := access.Decision{Stage: access.StageWebhook, Rule: hook.Name}
+	document, err := newDocument(q)
+	if err != nil {
+		decision.Reason = err.Error()
+		a.webhookBroke(ctx, hook.Name, "no question", err)
+		return decision
+	}
+	answer := hook.Ask(ctx, webhook.Question{Document: document, Facts: newFacts(q), Incoming: q.Transport.Header})
+	decision.Allowed = answer.Allowed()
+	decision.Reason = reason(answer)
+	if answer.Broken() {
+		a.webhookBroke(ctx, hook.Name, answer.Result.String(), answer.Err)
+	}
+	return decision
+}
+
+func reason(answer webhook.Answer) string {
+	text := fmt.Sprintf("status %d", answer.Status)
+	if answer.Err != nil {
+		text = fmt.Sprintf("%s: %v", answer.Result, answer.Err)
+	}
+	if answer.Cached {
+		text += ", remembered"
+	}
+	return text
+}

@@ -1,0 +1,73 @@
+package authz
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/policy"
+)
+
+// record counts a decision and writes it into the audit log.
+func (a *Authorizer) record(ctx context.Context, q *access.Question, d access.Decision) {
+	a.metrics.decisions[verdict{d.Stage, d.Allowed}].Inc()
+	if a.audit == nil {
+		return
+	}
+	a.audit.LogAttrs(ctx, slog.LevelInfo, "decision",
+		slog.String("request_id", q.Transport.RequestID),
+		slog.String("action", string(q.Request.Action)),
+		slog.String("namespace", q.Request.Namespace.String()),
+		slog.String("reference", q.Request.Reference.String()),
+		slog.String("digest", q.Request.Digest.String()),
+		slog.String("username", q.Identity.Name()),
+		slog.String("client", clientOf(q.Identity.ClientIP)),
+		slog.String("decision", word(d.Allowed)),
+		slog.String("stage", string(d.Stage)),
+		slog.String("rule", d.Rule),
+		slog.String("reason", d.Reason),
+	)
+}
+
+// ruleFailed tells of a rule that could not be evaluated.
+func (a *Authorizer) ruleFailed(ctx context.Context, stage access.Stage, failed policy.RuleError) {
+	a.metrics.failures[stage].Inc()
+	if a.troubles.due("rule " + string(stage) + " " + failed.Rule) {
+		a.log.LogAttrs(ctx, slog.LevelWarn, "rule failed", slog.String("stage", string(stage)),
+			slog.String("rule", failed.Rule), slog.Any("error", failed.Err))
+	}
+}
+
+// webhookBroke tells of an endpoint that needs an operator.
+func (a *Authorizer) webhookBroke(ctx context.Context, name, result string, err error) {
+	if a.troubles.due("webhook " + name + " " + result) {
+		a.log.LogAttrs(ctx, slog.LevelWarn, "webhook failed, the request is denied", slog.String("webhook", name),
+			slog.String("result", result), slog.Any("error", err))
+	}
+}
+
+// troubleEvery is how often the same trouble is logged. The metrics count every one.
+const troubleEvery = time.Minute
+
+// pace lets one record a minute through for each trouble: clients can cause as many as they like. The
+// names of troubles come from the config, so they are few.
+type pace struct {
+	mu   sync.Mutex
+	last map[string]time.Time // guarded by mu
+}
+
+func (p *pace) due(trouble string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if last, ok := p.last[trouble]; ok && now.Sub(last) < troubleEvery {
+		return false
+	}
+	if p.last == nil {
+		p.last = map[string]time.Time{}
+	}
+	p.last[trouble] = now
+	return true
+}

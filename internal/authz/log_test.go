@@ -1,0 +1,185 @@
+package authz
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/webhook"
+)
+
+func TestEveryDecisionIsOneLineOfTheAuditLog(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	a := setup{global: rules("request.action == 'mount-blob'", "request.action == 'get-manifest'"), audit: slog.New(slog.NewJSONHandler(&out, nil))}.build(t)
+	manifest := asks(t, access.GetManifest, "team/app")
+	manifest.Request.Reference, manifest.Transport.RequestID = parseReference(t, "v1"), "r1"
+	manifest.Identity.Username = "al\n{\"ice\":1}"
+	mount := asks(t, access.MountBlob, "mine")
+	mount.Request.Digest, mount.Request.From, mount.Transport.RequestID = parseDigest(t, "a"), parseName(t, "theirs"), "r2"
+	for _, q := range []access.Question{manifest, mount, asks(t, access.Healthz, "")} {
+		a.Authorize(t.Context(), q)
+	}
+	a.MayList(t.Context(), manifest, parseName(t, "team/app"))
+
+	digest := parseDigest(t, "a").String()
+	want := []map[string]any{
+		{
+			"request_id": "r1", "action": "get-manifest", "namespace": "team/app", "reference": "v1", "digest": "",
+			"username": "al\n{\"ice\":1}", "client": "10.0.3.4", "decision": "allowed", "stage": "global", "rule": "global/2", "reason": "rule",
+		},
+		{
+			"request_id": "r2", "action": "mount-blob", "namespace": "mine", "reference": "", "digest": digest,
+			"username": "alice", "client": "10.0.3.4", "decision": "allowed", "stage": "global", "rule": "global/1", "reason": "rule",
+		},
+		{
+			"request_id": "r2", "action": "get-blob", "namespace": "theirs", "reference": "", "digest": digest,
+			"username": "alice", "client": "10.0.3.4", "decision": "denied", "stage": "global", "rule": "", "reason": "default",
+		},
+	}
+	got := records(t, &out)
+	for _, record := range got {
+		if record["msg"] != "decision" || record["level"] != "INFO" || record["time"] == nil {
+			t.Errorf("got %v, want time, level and the message decision", record)
+		}
+		delete(record, "msg")
+		delete(record, "level")
+		delete(record, "time")
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+func TestARuleThatFailsIsCountedAlwaysAndLoggedNowAndThen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		fails := "identity.oidc.claims['x'] == 'y'"
+		a := setup{
+			global: rules(fails, signedIn), repositories: map[string]part{"team": {policy: rules(fails, signedIn)}},
+			logger: slog.New(slog.NewJSONHandler(&out, nil)),
+		}.build(t)
+		q := asks(t, access.GetManifest, "team/app")
+		for range 1000 {
+			if !a.Authorize(t.Context(), q).Allowed {
+				t.Fatal("denied, want the next rule to allow")
+			}
+		}
+		time.Sleep(troubleEvery) // of the bubble
+		a.Authorize(t.Context(), q)
+		var got []string
+		for _, record := range records(t, &out) {
+			got = append(got, fmt.Sprint(record["level"], " ", record["msg"], " ", record["stage"], " ", record["rule"]))
+			if record["error"] == nil {
+				t.Errorf("got %v, want the error", record)
+			}
+		}
+		want := []string{"WARN rule failed global global/1", "WARN rule failed repository team/1"}
+		if want = append(want, want...); !reflect.DeepEqual(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		for _, stage := range ruleStages {
+			if got := testutil.ToFloat64(a.metrics.failures[stage]); got != 1001 {
+				t.Errorf("%s: counted %v, want 1001", stage, got)
+			}
+		}
+	})
+}
+
+func TestAWebhookThatBreaksIsLoggedAndADenialIsNot(t *testing.T) {
+	t.Parallel()
+	e := newEndpoint(t)
+	for status, want := range map[int]int{500: 1, 403: 0, 302: 0, 200: 0} {
+		var out bytes.Buffer
+		a := setup{
+			global: bans(), hook: "guard", webhooks: map[string]*webhook.Client{"guard": e.hook(t, "guard", status, nil)},
+			logger: slog.New(slog.NewJSONHandler(&out, nil)),
+		}.build(t)
+		for range 5 {
+			a.Authorize(t.Context(), asks(t, access.GetBlob, "team"))
+		}
+		if got := records(t, &out); len(got) != want {
+			t.Errorf("status %d: got %v, want %d records", status, got, want)
+		}
+	}
+}
+
+func TestDecisionsAreCountedByStageAndResult(t *testing.T) {
+	t.Parallel()
+	e := newEndpoint(t)
+	webhooks := map[string]*webhook.Client{"yes": e.hook(t, "yes", 200, nil), "no": e.hook(t, "no", 403, nil)}
+	tests := []struct {
+		setup setup
+		want  verdict
+	}{
+		{setup{}, verdict{access.StageNone, false}},
+		{setup{open: true}, verdict{access.StageNone, true}},
+		{setup{global: bans()}, verdict{access.StageGlobal, true}},
+		{setup{global: rules()}, verdict{access.StageGlobal, false}},
+		{setup{repositories: map[string]part{"team": {policy: bans()}}}, verdict{access.StageRepository, true}},
+		{setup{repositories: map[string]part{"team": {policy: rules()}}}, verdict{access.StageRepository, false}},
+		{setup{global: bans(), hook: "yes"}, verdict{access.StageWebhook, true}},
+		{setup{global: bans(), hook: "no"}, verdict{access.StageWebhook, false}},
+	}
+	for _, tt := range tests {
+		tt.setup.webhooks = webhooks
+		a := tt.setup.build(t)
+		a.Authorize(t.Context(), asks(t, access.GetBlob, "team"))
+		a.Authorize(t.Context(), asks(t, access.Healthz, ""))
+		for v, counter := range a.metrics.decisions {
+			want := 0.0
+			if v == tt.want {
+				want = 1
+			}
+			if got := testutil.ToFloat64(counter); got != want {
+				t.Errorf("want %v counted: %v is %v", tt.want, v, got)
+			}
+		}
+	}
+}
+
+func TestManyAskAtOnce(t *testing.T) {
+	t.Parallel()
+	e := newEndpoint(t)
+	hook := e.hook(t, "guard", 200, func(c *webhook.Config) { c.CacheTTL = longest })
+	a := setup{
+		global: rules("identity.oidc.claims['x'] == 'y'", "identity.username == 'alice'"), hook: "guard",
+		repositories: map[string]part{"team": {policy: rules("request.namespace == 'team/a'")}},
+		webhooks:     map[string]*webhook.Client{"guard": hook}, audit: slog.New(slog.NewJSONHandler(&lockedWriter{}, nil)),
+	}.build(t)
+	var waiting sync.WaitGroup
+	for i := range 16 {
+		waiting.Go(func() {
+			for j := range 100 {
+				q := asks(t, access.GetManifest, []string{"team/a", "team/b"}[j%2])
+				want := j%2 == 0 && i%2 == 0
+				if i%2 == 1 {
+					q.Identity.Username = "bob"
+				}
+				if got := a.Authorize(context.Background(), q); got.Allowed != want {
+					t.Errorf("%s in %s: got %q, want allowed %v", q.Identity.Username, q.Request.Namespace, told(got), want)
+				}
+			}
+		})
+	}
+	waiting.Wait()
+}
+
+// lockedWriter takes everything.
+type lockedWriter struct{ mu sync.Mutex }
+
+func (w *lockedWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(p), nil
+}

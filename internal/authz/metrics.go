@@ -1,0 +1,59 @@
+package authz
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sreg-project/sreg/internal/access"
+)
+
+var (
+	stages = []access.Stage{access.StageNone, access.StageGlobal, access.StageRepository, access.StageWebhook}
+	// ruleStages are those that have rules.
+	ruleStages = []access.Stage{access.StageGlobal, access.StageRepository}
+)
+
+// Metrics are those of decisions. NewMetrics makes them once.
+type Metrics struct {
+	decisions map[verdict]prometheus.Counter
+	failures  map[access.Stage]prometheus.Counter
+}
+
+type verdict struct {
+	stage   access.Stage
+	allowed bool
+}
+
+// NewMetrics registers the metrics and resolves all their labels.
+func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
+	decisions := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sreg_authz_decisions_total", Help: "Decisions about requests, by the stage that decided and the result.",
+	}, []string{"stage", "result"})
+	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sreg_authz_rule_errors_total", Help: "Rules that failed while they were evaluated, by stage.",
+	}, []string{"stage"})
+	for _, c := range []prometheus.Collector{decisions, failures} {
+		if err := registerer.Register(c); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	m := &Metrics{decisions: map[verdict]prometheus.Counter{}, failures: map[access.Stage]prometheus.Counter{}}
+	for _, stage := range stages {
+		for _, allowed := range []bool{true, false} {
+			m.decisions[verdict{stage, allowed}] = decisions.WithLabelValues(string(stage), word(allowed))
+		}
+	}
+	for _, stage := range ruleStages {
+		m.failures[stage] = failures.WithLabelValues(string(stage))
+	}
+	return m, nil
+}
+
+// word is what metrics and logs call a decision.
+func word(allowed bool) string {
+	if allowed {
+		return "allowed"
+	}
+	return "denied"
+}

@@ -1,0 +1,66 @@
+package config
+
+import (
+	"bytes"
+	"strings"
+)
+
+// within finds a place in the text of a scalar in the document around it, in which the scalar begins at
+// start. It is exact for a text in one line, with or without quotes; in a block it is the line alone. It
+// is not ok if the document is not known.
+func within(document []byte, start, inside position) (position, bool) {
+	lines := bytes.Split(document, []byte("\n"))
+	if start.line < 1 || start.line > len(lines) || start.column < 1 {
+		return position{}, false
+	}
+	first := []rune(strings.TrimSuffix(string(lines[start.line-1]), "\r"))
+	if start.line == 1 {
+		first = []rune(strings.TrimPrefix(string(first), "\ufeff"))
+	}
+	if start.column > len(first) {
+		return start, true
+	}
+	raw := first[start.column-1:]
+	switch {
+	case raw[0] == '&' || raw[0] == '!' || raw[0] == '*': // an anchor, a tag, an alias: the text is elsewhere
+		return start, true
+	case raw[0] == '|':
+		return position{line: start.line + inside.line}, true
+	case raw[0] == '>':
+		return position{line: start.line + 1}, true
+	case beginsThrice(raw):
+		if strings.TrimSpace(string(raw[3:])) == "" {
+			inside.line++ // the text begins in the next line
+		}
+		return position{line: start.line + inside.line - 1}, true
+	case inside.line > 1:
+		return start, true // a text over several lines
+	case raw[0] == '"' || raw[0] == '\'':
+		return position{start.line, start.column + 1 + quotedWidth(raw[1:], raw[0], inside.column-1)}, true
+	}
+	return position{start.line, start.column + inside.column - 1}, true
+}
+
+// beginsThrice reports a text of several lines in TOML.
+func beginsThrice(raw []rune) bool {
+	return strings.HasPrefix(string(raw), `"""`) || strings.HasPrefix(string(raw), "'''")
+}
+
+// escapes are how many characters follow the one after a backslash.
+var escapes = map[rune]int{'x': 2, 'u': 4, 'U': 8}
+
+// quotedWidth is how many characters of a quoted text hold its first n.
+func quotedWidth(raw []rune, quote rune, n int) int {
+	at := 0
+	for ; n > 0 && at < len(raw); n-- {
+		switch {
+		case raw[at] == '\\' && quote == '"' && at+1 < len(raw):
+			at += 2 + escapes[raw[at+1]]
+		case raw[at] == quote && quote == '\'' && at+1 < len(raw) && raw[at+1] == quote:
+			at += 2
+		default:
+			at++
+		}
+	}
+	return min(at, len(raw))
+}

@@ -1,0 +1,146 @@
+package policy
+
+import (
+	"slices"
+
+	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/oci"
+)
+
+// Stage is a part of the chain that a request has to pass.
+type Stage string
+
+// The stages in their order. None is what denies where no policy is anywhere.
+const (
+	StageNone       Stage = "none"
+	StageGlobal     Stage = "global"
+	StageRepository Stage = "repository"
+	StageWebhook    Stage = "webhook"
+)
+
+// Stages are the stages of the chain that a test may name.
+func Stages() []string {
+	return []string{string(StageGlobal), string(StageRepository), string(StageWebhook), string(StageNone)}
+}
+
+// neverAsked are actions that no policy decides about: they open nothing, or the answer has edges of its
+// own.
+var neverAsked = []access.Action{
+	access.GetAPIVersion, access.GetToken, access.GetSelf, access.Healthz, access.Readyz,
+	access.UIAsset, access.UISignIn, access.Root, access.ACMEChallenge, access.Pprof,
+}
+
+// namespaced are the actions on one namespace, anyNamespace those that may name one, and wide those that
+// go over all.
+var (
+	namespaced = []access.Action{
+		access.GetManifest, access.PutManifest, access.DeleteManifest, access.GetBlob, access.DeleteBlob,
+		access.StartUpload, access.MountBlob, access.GetUpload, access.UpdateUpload, access.CompleteUpload,
+		access.CancelUpload, access.ListTags, access.GetReferrers, access.ListRevisions, access.ListUploads,
+		access.ListHistory, access.Restore,
+	}
+	anyNamespace = []access.Action{access.ListNamespaces, access.ListTrash, access.Search, access.GetReport, access.UIPage}
+	wide         = []access.Action{access.ListCatalog, access.ListRepositories, access.Metrics}
+)
+
+// Actions are all actions that policies are asked about.
+func Actions() []access.Action {
+	return slices.Concat(namespaced, anyNamespace, wide)
+}
+
+// NeverAsked reports whether no policy decides about an action.
+func NeverAsked(action access.Action) bool { return slices.Contains(neverAsked, action) }
+
+// Repository is a configured prefix, and its policy if it has one.
+type Repository struct {
+	Name   oci.Name
+	Policy *Policy
+}
+
+// Chain is all policies of a configuration: a request must pass the global one and that of the
+// repository which owns its namespace.
+type Chain struct {
+	Global *Policy
+
+	repositories map[oci.Name]*Policy
+}
+
+// NewChain puts policies together. Repositories without one belong here, too: they own what is below
+// them.
+func NewChain(global *Policy, repositories []Repository) *Chain {
+	c := &Chain{Global: global, repositories: map[oci.Name]*Policy{}}
+	for _, r := range repositories {
+		c.repositories[r.Name] = r.Policy
+	}
+	return c
+}
+
+// Empty reports whether there is no policy at all.
+func (c *Chain) Empty() bool {
+	for _, p := range c.repositories {
+		if p != nil {
+			return false
+		}
+	}
+	return c.Global == nil
+}
+
+// Repository is the policy of the repository that owns a namespace: the longest prefix that is
+// configured. It is nil if there is none, or it has none.
+func (c *Chain) Repository(namespace oci.Name) *Policy {
+	for found := !namespace.IsZero(); found; namespace, found = namespace.Parent() {
+		if p, ok := c.repositories[namespace]; ok {
+			return p
+		}
+	}
+	return nil
+}
+
+// Step is what one stage said.
+type Step struct {
+	Stage Stage
+	Scope string // global, or the repository's name
+	Decision
+}
+
+// Verdict is what a chain says. Where it allows, every step did; where it denies, the last step did.
+type Verdict struct {
+	Allowed bool
+	Steps   []Step
+}
+
+// Last is the step that decided: the one that denied, or the last that allowed.
+func (v Verdict) Last() Step { return v.Steps[len(v.Steps)-1] }
+
+// Decide asks the policies in their order until one denies. The webhook is asked by somebody else.
+func (c *Chain) Decide(q Question) Verdict {
+	repository := c.Repository(q.Request.Namespace)
+	q.RepositoryPolicy = repository != nil
+	asked := newAsked(&q)
+	v := Verdict{Steps: make([]Step, 0, 2)}
+	for _, s := range []struct {
+		stage  Stage
+		policy *Policy
+	}{{StageGlobal, c.Global}, {StageRepository, repository}} {
+		if s.policy == nil {
+			continue
+		}
+		d := s.policy.decide(asked)
+		v.Steps = append(v.Steps, Step{Stage: s.stage, Scope: s.policy.Scope, Decision: d})
+		if v.Allowed = d.Allowed; !v.Allowed {
+			return v
+		}
+	}
+	if len(v.Steps) == 0 {
+		v.Steps = append(v.Steps, Step{Stage: StageNone})
+	}
+	return v
+}
+
+// Source is the pull that a mount also asks for: it reads the blob in the namespace it comes from.
+func Source(r access.Request) (access.Request, bool) {
+	if r.Action != access.MountBlob || r.From.IsZero() {
+		return access.Request{}, false
+	}
+	return access.Request{Action: access.GetBlob, Method: "GET", Namespace: r.From, Digest: r.Digest}, true
+}

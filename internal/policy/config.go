@@ -1,0 +1,70 @@
+package policy
+
+import "fmt"
+
+// Config is one policy section of sreg's configuration. The struct tags are the single source of the
+// keys' names, values and documentation.
+type Config struct {
+	Default string       `mapstructure:"default" enum:"deny,allow" doc:"What holds where no rule is true. deny: a rule that is true allows. allow: a rule that is true denies."`
+	OnError string       `mapstructure:"on_error" enum:"skip,deny" doc:"What a rule does that fails while it is evaluated: skip goes on as if it were false, deny denies."`
+	Rules   []RuleConfig `mapstructure:"rules" doc:"Asked in their order until one decides: an expression, or a name and an expression."`
+	Webhook string       `mapstructure:"webhook" doc:"The webhook that is asked when the rules have allowed. A repository's stands in for the global one: none = nobody is asked, empty = the global one."`
+}
+
+// GlobalConfig is the policy section that holds for every request.
+type GlobalConfig struct {
+	Config     `mapstructure:",squash"`
+	HideDenied bool `mapstructure:"hide_denied" doc:"Whether a denial looks as if there were nothing: 404 rather than 403."`
+}
+
+// RuleConfig is one rule.
+type RuleConfig struct {
+	Name string `mapstructure:"name" doc:"What logs, metrics and tests call the rule. Empty = the policy and the number, as global/1 or hub/2."`
+	Expr string `mapstructure:"expr" short:"true" required:"true" doc:"The expression, in CEL: true or false. A rule that is a text is its expression."`
+}
+
+// maxRules bounds a policy: every request may have to ask all of its rules.
+const maxRules = 10_000
+
+// DefaultConfig denies what no rule allows.
+func DefaultConfig() Config {
+	return Config{Default: "deny", OnError: "skip"}
+}
+
+// Validate reports what is wrong: the path below the section, and the problem. Rules are compiled to
+// find what is wrong with them: Compile tells where in the expression it is.
+func (c Config) Validate(report func(path, problem string)) {
+	firstOf := map[string]int{}
+	for i, r := range c.Rules {
+		if r.Name == "" {
+			continue
+		}
+		if first, twice := firstOf[r.Name]; twice {
+			report(fmt.Sprintf("rules[%d].name", i), fmt.Sprintf("%q is taken by rules[%d]", r.Name, first))
+			continue
+		}
+		firstOf[r.Name] = i
+	}
+	if len(c.Rules) > maxRules {
+		report("rules", fmt.Sprintf("want at most %d rules, got %d: test with in [...] or glob rather than once for each name", maxRules, len(c.Rules)))
+	}
+}
+
+// FailsOpen reports whether a rule that fails lets a request through: it denies when it is true, and is
+// skipped when it fails.
+func (c Config) FailsOpen() bool {
+	return c.Default == "allow" && c.OnError == "skip" && len(c.Rules) > 0
+}
+
+// DeniesAll reports whether nothing can be allowed, so that a webhook is never asked.
+func (c Config) DeniesAll() bool {
+	return c.Default == "deny" && len(c.Rules) == 0
+}
+
+// nameOf is what a rule of a policy is called.
+func (r RuleConfig) nameOf(scope string, index int) string {
+	if r.Name != "" {
+		return r.Name
+	}
+	return fmt.Sprintf("%s/%d", scope, index+1)
+}

@@ -1,0 +1,184 @@
+package policy
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/ast"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/common/types/traits"
+	"github.com/google/cel-go/interpreter"
+	"github.com/google/cel-go/parser"
+)
+
+// Explanation is how one stage came to what it says.
+type Explanation struct {
+	Step
+	Default string
+	OnError string
+	Rules   []RuleExplanation
+}
+
+// RuleExplanation is what one rule says, and why.
+type RuleExplanation struct {
+	Name    string `json:"name"`
+	Expr    string `json:"expr"`
+	Outcome string `json:"outcome"` // true, false or error
+	Error   string `json:"error,omitempty"`
+	Decides bool   `json:"decides"`
+	Parts   []Part `json:"parts"`
+}
+
+// Part is a part of an expression with its value.
+type Part struct {
+	Text  string `json:"text"`
+	Value string `json:"value"`
+}
+
+// Explain decides as Decide does, and shows every rule of every stage that was asked, also those after
+// the one that decided.
+func (c *Chain) Explain(q Question) ([]Explanation, Verdict) {
+	v := c.Decide(q)
+	repository := c.Repository(q.Request.Namespace)
+	q.RepositoryPolicy = repository != nil
+	asked := newAsked(&q)
+	var explained []Explanation
+	for _, step := range v.Steps {
+		p := c.Global
+		if step.Stage == StageRepository {
+			p = repository
+		}
+		if p == nil {
+			explained = append(explained, Explanation{Step: step})
+			continue
+		}
+		explained = append(explained, Explanation{
+			Step: step, Default: p.config.Default, OnError: p.config.OnError,
+			Rules: p.environment.explainAll(p.rules, step.Rule, asked),
+		})
+	}
+	return explained, v
+}
+
+// explain shows what every rule says about an image that was decided about.
+func (k *Keep) explain(d KeepDecision, image *judged) []RuleExplanation {
+	return k.environment.explainAll(k.rules, d.Rule, image)
+}
+
+func (e *environment) explainAll(rules []rule, decisive string, words interpreter.Activation) []RuleExplanation {
+	explained := make([]RuleExplanation, len(rules))
+	for i, r := range rules {
+		explained[i] = e.explainRule(r, words)
+		explained[i].Decides = r.name == decisive
+	}
+	return explained
+}
+
+// explainRule evaluates a rule again, remembering the value of every part.
+func (e *environment) explainRule(r rule, words interpreter.Activation) RuleExplanation {
+	x := RuleExplanation{Name: r.name, Expr: r.expr, Outcome: "error"}
+	checked, found := e.check(r.expr)
+	if found != nil {
+		x.Error = found[0].String() // it was compiled before, so there is none
+		return x
+	}
+	program, found := e.compileTracked(checked)
+	if found != nil {
+		x.Error = found[0].String()
+		return x
+	}
+	value, details, err := program.Eval(words)
+	if details != nil {
+		x.Parts = partsOf(checked, details)
+	}
+	if err != nil {
+		x.Error = err.Error()
+		return x
+	}
+	x.Outcome = show(value)
+	return x
+}
+
+// partsOf lists what an expression is made of, with values, in the order of reading. Literals and what
+// was not evaluated are left out.
+func partsOf(checked *cel.Ast, details *cel.EvalDetails) []Part {
+	var parts []Part
+	seen := map[string]bool{}
+	info := checked.NativeRep().SourceInfo()
+	var visit func(x ast.Expr)
+	visit = func(x ast.Expr) {
+		value, known := details.State().Value(x.ID())
+		text, err := parser.Unparse(x, info)
+		interesting := x.Kind() == ast.CallKind || x.Kind() == ast.SelectKind || x.Kind() == ast.ComprehensionKind || strings.HasSuffix(text, "()")
+		if known && err == nil && interesting && !seen[text] && !types.IsError(value) {
+			seen[text] = true
+			parts = append(parts, Part{Text: text, Value: show(value)})
+		}
+		for _, below := range within(x) {
+			visit(below)
+		}
+	}
+	for _, x := range within(checked.NativeRep().Expr()) {
+		visit(x) // the whole is the outcome
+	}
+	return parts
+}
+
+// within are the expressions in an expression. What a loop evaluates has a value for each item, so only
+// what it goes over is one.
+func within(x ast.Expr) []ast.Expr {
+	switch x.Kind() {
+	case ast.CallKind:
+		call := x.AsCall()
+		if call.IsMemberFunction() {
+			return append([]ast.Expr{call.Target()}, call.Args()...)
+		}
+		return call.Args()
+	case ast.SelectKind:
+		return []ast.Expr{x.AsSelect().Operand()}
+	case ast.ListKind:
+		return x.AsList().Elements()
+	case ast.ComprehensionKind:
+		return []ast.Expr{x.AsComprehension().IterRange()}
+	}
+	return nil
+}
+
+// maxShown bounds how much of a value is shown.
+const maxShown = 200
+
+func show(value ref.Val) string {
+	text := showWhole(value)
+	if runes := []rune(text); len(runes) > maxShown {
+		return string(runes[:maxShown]) + "..."
+	}
+	return text
+}
+
+func showWhole(value ref.Val) string {
+	switch v := value.(type) {
+	case types.String:
+		return strconv.Quote(string(v))
+	case types.Null:
+		return "null"
+	case *object:
+		return v.of.word
+	case traits.Mapper:
+		return fmt.Sprintf("a map of %v", v.Size())
+	case traits.Lister:
+		return showList(v)
+	default:
+		return fmt.Sprint(v.Value())
+	}
+}
+
+func showList(list traits.Lister) string {
+	var items []string
+	for it := list.Iterator(); it.HasNext() == types.True && len(items) < 20; {
+		items = append(items, showWhole(it.Next()))
+	}
+	return "[" + strings.Join(items, ", ") + "]"
+}

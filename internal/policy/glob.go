@@ -1,0 +1,46 @@
+package policy
+
+import "strings"
+
+// matchGlob reports whether a pattern fits a whole text: * is any run of characters but /, ** any run
+// at all, ? one character but /. Anything else is itself. It takes at most the product of both lengths.
+func matchGlob(pattern, text string) bool {
+	// Whether the pattern so far fits the text so far: one row of a table, for each end of the text.
+	var short [256]bool // as long as a namespace may be
+	fits := short[:]
+	if len(text) >= len(short) {
+		fits = make([]bool, len(text)+1)
+	}
+	fits[0] = true
+	for pattern != "" {
+		switch {
+		case strings.HasPrefix(pattern, "**"):
+			pattern = strings.TrimLeft(pattern, "*")
+			for i := range len(text) {
+				fits[i+1] = fits[i+1] || fits[i]
+			}
+		case pattern[0] == '*':
+			pattern = pattern[1:]
+			for i := range len(text) {
+				fits[i+1] = fits[i+1] || (fits[i] && text[i] != '/')
+			}
+		default:
+			if !step(fits, pattern[0], text) {
+				return false
+			}
+			pattern = pattern[1:]
+		}
+	}
+	return fits[len(text)]
+}
+
+// step goes on by one character of the pattern, and reports whether anything fits still.
+func step(fits []bool, want byte, text string) bool {
+	left := false
+	for i := len(text) - 1; i >= 0; i-- {
+		fits[i+1] = fits[i] && (text[i] == want || (want == '?' && text[i] != '/'))
+		left = left || fits[i+1]
+	}
+	fits[0] = false
+	return left
+}

@@ -1,0 +1,159 @@
+package policy
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+)
+
+// field is one word behind a dot: identity.username.
+type field struct {
+	name string
+	typ  *types.Type
+	doc  string
+	// get makes the value from what the object was made of. null is absent.
+	get func(source any) ref.Val
+}
+
+// objectType is what the words behind one word are: those of identity, say.
+type objectType struct {
+	word   string // how an expression reaches it: identity.certificate
+	typ    *types.Type
+	fields []field
+}
+
+// newObjectType names the type so that no expression can spell it.
+func newObjectType(word string, fields ...field) *objectType {
+	return &objectType{word: word, typ: types.NewObjectType("@" + word), fields: fields}
+}
+
+func (t *objectType) names() []string {
+	names := make([]string, len(t.fields))
+	for i, f := range t.fields {
+		names[i] = f.name
+	}
+	return names
+}
+
+// object is a value of an objectType. Its fields are made when a rule first reads them, and kept for the
+// rules after it; so it belongs to one decision, and to one goroutine.
+type object struct {
+	of     *objectType
+	source any
+	made   []ref.Val
+}
+
+func newObject(of *objectType, source any) *object {
+	return &object{of: of, source: source, made: make([]ref.Val, len(of.fields))}
+}
+
+func (o *object) field(i int) ref.Val {
+	if o.made[i] == nil {
+		o.made[i] = o.of.fields[i].get(o.source)
+	}
+	return o.made[i]
+}
+
+// ConvertToNative is for ref.Val: nothing outside CEL needs an object.
+func (o *object) ConvertToNative(to reflect.Type) (any, error) {
+	return nil, fmt.Errorf("%s is no %v", o.of.word, to)
+}
+
+// ConvertToType is for ref.Val.
+func (o *object) ConvertToType(to ref.Type) ref.Val {
+	if to == types.TypeType {
+		return o.of.typ
+	}
+	return types.NewErr("%s is no %s", o.of.word, to.TypeName())
+}
+
+// Equal is for ref.Val: an object equals itself alone.
+func (o *object) Equal(other ref.Val) ref.Val {
+	return types.Bool(o == other)
+}
+
+// Type is for ref.Val.
+func (o *object) Type() ref.Type { return o.of.typ }
+
+// Value is for ref.Val.
+func (o *object) Value() any { return o }
+
+// provider tells CEL of the types. It adds to those that CEL has.
+type provider struct {
+	types.Provider
+	objects map[string]*objectType // by the name of the type
+}
+
+func newProvider(standard types.Provider, objects ...*objectType) *provider {
+	p := &provider{Provider: standard, objects: map[string]*objectType{}}
+	for _, o := range objects {
+		p.objects[o.typ.TypeName()] = o
+	}
+	return p
+}
+
+// FindStructType is for types.Provider.
+func (p *provider) FindStructType(name string) (*types.Type, bool) {
+	if o, ok := p.objects[name]; ok {
+		return types.NewTypeTypeWithParam(o.typ), true
+	}
+	return p.Provider.FindStructType(name)
+}
+
+// FindStructFieldNames is for types.Provider.
+func (p *provider) FindStructFieldNames(name string) ([]string, bool) {
+	if o, ok := p.objects[name]; ok {
+		return o.names(), true
+	}
+	return p.Provider.FindStructFieldNames(name)
+}
+
+// FindStructFieldType is for types.Provider.
+func (p *provider) FindStructFieldType(name, wanted string) (*types.FieldType, bool) {
+	of, ok := p.objects[name]
+	if !ok {
+		return p.Provider.FindStructFieldType(name, wanted)
+	}
+	for i, f := range of.fields {
+		if f.name == wanted {
+			return &types.FieldType{Type: f.typ, IsSet: isSet(i), GetFrom: getFrom(of, i)}, true
+		}
+	}
+	return nil, false
+}
+
+func isSet(i int) func(any) bool {
+	return func(from any) bool {
+		o, ok := from.(*object)
+		return ok && o.field(i) != types.NullValue
+	}
+}
+
+func getFrom(of *objectType, i int) func(any) (any, error) {
+	return func(from any) (any, error) {
+		if o, ok := from.(*object); ok {
+			return o.field(i), nil
+		}
+		return nil, fmt.Errorf("%s is null: it has no %s", of.word, of.fields[i].name)
+	}
+}
+
+// typeName is a type as people read it.
+func typeName(t *types.Type) string {
+	switch {
+	case t.Kind() == types.StringKind && t.IsAssignableType(types.NullType):
+		return "string or null"
+	case t.Kind() == types.IntKind && t.IsAssignableType(types.NullType):
+		return "int or null"
+	case t.Kind() == types.DynKind || t.Kind() == types.TypeParamKind:
+		return "anything"
+	case t.Kind() == types.ListKind && len(t.Parameters()) == 1:
+		return "list of " + typeName(t.Parameters()[0])
+	case t.Kind() == types.MapKind && len(t.Parameters()) == 2:
+		return "map of " + typeName(t.Parameters()[0]) + " to " + typeName(t.Parameters()[1])
+	}
+	return strings.ReplaceAll(t.String(), "@", "")
+}

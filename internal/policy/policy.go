@@ -1,0 +1,171 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/interpreter"
+
+	"github.com/sreg-project/sreg/internal/access"
+)
+
+// Global is the scope of the policy that holds for every request.
+const Global = "global"
+
+// Policy is the compiled rules of one policy section. It is not changed after Compile, and used by any
+// number of goroutines at once.
+type Policy struct {
+	Scope string // global, or the repository's name
+
+	config      Config
+	rules       []rule
+	environment *environment
+}
+
+// rule is one compiled rule.
+type rule struct {
+	name    string
+	expr    string
+	program cel.Program
+}
+
+// Compile makes a policy. The error is a *CompileError with all that is wrong with the rules.
+func Compile(scope string, cfg Config) (*Policy, error) {
+	e, err := newAccessEnvironment()
+	if err != nil {
+		return nil, err
+	}
+	rules, err := e.compileAll(scope, cfg.Rules)
+	if err != nil {
+		return nil, err
+	}
+	return &Policy{Scope: scope, config: cfg, rules: rules, environment: e}, nil
+}
+
+// compileAll compiles the rules of a scope. A text that stands there twice is compiled once.
+func (e *environment) compileAll(scope string, configs []RuleConfig) ([]rule, error) {
+	if len(configs) > maxRules {
+		return nil, fmt.Errorf("policy %s: want at most %d rules, got %d", scope, maxRules, len(configs))
+	}
+	rules := make([]rule, len(configs))
+	programs := map[string]cel.Program{}
+	var failed CompileError
+	for i, r := range configs {
+		rules[i] = rule{name: r.nameOf(scope, i), expr: r.Expr}
+		program, known := programs[r.Expr]
+		if !known {
+			var found []Mistake
+			program, found = e.compile(r.Expr)
+			for _, m := range found {
+				m.Rule, m.Name = i, rules[i].name
+				failed.Mistakes = append(failed.Mistakes, m)
+			}
+			programs[r.Expr] = program
+		}
+		rules[i].program = program
+	}
+	if len(failed.Mistakes) > 0 {
+		return nil, &failed
+	}
+	return rules, nil
+}
+
+// Question is what a policy decides about: who asks for what.
+type Question struct {
+	Identity access.Identity
+	Request  access.Request
+	// RepositoryPolicy is whether a repository's policy covers the request. A Chain fills it.
+	RepositoryPolicy bool
+}
+
+// Decision is what a policy says to a question.
+type Decision struct {
+	Allowed bool
+	Rule    string      // that decided; empty if none did and the default holds
+	Failed  []RuleError // rules that failed before that one; whoever asks logs them
+}
+
+// RuleError is a rule that failed while it was evaluated.
+type RuleError struct {
+	Rule string
+	Err  error
+}
+
+// Decide asks the rules in their order until one decides.
+func (p *Policy) Decide(q *Question) Decision {
+	return p.decide(newAsked(q))
+}
+
+func (p *Policy) decide(asked *asked) Decision {
+	allowedByDefault := p.config.Default == "allow"
+	var failed []RuleError
+	for i := range p.rules {
+		r := &p.rules[i]
+		holds, err := evaluate(r.program, asked)
+		switch {
+		case err != nil:
+			failed = append(failed, RuleError{Rule: r.name, Err: err})
+			if p.config.OnError == "deny" {
+				return Decision{Rule: r.name, Failed: failed}
+			}
+		case holds:
+			return Decision{Allowed: !allowedByDefault, Rule: r.name, Failed: failed}
+		}
+	}
+	return Decision{Allowed: allowedByDefault, Failed: failed}
+}
+
+// RuleNames are the names of all rules in their order.
+func (p *Policy) RuleNames() []string {
+	names := make([]string, len(p.rules))
+	for i, r := range p.rules {
+		names[i] = r.name
+	}
+	return names
+}
+
+// asked is a question as CEL reads it: made once, read by every rule.
+type asked struct {
+	identity, request *object
+	repositoryPolicy  types.Bool
+}
+
+func newAsked(q *Question) *asked {
+	return &asked{
+		identity:         newObject(identityWords, &q.Identity),
+		request:          newObject(requestWords, &q.Request),
+		repositoryPolicy: types.Bool(q.RepositoryPolicy),
+	}
+}
+
+// ResolveName is for interpreter.Activation.
+func (a *asked) ResolveName(name string) (any, bool) {
+	switch name {
+	case "identity":
+		return a.identity, true
+	case "request":
+		return a.request, true
+	case repositoryPolicyVariable:
+		return a.repositoryPolicy, true
+	}
+	return nil, false
+}
+
+// Parent is for interpreter.Activation.
+func (a *asked) Parent() interpreter.Activation { return nil }
+
+var errNotBool = errors.New("the result is neither true nor false")
+
+func evaluate(program cel.Program, words interpreter.Activation) (bool, error) {
+	value, _, err := program.Eval(words)
+	if err != nil {
+		return false, err
+	}
+	holds, ok := value.(types.Bool)
+	if !ok {
+		return false, errNotBool
+	}
+	return bool(holds), nil
+}

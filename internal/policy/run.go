@@ -1,0 +1,252 @@
+package policy
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/google/cel-go/common/types"
+
+	"github.com/sreg-project/sreg/internal/access"
+)
+
+// Runner runs test files against the policies of a configuration, without a server.
+type Runner struct {
+	Chain *Chain
+	// Keep are the global keep rules, RepositoryKeep those of repositories by their names.
+	Keep           *Keep
+	RepositoryKeep map[string]*Keep
+	Match          *regexp.Regexp // names of the cases to run; nil: all
+	Coverage       Coverage
+}
+
+// Outcome is what came of one case.
+type Outcome struct {
+	Name    string
+	Line    int
+	Passed  bool
+	Problem string // what was expected and what came; empty if it passed
+	Stages  []StageOutcome
+	Images  []ImageOutcome
+}
+
+// StageOutcome explains one stage of a case that failed.
+type StageOutcome struct {
+	Explanation
+	Request access.Request
+}
+
+// ImageOutcome explains an image that went or stayed against the case's word.
+type ImageOutcome struct {
+	Name  string
+	Kept  bool
+	Rules []RuleExplanation
+}
+
+// Run runs the cases of a file that match. The error is of a rule in a case that does not compile.
+func (r *Runner) Run(s *Suite) ([]Outcome, error) {
+	var outcomes []Outcome
+	for i := range s.Cases {
+		if c := &s.Cases[i]; r.matches(c.Name) {
+			outcomes = append(outcomes, r.runCase(c))
+		}
+	}
+	for i := range s.Keep {
+		c := &s.Keep[i]
+		if !r.matches(c.Name) {
+			continue
+		}
+		o, err := r.runKeep(c)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: case %q: %w", c.Line, c.Name, err)
+		}
+		outcomes = append(outcomes, o)
+	}
+	return outcomes, nil
+}
+
+func (r *Runner) matches(name string) bool { return r.Match == nil || r.Match.MatchString(name) }
+
+// answer is what a request got, and which requests the chain was asked about: a mount reads, too.
+type answer struct {
+	Verdict
+	asked []access.Request
+}
+
+func (r *Runner) runCase(c *Case) Outcome {
+	a := r.ask(c)
+	r.Coverage.note(c.Request.Action, a.Steps)
+	o := Outcome{Name: c.Name, Line: c.Line, Problem: r.difference(c, a)}
+	o.Passed = o.Problem == ""
+	if !o.Passed {
+		for _, asked := range a.asked {
+			explained, _ := r.Chain.Explain(Question{Identity: c.Identity, Request: asked})
+			for _, x := range explained {
+				o.Stages = append(o.Stages, StageOutcome{Explanation: x, Request: asked})
+			}
+		}
+	}
+	return o
+}
+
+// ask goes the way of a request: the chain, the chain again for what a mount reads, the webhook.
+func (r *Runner) ask(c *Case) answer {
+	a := answer{asked: []access.Request{c.Request}}
+	a.Verdict = r.Chain.Decide(Question{Identity: c.Identity, Request: c.Request})
+	if source, ok := Source(c.Request); ok && a.Allowed {
+		v := r.Chain.Decide(Question{Identity: c.Identity, Request: source})
+		a.asked = append(a.asked, source)
+		a.Allowed, a.Steps = v.Allowed, append(a.Steps, v.Steps...)
+	}
+	if a.Allowed && c.Webhook != "" {
+		a.Allowed = c.Webhook == AnswerAllow
+		a.Steps = append(a.Steps, Step{Stage: StageWebhook, Scope: "the webhook", Decision: Decision{Allowed: a.Allowed}})
+	}
+	return a
+}
+
+// difference says how an answer differs from what a case expects; it is empty if it does not.
+func (r *Runner) difference(c *Case, a answer) string {
+	want, got := c.expected(), a.describe()
+	if c.Rule != "" && !slices.Contains(r.Chain.ruleNames(), c.Rule) {
+		problem := "no rule is called " + c.Rule
+		if near, ok := nearest(c.Rule, r.Chain.ruleNames()); ok {
+			problem += ", did you mean " + near + "?"
+		}
+		return problem
+	}
+	if a.Allowed != c.Allow {
+		return "want " + want + ", got " + got
+	}
+	decided := []Step{a.Last()}
+	if a.Allowed {
+		decided = a.Steps // every one of them had to allow
+	}
+	for _, s := range decided {
+		if (c.Stage == "" || c.Stage == s.Stage) && (c.Rule == "" || c.Rule == s.Rule) {
+			return ""
+		}
+	}
+	return "want " + want + ", got " + got
+}
+
+func (c *Case) expected() string {
+	words := "deny"
+	if c.Allow {
+		words = "allow"
+	}
+	if c.Rule != "" {
+		words += " by rule " + c.Rule
+	}
+	if c.Stage != "" {
+		words += " in stage " + string(c.Stage)
+	}
+	return words
+}
+
+func (a answer) describe() string {
+	if a.Allowed {
+		var by []string
+		for _, s := range a.Steps {
+			by = append(by, s.describe())
+		}
+		return "allow: " + strings.Join(by, ", ")
+	}
+	return "deny: " + a.Last().describe()
+}
+
+// describe says what made a step's decision.
+func (s Step) describe() string {
+	switch {
+	case s.Stage == StageNone:
+		return "no policy covers the request"
+	case s.Stage == StageWebhook:
+		return "the webhook's stand-in"
+	case s.Rule != "":
+		return s.Scope + " by rule " + s.Rule
+	case s.Allowed:
+		return s.Scope + " by default, no rule is true"
+	}
+	return "no rule of " + s.Scope + " is true"
+}
+
+// ruleNames are the names of all rules of all policies.
+func (c *Chain) ruleNames() []string {
+	var names []string
+	for _, p := range c.policies() {
+		names = append(names, p.RuleNames()...)
+	}
+	return names
+}
+
+// policies are all policies, the global one first, then by their scopes.
+func (c *Chain) policies() []*Policy {
+	var list []*Policy
+	for _, p := range c.repositories {
+		if p != nil {
+			list = append(list, p)
+		}
+	}
+	slices.SortFunc(list, func(a, b *Policy) int { return strings.Compare(a.Scope, b.Scope) })
+	if c.Global != nil {
+		list = append([]*Policy{c.Global}, list...)
+	}
+	return list
+}
+
+func (r *Runner) runKeep(c *KeepCase) (Outcome, error) {
+	sets := []*Keep{r.Keep, r.RepositoryKeep[c.Repository]}
+	if c.Rules != nil {
+		own, err := CompileKeep("keep", c.Rules)
+		if err != nil {
+			return Outcome{}, err
+		}
+		sets = []*Keep{own}
+	}
+	images := make([]Image, len(c.Images))
+	for i, image := range c.Images {
+		images[i] = image.Image
+	}
+	o := Outcome{Name: c.Name, Line: c.Line}
+	if sets = slices.DeleteFunc(sets, func(k *Keep) bool { return k == nil }); len(sets) == 0 {
+		o.Problem = "the config has no keep rules for it: give the case rules of its own"
+		return o, nil
+	}
+	decisions := DecideKeep(c.Now, images, sets...)
+	var gone, left []string
+	for i, d := range decisions {
+		r.Coverage.noteKeep(sets, d)
+		stays := slices.Contains(c.Stays, c.Images[i].Name)
+		if d.Kept == stays {
+			continue
+		}
+		if d.Kept {
+			left = append(left, c.Images[i].Name)
+		} else {
+			gone = append(gone, c.Images[i].Name)
+		}
+		o.Images = append(o.Images, explainImage(c, i, d, sets, images))
+	}
+	o.Problem = strings.Join(slices.DeleteFunc([]string{tell("should stay and goes", gone), tell("should go and stays", left)},
+		func(s string) bool { return s == "" }), "; ")
+	o.Passed = o.Problem == ""
+	return o, nil
+}
+
+func tell(what string, names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return what + ": " + strings.Join(names, ", ")
+}
+
+func explainImage(c *KeepCase, i int, d KeepDecision, sets []*Keep, images []Image) ImageOutcome {
+	pushed, pulled := rankAll(images)
+	j := &judged{image: newObject(imageWords, &images[i]), now: types.Int(c.Now.Unix()), pushedRank: pushed[i], pulledRank: pulled[i]}
+	x := ImageOutcome{Name: c.Images[i].Name, Kept: d.Kept}
+	for _, k := range sets {
+		x.Rules = append(x.Rules, k.explain(d, j)...)
+	}
+	return x
+}

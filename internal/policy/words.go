@@ -1,0 +1,115 @@
+package policy
+
+import (
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+
+	"github.com/sreg-project/sreg/internal/access"
+)
+
+// The types of words that may be absent.
+var (
+	textOrNull   = types.NewNullableType(types.StringType)
+	numberOrNull = types.NewNullableType(types.IntType)
+	texts        = types.NewListType(types.StringType)
+)
+
+// The words of a rule about access.
+var (
+	certificateWords = newObjectType("identity.certificate",
+		listField("common_names", "the CN parts of the subject", func(c *access.Certificate) []string { return c.CommonNames }),
+		listField("organizations", "the O parts of the subject", func(c *access.Certificate) []string { return c.Organizations }),
+		listField("dns_names", "the names of hosts", func(c *access.Certificate) []string { return c.DNSNames }),
+		listField("emails", "the mail addresses", func(c *access.Certificate) []string { return c.Emails }),
+		listField("uris", "the URIs, as SPIFFE uses them", func(c *access.Certificate) []string { return c.URIs }),
+		listField("ips", "the addresses", func(c *access.Certificate) []string { return c.IPs }),
+		textField("serial", "the serial number in lower-case hexadecimal", func(c *access.Certificate) string { return c.Serial }),
+		textField("fingerprint", "the SHA-256 of the certificate in lower-case hexadecimal", func(c *access.Certificate) string { return c.Fingerprint }),
+	)
+	oidcWords = newObjectType("identity.oidc",
+		field{"provider_name", types.StringType, "the provider's name in the config", from(func(o *access.OIDC) ref.Val { return types.String(o.Provider) })},
+		textField("subject", "the claim sub", func(o *access.OIDC) string { return o.Subject }),
+		field{
+			"claims", types.NewMapType(types.StringType, types.DynType), "all claims as they came; one that is not there is an error",
+			from(func(o *access.OIDC) ref.Val {
+				return types.NewStringInterfaceMap(types.DefaultTypeAdapter, o.Claims)
+			}),
+		},
+	)
+	identityWords = newObjectType("identity",
+		textField("id", "names the sign-in for good: a user's name, or provider/subject of a token", func(i *access.Identity) string { return i.ID }),
+		textField("username", "the user's name, or what the provider's username_claim holds", func(i *access.Identity) string { return i.Username }),
+		textField("client_ip", "the client's address", clientIP),
+		listField("groups", "the user's groups, or what the provider's groups_claim holds", func(i *access.Identity) []string { return i.Groups }),
+		field{
+			"certificate", certificateWords.typ, "the verified client certificate; always there, with empty lists without one",
+			from(func(i *access.Identity) ref.Val { return newObject(certificateWords, &i.Certificate) }),
+		},
+		field{"oidc", oidcWords.typ, "the accepted OIDC token; null without one", from(oidcOf)},
+	)
+	requestWords = newObjectType("request",
+		field{"action", types.StringType, "what is asked for, such as get-manifest", from(func(r *access.Request) ref.Val { return types.String(r.Action) })},
+		textField("namespace", "the image's name, such as team/app", func(r *access.Request) string { return r.Namespace.String() }),
+		textField("reference", "the tag or digest of the manifest in the path", func(r *access.Request) string { return r.Reference.String() }),
+		textField("digest", "the digest of the blob or subject in the path", func(r *access.Request) string { return r.Digest.String() }),
+		listField("tags", "the tags that a push writes", tagsOf),
+		textField("from", "the namespace that a mount takes its blob from", func(r *access.Request) string { return r.From.String() }),
+		textField("session_id", "the upload in the path", func(r *access.Request) string { return r.SessionID }),
+		textField("artifact_type", "which referrers are asked for", func(r *access.Request) string { return r.ArtifactType }),
+		field{"n", numberOrNull, "the size of the page asked for", from(pageSize)},
+		textField("last", "the name after which the page begins", func(r *access.Request) string { return r.Last }),
+	)
+)
+
+// from makes a getter of a function that knows what the object was made of.
+func from[T any](get func(*T) ref.Val) func(any) ref.Val {
+	return func(source any) ref.Val { return get(source.(*T)) }
+}
+
+// textField is a word that is null when its text is empty.
+func textField[T any](name, doc string, get func(*T) string) field {
+	return field{name, textOrNull, doc, from(func(source *T) ref.Val { return orNull(get(source)) })}
+}
+
+// listField is a list that is always there.
+func listField[T any](name, doc string, get func(*T) []string) field {
+	return field{name, texts, doc, from(func(source *T) ref.Val {
+		return types.NewStringList(types.DefaultTypeAdapter, get(source))
+	})}
+}
+
+func orNull(text string) ref.Val {
+	if text == "" {
+		return types.NullValue
+	}
+	return types.String(text)
+}
+
+func clientIP(i *access.Identity) string {
+	if !i.ClientIP.IsValid() {
+		return ""
+	}
+	return i.ClientIP.Unmap().String()
+}
+
+func oidcOf(i *access.Identity) ref.Val {
+	if i.OIDC == nil {
+		return types.NullValue
+	}
+	return newObject(oidcWords, i.OIDC)
+}
+
+func tagsOf(r *access.Request) []string {
+	tags := make([]string, len(r.Tags))
+	for i, t := range r.Tags {
+		tags[i] = t.String()
+	}
+	return tags
+}
+
+func pageSize(r *access.Request) ref.Val {
+	if !r.HasN {
+		return types.NullValue
+	}
+	return types.Int(r.N)
+}

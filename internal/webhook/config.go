@@ -1,0 +1,123 @@
+package webhook
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/secret"
+)
+
+// None is the name that no webhook may have: where a webhook is named, it means that none is asked.
+const None = "none"
+
+// post is the method that sends a document.
+const post = "post"
+
+// Config is one item of the webhooks section of sreg's configuration. The struct tags are the single
+// source of the keys' names, values and documentation; what values must be together is for Validate.
+type Config struct {
+	Name           string        `mapstructure:"name" required:"true" pattern:"^[a-z0-9][a-z0-9_-]*$" want:"lower-case letters, digits, - and _" doc:"What policies, logs and metrics call this webhook; none is taken."`
+	URL            string        `mapstructure:"url" required:"true" pattern:"^https?://[^/@]" want:"http://host/path or https://host/path" doc:"The endpoint that is asked. Its redirects are not followed."`
+	Method         string        `mapstructure:"method" enum:"post,get" doc:"post sends identity and request as JSON, get sends them as headers."`
+	Timeout        time.Duration `mapstructure:"timeout" min:"1" doc:"How long an answer may take; without one by then the request is denied."`
+	CacheTTL       time.Duration `mapstructure:"cache_ttl" doc:"How long an answer of 2xx, 401 or 403 stands for the same question; 0 = each is asked anew."`
+	ForwardHeaders []string      `mapstructure:"forward_headers" pattern:"^[A-Za-z0-9_-]+$" want:"the name of a header" doc:"Headers of the client's request that are sent on."`
+	BearerToken    secret.Value  `mapstructure:"bearer_token" doc:"Sent as Authorization: Bearer."`
+	Username       string        `mapstructure:"username" doc:"Sent with password as Authorization: Basic."`
+	Password       secret.Value  `mapstructure:"password" doc:"The password of username."`
+	CAFile         string        `mapstructure:"ca_file" doc:"The certificates in PEM that the endpoint's is checked against, in place of the system's."`
+	CertFile       string        `mapstructure:"cert_file" doc:"The client certificate in PEM that the endpoint is shown."`
+	KeyFile        string        `mapstructure:"key_file" doc:"The private key of cert_file in PEM."`
+}
+
+// DefaultConfig is what a webhook is that has only a name and a URL.
+func DefaultConfig() Config {
+	return Config{Method: post, Timeout: 2 * time.Second, CacheTTL: time.Minute}
+}
+
+// Validate reports what is wrong: the path below the webhook, and the problem with what to change.
+func (c Config) Validate(report func(path, problem string)) {
+	if c.Name == None {
+		report("name", "none means no webhook where one is named: choose another name")
+	}
+	c.validateURL(report)
+	c.validateCredentials(report)
+	c.validateFiles(report)
+	for i, name := range c.ForwardHeaders {
+		if problem := c.forwardProblem(name); problem != "" {
+			report(fmt.Sprintf("forward_headers[%d]", i), problem)
+		}
+	}
+}
+
+func (c Config) validateURL(report func(path, problem string)) {
+	u, err := url.Parse(c.URL)
+	switch {
+	case strings.Contains(c.URL, "@"): // behind a user name, which may have a password: not shown
+		report("url", "want no user name in the URL: set username and password, or bearer_token")
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "":
+		report("url", fmt.Sprintf("want http://host/path or https://host/path, got %q", c.URL))
+	case u.Fragment != "":
+		report("url", fmt.Sprintf("want no fragment, got %q", c.URL))
+	}
+}
+
+func (c Config) validateCredentials(report func(path, problem string)) {
+	token, password := c.BearerToken.Reveal(), c.Password.Reveal()
+	if token != "" && c.Username != "" {
+		report("username", "there is a bearer_token, too: only one of them can be sent")
+	}
+	if password != "" && c.Username == "" {
+		report("password", "there is no user for it: set username")
+	}
+	if strings.Contains(c.Username, ":") {
+		report("username", "want no colon: it ends the name in what is sent")
+	}
+	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		report("bearer_token", "holds characters that no token may: spaces, line breaks or others than ASCII")
+	}
+}
+
+func (c Config) validateFiles(report func(path, problem string)) {
+	if c.CertFile != "" && c.KeyFile == "" {
+		report("cert_file", "there is no key for it: set key_file")
+	}
+	if c.KeyFile != "" && c.CertFile == "" {
+		report("key_file", "there is no certificate for it: set cert_file")
+	}
+	if c.CAFile+c.CertFile != "" && strings.HasPrefix(c.URL, "http://") {
+		report("url", "want https://, because there are certificates; without TLS nothing would be checked")
+	}
+}
+
+// own are headers that sreg writes itself, and hop are those of one connection: a client must not be
+// able to say them for us. A dash at the end stands for all that begin so.
+var (
+	own = []string{"X-Forwarded-Method", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Uri", "X-Forwarded-For", "X-Registry-", "Content-", "Host", "User-Agent", "Accept-Encoding", "Idempotency-Key", "X-Idempotency-Key"}
+	hop = []string{"Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect", "Proxy-"}
+)
+
+func (c Config) forwardProblem(name string) string {
+	canonical := http.CanonicalHeaderKey(name)
+	switch {
+	case matches(own, canonical):
+		return canonical + " is written by sreg itself"
+	case matches(hop, canonical):
+		return canonical + " belongs to one connection and cannot be sent on"
+	case canonical == "Authorization" && (c.Username != "" || c.BearerToken.Reveal() != ""):
+		return "Authorization is sreg's own here, because there are credentials for the endpoint"
+	}
+	return ""
+}
+
+func matches(list []string, canonical string) bool {
+	for _, entry := range list {
+		if canonical == entry || strings.HasSuffix(entry, "-") && strings.HasPrefix(canonical, entry) {
+			return true
+		}
+	}
+	return false
+}

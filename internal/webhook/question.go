@@ -1,0 +1,101 @@
+package webhook
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"hash"
+	"strings"
+)
+
+// Question is what an endpoint is asked. All of it decides which earlier answer may stand for this
+// one, also what the endpoint's method does not send.
+type Question struct {
+	// Document is the JSON that method post sends.
+	Document []byte
+	// Facts are the headers that method get sends, in any order.
+	Facts []Fact
+	// Incoming are the headers of the client's request, by their canonical names. Those of
+	// forward_headers are sent on.
+	Incoming map[string][]string
+}
+
+// Fact is one thing that is told in a header. A fact without a value is not sent.
+type Fact struct {
+	// Name is the header.
+	Name string
+	// Values are told in one line, with commas between them. Whatever they hold, they are encoded so
+	// that the line is one line, and that two lists of values never look alike.
+	Values []string
+	// Escaped says that the value is escaped with % already, as the path and query of a URL.
+	Escaped bool
+}
+
+// line is what stands behind the colon.
+func (f Fact) line() string {
+	var b strings.Builder
+	for i, value := range f.Values {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		f.encode(&b, value)
+	}
+	return b.String()
+}
+
+// encode writes a value with all but printable ASCII as %XX. A comma, a % and spaces at the ends are
+// encoded, too: a reader may cut there, and "admin " must not become "admin". In what is escaped
+// already the % and the comma stand.
+func (f Fact) encode(b *strings.Builder, value string) {
+	for i := range len(value) {
+		c := value[i]
+		plain := c > ' ' && c <= '~'
+		switch {
+		case c == '%' || c == ',':
+			plain = f.Escaped
+		case c == ' ':
+			plain = !f.Escaped && i > 0 && i < len(value)-1
+		}
+		if plain {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(b, "%%%02X", c)
+		}
+	}
+}
+
+// key is one value for each question. Every part is written behind its length, so that no two
+// questions are written alike.
+type key [sha256.Size]byte
+
+func (c *Client) key(q Question) key {
+	h := sha256.New()
+	write(h, string(q.Document))
+	count(h, len(q.Facts))
+	for _, fact := range q.Facts {
+		write(h, fact.Name)
+		writeAll(h, fact.Values)
+	}
+	for _, name := range c.forward {
+		writeAll(h, q.Incoming[name])
+	}
+	return key(h.Sum(nil))
+}
+
+func writeAll(h hash.Hash, values []string) {
+	count(h, len(values))
+	for _, value := range values {
+		write(h, value)
+	}
+}
+
+func write(h hash.Hash, text string) {
+	count(h, len(text))
+	h.Write([]byte(text))
+}
+
+func count(h hash.Hash, n int) {
+	var length [8]byte
+	binary.BigEndian.PutUint64(length[:], uint64(n))
+	h.Write(length[:])
+}

@@ -1,0 +1,208 @@
+// Package webhook asks an endpoint of the operator whether something may be done.
+// It promises that only a status of 2xx allows, that no answer to one question is given to another one,
+// and that an endpoint cannot make sreg wait, read or connect beyond what its config says.
+// It must not know what it asks about: the question comes as bytes and headers.
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/sreg-project/sreg/internal/lru"
+)
+
+const (
+	// maxAnswers is how many answers are remembered, of about 200 bytes each.
+	maxAnswers = 16384
+	// maxHeader bounds the header of an answer, in bytes.
+	maxHeader = 16 << 10
+	// maxBody is how much of a body is read, only so that the connection can be used again.
+	maxBody = 4 << 10
+	// maxConnections bounds the connections to one endpoint. What comes on top waits for one within
+	// its time-out.
+	maxConnections = 128
+)
+
+var errTimeout = errors.New("no answer in time")
+
+// Client asks one endpoint. New makes one.
+type Client struct {
+	// Name is what the config calls the webhook.
+	Name string
+
+	config  Config
+	forward []string // canonical names
+	http    *http.Client
+	answers *lru.Cache[key, remembered]
+	flights singleflight.Group
+	metrics handles
+}
+
+// remembered is an answer that stands for a while.
+type remembered struct {
+	answer Answer
+	until  time.Time
+}
+
+// New makes a client. It reads the certificates and connects to nobody.
+func New(cfg Config, metrics *Metrics) (*Client, error) {
+	settings, err := cfg.tls()
+	if err != nil {
+		return nil, fmt.Errorf("webhook %s: %w", cfg.Name, err)
+	}
+	c := &Client{
+		Name:    cfg.Name,
+		config:  cfg,
+		answers: lru.New[key, remembered](maxAnswers),
+		metrics: metrics.of(cfg.Name),
+		http: &http.Client{
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Transport: &http.Transport{
+				DialContext:            (&net.Dialer{}).DialContext,
+				TLSClientConfig:        settings,
+				ForceAttemptHTTP2:      true,
+				DisableCompression:     true,
+				MaxConnsPerHost:        maxConnections,
+				MaxIdleConnsPerHost:    maxConnections,
+				MaxResponseHeaderBytes: maxHeader,
+				IdleConnTimeout:        30 * time.Second,
+			},
+		},
+	}
+	for _, name := range cfg.ForwardHeaders {
+		c.forward = append(c.forward, http.CanonicalHeaderKey(name))
+	}
+	return c, nil
+}
+
+// tls are the settings of TLS, the system's where the config says nothing.
+func (c Config) tls() (*tls.Config, error) {
+	settings := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.CAFile != "" {
+		pem, err := os.ReadFile(c.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("ca_file: %w", err)
+		}
+		settings.RootCAs = x509.NewCertPool()
+		if !settings.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("ca_file: %s holds no certificate in PEM", c.CAFile)
+		}
+	}
+	if c.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("cert_file: %w", err)
+		}
+		settings.Certificates = []tls.Certificate{pair}
+	}
+	return settings, nil
+}
+
+// Ask asks the endpoint, or remembers what it said to the same question. Questions that are the same
+// and come while the first one is asked get its answer.
+func (c *Client) Ask(ctx context.Context, q Question) Answer {
+	if c.config.CacheTTL <= 0 {
+		return c.send(ctx, c.header(q), q.Document)
+	}
+	k := c.key(q)
+	if r, ok := c.answers.Get(k); ok && time.Now().Before(r.until) {
+		c.metrics.cached.Inc()
+		r.answer.Cached = true
+		return r.answer
+	}
+	header := c.header(q)
+	// The goroutine ends with the endpoint's time-out at the latest. It goes on when the one who asked
+	// first goes away: others may wait for the same answer.
+	done := c.flights.DoChan(string(k[:]), func() (any, error) {
+		asked := time.Now()
+		answer := c.send(context.WithoutCancel(ctx), header, q.Document)
+		if answer.lasting() {
+			c.answers.Put(k, remembered{answer: answer, until: asked.Add(c.config.CacheTTL)}, 1)
+		}
+		return answer, nil
+	})
+	select {
+	case <-ctx.Done():
+		return Answer{Result: Canceled, Err: ctx.Err()}
+	case result := <-done:
+		return result.Val.(Answer)
+	}
+}
+
+// header is the header of the request to the endpoint: what sreg says, and what it sends on.
+func (c *Client) header(q Question) http.Header {
+	header := http.Header{"User-Agent": {"sreg"}}
+	for _, name := range c.forward {
+		if values := q.Incoming[name]; len(values) > 0 {
+			header[name] = values
+		}
+	}
+	// To ask twice is no harm, so a connection that the endpoint has closed meanwhile is replaced. An
+	// entry without a value says so to net/http alone and is not sent.
+	header["Idempotency-Key"] = []string{}
+	if token := c.config.BearerToken.Reveal(); token != "" {
+		header["Authorization"] = []string{"Bearer " + token}
+	}
+	if c.config.Method == post {
+		header["Content-Type"] = []string{"application/json"}
+		return header
+	}
+	for _, fact := range q.Facts {
+		if len(fact.Values) > 0 {
+			header[fact.Name] = []string{fact.line()}
+		}
+	}
+	return header
+}
+
+// send asks the endpoint.
+func (c *Client) send(ctx context.Context, header http.Header, document []byte) Answer {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.config.Timeout, errTimeout)
+	defer cancel()
+	begun := time.Now()
+	answer := c.exchange(ctx, header, document)
+	c.metrics.observe(answer.Result, time.Since(begun))
+	return answer
+}
+
+func (c *Client) exchange(ctx context.Context, header http.Header, document []byte) Answer {
+	method, body := http.MethodGet, io.Reader(http.NoBody)
+	if c.config.Method == post {
+		method, body = http.MethodPost, bytes.NewReader(document)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, c.config.URL, body)
+	if err != nil {
+		return failure(ctx, err)
+	}
+	r.Header = header
+	if c.config.Username != "" {
+		r.SetBasicAuth(c.config.Username, c.config.Password.Reveal())
+	}
+	response, err := c.http.Do(r)
+	if err != nil {
+		return failure(ctx, err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusSwitchingProtocols { // then the body is the bare connection, which knows no time-out
+		// The status is the whole answer. What is left of the body costs the connection, nothing else.
+		_, _ = io.CopyN(io.Discard, response.Body, maxBody)
+	}
+	return answerOf(response.StatusCode)
+}
+
+// Close gives up the connections that nobody uses. Questions that are being asked end by themselves.
+func (c *Client) Close() error {
+	c.http.CloseIdleConnections()
+	return nil
+}
