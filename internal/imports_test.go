@@ -43,12 +43,15 @@ var allowed = map[string]string{
 	"registry":              "oci storage lock lru bytesize",
 	"registry/registrytest": "oci storage registry",
 
+	// Who may: they know who asks, not what is asked for.
+	"authn": "access atomicfile lru secret",
+
 	// Delivery knows people and wires, not where things lie.
 	"httpapi": "oci access registry",
 	"server":  "secret",
 
 	// Composition knows all and decides nothing.
-	"config":   "bytesize secret lock registry server storage storage/fs telemetry",
+	"config":   "authn bytesize secret lock registry server storage storage/fs telemetry",
 	"snapshot": "*",
 	"commands": "*",
 

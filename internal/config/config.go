@@ -6,6 +6,7 @@
 package config
 
 import (
+	"github.com/sreg-project/sreg/internal/authn"
 	"github.com/sreg-project/sreg/internal/bytesize"
 	"github.com/sreg-project/sreg/internal/lock"
 	"github.com/sreg-project/sreg/internal/registry"
@@ -22,6 +23,7 @@ type Config struct {
 	Locks        lock.Config                 `mapstructure:"locks" doc:"How instances keep out of each other's way."`
 	Registry     registry.Config             `mapstructure:"registry" doc:"What may be pushed."`
 	Repositories []registry.RepositoryConfig `mapstructure:"repositories" doc:"Prefixes of namespaces with settings of their own; the longest that fits counts."`
+	Auth         authn.Config                `mapstructure:"auth" doc:"Who is known, and how they show who they are."`
 	Policy       *Policy                     `mapstructure:"policy" doc:"Who may do what. Without it everything is allowed, and every listener must be on loopback or a unix socket."`
 	Log          telemetry.LogConfig         `mapstructure:"log" doc:"What is logged, and how."`
 }
@@ -56,6 +58,7 @@ func Default() Config {
 		},
 		Locks:    lock.DefaultConfig(),
 		Registry: registry.DefaultConfig(),
+		Auth:     authn.DefaultConfig(),
 		Log:      telemetry.DefaultLogConfig(),
 	}
 }
@@ -68,6 +71,8 @@ func sample() Config {
 	c.Server.Listeners = []server.Listener{{}}
 	c.Server.TLS.Certificates = []server.Certificate{{}}
 	c.Repositories = []registry.RepositoryConfig{{ImmutableTags: &registry.ImmutableTags{}}}
+	c.Auth.Users = []authn.UserConfig{{}}
+	c.Auth.OIDC = []authn.ProviderConfig{authn.DefaultProvider()}
 	c.Policy = &Policy{}
 	return c
 }
