@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"os"
 
@@ -16,14 +18,16 @@ type IO struct {
 	Err           io.Writer // everything else: progress, logs, errors
 	OutIsTerminal bool
 	ErrIsTerminal bool
-	Environ       []string
+	// ReadHidden reads a line of In without showing it; nil if In is no terminal.
+	ReadHidden func(context.Context) (string, error)
+	Environ    []string
 	// ConfigFolders are where a config is looked for that no flag names.
 	ConfigFolders []string
 }
 
 // System is the IO of this process.
 func System() IO {
-	return IO{
+	system := IO{
 		In:            os.Stdin,
 		Out:           os.Stdout,
 		Err:           os.Stderr,
@@ -32,4 +36,13 @@ func System() IO {
 		Environ:       os.Environ(),
 		ConfigFolders: config.DefaultFolders(),
 	}
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		system.ReadHidden = readHidden
+	}
+	return system
+}
+
+// warn says what is not wrong but should be known.
+func (io IO) warn(message string) {
+	fmt.Fprintln(io.Err, "warning:", message)
 }

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/users"
 )
 
 // The exit codes of every command.
@@ -80,7 +81,7 @@ func exitCode(err error) int {
 	switch {
 	case errors.As(err, &usage), errors.As(err, &badConfig):
 		return exitUsage
-	case errors.As(err, &held):
+	case errors.As(err, &held), errors.Is(err, users.ErrBusy):
 		return exitHeld
 	default:
 		return exitFailed

@@ -44,7 +44,8 @@ var allowed = map[string]string{
 	"registry/registrytest": "oci storage registry",
 
 	// Who may: they know who asks, not what is asked for.
-	"authn": "access atomicfile lru secret",
+	"users": "atomicfile",
+	"authn": "access atomicfile lru secret users",
 
 	// Delivery knows people and wires, not where things lie.
 	"httpapi": "oci access registry",

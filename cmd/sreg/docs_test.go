@@ -115,7 +115,7 @@ func newReader(t *testing.T, blocks []block) *reader {
 	writeFile(t, filepath.Join(home, ".config/containers/policy.json"), `{"default": [{"type": "insecureAcceptAnything"}]}`)
 	link(t, binary, filepath.Join(bin, "sreg"))
 	r.environ = []string{"HOME=" + home, "PATH=" + bin + ":/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"}
-	for _, program := range []string{"crane", "oras", "skopeo", "openssl", "curl", "docker", "ctr"} {
+	for _, program := range []string{"crane", "oras", "skopeo", "openssl", "curl", "docker", "ctr", "htpasswd"} {
 		if mentions(blocks, program) {
 			link(t, clientOf(t, program), filepath.Join(bin, program))
 		}

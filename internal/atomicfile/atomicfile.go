@@ -31,6 +31,9 @@ type Options struct {
 	// needs hard links; where the file system has none it is errors.ErrUnsupported, because
 	// creating the final name first would show a reader half a file.
 	IfAbsent bool
+	// Prepare gets the temporary file while it is empty, to give it an owner, or a mode that the umask
+	// does not narrow. Its error gives the write up.
+	Prepare func(*os.File) error
 }
 
 // Write makes data the content of path. When it returns an error the old content is still there,
@@ -53,6 +56,13 @@ func Write(path string, data []byte, opts Options) (err error) {
 			_ = os.Remove(temp)
 		}
 	}()
+
+	if opts.Prepare != nil {
+		if err := opts.Prepare(f); err != nil {
+			_ = f.Close()
+			return fmt.Errorf("prepare temporary file: %w", err)
+		}
+	}
 
 	// 2. The bytes, on the disk before any name leads to them: a rename may become durable before
 	// the data does, and a crash would then show an empty file.

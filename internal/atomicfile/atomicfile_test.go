@@ -177,6 +177,38 @@ func TestMode(t *testing.T) {
 	}
 }
 
+func TestPrepareGetsTheTemporaryFileBeforeItsContent(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	err := Write(path, []byte("new"), Options{Prepare: func(f *os.File) error {
+		if info, err := f.Stat(); err != nil || info.Size() != 0 {
+			t.Errorf("got size %d, %v, want an empty file", info.Size(), err)
+		}
+		return f.Chmod(0o640)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("got mode %v, %v, want the one that was given", info.Mode(), err)
+	}
+}
+
+func TestWhatPrepareRefusesIsNotWritten(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	writeFile(t, path, "old")
+	err := Write(path, []byte("new"), Options{Prepare: func(*os.File) error { return fs.ErrPermission }})
+	if !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("got error %v, want the one of Prepare", err)
+	}
+	if got := readFile(t, path); got != "old" {
+		t.Errorf("got content %q, want the old one", got)
+	}
+	wantNames(t, filepath.Dir(path), "file")
+}
+
 func TestAFullDiskIsAnError(t *testing.T) {
 	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)

@@ -2,10 +2,10 @@ package authn
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/secret"
+	"github.com/sreg-project/sreg/internal/users"
 )
 
 // Config is the auth section of sreg's configuration. The struct tags are the single source of the keys'
@@ -22,7 +22,7 @@ type Config struct {
 
 // UserConfig is one user.
 type UserConfig struct {
-	Name         string       `mapstructure:"name" required:"true" pattern:"^[^:\\x00-\\x20\\x7f]{1,255}$" want:"a name without colons and spaces" doc:"The user name."`
+	Name         string       `mapstructure:"name" required:"true" doc:"The user name."`
 	PasswordHash secret.Value `mapstructure:"password_hash" required:"true" doc:"The Argon2id or bcrypt hash of the password."`
 	Groups       []string     `mapstructure:"groups" doc:"What identity.groups holds."`
 	Expires      string       `mapstructure:"expires" doc:"The first day on which the user is refused (2027-01-01), or a time (2027-01-01T12:00:00Z). Empty = never."`
@@ -92,28 +92,23 @@ func claimName(names map[string]string, name, at string, report func(path, probl
 	names[name] = at
 }
 
-// Validate reports what is wrong with a user. Whether the hash is strong enough is for who verifies it.
+// Validate reports what is wrong with a user.
 func (u UserConfig) Validate(report func(path, problem string)) {
-	hash := u.PasswordHash.Reveal()
-	if !strings.HasPrefix(hash, "$argon2id$") && !strings.HasPrefix(hash, "$2") {
-		report("password_hash", "want an Argon2id or bcrypt hash, as sreg user hash prints it")
+	if err := users.CheckName(u.Name); err != nil && u.Name != "" {
+		report("name", err.Error())
 	}
-	if _, err := ParseExpiry(u.Expires); err != nil {
+	if _, err := users.ParseHash(u.PasswordHash.Reveal()); err != nil {
+		report("password_hash", err.Error())
+	}
+	if err := users.CheckGroups(u.Groups); err != nil {
+		report("groups", err.Error())
+	}
+	if u.Expires == "" {
+		return
+	}
+	if _, err := users.ParseExpires(u.Expires); err != nil {
 		report("expires", err.Error())
 	}
-}
-
-// ParseExpiry reads a day, which begins at midnight UTC, or a time. Nothing is never.
-func ParseExpiry(s string) (time.Time, error) {
-	if s == "" {
-		return time.Time{}, nil
-	}
-	for _, layout := range []string{time.DateOnly, time.RFC3339} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("want a day such as 2027-01-01 or a time such as 2027-01-01T12:00:00Z, got %q", s)
 }
 
 // Warn reports what is allowed and seldom meant.

@@ -1,0 +1,190 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/agext/levenshtein"
+	"github.com/spf13/cobra"
+
+	"github.com/sreg-project/sreg/internal/users"
+)
+
+func newUser(io IO) *cobra.Command {
+	cmd := newGroup(&cobra.Command{
+		Use:   "user",
+		Short: "Manage the users who sign in with a password",
+		Long: "Manage the file of the users who sign in with a password. It has htpasswd's form, a line\n" +
+			"for each user: name:hash[:groups[:expires]]. A change is one atomic step, waits for other\n" +
+			"writers, and keeps comments and order. A running server needs no restart." + exitCodes,
+		Example: "  sreg user add alice --group dev --file users\n  sreg user list --file users",
+	})
+	cmd.AddCommand(newUserAdd(io), newUserSet(io), newUserRemove(io), newUserList(io), newUserVerify(io), newUserHash(io))
+	return cmd
+}
+
+// usersFile is the file that a command works on.
+type usersFile struct {
+	named string // by --file
+}
+
+func (u *usersFile) addFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&u.named, "file", "", "the users `FILE`")
+}
+
+// path is the only place that decides which file it is.
+func (u usersFile) path() (string, error) {
+	if u.named == "" {
+		return "", &usageError{message: "no users file is named", hint: "name it with --file"}
+	}
+	return u.named, nil
+}
+
+// load reads a file that must have no mistake.
+func (u usersFile) load() (*users.File, error) {
+	path, err := u.path()
+	if err != nil {
+		return nil, err
+	}
+	f, err := users.Load(path)
+	return f, explain(err)
+}
+
+// edit changes the file, and warns of the mistakes that are left in it.
+func (u usersFile) edit(ctx context.Context, io IO, change func(*users.File) error) error {
+	path, err := u.path()
+	if err != nil {
+		return err
+	}
+	var left error
+	err = users.Edit(ctx, path, func(f *users.File) error {
+		err := change(f)
+		left = f.Check()
+		return err
+	})
+	if err != nil {
+		return explain(err)
+	}
+	var mistakes *users.Error
+	if errors.As(left, &mistakes) {
+		mistakes.Path = path
+		for line := range strings.SplitSeq(mistakes.Error(), "\n") {
+			io.warn(line)
+		}
+	}
+	return nil
+}
+
+// look reads the file for a command that is about to ask for a password, which should not be asked for
+// nothing. Mistakes in other lines do not matter to it.
+func (u usersFile) look(ctx context.Context, at func(*users.File) error) error {
+	path, err := u.path()
+	if err != nil {
+		return err
+	}
+	return explain(users.Edit(ctx, path, at))
+}
+
+// explain adds to an error what to do about it.
+func explain(err error) error {
+	var mistakes *users.Error
+	switch {
+	case errors.As(err, &mistakes):
+		return hintedError{err, "sreg user set NAME mends a hash, sreg user remove NAME takes a user's lines out, an editor does the rest"}
+	case errors.Is(err, users.ErrExists):
+		return hintedError{err, "sreg user set NAME changes a user"}
+	case errors.Is(err, users.ErrBusy):
+		return hintedError{err, "try again; if it stays so, find out which process holds the file open"}
+	case errors.Is(err, fs.ErrPermission):
+		return hintedError{err, "run it as a user who may write to the file and to its folder"}
+	case errors.Is(err, fs.ErrNotExist):
+		return hintedError{err, "sreg user add NAME makes the file; its folder must be there"}
+	default:
+		return err
+	}
+}
+
+// find finds a user, or says which one was likely meant.
+func find(f *users.File, name string) (users.User, error) {
+	u, err := f.Find(name)
+	if errors.Is(err, users.ErrUnknown) {
+		hint := "sreg user list shows who is there"
+		if len(f.Names()) == 0 {
+			hint = "the file has no user yet; sreg user add makes one"
+		} else if near := nearestName(name, f.Names()); near != "" {
+			hint = "did you mean " + near + "?"
+		}
+		err = hintedError{err, hint}
+	}
+	return u, err
+}
+
+// nearestName finds the name that a misspelt one was likely meant to be.
+func nearestName(name string, names []string) string {
+	best, fewest := "", min(3, len(name)) // two slips at most, and not every letter
+	for _, n := range names {
+		if slips := levenshtein.Distance(strings.ToLower(name), strings.ToLower(n), nil); slips < fewest {
+			best, fewest = n, slips
+		}
+	}
+	return best
+}
+
+// oneName wants the name of one user.
+func oneName(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 {
+		return nil
+	}
+	return &usageError{message: fmt.Sprintf("%s takes one name, got %d", cmd.CommandPath(), len(args)), hint: seeHelp(cmd)}
+}
+
+// completeNames offers the names of the file.
+func (u *usersFile) completeNames(cmd *cobra.Command) {
+	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		f, err := u.load()
+		if err != nil || len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return f.Names(), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// membership is what a command sets of a user beside the password.
+type membership struct {
+	groups  []string
+	expires string
+}
+
+func (m *membership) addFlags(cmd *cobra.Command, groups string) {
+	cmd.Flags().StringArrayVar(&m.groups, "group", nil, groups)
+	cmd.Flags().StringVar(&m.expires, "expires", "", "the `TIME` from which the user may not sign in: 2027-01-31 (the first moment of that day, UTC), 2027-01-31T18:00:00Z, or never")
+	completeFrom(cmd, "expires", "never")
+}
+
+// parse checks what the flags say, before a password is asked for, and returns what they change.
+func (m membership) parse(io IO) (change func(*users.User), err error) {
+	if err := users.CheckGroups(m.groups); err != nil {
+		return nil, &usageError{message: "--group: " + err.Error(), hint: "repeat --group for each group"}
+	}
+	var expires time.Time
+	if m.expires != "" && m.expires != "never" {
+		if expires, err = users.ParseExpires(m.expires); err != nil {
+			return nil, &usageError{message: "--expires: " + err.Error(), hint: "or never"}
+		}
+	}
+	if (users.User{Expires: expires}).Expired(time.Now()) {
+		io.warn("--expires " + m.expires + " has passed: the user cannot sign in")
+	}
+	return func(u *users.User) {
+		if m.groups != nil {
+			u.Groups = m.groups
+		}
+		if m.expires != "" {
+			u.Expires = expires
+		}
+	}, nil
+}
