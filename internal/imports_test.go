@@ -47,8 +47,9 @@ var allowed = map[string]string{
 	"policy":  "oci access",
 	"webhook": "secret lru",
 
-	// Who may what. The file of users knows neither requests nor rights.
+	// Who may: they know who asks and what is asked for, not what is stored.
 	"users": "atomicfile",
+	"authn": "access atomicfile lru secret users",
 	"authz": "access oci policy webhook",
 
 	// Delivery knows people and wires, not where things lie.
@@ -56,7 +57,7 @@ var allowed = map[string]string{
 	"server":  "secret",
 
 	// Composition knows all and decides nothing.
-	"config":   "bytesize secret lock policy registry server storage storage/fs telemetry webhook",
+	"config":   "authn bytesize secret lock policy registry server storage storage/fs telemetry webhook",
 	"snapshot": "*",
 	"commands": "*",
 

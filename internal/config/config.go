@@ -6,6 +6,7 @@
 package config
 
 import (
+	"github.com/sreg-project/sreg/internal/authn"
 	"github.com/sreg-project/sreg/internal/bytesize"
 	"github.com/sreg-project/sreg/internal/lock"
 	"github.com/sreg-project/sreg/internal/policy"
@@ -24,6 +25,7 @@ type Config struct {
 	Locks        lock.Config          `mapstructure:"locks" doc:"How instances keep out of each other's way."`
 	Registry     registry.Config      `mapstructure:"registry" doc:"What may be pushed."`
 	Repositories []Repository         `mapstructure:"repositories" doc:"Prefixes of namespaces with settings of their own; the longest that fits counts."`
+	Auth         authn.Config         `mapstructure:"auth" doc:"Who is known, and how they show who they are."`
 	Policy       *policy.GlobalConfig `mapstructure:"policy" filled:"true" doc:"Who may do what. Without it everything is allowed, and every listener must be on loopback or a unix socket."`
 	Webhooks     []webhook.Config     `mapstructure:"webhooks" doc:"Endpoints that policies may ask by name; docs/webhooks.md says how."`
 	Log          telemetry.LogConfig  `mapstructure:"log" doc:"What is logged, and how."`
@@ -61,6 +63,7 @@ func Default() Config {
 		},
 		Locks:    lock.DefaultConfig(),
 		Registry: registry.DefaultConfig(),
+		Auth:     authn.DefaultConfig(),
 		Log:      telemetry.DefaultLogConfig(),
 	}
 }
@@ -76,5 +79,7 @@ func sample() Config {
 	c.Policy = &policy.GlobalConfig{Config: standard}
 	c.Repositories = []Repository{{RepositoryConfig: registry.RepositoryConfig{ImmutableTags: &registry.ImmutableTags{}}, Policy: &standard}}
 	c.Webhooks = []webhook.Config{webhook.DefaultConfig()}
+	c.Auth.Users = []authn.UserConfig{{}}
+	c.Auth.OIDC = []authn.ProviderConfig{authn.DefaultProvider()}
 	return c
 }

@@ -21,6 +21,7 @@ func (l *loader) validate(cfg *Config, sources Sources) {
 	cfg.Server.Validate(below("server", report))
 	cfg.Storage.validate(below("storage", report))
 	cfg.Registry.Validate(below("registry", report))
+	cfg.Auth.Validate(below("auth", report))
 	cfg.validateRepositories(report)
 	cfg.validateWebhooks(report)
 	cfg.requirePolicy(report)

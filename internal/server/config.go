@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strconv"
@@ -19,11 +20,13 @@ import (
 type Config struct {
 	Listeners   []Listener `mapstructure:"listeners" doc:"The addresses that are listened on."`
 	ExternalURL string     `mapstructure:"external_url" doc:"The URL by which people reach this registry; empty if they use the address of the listener."`
-	TLS         TLS        `mapstructure:"tls" doc:"The certificates of the listeners with tls: true."`
-	HTTP2       bool       `mapstructure:"http2" doc:"Whether TLS listeners speak HTTP/2."`
-	Limits      Limits     `mapstructure:"limits" doc:"How much is done at once."`
-	Timeouts    Timeouts   `mapstructure:"timeouts" doc:"How long a client may keep the server waiting."`
-	Shutdown    Shutdown   `mapstructure:"shutdown" doc:"How the server ends."`
+	// TrustedProxies are read by whoever needs the address of a client: see the doc of the key.
+	TrustedProxies []string `mapstructure:"trusted_proxies" doc:"Networks such as 10.0.0.0/8, and addresses, of the proxies before this server. Only their Forwarded or X-Forwarded-For header is believed."`
+	TLS            TLS      `mapstructure:"tls" doc:"The certificates of the listeners with tls: true."`
+	HTTP2          bool     `mapstructure:"http2" doc:"Whether TLS listeners speak HTTP/2."`
+	Limits         Limits   `mapstructure:"limits" doc:"How much is done at once."`
+	Timeouts       Timeouts `mapstructure:"timeouts" doc:"How long a client may keep the server waiting."`
+	Shutdown       Shutdown `mapstructure:"shutdown" doc:"How the server ends."`
 }
 
 // Listener is one address that the server listens on.
@@ -40,6 +43,8 @@ type TLS struct {
 	CertFile     string        `mapstructure:"cert_file" doc:"The certificate chain in PEM, the server's own first."`
 	KeyFile      string        `mapstructure:"key_file" doc:"The private key of cert_file in PEM."`
 	Certificates []Certificate `mapstructure:"certificates" doc:"Further certificates, chosen by the name that the client asks for."`
+	ClientCAFile string        `mapstructure:"client_ca_file" doc:"The CAs of client certificates in PEM, one or several. Empty = no client certificate is asked for."`
+	ClientAuth   string        `mapstructure:"client_auth" enum:"optional,required,none" doc:"optional: a client may show a certificate, and one that does not verify ends the handshake. required: it must. none: it is not asked."`
 	MinVersion   string        `mapstructure:"min_version" enum:"1.2,1.3" doc:"The oldest TLS version that is spoken."`
 }
 
@@ -77,7 +82,7 @@ type Shutdown struct {
 func DefaultConfig() Config {
 	return Config{
 		Listeners: []Listener{{Name: "main", Address: "127.0.0.1:5000"}},
-		TLS:       TLS{MinVersion: "1.2"},
+		TLS:       TLS{MinVersion: "1.2", ClientAuth: "optional"},
 		HTTP2:     true,
 		Limits:    Limits{MaxConcurrentRequests: 1024, Queue: 1024, QueueWait: 5 * time.Second},
 		Timeouts: Timeouts{
@@ -93,6 +98,11 @@ func DefaultConfig() Config {
 func (c Config) Validate(report func(path, problem string)) {
 	if c.ExternalURL != "" {
 		validateExternalURL(c.ExternalURL, report)
+	}
+	for i, network := range c.TrustedProxies {
+		if _, err := ParseNetwork(network); err != nil {
+			report(fmt.Sprintf("trusted_proxies[%d]", i), err.Error())
+		}
 	}
 	c.TLS.validate(report)
 	c.validateListeners(report)
@@ -136,6 +146,38 @@ func (t TLS) validate(report func(path, problem string)) {
 	if t.KeyFile != "" && t.CertFile == "" {
 		report("tls.key_file", "there is no certificate for it: set server.tls.cert_file")
 	}
+	if t.ClientAuth == "required" && t.ClientCAFile == "" {
+		report("tls.client_auth", "there is no CA to verify client certificates with: set server.tls.client_ca_file")
+	}
+}
+
+// ParseNetwork reads a network such as 10.0.0.0/8, or one address.
+func ParseNetwork(s string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
+		addr = addr.Unmap()
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	network, err := netip.ParsePrefix(s)
+	switch {
+	case err != nil:
+		return netip.Prefix{}, fmt.Errorf("want a network such as 10.0.0.0/8 or an address, got %q", s)
+	case network != network.Masked():
+		return netip.Prefix{}, fmt.Errorf("want a network such as %s, got %q, which is an address within it", network.Masked(), s)
+	}
+	return network, nil
+}
+
+// Trusted are the networks of TrustedProxies.
+func (c Config) Trusted() ([]netip.Prefix, error) {
+	var networks []netip.Prefix
+	for _, text := range c.TrustedProxies {
+		network, err := ParseNetwork(text)
+		if err != nil {
+			return nil, fmt.Errorf("server.trusted_proxies: %w", err)
+		}
+		networks = append(networks, network)
+	}
+	return networks, nil
 }
 
 func validateExternalURL(s string, report func(path, problem string)) {

@@ -210,6 +210,7 @@ func (s *Server) newBinding(index int, config Listener, l net.Listener) *binding
 		server.TLSConfig = s.tls.Clone() // http.Server completes it
 		l = newHandshaker(l, handshakeOptions{
 			config: s.tls, timeout: timeouts.Handshake, log: log, dropped: s.clients.leaveConn,
+			refusals: &refusals{required: s.tls.ClientAuth == tls.RequireAndVerifyClientCert},
 		})
 	}
 	return &binding{config: config, listener: l, http: server}

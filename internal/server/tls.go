@@ -40,6 +40,9 @@ func LoadTLS(cfg TLS, http2 bool) (*tls.Config, error) {
 		}
 		config.Certificates = append(config.Certificates, certificate)
 	}
+	if err := loadClientCAs(config, cfg); err != nil {
+		return nil, err
+	}
 	return config, nil
 }
 
@@ -59,6 +62,8 @@ type handshakeOptions struct {
 	timeout time.Duration // 0 = for ever
 	log     *slog.Logger
 	dropped func(net.Conn) // called for each connection that Accept will not return
+	// refusals writes down the handshakes that did not succeed.
+	refusals *refusals
 }
 
 type accepted struct {
@@ -120,7 +125,7 @@ func (h *handshaker) handshake(conn net.Conn) {
 	}
 	_ = conn.Close()
 	h.opts.dropped(conn)
-	h.opts.log.Debug("tls handshake did not succeed", "client", conn.RemoteAddr().String(), "error", err)
+	h.opts.refusals.log(h.opts.log, conn.RemoteAddr().String(), err)
 }
 
 // deliver tells whether Accept took the connection.

@@ -1,0 +1,130 @@
+package authn
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// maxPassword bounds a password, so that hashing one costs what hashing any costs.
+const maxPassword = 1 << 10
+
+// User is somebody with a password.
+type User struct {
+	Name    string
+	Hash    string
+	Groups  []string
+	Expires time.Time // zero = never
+}
+
+func (u User) expired(now time.Time) bool { return !u.Expires.IsZero() && !now.Before(u.Expires) }
+
+// Users finds a user by name. It is asked with each request and holds everything in memory; it is never
+// changed, only replaced.
+type Users interface {
+	Lookup(name string) (User, bool)
+}
+
+// nobody is a list without users.
+type nobody struct{}
+
+// Lookup finds nobody.
+func (nobody) Lookup(string) (User, bool) { return User{}, false }
+
+// VerifyFunc tells whether a password is that of a hash, and whether the hash is weaker than one made
+// today. It is an error only if the hash cannot be used.
+type VerifyFunc func(hash, password string) (ok, rehash bool, err error)
+
+// passwords verifies users.
+type passwords struct {
+	config   Config
+	users    Users
+	verify   VerifyFunc
+	decoy    func(name string) string // a hash that no password fits, and that costs what a user's does
+	queue    *queue
+	state    *State
+	log      *slog.Logger
+	reported sync.Map // names of users whose hash is weak
+}
+
+// authenticate finds the user. Somebody who does not exist costs what somebody who does costs.
+func (p *passwords) authenticate(ctx context.Context, c Credentials) (User, error) {
+	password := c.secret.Reveal()
+	if len(password) > maxPassword {
+		return User{}, errPassword
+	}
+	user, known := p.users.Lookup(c.user)
+	now := time.Now()
+	key := p.key(c.user, user.Hash, password) // without a hash for somebody who does not exist
+	if !known {
+		user = User{Name: c.user, Hash: p.decoy(c.user)}
+	}
+	until, ok := p.state.passwords.Get(key)
+	if !ok || !now.Before(until) {
+		var err error
+		// All who show the same credential at once wait for one verification, so a rush of clients is one
+		// attempt, right or wrong.
+		ok, err = p.state.checks.do(ctx, key, func(ctx context.Context) (bool, error) { return p.check(ctx, c, user) })
+		if err != nil {
+			return User{}, err
+		}
+		if ok && known && p.config.Basic.Remember > 0 {
+			p.state.passwords.Put(key, now.Add(p.config.Basic.Remember), 1)
+		}
+	}
+	if !ok || !known || user.expired(now) {
+		return User{}, errPassword
+	}
+	return user, nil
+}
+
+// check verifies a password, as one of those that are verified at once, and as one of the attempts that
+// its client has.
+func (p *passwords) check(ctx context.Context, c Credentials, user User) (bool, error) {
+	attempt, wait := p.state.throttle.begin(p.config.Throttle, c.Client, c.user)
+	if wait > 0 {
+		return false, &ThrottledError{RetryAfter: wait}
+	}
+	var right, rehash bool
+	var broken error
+	if err := p.queue.do(ctx, func() { right, rehash, broken = p.verify(user.Hash, c.secret.Reveal()) }); err != nil {
+		attempt.void()
+		return false, err
+	}
+	if broken != nil {
+		p.log.ErrorContext(ctx, "the hash of a user cannot be used", "user", user.Name, "error", broken)
+		return false, errPassword
+	}
+	if right {
+		attempt.right()
+	}
+	if right && rehash {
+		p.reportWeak(ctx, user.Name)
+	}
+	return right, nil
+}
+
+// reportWeak says once of a user that the hash should be made anew.
+func (p *passwords) reportWeak(ctx context.Context, name string) {
+	if _, told := p.reported.LoadOrStore(name, true); !told {
+		p.log.InfoContext(ctx, "a user's password has a weak hash, set it anew", "user", name)
+	}
+}
+
+// key is the name under which a credential is remembered: no password can be read from it or tried
+// against it outside this process, and it is another one when the user's hash changes.
+func (p *passwords) key(name, hash, password string) (key [32]byte) {
+	mac := hmac.New(sha256.New, p.state.process[:])
+	for _, part := range []string{name, hash, password} {
+		var length [8]byte
+		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
+		mac.Write(length[:])
+		mac.Write([]byte(part))
+	}
+	mac.Sum(key[:0])
+	return key
+}

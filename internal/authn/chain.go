@@ -1,0 +1,373 @@
+package authn
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/access"
+)
+
+// Options are what an Authenticator is made of.
+type Options struct {
+	Config Config
+	// Users are those of the config and of the file.
+	Users Users
+	// Verify verifies a password.
+	Verify VerifyFunc
+	// Decoy is a hash like those of the users, of a password that nobody knows.
+	Decoy func(name string) string
+	// Keys keeps the key that signs tokens.
+	Keys KeyStore
+	// TrustedProxies are believed when they tell the address of a client.
+	TrustedProxies []netip.Prefix
+	// ExternalURL is where people reach this registry, nil if that is where they are.
+	ExternalURL *url.URL
+	// State is what outlives this Authenticator.
+	State  *State
+	Logger *slog.Logger
+}
+
+// Authenticator finds out who sends a request. It is never changed, only replaced.
+type Authenticator struct {
+	config    Config
+	providers []*provider
+	passwords passwords
+	tokens    tokens
+	proxies   Proxies
+	external  string
+	state     *State
+	log       *slog.Logger
+}
+
+// New makes an Authenticator. It asks no provider: Prepare does.
+func New(opts Options) (*Authenticator, error) {
+	if opts.Users == nil {
+		opts.Users = nobody{}
+	}
+	a := &Authenticator{
+		config:  opts.Config,
+		proxies: Proxies{Trusted: opts.TrustedProxies},
+		state:   opts.State,
+		log:     opts.Logger.With("module", "authn"),
+		tokens:  tokens{config: opts.Config.Token, service: "sreg", store: opts.Keys},
+	}
+	if opts.ExternalURL != nil {
+		a.tokens.service = opts.ExternalURL.Host
+		a.external = strings.TrimSuffix(opts.ExternalURL.String(), "/")
+	}
+	a.passwords = passwords{
+		config: opts.Config, users: opts.Users, verify: opts.Verify, decoy: opts.Decoy,
+		queue: newQueue(opts.Config.Basic.MaxConcurrent), state: opts.State, log: a.log,
+	}
+	for _, config := range opts.Config.OIDC {
+		if err := a.addProvider(config.Complete()); err != nil {
+			return nil, errors.Join(err, a.Close())
+		}
+	}
+	return a, nil
+}
+
+func (a *Authenticator) addProvider(config ProviderConfig) error {
+	cas, err := readCAFile(config.CAFile)
+	if err != nil {
+		return fmt.Errorf("provider %s: %w", config.Name, err)
+	}
+	keys, err := a.state.acquire(keySource{issuer: config.Issuer, jwksURI: config.JWKSURI, cas: string(cas)}, a.log)
+	if err != nil {
+		return fmt.Errorf("provider %s: %w", config.Name, err)
+	}
+	p, err := newProvider(config, keys)
+	if err != nil {
+		a.state.release(keys)
+		return err
+	}
+	a.providers = append(a.providers, p)
+	return nil
+}
+
+// Prepare gets ready before the first request: it makes the key of tokens if there is none, and fetches
+// the keys of providers. A provider that cannot be reached is a warning; it is asked again when a token
+// comes.
+func (a *Authenticator) Prepare(ctx context.Context) error {
+	var work sync.WaitGroup
+	for _, p := range a.providers {
+		if !p.keys.empty() {
+			continue
+		}
+		work.Go(func() { // ends with the fetch, its time-out or ctx
+			if err := p.keys.fetch(ctx); err != nil {
+				a.log.WarnContext(ctx, "an oidc provider cannot be reached, its tokens are refused until it can",
+					"provider", p.config.Name, "error", clip(err.Error()))
+			}
+		})
+	}
+	work.Wait()
+	if !a.config.Token.Enabled {
+		return nil
+	}
+	_, err := a.tokens.load(ctx, true)
+	return err
+}
+
+// CheckKey says whether the key that signs tokens can be used, if there is one. It creates nothing.
+func (a *Authenticator) CheckKey(ctx context.Context) error {
+	if !a.config.Token.Enabled {
+		return nil
+	}
+	_, err := a.tokens.load(ctx, false)
+	if errors.Is(err, fs.ErrNotExist) && a.config.Token.KeyFile == "" {
+		return nil // Prepare makes it
+	}
+	return err
+}
+
+// Close gives up what the Authenticator holds. It must not be in use any more.
+func (a *Authenticator) Close() error {
+	for _, p := range a.providers {
+		a.state.release(p.keys)
+	}
+	return nil
+}
+
+// Outcome says how an identity was found.
+type Outcome struct {
+	// Method accepted the credential. None is a request without one, or with one that nothing accepted;
+	// MTLS is a certificate alone. An anonymous token is Token with an anonymous identity: its sender has
+	// been at the token service, so no challenge leads further.
+	Method Method
+	// Rejected says that there was a credential and nothing accepted it.
+	Rejected bool
+	// Reason is why, in words for the client.
+	Reason string
+	// Unavailable says that the credential may be right: its provider's keys cannot be reached.
+	Unavailable bool
+}
+
+// AuthenticateRequest is Credentials and Authenticate.
+func (a *Authenticator) AuthenticateRequest(r *http.Request) (access.Identity, Outcome, error) {
+	credentials, err := a.Credentials(r)
+	if err != nil {
+		return access.Identity{ClientIP: credentials.Client}, Outcome{Rejected: true}, err
+	}
+	return a.Authenticate(r.Context(), credentials)
+}
+
+// Credentials reads what a request shows.
+func (a *Authenticator) Credentials(r *http.Request) (Credentials, error) {
+	client, err := a.client(r)
+	if err != nil {
+		return Credentials{}, err
+	}
+	credentials, err := readAuthorization(r.Header)
+	credentials.Client = client
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 && len(r.TLS.VerifiedChains[0]) > 0 {
+		credentials.Certificate = r.TLS.VerifiedChains[0][0]
+	}
+	return credentials, err
+}
+
+func (a *Authenticator) client(r *http.Request) (netip.Addr, error) { return a.proxies.ClientIP(r) }
+
+// Authenticate finds who shows the credentials. What no method accepts leaves the identity anonymous but
+// for its certificate, and Outcome says so; with auth.invalid_credentials: reject it is an error.
+// Errors are ErrThrottled, ErrBusy, ErrInvalidCredentials, ErrUnavailable, that of ctx, and those of the
+// store of the key.
+func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (access.Identity, Outcome, error) {
+	identity := access.Identity{ClientIP: c.Client}
+	outcome := Outcome{}
+	if c.Certificate != nil && !time.Now().Before(c.Certificate.NotAfter) {
+		// Connections live longer than handshakes.
+		a.state.metrics.count(MTLS, rejected)
+		outcome = Outcome{Rejected: true, Reason: string(errCertificate)}
+	} else if c.Certificate != nil {
+		a.state.metrics.count(MTLS, accepted)
+		identity.Certificate = a.state.certificates.identity(c.Certificate)
+		outcome.Method = MTLS
+	}
+	if c.scheme == schemeNone {
+		return identity, outcome, nil
+	}
+	found, err := a.judge(ctx, c)
+	var reason rejection
+	switch {
+	case errors.As(err, &reason):
+		outcome.Rejected, outcome.Reason, outcome.Unavailable = true, string(reason), reason == errUnavailable
+		if a.config.InvalidCredentials == "reject" {
+			return identity, outcome, refusal(err)
+		}
+		return identity, outcome, nil
+	case err != nil:
+		return identity, outcome, err
+	}
+	identity.ID, identity.Username = found.identity.ID, found.identity.Username
+	identity.Groups, identity.OIDC = found.identity.Groups, found.identity.OIDC
+	outcome.Method = found.method
+	return identity, outcome, nil
+}
+
+// judge asks one method after the other. A rejection is the last one's that knew the credential.
+func (a *Authenticator) judge(ctx context.Context, c Credentials) (*verified, error) {
+	switch c.scheme {
+	case schemeBasic:
+		return a.judgeBasic(ctx, c)
+	case schemeBearer:
+		return a.judgeBearer(ctx, c.secret.Reveal())
+	case schemeMalformed:
+		a.state.metrics.count(None, rejected)
+		return nil, errMalformed
+	default:
+		a.state.metrics.count(None, rejected)
+		return nil, errScheme
+	}
+}
+
+// judgeBasic takes a password, which is a token where the user is a provider.
+func (a *Authenticator) judgeBasic(ctx context.Context, c Credentials) (*verified, error) {
+	for _, p := range a.providers {
+		if p.config.Name != c.user {
+			continue
+		}
+		found, err := a.judgeOIDC(ctx, c.secret.Reveal(), []*provider{p})
+		if _, known := a.passwords.users.Lookup(c.user); err == nil || !known {
+			return found, err
+		}
+	}
+	user, err := a.passwords.authenticate(ctx, c)
+	a.state.metrics.count(Basic, resultOf(err))
+	if err != nil {
+		return nil, err
+	}
+	return ofUser(Basic, user), nil
+}
+
+// ofUser is a user who was found.
+func ofUser(method Method, user User) *verified {
+	return &verified{
+		method: method, user: user.Name, hash: user.Hash,
+		identity: access.Identity{ID: user.Name, Username: user.Name, Groups: user.Groups},
+	}
+}
+
+// judgeBearer takes a token: of a provider, if its issuer is one's, or our own.
+func (a *Authenticator) judgeBearer(ctx context.Context, token string) (*verified, error) {
+	if found := a.remembered(token, nil); found != nil {
+		return found, nil
+	}
+	if of := a.providersOf(token); len(of) > 0 {
+		return a.judgeOIDC(ctx, token, of) // our own tokens have another issuer
+	}
+	if !a.config.Token.Enabled {
+		a.state.metrics.count(None, rejected)
+		return nil, errToken
+	}
+	found, err := a.verifyOwn(ctx, token)
+	a.state.metrics.count(Token, resultOf(err))
+	if err != nil {
+		return nil, err
+	}
+	return a.remember(token, found), nil
+}
+
+// judgeOIDC asks the providers whether the token is theirs. Several may have the same issuer.
+func (a *Authenticator) judgeOIDC(ctx context.Context, token string, providers []*provider) (found *verified, err error) {
+	for _, p := range providers {
+		if found := a.remembered(token, p); found != nil {
+			return found, nil
+		}
+		found, err = p.verify(ctx, token)
+		if err == nil {
+			break
+		}
+	}
+	a.state.metrics.count(OIDC, resultOf(err))
+	if err != nil {
+		return nil, err
+	}
+	return a.remember(token, found), nil
+}
+
+func (a *Authenticator) providersOf(token string) []*provider {
+	if len(a.providers) == 0 {
+		return nil
+	}
+	issuer := issuerOf(token)
+	var of []*provider
+	for _, p := range a.providers {
+		if sameIssuer(p.config.Issuer, issuer) {
+			of = append(of, p)
+		}
+	}
+	return of
+}
+
+// remembered finds a token that was verified before and still holds. One that is a password must be of
+// the provider that is the user.
+func (a *Authenticator) remembered(token string, p *provider) *verified {
+	known, ok := a.state.tokens.Get(sha256.Sum256([]byte(token)))
+	if !ok || !time.Now().Before(known.until) || (p != nil && (known.method != OIDC || known.provider != p.mark)) {
+		return nil
+	}
+	found := a.stands(known)
+	if found != nil {
+		a.state.metrics.count(found.method, accepted)
+	}
+	return found
+}
+
+// stands finds a token's user or provider once more.
+func (a *Authenticator) stands(known *verified) *verified {
+	if known.method == Token && !a.tokens.signed(known) {
+		return nil
+	}
+	switch {
+	case known.user != "":
+		user, there := a.passwords.users.Lookup(known.user)
+		if !there || user.Hash != known.hash || user.expired(time.Now()) {
+			return nil
+		}
+		return ofUser(known.method, user)
+	case known.provider != "":
+		for _, p := range a.providers {
+			if p.mark == known.provider {
+				return known
+			}
+		}
+		return nil
+	}
+	return known
+}
+
+// remember keeps a token until it ends, and returns what it says now.
+func (a *Authenticator) remember(token string, found *verified) *verified {
+	a.state.tokens.Put(sha256.Sum256([]byte(token)), found, cost(token))
+	if now := a.stands(found); now != nil {
+		return now
+	}
+	return found
+}
+
+func resultOf(err error) result {
+	switch {
+	case err == nil:
+		return accepted
+	case errors.Is(err, ErrThrottled):
+		return throttled
+	case errors.Is(err, errUnavailable):
+		return unavailable
+	case errors.As(err, new(rejection)):
+		return rejected
+	case errors.Is(err, ErrBusy):
+		return busy
+	}
+	return failed
+}

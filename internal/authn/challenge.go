@@ -1,0 +1,73 @@
+package authn
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/sreg-project/sreg/internal/access"
+)
+
+// Challenge is the WWW-Authenticate header of a 401: where to get a token, or that a password is wanted.
+func (a *Authenticator) Challenge(r *http.Request, scope string) string {
+	if !a.config.Token.Enabled {
+		return `Basic realm="` + quotable(a.tokens.service) + `", charset="UTF-8"`
+	}
+	challenge := `Bearer realm="` + a.realm(r) + `",service="` + quotable(a.tokens.service) + `"`
+	if scope != "" {
+		challenge += `,scope="` + quotable(scope) + `"`
+	}
+	return challenge
+}
+
+// realm is the URL of the token service: under the external URL, or where the client is.
+func (a *Authenticator) realm(r *http.Request) string {
+	if a.external != "" {
+		return a.external + "/token"
+	}
+	scheme := "http://"
+	if a.proxies.Secure(r) {
+		scheme = "https://"
+	}
+	return scheme + hostable(r.Host) + "/token"
+}
+
+// quotable leaves out what would end a quoted string of a header.
+func quotable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == '"' || r == '\\' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// hostable leaves out what no host and port has: the Host header is the client's.
+func hostable(host string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune(".-_:[]", r):
+			return r
+		}
+		return -1
+	}, host)
+}
+
+// Scope says what a request wants in the words of the Docker token protocol. Tokens do not carry it, but
+// clients ask for it.
+func Scope(request access.Request) string {
+	namespace := request.Namespace.String()
+	if namespace == "" {
+		if request.Action == access.ListCatalog {
+			return "registry:catalog:*"
+		}
+		return ""
+	}
+	actions := "pull"
+	switch request.Action {
+	case access.PutManifest, access.StartUpload, access.MountBlob, access.GetUpload, access.UpdateUpload, access.CompleteUpload, access.CancelUpload:
+		actions = "pull,push"
+	case access.DeleteManifest, access.DeleteBlob, access.Restore:
+		actions = "delete"
+	}
+	return "repository:" + namespace + ":" + actions
+}

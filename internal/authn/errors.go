@@ -1,0 +1,76 @@
+package authn
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// What a request may be refused for before anybody asks what it may do.
+var (
+	// ErrTwoCredentials is a request with more than one Authorization header: proxies before us may have
+	// looked at the other one.
+	ErrTwoCredentials = errors.New("the request has more than one Authorization header, send one")
+	// ErrCredentialTooLarge is a credential that no method would read.
+	ErrCredentialTooLarge = fmt.Errorf("the credential is over %d KiB; ask the provider for a token with fewer claims", maxCredential>>10)
+	// ErrTwoClients is a request whose proxies disagree about who sent it.
+	ErrTwoClients = errors.New("the headers Forwarded and X-Forwarded-For name different clients; the proxy must remove the one that it does not write")
+	// ErrInvalidCredentials is a credential that no method accepts, where that matters.
+	ErrInvalidCredentials = errors.New("the credentials are not valid here")
+	// ErrBusy says that too many passwords wait to be verified.
+	ErrBusy = errors.New("too many sign-ins at once, try again in a moment")
+	// ErrUnavailable says that a token cannot be verified, because its provider's keys are out of reach.
+	ErrUnavailable = errors.New("the provider of the token cannot be reached, so nobody knows whether it is valid; try again")
+	// ErrThrottled is every *ThrottledError.
+	ErrThrottled = errors.New("too many wrong passwords, wait before the next attempt")
+	// ErrTokenRequest is a request to /token that is none.
+	ErrTokenRequest = errors.New("invalid token request")
+	// ErrTokensOff says that this registry makes no tokens.
+	ErrTokensOff = errors.New("this registry makes no tokens, send the password with each request")
+)
+
+// ThrottledError says how long a client must wait that tried too many wrong passwords.
+type ThrottledError struct{ RetryAfter time.Duration }
+
+func (e *ThrottledError) Error() string { return ErrThrottled.Error() }
+
+// Is makes it ErrThrottled.
+func (e *ThrottledError) Is(target error) bool { return target == ErrThrottled }
+
+// RejectedError says why a credential was not accepted, without telling anything of it.
+type RejectedError struct{ Reason string }
+
+func (e *RejectedError) Error() string {
+	if e.Reason == "" {
+		return ErrInvalidCredentials.Error()
+	}
+	return ErrInvalidCredentials.Error() + ": " + e.Reason
+}
+
+// Is makes it ErrInvalidCredentials.
+func (e *RejectedError) Is(target error) bool { return target == ErrInvalidCredentials }
+
+// rejection is why one method cannot use a credential. Its text is ours alone: a client may read it.
+type rejection string
+
+func (r rejection) Error() string { return string(r) }
+
+const (
+	errScheme      rejection = "the scheme is neither Basic nor Bearer"
+	errMalformed   rejection = "the Authorization header is malformed"
+	errPassword    rejection = "wrong user name or password"
+	errToken       rejection = "the token is not known here"
+	errTokenForm   rejection = "the token is malformed or signed in a way that is not allowed"
+	errSignature   rejection = "the token's signature is not that of its provider"
+	errIssuer      rejection = "the token is of another issuer"
+	errAudience    rejection = "the token is for another audience"
+	errExpired     rejection = "the token is expired"
+	errNotYet      rejection = "the token is not valid yet"
+	errNoEnd       rejection = "the token has no expiry"
+	errNoSubject   rejection = "the token has no subject"
+	errClaim       rejection = "the token lacks a required claim"
+	errUserGone    rejection = "the token's user has changed or is gone"
+	errProvider    rejection = "the token's provider has changed or is gone"
+	errUnavailable rejection = "the keys of the token's provider cannot be reached"
+	errCertificate rejection = "the client certificate is expired"
+)

@@ -1,0 +1,266 @@
+package authn
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
+)
+
+const (
+	// keysAge is how old keys may get before they are fetched anew, beside the requests that use them.
+	keysAge = time.Hour
+	// A provider is asked fetchBurst times in a row, then once every fetchEvery: a token with a made-up
+	// key id must not make us hammer it.
+	fetchBurst = 5
+	fetchEvery = 10 * time.Second
+	// maxKeys bounds the keys that are tried.
+	maxKeys = 100
+	// minRSABits is the smallest RSA key that counts.
+	minRSABits = 2048
+)
+
+// keySource is where a provider's keys come from. Providers with the same source share the keys.
+type keySource struct {
+	issuer  string
+	jwksURI string // "" = the discovery document says it
+	cas     string
+}
+
+// keySet is the keys of one source. Those that were fetched last serve while the provider is down.
+type keySet struct {
+	source keySource
+	client *http.Client
+	log    *slog.Logger
+	users  int             // guarded by the State's mu
+	life   context.Context // ends when nobody uses the keys any more
+	end    func()
+
+	fetches flights[struct{}, []jose.JSONWebKey]
+
+	mu      sync.Mutex // guards the rest
+	keys    []jose.JSONWebKey
+	fetched time.Time
+	left    int // fetches that are allowed now
+	refill  time.Time
+}
+
+func newKeySet(source keySource, log *slog.Logger) (*keySet, error) {
+	client, err := newClient([]byte(source.cas))
+	if err != nil {
+		return nil, err
+	}
+	life, end := context.WithCancel(context.Background())
+	return &keySet{source: source, client: client, log: log, life: life, end: end, left: fetchBurst}, nil
+}
+
+// verify returns the payload of a token that one of the keys signed.
+func (s *keySet) verify(ctx context.Context, token string, allowed []jose.SignatureAlgorithm) ([]byte, error) {
+	signed, err := jose.ParseSignedCompact(token, allowed)
+	if err != nil || len(signed.Signatures) != 1 {
+		return nil, errTokenForm
+	}
+	header := signed.Signatures[0].Protected
+	candidates := s.candidates(header)
+	if len(candidates) == 0 {
+		err := s.fetch(ctx)
+		candidates = s.candidates(header)
+		if err != nil && len(candidates) == 0 {
+			return nil, errUnavailable // it may be signed with a key that is new
+		}
+	}
+	for i := range candidates {
+		if payload, err := signed.Verify(candidates[i].Key); err == nil {
+			return payload, nil
+		}
+	}
+	return nil, errSignature
+}
+
+// candidates are the keys that may have signed: those of the token's key id, or all if it has none.
+// Whatever else a header says of keys (jwk, jku, x5c, x5u) is not looked at.
+func (s *keySet) candidates(header jose.Header) (list []jose.JSONWebKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, key := range s.keys {
+		if (header.KeyID == "" || key.KeyID == header.KeyID) && (key.Algorithm == "" || key.Algorithm == header.Algorithm) {
+			list = append(list, key)
+		}
+	}
+	if len(list) > 0 && time.Since(s.fetched) > keysAge {
+		s.refresh()
+	}
+	return list
+}
+
+// refresh fetches the keys anew, and nobody waits for it. The caller holds mu.
+func (s *keySet) refresh() {
+	if !s.allowed(time.Now()) {
+		return
+	}
+	s.fetches.start(s.life, struct{}{}, s.load) // ends with its time-out, or with life
+}
+
+// fetch gets the keys, once for all who wait for them, as often as the bound allows.
+func (s *keySet) fetch(ctx context.Context) error {
+	s.mu.Lock()
+	ok := s.fetches.busy(struct{}{}) || s.allowed(time.Now())
+	s.mu.Unlock()
+	if !ok {
+		return errors.New("asked too often")
+	}
+	_, err := s.fetches.do(ctx, struct{}{}, s.load)
+	return err
+}
+
+// allowed takes one of the fetches that are allowed. The caller holds mu.
+func (s *keySet) allowed(now time.Time) bool {
+	if s.left == fetchBurst {
+		s.refill = now
+	}
+	for s.left < fetchBurst && now.Sub(s.refill) >= fetchEvery {
+		s.left++
+		s.refill = s.refill.Add(fetchEvery)
+	}
+	if s.left == 0 {
+		return false
+	}
+	s.left--
+	return true
+}
+
+func (s *keySet) empty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.keys) == 0
+}
+
+// load asks the provider and keeps its answer. A failure leaves the keys that were there.
+// Whoever waits for it may leave: the answer is for those who come, too.
+func (s *keySet) load(context.Context) ([]jose.JSONWebKey, error) {
+	ctx, cancel := context.WithTimeout(s.life, fetchTimeout)
+	defer cancel()
+	keys, err := s.ask(ctx)
+	if err != nil {
+		s.log.WarnContext(ctx, "keys of an oidc provider not fetched", "issuer", s.source.issuer, "error", clip(err.Error()))
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys, s.fetched = keys, time.Now()
+	return keys, nil
+}
+
+func (s *keySet) ask(ctx context.Context) ([]jose.JSONWebKey, error) {
+	uri := s.source.jwksURI
+	if uri == "" {
+		var err error
+		if uri, err = s.discover(ctx); err != nil {
+			return nil, err
+		}
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, uri, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := s.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("GET %s: %s", uri, answer.Status)
+	}
+	content, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return nil, fmt.Errorf("GET %s: %w", uri, err)
+	}
+	keys, err := parseKeys(content)
+	if err != nil {
+		return nil, fmt.Errorf("GET %s: %w", uri, err)
+	}
+	return keys, nil
+}
+
+// discover finds the URL of the keys (OpenID Connect Discovery 1.0, section 4).
+func (s *keySet) discover(ctx context.Context) (string, error) {
+	found, err := oidc.NewProvider(oidc.ClientContext(ctx, s.client), s.source.issuer)
+	if err != nil {
+		return "", fmt.Errorf("discover %s: %w", s.source.issuer, err)
+	}
+	var document struct {
+		URI string `json:"jwks_uri"`
+	}
+	if err := found.Claims(&document); err != nil {
+		return "", fmt.Errorf("discover %s: %w", s.source.issuer, err)
+	}
+	var problem string
+	validateURL(document.URI, "jwks_uri", func(path, text string) { problem = path + ": " + text })
+	if problem != "" {
+		return "", fmt.Errorf("discover %s: %s", s.source.issuer, problem)
+	}
+	return document.URI, nil
+}
+
+// parseKeys reads the public signing keys of a set and leaves out all others: a key that we do not know
+// must not hide those that we know.
+func parseKeys(content []byte) ([]jose.JSONWebKey, error) {
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(content, &set); err != nil {
+		return nil, fmt.Errorf("read key set: %w", err)
+	}
+	var keys []jose.JSONWebKey
+	for _, raw := range set.Keys {
+		var key jose.JSONWebKey
+		if json.Unmarshal(raw, &key) == nil && usable(key) && len(keys) < maxKeys {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("the key set has no public key that signs")
+	}
+	return slices.Clip(keys), nil
+}
+
+func usable(key jose.JSONWebKey) bool {
+	if key.Use != "" && key.Use != "sig" {
+		return false
+	}
+	switch public := key.Key.(type) {
+	case *rsa.PublicKey:
+		return public.N.BitLen() >= minRSABits
+	case *ecdsa.PublicKey, ed25519.PublicKey:
+		return true
+	}
+	return false // a private or a symmetric key, which a provider must not publish
+}
+
+// close ends what runs.
+func (s *keySet) close() {
+	s.end()
+	s.fetches.wait()
+	s.client.CloseIdleConnections()
+}
+
+// clip bounds a text of a stranger in a log.
+func clip(text string) string {
+	const most = 300
+	if len(text) > most {
+		return text[:most] + "..."
+	}
+	return text
+}

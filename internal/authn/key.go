@@ -1,0 +1,109 @@
+package authn
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/sreg-project/sreg/internal/atomicfile"
+)
+
+// KeyStore keeps the one key that signs tokens, as a PEM file has it. Replicas that share it accept each
+// other's tokens.
+type KeyStore interface {
+	// Load returns the key, or an error that is fs.ErrNotExist if there is none yet.
+	Load(ctx context.Context) ([]byte, error)
+	// Create keeps the key, unless there is one, and returns the one that is kept.
+	Create(ctx context.Context, key []byte) ([]byte, error)
+}
+
+// KeyFile is a KeyStore in a file.
+type KeyFile struct{ Path string }
+
+// Load reads the file.
+func (f KeyFile) Load(context.Context) ([]byte, error) { return os.ReadFile(f.Path) }
+
+// Create writes the file for its owner alone, if there is none.
+func (f KeyFile) Create(ctx context.Context, key []byte) ([]byte, error) {
+	err := atomicfile.Write(f.Path, key, atomicfile.Options{IfAbsent: true})
+	if err == nil {
+		return key, nil
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return f.Load(ctx)
+	}
+	return nil, err
+}
+
+// NewKey makes a key for a KeyStore.
+func NewKey() ([]byte, error) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make key of tokens: %w", err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return nil, fmt.Errorf("encode key of tokens: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
+
+// signingKey signs and verifies tokens.
+type signingKey struct {
+	id     string
+	public ed25519.PublicKey
+	signer jose.Signer
+	marks  []byte // the key of marks, that only who has the private key knows
+}
+
+// ParseKey says whether a file has a key that can sign tokens.
+func ParseKey(content []byte) error {
+	_, err := parseKey(content)
+	return err
+}
+
+// parseKey never shows anything of the content.
+func parseKey(content []byte) (*signingKey, error) {
+	block, _ := pem.Decode(content)
+	if block == nil || block.Type != "PRIVATE KEY" {
+		return nil, errors.New("key of tokens: want a PEM block PRIVATE KEY (PKCS #8), as openssl genpkey -algorithm ed25519 writes it")
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, errors.New("key of tokens: the PEM block is no PKCS #8 key")
+	}
+	private, ok := parsed.(ed25519.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("key of tokens: want an Ed25519 key, got %T", parsed)
+	}
+	public := private.Public().(ed25519.PublicKey)
+	sum := sha256.Sum256(public)
+	key := &signingKey{id: base64.RawURLEncoding.EncodeToString(sum[:9]), public: public}
+	options := (&jose.SignerOptions{}).WithType("JWT").WithHeader(jose.HeaderKey("kid"), key.id)
+	key.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.EdDSA, Key: private}, options)
+	if err != nil {
+		return nil, fmt.Errorf("key of tokens: %w", err)
+	}
+	mac := hmac.New(sha256.New, private.Seed())
+	mac.Write([]byte("marks of users"))
+	key.marks = mac.Sum(nil)
+	return key, nil
+}
+
+// mark is another one when the user has another password, and tells nothing of its hash.
+func (k *signingKey) mark(user User) string {
+	mac := hmac.New(sha256.New, k.marks)
+	mac.Write([]byte(user.Name + "\x00" + user.Hash))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:15])
+}

@@ -1,0 +1,222 @@
+package authn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/secret"
+)
+
+// TokenRequest is a request to /token, in either of the forms of the Docker token protocol.
+type TokenRequest struct {
+	// Credentials are those of the header of a GET, or the user name and password of a POST.
+	Credentials Credentials
+	// RefreshToken is that of a POST, which stands for the credentials.
+	RefreshToken secret.Value
+	// Service is who the token shall be for; empty is this registry.
+	Service string
+	// Scopes are what the client is about to do. Tokens say nothing of it: each request is judged when it
+	// comes.
+	Scopes []string
+	// Offline asks for a refresh token.
+	Offline bool
+}
+
+// TokenAnswer is the answer, as JSON.
+type TokenAnswer struct {
+	Token        string    `json:"token"`
+	AccessToken  string    `json:"access_token"`
+	ExpiresIn    int       `json:"expires_in"`
+	IssuedAt     time.Time `json:"issued_at"`
+	RefreshToken string    `json:"refresh_token,omitempty"`
+	Scope        string    `json:"scope,omitempty"`
+}
+
+// Format shows nothing of the tokens, for every verb.
+func (TokenAnswer) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "token ***") // a fmt.State never fails
+}
+
+// LogValue shows nothing of the tokens.
+func (TokenAnswer) LogValue() slog.Value { return slog.StringValue("token ***") }
+
+const (
+	maxForm   = 2 * maxCredential
+	maxScopes = 100
+)
+
+// ReadTokenRequest reads GET (Docker token protocol) and POST (OAuth2: password and refresh_token).
+func (a *Authenticator) ReadTokenRequest(r *http.Request) (TokenRequest, error) {
+	if r.Method == http.MethodPost {
+		return a.readForm(r)
+	}
+	credentials, err := a.Credentials(r)
+	if err != nil {
+		return TokenRequest{}, err
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return TokenRequest{}, fmt.Errorf("%w: malformed query", ErrTokenRequest)
+	}
+	return newTokenRequest(query, credentials, query.Get("offline_token") == "true")
+}
+
+func (a *Authenticator) readForm(r *http.Request) (TokenRequest, error) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
+		return TokenRequest{}, fmt.Errorf("%w: want Content-Type application/x-www-form-urlencoded", ErrTokenRequest)
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxForm+1))
+	switch {
+	case err != nil:
+		return TokenRequest{}, fmt.Errorf("%w: the body broke off", ErrTokenRequest)
+	case len(body) > maxForm:
+		return TokenRequest{}, ErrCredentialTooLarge
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return TokenRequest{}, fmt.Errorf("%w: malformed form", ErrTokenRequest)
+	}
+	client, err := a.client(r)
+	if err != nil {
+		return TokenRequest{}, err
+	}
+	credentials := Credentials{Client: client}
+	refresh := secret.Value{}
+	switch form.Get("grant_type") {
+	case "password":
+		credentials = Password(form.Get("username"), secret.New(form.Get("password")))
+		credentials.Client = client
+	case "refresh_token":
+		if refresh = secret.New(form.Get("refresh_token")); refresh.Reveal() == "" {
+			return TokenRequest{}, fmt.Errorf("%w: refresh_token is missing", ErrTokenRequest)
+		}
+	default:
+		return TokenRequest{}, fmt.Errorf("%w: want grant_type password or refresh_token", ErrTokenRequest)
+	}
+	if len(credentials.secret.Reveal()) > maxCredential || len(refresh.Reveal()) > maxCredential {
+		return TokenRequest{}, ErrCredentialTooLarge
+	}
+	request, err := newTokenRequest(form, credentials, form.Get("access_type") == "offline")
+	request.RefreshToken = refresh
+	return request, err
+}
+
+func newTokenRequest(values url.Values, credentials Credentials, offline bool) (TokenRequest, error) {
+	request := TokenRequest{Credentials: credentials, Service: values.Get("service"), Offline: offline}
+	for _, scope := range values["scope"] {
+		request.Scopes = append(request.Scopes, strings.Fields(scope)...)
+	}
+	if len(request.Scopes) > maxScopes {
+		return TokenRequest{}, fmt.Errorf("%w: more than %d scopes", ErrTokenRequest, maxScopes)
+	}
+	return request, nil
+}
+
+// Token answers a token request. Who shows nothing gets a token that says nobody; a credential that
+// nothing accepts is an error, whatever auth.invalid_credentials says: docker login asks here.
+func (a *Authenticator) Token(ctx context.Context, request TokenRequest) (TokenAnswer, error) {
+	if !a.config.Token.Enabled {
+		return TokenAnswer{}, ErrTokensOff
+	}
+	if request.Service != "" && request.Service != a.tokens.service {
+		return TokenAnswer{}, fmt.Errorf("%w: want service %s", ErrTokenRequest, a.tokens.service)
+	}
+	key, err := a.tokens.load(ctx, true)
+	if err != nil {
+		return TokenAnswer{}, err
+	}
+	who, err := a.whoAsks(ctx, key, request)
+	if err != nil {
+		return TokenAnswer{}, err
+	}
+	text, lifetime, err := a.tokens.issue(key, who, a.config.Token.TTL)
+	if err != nil {
+		return TokenAnswer{}, err
+	}
+	answer := TokenAnswer{
+		Token: text, AccessToken: text, ExpiresIn: int(lifetime.Round(time.Second) / time.Second), IssuedAt: time.Now().UTC().Truncate(time.Second),
+		RefreshToken: request.RefreshToken.Reveal(), Scope: strings.Join(request.Scopes, " "),
+	}
+	if request.Offline && who.Subject != "" && answer.RefreshToken == "" {
+		answer.RefreshToken, _, err = a.tokens.issue(key, refreshing(who), refreshTTL)
+	}
+	return answer, err
+}
+
+// refreshing is what a refresh token says: of a user only who it is, because the groups are looked up.
+func refreshing(who claims) claims {
+	who.Use = useRefresh
+	return who
+}
+
+// whoAsks finds what the token shall say.
+func (a *Authenticator) whoAsks(ctx context.Context, key *signingKey, request TokenRequest) (claims, error) {
+	if text := request.RefreshToken.Reveal(); text != "" {
+		who, err := a.refreshed(ctx, text)
+		a.state.metrics.count(Token, resultOf(err))
+		return who, refusal(err)
+	}
+	if request.Credentials.scheme == schemeNone {
+		return claims{Use: useAccess}, nil
+	}
+	found, err := a.judge(ctx, request.Credentials)
+	switch {
+	case err != nil:
+		return claims{}, refusal(err)
+	case found.method == Token:
+		// Else who has stolen one token could live on it for ever.
+		return claims{}, &RejectedError{Reason: "a token of this registry gets no further one; send a password, an OIDC token or a refresh token"}
+	}
+	return a.describe(key, found)
+}
+
+// refreshed is what a refresh token says, if all that it holds by still stands.
+func (a *Authenticator) refreshed(ctx context.Context, text string) (claims, error) {
+	who, err := a.tokens.read(ctx, text, useRefresh)
+	if err != nil {
+		return claims{}, err
+	}
+	if _, err := a.holds(who); err != nil {
+		return claims{}, err
+	}
+	who.Use = useAccess
+	return who, nil
+}
+
+// describe writes down who was found.
+func (a *Authenticator) describe(key *signingKey, found *verified) (claims, error) {
+	who := claims{Use: useAccess, Subject: found.identity.ID, Username: found.identity.Username, Groups: found.identity.Groups}
+	if found.user != "" {
+		who.UserMark = key.mark(User{Name: found.user, Hash: found.hash})
+		who.Groups = nil // looked up when the token is used, so that they are never stale
+		return who, nil
+	}
+	i := slices.IndexFunc(a.providers, func(p *provider) bool { return p.mark == found.provider })
+	if i < 0 || !time.Now().Before(found.end) {
+		return claims{}, &RejectedError{Reason: string(errExpired)}
+	}
+	who.Provider, who.ProviderMark = a.providers[i].config.Name, found.provider
+	who.OIDCSubject, who.OIDCClaims, who.End = found.identity.OIDC.Subject, found.identity.OIDC.Claims, found.end.Unix()
+	return who, nil
+}
+
+// refusal is an error for the client: a rejection is about its credential, all else is not.
+func refusal(err error) error {
+	var reason rejection
+	switch {
+	case errors.Is(err, errUnavailable):
+		return ErrUnavailable
+	case errors.As(err, &reason):
+		return &RejectedError{Reason: string(reason)}
+	}
+	return err
+}

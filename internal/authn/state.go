@@ -1,0 +1,85 @@
+package authn
+
+import (
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sreg-project/sreg/internal/lru"
+)
+
+const (
+	// maxPasswords bounds the passwords that are remembered.
+	maxPasswords = 16 << 10
+	// tokenMemory bounds the tokens that are remembered, by what their claims cost in memory.
+	tokenMemory = 32 << 20
+)
+
+// State is what outlives a reload: what was verified, who failed, the keys of providers, counters. What
+// is remembered holds only as long as the user, the provider and the key it came from stay the same.
+type State struct {
+	metrics      *metrics
+	passwords    *lru.Cache[[32]byte, time.Time] // until when, by keyed hash
+	tokens       *lru.Cache[[32]byte, *verified] // by hash
+	certificates certificates
+	throttle     *throttle
+	process      [32]byte // the key of the hashes of passwords
+	checks       flights[[32]byte, bool]
+
+	mu   sync.Mutex // guards keys
+	keys map[keySource]*keySet
+}
+
+// NewState makes an empty one and registers its counters.
+func NewState(registerer prometheus.Registerer) (*State, error) {
+	m, err := newMetrics(registerer)
+	if err != nil {
+		return nil, err
+	}
+	s := &State{
+		metrics:      m,
+		passwords:    lru.New[[32]byte, time.Time](maxPasswords),
+		tokens:       lru.New[[32]byte, *verified](tokenMemory),
+		certificates: newCertificates(),
+		throttle:     newThrottle(),
+		keys:         map[keySource]*keySet{},
+	}
+	_, _ = rand.Read(s.process[:]) // never fails
+	return s, nil
+}
+
+// Close waits for the verifications that run; each ends when nobody waits for it.
+func (s *State) Close() { s.checks.wait() }
+
+// acquire returns the keys of a source, which all who use it share; release gives them back.
+func (s *State) acquire(source keySource, log *slog.Logger) (*keySet, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	set := s.keys[source]
+	if set == nil {
+		var err error
+		if set, err = newKeySet(source, log); err != nil {
+			return nil, fmt.Errorf("keys of %s: %w", source.issuer, err)
+		}
+		s.keys[source] = set
+	}
+	set.users++
+	return set, nil
+}
+
+func (s *State) release(set *keySet) {
+	s.mu.Lock()
+	set.users--
+	last := set.users == 0
+	if last {
+		delete(s.keys, set.source)
+	}
+	s.mu.Unlock()
+	if last {
+		set.close()
+	}
+}

@@ -1,0 +1,203 @@
+package authn
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/sreg-project/sreg/internal/access"
+)
+
+const (
+	// ownSkew is how far the clocks of replicas may be apart.
+	ownSkew = 10 * time.Second
+	// refreshTTL is how long a refresh token lives, unless its user changes or its OIDC token ends before.
+	refreshTTL = 365 * 24 * time.Hour
+
+	useAccess  = "access"
+	useRefresh = "refresh"
+)
+
+// claims are what a token of our own says: who signed in, and how long that holds. It says nothing of
+// certificates and addresses, which are the connection's, and nothing of what may be done.
+type claims struct {
+	Issuer    string `json:"iss"`
+	Audience  string `json:"aud"`
+	ID        string `json:"jti"`
+	Use       string `json:"use"`
+	IssuedAt  int64  `json:"iat"`
+	NotBefore int64  `json:"nbf"`
+	Expires   int64  `json:"exp"`
+
+	// Subject is the identity's id, empty for anybody.
+	Subject  string   `json:"sub,omitempty"`
+	Username string   `json:"username,omitempty"`
+	Groups   []string `json:"groups,omitempty"`
+	// UserMark says which password the user had.
+	UserMark string `json:"user_mark,omitempty"`
+
+	Provider     string         `json:"provider,omitempty"`
+	ProviderMark string         `json:"provider_mark,omitempty"`
+	OIDCSubject  string         `json:"oidc_sub,omitempty"`
+	OIDCClaims   map[string]any `json:"oidc_claims,omitempty"`
+	// End is the end of the OIDC token.
+	End int64 `json:"end,omitempty"`
+}
+
+// verified is a token that was verified, and all that it holds by.
+type verified struct {
+	method   Method
+	identity access.Identity // what the token says; of a user only the name
+	until    time.Time
+	end      time.Time // of the OIDC token
+	provider string    // the mark of the provider
+	user     string
+	hash     string // of the user's password
+	signed   string // the id of our key, and the service
+}
+
+// cost is what it costs to remember, in bytes: decoded claims are some times larger than encoded ones.
+func cost(token string) int64 { return int64(4*len(token) + 512) }
+
+// tokens makes and verifies tokens of our own.
+type tokens struct {
+	config  TokenConfig
+	service string // issuer and audience
+	store   KeyStore
+
+	loading sync.Mutex // held while the key is loaded: all who come wait for it
+	key     atomic.Pointer[signingKey]
+}
+
+// load returns the key. If there is none it makes one, or it is fs.ErrNotExist.
+func (t *tokens) load(ctx context.Context, create bool) (*signingKey, error) {
+	if key := t.key.Load(); key != nil {
+		return key, nil
+	}
+	t.loading.Lock()
+	defer t.loading.Unlock()
+	if key := t.key.Load(); key != nil {
+		return key, nil
+	}
+	content, err := t.store.Load(ctx)
+	if create && errors.Is(err, fs.ErrNotExist) {
+		if content, err = NewKey(); err == nil {
+			content, err = t.store.Create(ctx, content)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key of tokens: %w", err)
+	}
+	key, err := parseKey(content)
+	if err != nil {
+		return nil, err
+	}
+	t.key.Store(key)
+	return key, nil
+}
+
+// issue makes a token that says who somebody is.
+func (t *tokens) issue(key *signingKey, who claims, lifetime time.Duration) (string, time.Duration, error) {
+	now := time.Now()
+	end := now.Add(lifetime)
+	if who.End != 0 && time.Unix(who.End, 0).Before(end) {
+		end = time.Unix(who.End, 0)
+	}
+	who.Issuer, who.Audience, who.ID = t.service, t.service, rand.Text()
+	who.IssuedAt, who.NotBefore, who.Expires = now.Unix(), now.Unix(), end.Unix()
+	text, err := jwt.Signed(key.signer).Claims(who).Serialize()
+	if err != nil {
+		return "", 0, fmt.Errorf("sign token: %w", err)
+	}
+	if len(text) > maxCredential {
+		return "", 0, ErrCredentialTooLarge
+	}
+	return text, time.Unix(who.Expires, 0).Sub(now), nil
+}
+
+// read verifies that a token is ours, for us, for this use and of this time. Only the key decides: what
+// the header says of keys (jwk, jku, x5c, x5u) is not looked at.
+func (t *tokens) read(ctx context.Context, token, use string) (claims, error) {
+	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.EdDSA})
+	if err != nil {
+		return claims{}, errToken
+	}
+	key, err := t.load(ctx, false)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return claims{}, errToken // who has no key has signed nothing
+	case err != nil:
+		return claims{}, err
+	}
+	var who claims
+	if len(parsed.Headers) != 1 || parsed.Headers[0].KeyID != key.id || parsed.Claims(key.public, &who) != nil {
+		return claims{}, errToken
+	}
+	now := time.Now()
+	switch {
+	case who.Issuer != t.service || who.Audience != t.service:
+		return claims{}, errAudience
+	case who.Use != use:
+		return claims{}, errToken
+	case now.Unix() >= who.Expires || (who.End != 0 && now.Unix() >= who.End):
+		return claims{}, errExpired
+	case now.Add(ownSkew).Unix() < max(who.NotBefore, who.IssuedAt):
+		return claims{}, errNotYet
+	}
+	return who, nil
+}
+
+// signed says that a token that was verified before has the key and the service of now.
+func (t *tokens) signed(known *verified) bool {
+	key := t.key.Load()
+	if key == nil || !t.config.Enabled {
+		return false
+	}
+	id, service, _ := strings.Cut(known.signed, " ")
+	return id == key.id && service == t.service
+}
+
+// verifyOwn reads an access token and finds what it holds by.
+func (a *Authenticator) verifyOwn(ctx context.Context, token string) (*verified, error) {
+	who, err := a.tokens.read(ctx, token, useAccess)
+	if err != nil {
+		return nil, err
+	}
+	return a.holds(who)
+}
+
+// holds finds what a token of our own holds by: its user with the same password, or its provider with
+// the same config.
+func (a *Authenticator) holds(who claims) (*verified, error) {
+	key := a.tokens.key.Load() // which read has loaded
+	found := &verified{method: Token, until: time.Unix(who.Expires, 0), signed: key.id + " " + a.tokens.service}
+	switch {
+	case who.UserMark != "":
+		user, known := a.passwords.users.Lookup(who.Username)
+		if !known || user.expired(time.Now()) || !hmac.Equal([]byte(key.mark(user)), []byte(who.UserMark)) {
+			return nil, errUserGone
+		}
+		found.user, found.hash = user.Name, user.Hash
+	case who.Provider != "":
+		if !slices.ContainsFunc(a.providers, func(p *provider) bool { return p.config.Name == who.Provider && p.mark == who.ProviderMark }) {
+			return nil, errProvider
+		}
+		found.provider, found.end = who.ProviderMark, time.Unix(who.End, 0)
+		found.identity = access.Identity{
+			ID: who.Subject, Username: who.Username, Groups: who.Groups,
+			OIDC: &access.OIDC{Provider: who.Provider, Subject: who.OIDCSubject, Claims: who.OIDCClaims},
+		}
+	}
+	return found, nil
+}

@@ -1,0 +1,148 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// loadClientCAs makes the listeners ask for client certificates, if the section names who signs them.
+func loadClientCAs(config *tls.Config, cfg TLS) error {
+	switch {
+	case cfg.ClientAuth == "none":
+		return nil
+	case cfg.ClientCAFile == "" && cfg.ClientAuth == "required":
+		return hinted{
+			errors.New("client certificates are required, but there is no CA to verify them with"),
+			"set server.tls.client_ca_file",
+		}
+	case cfg.ClientCAFile == "":
+		return nil
+	}
+	pool, err := readCAs(cfg.ClientCAFile)
+	if err != nil {
+		return fmt.Errorf("load the CAs of client certificates: %w", err)
+	}
+	config.ClientCAs = pool
+	config.ClientAuth = tls.VerifyClientCertIfGiven
+	if cfg.ClientAuth == "required" {
+		config.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return nil
+}
+
+// readCAs reads one or several certificates. One that cannot be read is a mistake: leaving it out would
+// lock its clients out without a word.
+func readCAs(path string) (*x509.CertPool, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	for n := 0; ; n++ {
+		block, rest := pem.Decode(content)
+		if block == nil && n == 0 {
+			return nil, fmt.Errorf("%s has no certificate in PEM", path)
+		}
+		if block == nil {
+			return pool, nil
+		}
+		content = rest
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("%s: want certificates alone, got a %s", path, block.Type)
+		}
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("%s: certificate %d: %w", path, n+1, err)
+		}
+		pool.AddCert(certificate)
+	}
+}
+
+const (
+	refusalsWindow = time.Minute
+	refusalsLogged = 20 // in a window; what comes on top is counted
+)
+
+// refusals writes down why handshakes did not succeed. What an operator can act on, a client certificate
+// that was refused, is a warning, as many a minute as somebody reads.
+type refusals struct {
+	required bool // clients must show a certificate
+
+	mu         sync.Mutex // guards the rest
+	begun      time.Time
+	logged     int
+	suppressed int
+}
+
+func (r *refusals) log(log *slog.Logger, client string, err error) {
+	var verification *tls.CertificateVerificationError
+	attrs := []slog.Attr{slog.String("client", client), slog.Any("error", err)}
+	if !errors.As(err, &verification) && (!r.required || gone(err)) {
+		log.LogAttrs(context.Background(), slog.LevelDebug, "tls handshake did not succeed", attrs...)
+		return
+	}
+	if verification != nil && len(verification.UnverifiedCertificates) > 0 {
+		shown := verification.UnverifiedCertificates[0]
+		attrs = append(attrs,
+			slog.String("certificate", clip(shown.Subject.String())),
+			slog.String("issuer", clip(shown.Issuer.String())),
+			slog.String("serial", clip(shown.SerialNumber.Text(16))))
+	}
+	suppressed, ok := r.enter(time.Now())
+	if !ok {
+		return
+	}
+	if suppressed > 0 {
+		attrs = append(attrs, slog.Int("suppressed", suppressed))
+	}
+	log.LogAttrs(context.Background(), slog.LevelWarn, "client certificate refused", attrs...)
+}
+
+// enter tells whether one more line may be written, and how many were not since the last window.
+func (r *refusals) enter(now time.Time) (suppressed int, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now.Sub(r.begun) >= refusalsWindow {
+		suppressed, r.suppressed = r.suppressed, 0
+		r.begun, r.logged = now, 0
+	}
+	if r.logged >= refusalsLogged {
+		r.suppressed++
+		return 0, false
+	}
+	r.logged++
+	return suppressed, true
+}
+
+// gone says that the client left, was too slow, or does not speak TLS: nothing that was refused.
+func gone(err error) bool {
+	var (
+		network net.Error
+		alert   tls.AlertError
+		record  tls.RecordHeaderError
+		op      *net.OpError
+	)
+	return err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.As(err, &network) || errors.As(err, &alert) || errors.As(err, &record) || errors.As(err, &op)
+}
+
+// clip bounds what a stranger wrote into a certificate.
+func clip(s string) string {
+	const most = 200
+	if len(s) > most {
+		return s[:most] + "..."
+	}
+	return s
+}
