@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -52,7 +53,8 @@ func ParseIdentity(content []byte) (access.Identity, []FileMistake) {
 		return access.Identity{}, nil
 	}
 	f := &fileReader{}
-	return f.identity(root, ""), f.mistakes
+	i := f.identity(root, "")
+	return i, f.mistakes
 }
 
 type fileReader struct {
@@ -104,11 +106,7 @@ func (f *fileReader) identityOrName(n *yaml.Node, key string) access.Identity {
 	}
 	known := f.identities[n.Value]
 	if known == nil {
-		names := make([]string, 0, len(f.identities))
-		for name := range f.identities {
-			names = append(names, name)
-		}
-		slices.Sort(names)
+		names := slices.Sorted(maps.Keys(f.identities))
 		message := "no such identity above, the cases' identities stand before them"
 		if near, ok := nearest(n.Value, names); ok {
 			message = "no such identity above, did you mean " + near + "?"
@@ -131,7 +129,7 @@ func (f *fileReader) identity(n *yaml.Node, key string) access.Identity {
 		"id":          f.textInto(&i.ID),
 		"username":    f.textInto(&i.Username),
 		"groups":      f.textsInto(&i.Groups),
-		"client_ip":   parsed(&f.caseReader, netip.ParseAddr, &i.ClientIP),
+		"client_ip":   parsed(&f.caseReader, parseAddress, &i.ClientIP),
 		"certificate": func(n *yaml.Node, key string) { i.Certificate = f.certificate(n, key) },
 		"oidc":        func(n *yaml.Node, key string) { i.OIDC = f.oidc(n, key) },
 	})
@@ -139,6 +137,14 @@ func (f *fileReader) identity(n *yaml.Node, key string) access.Identity {
 		i.ID = signInOf(i)
 	}
 	return i
+}
+
+func parseAddress(text string) (netip.Addr, error) {
+	address, err := netip.ParseAddr(text)
+	if err != nil {
+		return address, fmt.Errorf("want an address such as 10.0.0.1, got %s", showText(text))
+	}
+	return address, nil
 }
 
 // signInOf is the id that authentication would give.
@@ -268,7 +274,7 @@ func methodOf(action access.Action) string {
 }
 
 // NewRequest reads a request from texts, as a command line gives them: the keys of a test file.
-func NewRequest(values map[string]string) (access.Request, error) {
+func NewRequest(values map[string]string) (access.Request, []FileMistake) {
 	n := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: 1, Column: 1}
 	for _, key := range []string{"action", "namespace", "reference", "digest", "from"} {
 		if text := values[key]; text != "" {
@@ -278,14 +284,7 @@ func NewRequest(values map[string]string) (access.Request, error) {
 	}
 	f := &fileReader{}
 	r := f.request(n, "")
-	if len(f.mistakes) == 0 {
-		return r, nil
-	}
-	m := f.mistakes[0]
-	if m.Key == "" {
-		return r, fmt.Errorf("%s", m.Message)
-	}
-	return r, fmt.Errorf("%s: %s", m.Key, m.Message)
+	return r, f.mistakes
 }
 
 func (f *fileReader) readKeep(n *yaml.Node, key string) {
@@ -363,21 +362,21 @@ func (f *fileReader) image(n *yaml.Node, key string, now int64) NamedImage {
 
 // checkNames sees that every image has a name of its own, and that what must stay is there.
 func (f *fileReader) checkNames(images, stays *yaml.Node, key string, c KeepCase) {
-	var names []string
+	names := map[string]bool{}
 	for i, image := range c.Images {
 		at := fmt.Sprintf("%s.images[%d]", key, i)
 		switch {
 		case image.Name == "":
 			f.report(images, at, "want a name for an image without a tag")
-		case slices.Contains(names, image.Name):
+		case names[image.Name]:
 			f.report(images, at, "the name "+showText(image.Name)+" is taken")
 		}
-		names = append(names, image.Name)
+		names[image.Name] = true
 	}
 	for i, name := range c.Stays {
-		if !slices.Contains(names, name) {
+		if !names[name] {
 			message := "no such image"
-			if near, ok := nearest(name, names); ok {
+			if near, ok := nearest(name, slices.Sorted(maps.Keys(names))); ok {
 				message += ", did you mean " + near + "?"
 			}
 			f.report(stays, fmt.Sprintf("%s.stays[%d]", key, i), message)
