@@ -370,8 +370,9 @@ func (f *fileReader) checkNames(images, stays *yaml.Node, key string, c KeepCase
 			f.report(images, at, "want a name for an image without a tag")
 		case names[image.Name]:
 			f.report(images, at, "the name "+showText(image.Name)+" is taken")
+		default:
+			names[image.Name] = true
 		}
-		names[image.Name] = true
 	}
 	for i, name := range c.Stays {
 		if !names[name] {
