@@ -26,11 +26,18 @@ func ParseSuite(content []byte) (*Suite, []FileMistake) {
 	if root == nil {
 		return nil, []FileMistake{{Line: 1, Column: 1, Message: "the file is empty, want cases or keep"}}
 	}
+	var cases, keep *yaml.Node // are read when the identities are known
 	f.mapping(root, "", reads{
 		"identities": f.named,
-		"cases":      func(n *yaml.Node, key string) { f.list(n, key, f.readCase) },
-		"keep":       func(n *yaml.Node, key string) { f.list(n, key, f.readKeep) },
+		"cases":      func(n *yaml.Node, _ string) { cases = n },
+		"keep":       func(n *yaml.Node, _ string) { keep = n },
 	})
+	if cases != nil {
+		f.list(cases, "cases", f.readCase)
+	}
+	if keep != nil {
+		f.list(keep, "keep", f.readKeep)
+	}
 	if len(f.mistakes) > 0 {
 		slices.SortStableFunc(f.mistakes, func(a, b FileMistake) int {
 			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
@@ -63,7 +70,7 @@ type fileReader struct {
 	identities map[string]*yaml.Node
 }
 
-// named remembers the identities that cases may name. It has to stand before the cases.
+// named remembers the identities that cases may name.
 func (f *fileReader) named(n *yaml.Node, key string) {
 	n, ok := f.enter(n, key)
 	if !ok {
@@ -107,9 +114,9 @@ func (f *fileReader) identityOrName(n *yaml.Node, key string) access.Identity {
 	known := f.identities[n.Value]
 	if known == nil {
 		names := slices.Sorted(maps.Keys(f.identities))
-		message := "no such identity above, the cases' identities stand before them"
+		message := "no such name among the identities of the file"
 		if near, ok := nearest(n.Value, names); ok {
-			message = "no such identity above, did you mean " + near + "?"
+			message = "no such name among the identities of the file, did you mean " + near + "?"
 		}
 		f.report(n, key, message)
 		return access.Identity{}
@@ -370,8 +377,9 @@ func (f *fileReader) checkNames(images, stays *yaml.Node, key string, c KeepCase
 			f.report(images, at, "want a name for an image without a tag")
 		case names[image.Name]:
 			f.report(images, at, "the name "+showText(image.Name)+" is taken")
+		default:
+			names[image.Name] = true
 		}
-		names[image.Name] = true
 	}
 	for i, name := range c.Stays {
 		if !names[name] {

@@ -96,7 +96,7 @@ func (e *environment) explainRule(r rule, words interpreter.Activation) RuleExpl
 		x.Parts = partsOf(checked, details)
 	}
 	if err != nil {
-		x.Error = err.Error()
+		x.Error = readableError(err).Error()
 		return x
 	}
 	x.Outcome = show(value)
