@@ -40,14 +40,14 @@ format: ## format all Go files
 	gofumpt -w $$(git ls-files '*.go')
 
 .PHONY: generate
-generate: ## rewrite what is generated: man pages, completions, docs/configuration.md
-	go test ./commands ./internal/config -run 'Generated|Docs' -update
+generate: ## rewrite what is generated: man pages, completions, docs/configuration.md, words in docs/policies.md
+	go test ./commands ./internal/config ./internal/policy -run 'Generated|Docs' -update
 
 .PHONY: fresh
 fresh: ## check that generated files and go.mod are as they would be made now
 	go mod tidy -diff
 	go mod verify
-	go test ./commands ./internal/config -run 'Generated|Docs' -count=1
+	go test ./commands ./internal/config ./internal/policy -run 'Generated|Docs' -count=1
 
 .PHONY: test
 test: ## all tests that CI runs, with real clients, under the race detector

@@ -45,11 +45,11 @@ func runConfigValidate(ctx context.Context, io IO, from source) error {
 	if err != nil {
 		return err
 	}
-	if err := tryStart(ctx, io, cfg, sources); err != nil {
-		return err
-	}
 	for _, warning := range cfg.Warnings(sources) {
 		fmt.Fprintln(io.Err, "warning:", warning)
+	}
+	if err := tryStart(ctx, io, cfg, sources); err != nil {
+		return err
 	}
 	read := "defaults"
 	if len(sources.Files) > 0 {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra/doc"
 
 	"github.com/sreg-project/sreg/commands"
+	"github.com/sreg-project/sreg/internal/policy"
 )
 
 var update = flag.Bool("update", false, "rewrite the files that are generated")
@@ -133,6 +134,9 @@ func TestFlagsCompleteTheirValues(t *testing.T) {
 	}{
 		{[]string{"serve", "--log-level", ""}, []string{"debug", "info", "warn", "error", ":4"}},
 		{[]string{"version", "-o", ""}, []string{"table", "json", ":4"}},
+		{[]string{"policy", "explain", "--action", "get-"}, append(policy.ActionNames(), ":4")},
+		{[]string{"policy", "test", ""}, []string{"yaml", "yml", ":8"}},
+		{[]string{"policy", "init", ""}, []string{":16"}},
 		{[]string{"serve", "-c", ""}, []string{"yaml", "yml", "toml", "json", ":8"}},
 	}
 	for _, tt := range tests {

@@ -37,6 +37,7 @@ func TestScripts(t *testing.T) {
 			"taken": taken,
 			"await": await,
 		},
+		UpdateScripts: *update,
 	})
 }
 

@@ -10,16 +10,23 @@ import (
 type source struct {
 	files     []string
 	overrides []config.Override
+
+	withoutSecrets bool // files of secrets are not read
 }
 
 // addFlags adds -c and --data.
 func (s *source) addFlags(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVarP(&s.files, "config", "c", nil, "read the config from `FILE`; repeat it to lay one over the other")
-	if err := cmd.MarkFlagFilename("config", "yaml", "yml", "toml", "json"); err != nil {
-		panic(err) // the command has no such flag
-	}
+	s.addConfigFlag(cmd)
 	s.overrideFlag(cmd, "data", "storage.blobs.fs.root", "keep the data in `DIR`", plain)
 	if err := cmd.MarkFlagDirname("data"); err != nil {
+		panic(err) // the command has no such flag
+	}
+}
+
+// addConfigFlag adds -c.
+func (s *source) addConfigFlag(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVarP(&s.files, "config", "c", nil, "read the config from `FILE`; repeat it to lay one over the other")
+	if err := cmd.MarkFlagFilename("config", "yaml", "yml", "toml", "json"); err != nil {
 		panic(err) // the command has no such flag
 	}
 }
@@ -41,5 +48,7 @@ func (s *source) load(io IO) (*config.Config, config.Sources, error) {
 		Files:     s.files,
 		Environ:   io.Environ,
 		Overrides: s.overrides,
+
+		WithoutSecrets: s.withoutSecrets,
 	})
 }

@@ -51,7 +51,7 @@ func (u usersFile) load() (*users.File, error) {
 		return nil, err
 	}
 	f, err := users.Load(path)
-	return f, explain(err)
+	return f, withUserHint(err)
 }
 
 // edit changes the file, and warns of the mistakes that are left in it.
@@ -67,7 +67,7 @@ func (u usersFile) edit(ctx context.Context, io IO, change func(*users.File) err
 		return err
 	})
 	if err != nil {
-		return explain(err)
+		return withUserHint(err)
 	}
 	var mistakes *users.Error
 	if errors.As(left, &mistakes) {
@@ -86,11 +86,11 @@ func (u usersFile) look(ctx context.Context, at func(*users.File) error) error {
 	if err != nil {
 		return err
 	}
-	return explain(users.Edit(ctx, path, at))
+	return withUserHint(users.Edit(ctx, path, at))
 }
 
 // explain adds to an error what to do about it.
-func explain(err error) error {
+func withUserHint(err error) error {
 	var mistakes *users.Error
 	switch {
 	case errors.As(err, &mistakes):

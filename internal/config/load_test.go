@@ -205,3 +205,30 @@ func TestSecretsAreReadAndNeverShown(t *testing.T) {
 		})
 	}
 }
+
+// TestSecretsMayBeLeftOut is for commands that need none, where the files of secrets are missing.
+func TestSecretsMayBeLeftOut(t *testing.T) {
+	t.Parallel()
+	section := struct {
+		Password secret.Value `mapstructure:"password" doc:"x"`
+	}{}
+	l := newLoader()
+	l.root, l.withoutSecrets = sectionShape(reflect.ValueOf(section), reflect.ValueOf(section)), true
+	l.addDocument("a.yaml", []byte("password: file:/no/such/file\n"))
+	if err := l.found.err(); err != nil {
+		t.Errorf("got %v, want that the file is not read", err)
+	}
+	l.addDocument("a.yaml", []byte("password: [a]\n"))
+	if err := l.found.err(); err != nil && strings.Contains(err.Error(), "/no/such/file") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnErrorInAPolicyOfManyRulesIsClear(t *testing.T) {
+	t.Parallel()
+	text := "policy:\n  rules:\n" + strings.Repeat("    - identity.username != null\n", 10_001)
+	_, _, err := Load(Options{Files: []string{write(t, t.TempDir(), "sreg.yaml", text)}})
+	if err == nil || !strings.Contains(err.Error(), "sreg.yaml:3:5: policy.rules: want at most 10000 rules, got 10001: ") {
+		t.Errorf("got %v, want that there are too many rules", err)
+	}
+}

@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -25,11 +26,18 @@ func ParseSuite(content []byte) (*Suite, []FileMistake) {
 	if root == nil {
 		return nil, []FileMistake{{Line: 1, Column: 1, Message: "the file is empty, want cases or keep"}}
 	}
+	var cases, keep *yaml.Node // are read when the identities are known
 	f.mapping(root, "", reads{
 		"identities": f.named,
-		"cases":      func(n *yaml.Node, key string) { f.list(n, key, f.readCase) },
-		"keep":       func(n *yaml.Node, key string) { f.list(n, key, f.readKeep) },
+		"cases":      func(n *yaml.Node, _ string) { cases = n },
+		"keep":       func(n *yaml.Node, _ string) { keep = n },
 	})
+	if cases != nil {
+		f.list(cases, "cases", f.readCase)
+	}
+	if keep != nil {
+		f.list(keep, "keep", f.readKeep)
+	}
 	if len(f.mistakes) > 0 {
 		slices.SortStableFunc(f.mistakes, func(a, b FileMistake) int {
 			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
@@ -52,7 +60,8 @@ func ParseIdentity(content []byte) (access.Identity, []FileMistake) {
 		return access.Identity{}, nil
 	}
 	f := &fileReader{}
-	return f.identity(root, ""), f.mistakes
+	i := f.identity(root, "")
+	return i, f.mistakes
 }
 
 type fileReader struct {
@@ -61,7 +70,7 @@ type fileReader struct {
 	identities map[string]*yaml.Node
 }
 
-// named remembers the identities that cases may name. It has to stand before the cases.
+// named remembers the identities that cases may name.
 func (f *fileReader) named(n *yaml.Node, key string) {
 	n, ok := f.enter(n, key)
 	if !ok {
@@ -104,14 +113,10 @@ func (f *fileReader) identityOrName(n *yaml.Node, key string) access.Identity {
 	}
 	known := f.identities[n.Value]
 	if known == nil {
-		names := make([]string, 0, len(f.identities))
-		for name := range f.identities {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		message := "no such identity above, the cases' identities stand before them"
+		names := slices.Sorted(maps.Keys(f.identities))
+		message := "no such name among the identities of the file"
 		if near, ok := nearest(n.Value, names); ok {
-			message = "no such identity above, did you mean " + near + "?"
+			message = "no such name among the identities of the file, did you mean " + near + "?"
 		}
 		f.report(n, key, message)
 		return access.Identity{}
@@ -131,7 +136,7 @@ func (f *fileReader) identity(n *yaml.Node, key string) access.Identity {
 		"id":          f.textInto(&i.ID),
 		"username":    f.textInto(&i.Username),
 		"groups":      f.textsInto(&i.Groups),
-		"client_ip":   parsed(&f.caseReader, netip.ParseAddr, &i.ClientIP),
+		"client_ip":   parsed(&f.caseReader, parseAddress, &i.ClientIP),
 		"certificate": func(n *yaml.Node, key string) { i.Certificate = f.certificate(n, key) },
 		"oidc":        func(n *yaml.Node, key string) { i.OIDC = f.oidc(n, key) },
 	})
@@ -139,6 +144,14 @@ func (f *fileReader) identity(n *yaml.Node, key string) access.Identity {
 		i.ID = signInOf(i)
 	}
 	return i
+}
+
+func parseAddress(text string) (netip.Addr, error) {
+	address, err := netip.ParseAddr(text)
+	if err != nil {
+		return address, fmt.Errorf("want an address such as 10.0.0.1, got %s", showText(text))
+	}
+	return address, nil
 }
 
 // signInOf is the id that authentication would give.
@@ -268,7 +281,7 @@ func methodOf(action access.Action) string {
 }
 
 // NewRequest reads a request from texts, as a command line gives them: the keys of a test file.
-func NewRequest(values map[string]string) (access.Request, error) {
+func NewRequest(values map[string]string) (access.Request, []FileMistake) {
 	n := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: 1, Column: 1}
 	for _, key := range []string{"action", "namespace", "reference", "digest", "from"} {
 		if text := values[key]; text != "" {
@@ -278,14 +291,7 @@ func NewRequest(values map[string]string) (access.Request, error) {
 	}
 	f := &fileReader{}
 	r := f.request(n, "")
-	if len(f.mistakes) == 0 {
-		return r, nil
-	}
-	m := f.mistakes[0]
-	if m.Key == "" {
-		return r, fmt.Errorf("%s", m.Message)
-	}
-	return r, fmt.Errorf("%s: %s", m.Key, m.Message)
+	return r, f.mistakes
 }
 
 func (f *fileReader) readKeep(n *yaml.Node, key string) {
@@ -363,21 +369,22 @@ func (f *fileReader) image(n *yaml.Node, key string, now int64) NamedImage {
 
 // checkNames sees that every image has a name of its own, and that what must stay is there.
 func (f *fileReader) checkNames(images, stays *yaml.Node, key string, c KeepCase) {
-	var names []string
+	names := map[string]bool{}
 	for i, image := range c.Images {
 		at := fmt.Sprintf("%s.images[%d]", key, i)
 		switch {
 		case image.Name == "":
 			f.report(images, at, "want a name for an image without a tag")
-		case slices.Contains(names, image.Name):
+		case names[image.Name]:
 			f.report(images, at, "the name "+showText(image.Name)+" is taken")
+		default:
+			names[image.Name] = true
 		}
-		names = append(names, image.Name)
 	}
 	for i, name := range c.Stays {
-		if !slices.Contains(names, name) {
+		if !names[name] {
 			message := "no such image"
-			if near, ok := nearest(name, names); ok {
+			if near, ok := nearest(name, slices.Sorted(maps.Keys(names))); ok {
 				message += ", did you mean " + near + "?"
 			}
 			f.report(stays, fmt.Sprintf("%s.stays[%d]", key, i), message)

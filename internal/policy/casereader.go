@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -135,11 +136,7 @@ func (r *caseReader) mapping(n *yaml.Node, key string, known reads, required ...
 }
 
 func unknownKey(key, name string, known reads) string {
-	names := make([]string, 0, len(known))
-	for k := range known {
-		names = append(names, k)
-	}
-	slices.Sort(names)
+	names := slices.Sorted(maps.Keys(known))
 	if near, ok := nearest(name, names); ok {
 		return "unknown key, did you mean " + joinKey(key, near) + "?"
 	}

@@ -1,6 +1,9 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"regexp"
+)
 
 // Config is one policy section of sreg's configuration. The struct tags are the single source of the
 // keys' names, values and documentation.
@@ -26,6 +29,9 @@ type RuleConfig struct {
 // maxRules bounds a policy: every request may have to ask all of its rules.
 const maxRules = 10_000
 
+// likeUnnamed are the names that nameOf gives.
+var likeUnnamed = regexp.MustCompile(`/[0-9]+$`)
+
 // DefaultConfig denies what no rule allows.
 func DefaultConfig() Config {
 	return Config{Default: "deny", OnError: "skip"}
@@ -44,6 +50,9 @@ func (c Config) Validate(report func(path, problem string)) {
 			continue
 		}
 		firstOf[r.Name] = i
+		if likeUnnamed.MatchString(r.Name) {
+			report(fmt.Sprintf("rules[%d].name", i), fmt.Sprintf("%q is what a rule without a name is called", r.Name))
+		}
 	}
 	if len(c.Rules) > maxRules {
 		report("rules", fmt.Sprintf("want at most %d rules, got %d: test with in [...] or glob rather than once for each name", maxRules, len(c.Rules)))

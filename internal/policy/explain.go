@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/ast"
+	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/common/types/traits"
@@ -95,7 +96,7 @@ func (e *environment) explainRule(r rule, words interpreter.Activation) RuleExpl
 		x.Parts = partsOf(checked, details)
 	}
 	if err != nil {
-		x.Error = err.Error()
+		x.Error = readableError(err).Error()
 		return x
 	}
 	x.Outcome = show(value)
@@ -112,8 +113,7 @@ func partsOf(checked *cel.Ast, details *cel.EvalDetails) []Part {
 	visit = func(x ast.Expr) {
 		value, known := details.State().Value(x.ID())
 		text, err := parser.Unparse(x, info)
-		interesting := x.Kind() == ast.CallKind || x.Kind() == ast.SelectKind || x.Kind() == ast.ComprehensionKind || strings.HasSuffix(text, "()")
-		if known && err == nil && interesting && !seen[text] && !types.IsError(value) {
+		if known && err == nil && telling(x, text) && !seen[text] && !types.IsError(value) {
 			seen[text] = true
 			parts = append(parts, Part{Text: text, Value: show(value)})
 		}
@@ -125,6 +125,18 @@ func partsOf(checked *cel.Ast, details *cel.EvalDetails) []Part {
 		visit(x) // the whole is the outcome
 	}
 	return parts
+}
+
+// telling reports whether the value of an expression says more than its parts do.
+func telling(x ast.Expr, text string) bool {
+	switch x.Kind() {
+	case ast.CallKind:
+		name := x.AsCall().FunctionName()
+		return name != operators.LogicalAnd && name != operators.LogicalOr && name != operators.LogicalNot
+	case ast.SelectKind, ast.ComprehensionKind:
+		return true
+	}
+	return strings.HasSuffix(text, "()") // now() is a variable inside
 }
 
 // within are the expressions in an expression. What a loop evaluates has a value for each item, so only

@@ -72,6 +72,8 @@ func readGolden(t testing.TB) golden {
 	return g
 }
 
+func unix(seconds int64) time.Time { return time.Unix(seconds, 0) }
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {

@@ -156,12 +156,22 @@ func (a *asked) ResolveName(name string) (any, bool) {
 // Parent is for interpreter.Activation.
 func (a *asked) Parent() interpreter.Activation { return nil }
 
+// readableError says in words about the rule what CEL says in two of its own.
+func readableError(err error) error {
+	if err.Error() == "no such overload" {
+		return errWrongValue
+	}
+	return err
+}
+
+var errWrongValue = errors.New("a function or operator got a value that it does not take, such as null")
+
 var errNotBool = errors.New("the result is neither true nor false")
 
 func evaluate(program cel.Program, words interpreter.Activation) (bool, error) {
 	value, _, err := program.Eval(words)
 	if err != nil {
-		return false, err
+		return false, readableError(err)
 	}
 	holds, ok := value.(types.Bool)
 	if !ok {

@@ -6,7 +6,6 @@ import (
 	"github.com/sreg-project/sreg/internal/authz"
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/oci"
-	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/webhook"
 )
 
@@ -20,35 +19,28 @@ func (s *Snapshot) buildAuthorizer(cfg *config.Config, shared Shared) error {
 	if err != nil {
 		return err
 	}
+	policies, err := Policies(cfg)
+	if err != nil {
+		return err
+	}
 	opts := authz.Options{
-		Webhooks: webhooks, Metrics: metrics, Logger: shared.Logger, Audit: shared.Audit,
+		Policies: policies, Webhooks: webhooks, Metrics: metrics, Logger: shared.Logger, Audit: shared.Audit,
 		// The config lets nobody do without a policy unless all listeners are this computer's alone.
 		Open: cfg.Policy == nil,
 	}
-	var global *policy.Policy
 	if cfg.Policy != nil {
-		if global, err = policy.Compile(policy.Global, cfg.Policy.Config); err != nil {
-			return err
-		}
 		opts.Webhook, opts.HideDenied = cfg.Policy.Webhook, cfg.Policy.HideDenied
 	}
-	repositories := make([]policy.Repository, len(cfg.Repositories))
-	opts.Repositories = make([]authz.Repository, len(cfg.Repositories))
 	for i, r := range cfg.Repositories {
-		name, err := oci.ParseName(r.Name)
-		if err != nil {
-			return err
+		own := authz.Repository{}
+		if own.Name, err = oci.ParseName(r.Name); err != nil {
+			return fmt.Errorf("repositories[%d].name: %w", i, err)
 		}
-		repositories[i].Name, opts.Repositories[i].Name = name, name
-		if r.Policy == nil {
-			continue
+		if r.Policy != nil {
+			own.Webhook = r.Policy.Webhook
 		}
-		if repositories[i].Policy, err = policy.Compile(r.Name, *r.Policy); err != nil {
-			return err
-		}
-		opts.Repositories[i].Webhook = r.Policy.Webhook
+		opts.Repositories = append(opts.Repositories, own)
 	}
-	opts.Policies = policy.NewChain(global, repositories)
 	s.Authorizer, err = authz.New(opts)
 	return err
 }

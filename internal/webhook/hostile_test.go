@@ -131,9 +131,9 @@ func TestABodyIsNotReadBeyondItsBound(t *testing.T) {
 		}, nil)
 		ask(t, c, "{}")
 		<-ended
-		// Beside what is read there is the buffer of the connection.
-		if got := sent.Load(); got > maxBody+8<<10 {
-			t.Errorf("the endpoint could send %d bytes, want about %d", got, maxBody)
+		// Beside the 4 KiB that are read there is the buffer of the connection.
+		if got := sent.Load(); got > 16<<10 {
+			t.Errorf("the endpoint could send %d bytes, want few", got)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -157,8 +158,15 @@ func TestOnlyTheNamedHeadersAreSentOn(t *testing.T) {
 
 func TestAConnectionThatTheEndpointClosedIsReplaced(t *testing.T) {
 	t.Parallel()
-	// Each connection answers one request and is closed without saying so.
-	c := overPipe(t, says("HTTP/1.1 204 No Content\r\n\r\n"), nil)
+	// Each connection answers one request, and is closed when the next one has begun.
+	c := overPipe(t, func(conn net.Conn) {
+		from := bufio.NewReader(conn)
+		if readRequest(from) == nil {
+			return
+		}
+		_, _ = io.WriteString(conn, "HTTP/1.1 204 No Content\r\n\r\n")
+		readRequest(from)
+	}, nil)
 	for i := range 20 {
 		if got := ask(t, c, "{}"); !got.Allowed() {
 			t.Fatalf("question %d: got %s, %v, want it to be allowed", i, got.Result, got.Err)

@@ -1,0 +1,73 @@
+package commands
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/policy"
+	"github.com/sreg-project/sreg/internal/snapshot"
+)
+
+func newPolicy(io IO) *cobra.Command {
+	cmd := newGroup(&cobra.Command{
+		Use:   "policy",
+		Short: "Test and explain who may do what",
+		Long: "Test the policies of a config against files of cases, and explain what they say to one\n" +
+			"request. Neither needs a store, a server or the network." + exitCodes,
+		Example: "  sreg policy init\n  sreg policy test tests/*.yaml\n" +
+			"  sreg policy explain --identity '{username: alice}' --action get-manifest --namespace team/app",
+	})
+	cmd.AddCommand(newPolicyTest(io), newPolicyExplain(io), newPolicyInit(io))
+	return cmd
+}
+
+// loadPolicies reads the config without its secrets, and compiles its policies.
+func loadPolicies(io IO, from source) (*policy.Chain, *config.Config, error) {
+	from.withoutSecrets = true
+	cfg, sources, err := from.load(io)
+	if err != nil {
+		return nil, nil, err
+	}
+	chain, err := snapshot.Policies(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	if chain.Empty() {
+		return nil, nil, &usageError{
+			message: "the config has no policy: " + readFrom(sources),
+			hint:    "sreg policy init writes a first one; name another config with -c",
+		}
+	}
+	return chain, cfg, nil
+}
+
+// readFrom says which config was read.
+func readFrom(sources config.Sources) string {
+	if len(sources.Files) == 0 {
+		return "no file was found"
+	}
+	return fmt.Sprint("read ", sources.Files)
+}
+
+// fileMistakes turns what is wrong with a file into the error that a mistake in the config is.
+func fileMistakes(file string, mistakes []policy.FileMistake) *config.Error {
+	e := &config.Error{}
+	for _, m := range mistakes {
+		e.Problems = append(e.Problems, config.Problem{
+			Origin: config.Origin{Source: file, Line: m.Line, Column: m.Column}, Key: m.Key, Message: m.Message,
+		})
+	}
+	return e
+}
+
+// readNamed reads a file that the command line names: one that cannot be read is a mistake there.
+func readNamed(path string) ([]byte, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &usageError{message: err.Error()}
+	}
+	return content, nil
+}

@@ -1,0 +1,161 @@
+package commands
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/policy"
+)
+
+// policyExplain is what sreg policy explain was told.
+type policyExplain struct {
+	from     source
+	output   format
+	identity string
+	request  map[string]*string
+}
+
+func newPolicyExplain(io IO) *cobra.Command {
+	opts := policyExplain{request: map[string]*string{}}
+	cmd := &cobra.Command{
+		Use:   "explain",
+		Short: "Explain what the policies say to one request",
+		Long: "Explain what the policies of the config say to one request, step by step, with the values\n" +
+			"of all parts of the rules, and what the client would get." + exitCodes,
+		Example: "  sreg policy explain --action get-manifest --namespace team/app --reference v1\n" +
+			"  sreg policy explain --identity '{username: alice, groups: [dev]}' --action put-manifest --namespace team/app --reference v1\n" +
+			"  sreg policy explain --identity identity.yaml --action list-catalog -o json",
+		Args: noArgs,
+		RunE: func(*cobra.Command, []string) error { return runPolicyExplain(io, opts) },
+	}
+	opts.from.addConfigFlag(cmd)
+	addOutputFlag(cmd, &opts.output)
+	cmd.Flags().StringVar(&opts.identity, "identity", "", "who asks: `FILE` or {...}, as in a file of cases; nobody if it is left out")
+	for _, f := range []struct{ name, usage string }{
+		{"action", "what is asked for: `ACTION`, such as get-manifest"},
+		{"namespace", "in which `NAMESPACE`"},
+		{"reference", "which `TAG` or digest of a manifest"},
+		{"digest", "which `DIGEST` of a blob or subject"},
+		{"from", "which `NAMESPACE` a mount takes its blob from"},
+	} {
+		opts.request[f.name] = cmd.Flags().String(f.name, "", f.usage)
+	}
+	completeFrom(cmd, "action", policy.ActionNames()...)
+	return cmd
+}
+
+// explanation is what is printed.
+type explanation struct {
+	Action    string        `json:"action"`
+	Namespace string        `json:"namespace,omitempty"`
+	Identity  string        `json:"identity"`
+	Stages    []stageReport `json:"stages"`
+	Allowed   bool          `json:"allowed"`
+	Status    string        `json:"client_gets"`
+}
+
+func runPolicyExplain(io IO, opts policyExplain) error {
+	if *opts.request["action"] == "" {
+		return &usageError{message: "--action is missing", hint: "it is one of " + strings.Join(policy.ActionNames(), ", ")}
+	}
+	identity, err := opts.readIdentity()
+	if err != nil {
+		return err
+	}
+	values := map[string]string{}
+	for name, value := range opts.request {
+		values[name] = *value
+	}
+	request, mistakes := policy.NewRequest(values)
+	if len(mistakes) > 0 {
+		return wrongFlag(mistakes[0])
+	}
+	chain, cfg, err := loadPolicies(io, opts.from)
+	if err != nil {
+		return err
+	}
+	return explain(chain, cfg, policy.Question{Identity: identity, Request: request}).print(io, opts.output)
+}
+
+// wrongFlag is a mistake in the request, which flags gave.
+func wrongFlag(m policy.FileMistake) error {
+	if m.Key == "" {
+		return &usageError{message: m.Message}
+	}
+	return &usageError{message: "--" + m.Key + ": " + m.Message}
+}
+
+// readIdentity reads what is written in braces, or the file of that name.
+func (o policyExplain) readIdentity() (access.Identity, error) {
+	file, content := "--identity", []byte(o.identity)
+	if !strings.HasPrefix(strings.TrimSpace(o.identity), "{") && o.identity != "" {
+		var err error
+		if content, err = readNamed(o.identity); err != nil {
+			return access.Identity{}, err
+		}
+		file = o.identity
+	}
+	identity, mistakes := policy.ParseIdentity(content)
+	if len(mistakes) > 0 {
+		return identity, fileMistakes(file, mistakes)
+	}
+	return identity, nil
+}
+
+// explain asks the chain, and again for what a mount reads.
+func explain(chain *policy.Chain, cfg *config.Config, q policy.Question) explanation {
+	x := explanation{Action: string(q.Request.Action), Namespace: q.Request.Namespace.String(), Identity: "nobody"}
+	if !q.Identity.Anonymous() {
+		x.Identity = q.Identity.Name()
+	}
+	x.ask(chain, q)
+	if source, ok := policy.Source(q.Request); ok && x.Allowed {
+		x.ask(chain, policy.Question{Identity: q.Identity, Request: source})
+	}
+	x.Status = status(x.Allowed, q.Identity.Anonymous(), cfg.Policy != nil && cfg.Policy.HideDenied)
+	return x
+}
+
+func (x *explanation) ask(chain *policy.Chain, q policy.Question) {
+	explained, verdict := chain.Explain(q)
+	for _, e := range explained {
+		stage := newStageReport(e)
+		stage.Action, stage.Namespace = string(q.Request.Action), q.Request.Namespace.String()
+		x.Stages = append(x.Stages, stage)
+	}
+	x.Allowed = verdict.Allowed
+}
+
+// status is what the client would get.
+func status(allowed, anonymous, hidden bool) string {
+	switch {
+	case allowed:
+		return "allowed"
+	case anonymous:
+		return "401 UNAUTHORIZED, with a challenge to sign in"
+	case hidden:
+		return "404, as if there were nothing: policy.hide_denied"
+	}
+	return "403 DENIED"
+}
+
+func (x explanation) print(io IO, output format) error {
+	if output == formatJSON {
+		return io.printJSON(x)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s asks for %s %s\n", x.Identity, x.Action, x.Namespace)
+	for i, s := range x.Stages {
+		if i > 0 && s.Action != x.Stages[i-1].Action {
+			fmt.Fprintf(&b, "which reads: %s %s\n", s.Action, s.Namespace)
+		}
+		s.write(&b, "  ")
+	}
+	fmt.Fprintf(&b, "the client gets: %s\n", x.Status)
+	_, err := io.Out.Write([]byte(b.String()))
+	return err
+}

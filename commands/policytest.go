@@ -1,0 +1,137 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sreg-project/sreg/internal/policy"
+)
+
+// policyTest is what sreg policy test was told.
+type policyTest struct {
+	from        source
+	output      format
+	run         string
+	junit       string
+	coverage    bool
+	minCoverage percent
+	watch       bool
+	files       []string
+}
+
+func newPolicyTest(io IO) *cobra.Command {
+	var opts policyTest
+	cmd := &cobra.Command{
+		Use:   "test FILE...",
+		Short: "Run files of cases against the policies",
+		Long: "Run files of cases against the policies of the config: who asks for what, and whether it\n" +
+			"is allowed. A case that fails is shown with every rule and the values of its parts.\n" +
+			"Nothing but the files is needed; secrets that the config keeps in files may be missing." + exitCodes,
+		Example: "  sreg policy test tests/*.yaml\n" +
+			"  sreg policy test -c sreg.yaml --coverage --min-coverage 80 tests/*.yaml\n" +
+			"  sreg policy test --junit report.xml tests/*.yaml\n" +
+			"  sreg policy test --watch --run 'CI|bots' tests/team.yaml",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return nil
+			}
+			return &usageError{message: "sreg policy test wants at least one file of cases", hint: "sreg policy init writes a first one; " + seeHelp(cmd)}
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.files = args
+			return runPolicyTest(cmd.Context(), io, opts)
+		},
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
+		},
+	}
+	opts.from.addConfigFlag(cmd)
+	addOutputFlag(cmd, &opts.output)
+	cmd.Flags().StringVar(&opts.run, "run", "", "run only the cases whose name matches `REGEXP`")
+	cmd.Flags().StringVar(&opts.junit, "junit", "", "write a report for CI servers to `FILE`, too")
+	cmd.Flags().BoolVar(&opts.coverage, "coverage", false, "show the rules that decided no case, and the actions that no case asks for")
+	cmd.Flags().Var(&opts.minCoverage, "min-coverage", "fail if less than `PERCENT` of the rules decided a case")
+	cmd.Flags().BoolVar(&opts.watch, "watch", false, "run again whenever a file changes, until interrupted")
+	completeFrom(cmd, "min-coverage", "80", "100")
+	return cmd
+}
+
+// percent is a number from 0 to 100.
+type percent float64
+
+// String is for pflag.Value.
+func (p *percent) String() string { return strconv.FormatFloat(float64(*p), 'f', -1, 64) }
+
+// Type is for pflag.Value.
+func (p *percent) Type() string { return "percent" }
+
+// Set is for pflag.Value.
+func (p *percent) Set(s string) error {
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(f >= 0 && f <= 100) {
+		return errors.New("want a number from 0 to 100")
+	}
+	*p = percent(f)
+	return nil
+}
+
+func runPolicyTest(ctx context.Context, io IO, opts policyTest) error {
+	match, err := regexp.Compile(opts.run)
+	if err != nil {
+		return &usageError{message: "--run: " + err.Error()}
+	}
+	if opts.watch {
+		return watchPolicyTest(ctx, io, opts, match)
+	}
+	return testPolicy(io, opts, match)
+}
+
+// testPolicy runs all files once, and reports.
+func testPolicy(io IO, opts policyTest, match *regexp.Regexp) error {
+	report, err := runCases(io, opts, match)
+	if err != nil {
+		return err
+	}
+	if err := report.print(io, opts); err != nil {
+		return err
+	}
+	if opts.junit != "" {
+		if err := os.WriteFile(opts.junit, report.junit(), 0o644); err != nil {
+			return fmt.Errorf("write JUnit report: %w", err)
+		}
+	}
+	return report.verdict(opts)
+}
+
+func runCases(io IO, opts policyTest, match *regexp.Regexp) (*policyReport, error) {
+	chain, _, err := loadPolicies(io, opts.from)
+	if err != nil {
+		return nil, err
+	}
+	runner := &policy.Runner{Chain: chain, Match: match}
+	report := &policyReport{}
+	for _, file := range opts.files {
+		content, err := readNamed(file)
+		if err != nil {
+			return nil, err
+		}
+		suite, mistakes := policy.ParseSuite(content)
+		if len(mistakes) > 0 {
+			return nil, fileMistakes(file, mistakes)
+		}
+		outcomes, err := runner.Run(suite)
+		if err != nil {
+			return nil, &usageError{message: filepath.ToSlash(file) + ": " + err.Error()}
+		}
+		report.add(file, outcomes)
+	}
+	report.Coverage = runner.Report()
+	return report, nil
+}

@@ -1,0 +1,121 @@
+package policy
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func suite(t *testing.T, text string) *Suite {
+	t.Helper()
+	s, mistakes := ParseSuite([]byte(text))
+	if len(mistakes) > 0 {
+		t.Fatal(mistakes)
+	}
+	return s
+}
+
+func TestCasesAreComparedWithAllThatTheyExpect(t *testing.T) {
+	t.Parallel()
+	global := compile(t, Global, Config{Default: "deny", Rules: []RuleConfig{{Name: "named", Expr: "identity.username != null"}, {Expr: "request.namespace.startsWith('open')"}}})
+	r := &Runner{Chain: NewChain(global, nil)}
+	for line, want := range map[string]string{
+		`request: {action: get-blob, namespace: a}, expect: deny`:                                               "",
+		`request: {action: get-blob, namespace: a}, expect: deny, stage: global`:                                "",
+		`request: {action: get-blob, namespace: a}, expect: deny, stage: none`:                                  "want deny in stage none, got deny: no rule of global is true",
+		`request: {action: get-blob, namespace: a}, expect: deny, rule: named`:                                  "want deny by rule named, got deny: no rule of global is true",
+		`request: {action: get-blob, namespace: open}, expect: allow, rule: global/2`:                           "",
+		`request: {action: get-blob, namespace: open}, expect: allow, rule: named`:                              "want allow by rule named, got allow: global by rule global/2",
+		`request: {action: get-blob, namespace: open}, expect: deny`:                                            "want deny, got allow: global by rule global/2",
+		`request: {action: get-blob, namespace: open}, expect: deny, rule: nmaed`:                               "no rule is called nmaed, did you mean named?",
+		`request: {action: get-blob, namespace: open}, webhook: allow, expect: allow, stage: webhook`:           "",
+		`request: {action: get-blob, namespace: open}, webhook: deny, expect: allow`:                            "want allow, got deny: the webhook's stand-in",
+		`request: {action: get-blob, namespace: a}, webhook: allow, expect: allow`:                              "want allow, got deny: no rule of global is true",
+		`request: {action: mount-blob, namespace: open, from: a}, expect: allow`:                                "want allow, got deny: no rule of global is true",
+		`identity: {username: x}, request: {action: list-catalog}, webhook: error, expect: deny, stage: global`: "want deny in stage global, got deny: the webhook's stand-in",
+	} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			own := &Runner{Chain: r.Chain}
+			outcomes, err := own.Run(suite(t, "cases: [{name: a, "+line+"}]"))
+			must(t, err)
+			if o := outcomes[0]; o.Problem != want || o.Passed != (want == "") || o.Passed != (len(o.Stages) == 0) {
+				t.Errorf("got %q, passed %t, %d stages explained, want %q", o.Problem, o.Passed, len(o.Stages), want)
+			}
+		})
+	}
+}
+
+func TestCoverageCountsTheRulesThatDecided(t *testing.T) {
+	t.Parallel()
+	global := compile(t, Global, Config{Default: "deny", Rules: rules("request.namespace == 'a'", "request.namespace == 'b'")})
+	keep, err := CompileKeep(Global, rules("image.tag == 'x'", "image.tag == 'y'"))
+	must(t, err)
+	hub, err := CompileKeep("hub", rules("image.size > 5"))
+	must(t, err)
+	r := &Runner{Chain: NewChain(global, nil), Keep: keep, RepositoryKeep: map[string]*Keep{"hub": hub}, Match: regexp.MustCompile("^run")}
+	outcomes, err := r.Run(suite(t, `
+cases:
+  - {name: run b, request: {action: get-blob, namespace: b}, expect: allow}
+  - {name: not this, request: {action: get-blob, namespace: a}, expect: allow}
+keep:
+  - name: run keep
+    repository: hub
+    now: 100
+    images: [{tag: x, pushed_at: 1}, {tag: z, pushed_at: 1, size: 9}, {tag: w, pushed_at: 1}]
+    stays: [x, z]
+`))
+	must(t, err)
+	for _, o := range outcomes {
+		if !o.Passed {
+			t.Errorf("%s: %s", o.Name, o.Problem)
+		}
+	}
+	report := r.Report()
+	got := fmt.Sprintf("%d of %d, %.0f: %s", report.Decided, report.Rules, report.Percent, strings.Join(report.NeverDecided, " "))
+	if want := "3 of 5, 60: global/1 global/2"; got != want || len(outcomes) != 2 {
+		t.Errorf("got %s in %d cases, want %s in 2", got, len(outcomes), want)
+	}
+	if len(report.NeverAsked) != len(Actions())-1 {
+		t.Errorf("got %d actions never asked, want all but get-blob", len(report.NeverAsked))
+	}
+}
+
+func TestAKeepCaseWithoutRulesFails(t *testing.T) {
+	t.Parallel()
+	r := &Runner{Chain: NewChain(nil, nil)}
+	s := suite(t, "keep: [{name: a, now: 1, images: [{tag: x, pushed_at: 1}], stays: [x]}]")
+	outcomes, err := r.Run(s)
+	must(t, err)
+	if o := outcomes[0]; o.Passed || !strings.Contains(o.Problem, "give the case rules of its own") {
+		t.Errorf("got %+v, want that there are no rules", o)
+	}
+	s.Keep[0].Rules = rules("image.tgs == 'x'")
+	if _, err := r.Run(s); err == nil || !strings.Contains(err.Error(), `case "a": rule keep/1: line 1, column 7`) {
+		t.Errorf("got %v, want the mistake in the rule", err)
+	}
+}
+
+func TestWhatFailsIsExplained(t *testing.T) {
+	t.Parallel()
+	p := compile(t, Global, Config{Default: "deny", OnError: "deny", Rules: rules(
+		"request.tags.exists(t, t == 'x') || has(request.from)", "identity.oidc.claims['a'] == 'b'", "identity.username.startsWith('a')", "true")})
+	q := pull(t, "", "team/app")
+	explained, verdict := NewChain(p, nil).Explain(q)
+	var got []string
+	for _, r := range explained[0].Rules {
+		line := fmt.Sprintf("%s %s %t %s", r.Name, r.Outcome, r.Decides, r.Error)
+		for _, part := range r.Parts {
+			line += fmt.Sprintf("[%s = %s]", part.Text, part.Value)
+		}
+		got = append(got, line)
+	}
+	want := `global/1 false false [request.tags.exists(t, t == "x") = false][request.tags = []][has(request.from) = false]
+global/2 error true identity.oidc is null: it has no claims[identity.oidc = null]
+global/3 error false a function or operator got a value that it does not take, such as null[identity.username = null]
+global/4 true false `
+	if s := strings.Join(got, "\n"); s != want || verdict.Allowed {
+		t.Errorf("got\n%s\nwant\n%s", s, want)
+	}
+}
