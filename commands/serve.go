@@ -84,6 +84,9 @@ func runServe(ctx context.Context, io IO, from source) error {
 		return err
 	}
 	defer unlock()
+	if err := current.Prepare(ctx); err != nil {
+		return err
+	}
 
 	srv, err := server.New(server.Options{
 		Config: cfg.Server, Logger: logger.With(telemetry.ModuleKey, "server"), Registerer: metrics,

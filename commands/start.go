@@ -32,14 +32,32 @@ func printStart(w io.Writer, s start) {
 		line("data", root)
 	}
 	line("config", s.configLine())
-	if s.config.Policy == nil {
-		line("access", "anybody on this computer may push and pull: sreg listens on loopback only")
-	} else {
-		line("access", "anybody who reaches an address above may push and pull: policy.default is allow")
-	}
+	line("access", s.accessLine())
 	for _, command := range firstCommands(s.bound) {
 		line("try", command)
 	}
+}
+
+// accessLine says in one line who may do what.
+func (s start) accessLine() string {
+	rules := 0
+	for _, repository := range s.config.Repositories {
+		if repository.Policy != nil {
+			rules += len(repository.Policy.Rules)
+		}
+	}
+	global := s.config.Policy
+	switch {
+	case global == nil && rules == 0:
+		return "anybody on this computer may push and pull: sreg listens on loopback only"
+	case global == nil:
+		return fmt.Sprintf("%d rules of repositories say who may do what, all else is denied", rules)
+	}
+	rules += len(global.Rules)
+	if global.Default == "allow" && rules == 0 {
+		return "anybody who reaches an address above may push and pull: policy.default is allow"
+	}
+	return fmt.Sprintf("%d rules say who may do what, policy.default is %s; try sreg policy explain", rules, global.Default)
 }
 
 func (s start) configLine() string {

@@ -89,7 +89,7 @@ func (u usersFile) look(ctx context.Context, at func(*users.File) error) error {
 	return withUserHint(users.Edit(ctx, path, at))
 }
 
-// explain adds to an error what to do about it.
+// withUserHint adds to an error what to do about it.
 func withUserHint(err error) error {
 	var mistakes *users.Error
 	switch {

@@ -1,41 +1,36 @@
 package authn
 
 import (
-	"errors"
 	"fmt"
-	"time"
+
+	"github.com/sreg-project/sreg/internal/access"
 )
 
-// What a request may be refused for before anybody asks what it may do.
+// What a request may be refused for before anybody asks what it may do, in the words of access.
 var (
 	// ErrTwoCredentials is a request with more than one Authorization header: proxies before us may have
 	// looked at the other one.
-	ErrTwoCredentials = errors.New("the request has more than one Authorization header, send one")
-	// ErrCredentialTooLarge is a credential that no method would read.
-	ErrCredentialTooLarge = fmt.Errorf("the credential is over %d KiB; ask the provider for a token with fewer claims", maxCredential>>10)
+	ErrTwoCredentials = fmt.Errorf("%w: there is more than one Authorization header, send one", access.ErrCredentialForm)
 	// ErrTwoClients is a request whose proxies disagree about who sent it.
-	ErrTwoClients = errors.New("the headers Forwarded and X-Forwarded-For name different clients; the proxy must remove the one that it does not write")
-	// ErrInvalidCredentials is a credential that no method accepts, where that matters.
-	ErrInvalidCredentials = errors.New("the credentials are not valid here")
-	// ErrBusy says that too many passwords wait to be verified.
-	ErrBusy = errors.New("too many sign-ins at once, try again in a moment")
-	// ErrUnavailable says that a token cannot be verified, because its provider's keys are out of reach.
-	ErrUnavailable = errors.New("the provider of the token cannot be reached, so nobody knows whether it is valid; try again")
-	// ErrThrottled is every *ThrottledError.
-	ErrThrottled = errors.New("too many wrong passwords, wait before the next attempt")
+	ErrTwoClients = fmt.Errorf("%w: the headers Forwarded and X-Forwarded-For name different clients; the proxy must remove the one that it does not write", access.ErrCredentialForm)
 	// ErrTokenRequest is a request to /token that is none.
-	ErrTokenRequest = errors.New("invalid token request")
+	ErrTokenRequest = fmt.Errorf("%w: invalid token request", access.ErrCredentialForm)
+	// ErrCredentialTooLarge is a credential that no method would read.
+	ErrCredentialTooLarge = fmt.Errorf("%w: it is over %d KiB; ask the provider for a token with fewer claims", access.ErrCredentialTooLarge, maxCredential>>10)
+	// ErrInvalidCredentials is a credential that no method accepts, where that matters.
+	ErrInvalidCredentials = access.ErrInvalidCredentials
+	// ErrBusy says that too many passwords wait to be verified.
+	ErrBusy = access.ErrSignInBusy
+	// ErrUnavailable says that a token cannot be verified, because its provider's keys are out of reach.
+	ErrUnavailable = access.ErrSignInUnavailable
+	// ErrThrottled is every *ThrottledError.
+	ErrThrottled = access.ErrThrottled
 	// ErrTokensOff says that this registry makes no tokens.
-	ErrTokensOff = errors.New("this registry makes no tokens, send the password with each request")
+	ErrTokensOff = access.ErrNoTokens
 )
 
-// ThrottledError says how long a client must wait that tried too many wrong passwords.
-type ThrottledError struct{ RetryAfter time.Duration }
-
-func (e *ThrottledError) Error() string { return ErrThrottled.Error() }
-
-// Is makes it ErrThrottled.
-func (e *ThrottledError) Is(target error) bool { return target == ErrThrottled }
+// ThrottledError says how long a client must wait.
+type ThrottledError = access.ThrottledError
 
 // RejectedError says why a credential was not accepted, without telling anything of it.
 type RejectedError struct{ Reason string }

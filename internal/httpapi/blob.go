@@ -5,12 +5,10 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-
-	"github.com/sreg-project/sreg/internal/access"
 )
 
 // getBlob answers GET and HEAD (spec: Pulling blobs).
-func (a *API) getBlob(w *answer, r *http.Request, req access.Request) error {
+func (a *API) getBlob(w *answer, r *http.Request, req *request) error {
 	if r.Method == http.MethodHead {
 		return a.headBlob(w, r, req)
 	}
@@ -45,7 +43,7 @@ func (a *API) getBlob(w *answer, r *http.Request, req access.Request) error {
 	return nil
 }
 
-func (a *API) headBlob(w *answer, r *http.Request, req access.Request) error {
+func (a *API) headBlob(w *answer, r *http.Request, req *request) error {
 	blob, err := a.registry.StatBlob(r.Context(), req.Namespace, req.Digest)
 	if err != nil {
 		return err
@@ -60,7 +58,7 @@ func (a *API) headBlob(w *answer, r *http.Request, req access.Request) error {
 
 // setBlob writes what GET and HEAD say alike. It reports that the client has the blob already, and
 // then it has answered.
-func setBlob(w *answer, r *http.Request, req access.Request) (answered bool) {
+func setBlob(w *answer, r *http.Request, req *request) (answered bool) {
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
 	setDigest(w, req.Digest)
@@ -75,8 +73,8 @@ func setBlob(w *answer, r *http.Request, req access.Request) (answered bool) {
 }
 
 // deleteBlob takes a blob from its namespace (spec: Deleting blobs).
-func (a *API) deleteBlob(w *answer, r *http.Request, req access.Request) error {
-	if err := a.registry.DeleteBlob(r.Context(), req.Namespace, req.Digest, ""); err != nil {
+func (a *API) deleteBlob(w *answer, r *http.Request, req *request) error {
+	if err := a.registry.DeleteBlob(r.Context(), req.Namespace, req.Digest, req.by()); err != nil {
 		return err
 	}
 	return accepted(w)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -58,6 +59,11 @@ var kinds = []struct {
 	{registry.ErrNoSpace, http.StatusInsufficientStorage, oci.CodeUnavailable, "no space is left in the registry's store; its operator has to make room, then push again"},
 	{registry.ErrBusy, http.StatusServiceUnavailable, oci.CodeUnavailable, "another process holds the store; try again"},
 	{registry.ErrDisturbed, http.StatusServiceUnavailable, oci.CodeUnavailable, "what the push named was removed meanwhile; push again"},
+	{access.ErrCredentialForm, http.StatusBadRequest, oci.CodeUnauthorized, ""},
+	{access.ErrCredentialTooLarge, http.StatusBadRequest, oci.CodeUnauthorized, ""},
+	{access.ErrSignInBusy, http.StatusServiceUnavailable, oci.CodeUnavailable, ""},
+	{access.ErrSignInUnavailable, http.StatusServiceUnavailable, oci.CodeUnavailable, ""},
+	{access.ErrNoTokens, http.StatusNotFound, oci.CodeUnsupported, ""},
 	{errNoRoute, http.StatusNotFound, oci.CodeUnsupported, "nothing is here; the registry's API is under /v2/"},
 	{errNotReady, http.StatusServiceUnavailable, oci.CodeUnavailable, ""},
 	{errStalled, http.StatusRequestTimeout, oci.CodeBlobUploadInvalid, "the body stalled for too long; go on where GET of the upload says"},
@@ -67,8 +73,8 @@ var kinds = []struct {
 
 // fail writes an error's answer. What the table does not know is the server's own failure: it is
 // logged, and the client hears the request id alone.
-func (a *API) fail(w *answer, r *http.Request, req access.Request, id string, err error) {
-	status, info := a.describe(w.Header(), r, id, err)
+func (a *API) fail(w *answer, r *http.Request, req *request, id string, err error) {
+	status, info := a.describe(w.Header(), r, req, id, err)
 	if status >= http.StatusInternalServerError {
 		a.log.LogAttrs(r.Context(), slog.LevelError, "request failed",
 			slog.String("request_id", id), slog.String("action", string(req.Action)),
@@ -81,12 +87,14 @@ func (a *API) fail(w *answer, r *http.Request, req access.Request, id string, er
 	writeError(w, r.Method, status, info)
 }
 
-func (a *API) describe(header http.Header, r *http.Request, id string, err error) (int, oci.ErrorInfo) {
+func (a *API) describe(header http.Header, r *http.Request, req *request, id string, err error) (int, oci.ErrorInfo) {
 	var (
 		immutable *registry.ImmutableTagError
 		missing   *registry.MissingError
 		offset    *registry.RangeError
 		method    *methodError
+		denied    *deniedError
+		throttled *access.ThrottledError
 	)
 	switch {
 	case errors.As(err, &immutable):
@@ -99,6 +107,14 @@ func (a *API) describe(header http.Header, r *http.Request, id string, err error
 	case errors.As(err, &offset):
 		setRange(header, offset.Size)
 		return http.StatusRequestedRangeNotSatisfiable, oci.ErrorInfo{Code: oci.CodeBlobUploadInvalid, Message: offset.Error()}
+	case errors.As(err, &denied):
+		return a.describeDenial(header, r, req, denied)
+	case errors.Is(err, errChallenge), errors.Is(err, access.ErrInvalidCredentials):
+		header["Www-Authenticate"] = []string{a.challenge(r, req)}
+		return http.StatusUnauthorized, oci.ErrorInfo{Code: oci.CodeUnauthorized, Message: err.Error()}
+	case errors.As(err, &throttled):
+		header["Retry-After"] = []string{strconv.Itoa(int(math.Ceil(throttled.RetryAfter.Seconds())))}
+		return http.StatusTooManyRequests, oci.ErrorInfo{Code: oci.CodeTooManyRequests, Message: err.Error()}
 	case errors.As(err, &method):
 		header["Allow"] = []string{strings.Join(method.allowed, ", ")}
 		return http.StatusMethodNotAllowed, oci.ErrorInfo{Code: oci.CodeUnsupported, Message: method.Error()}
@@ -120,6 +136,32 @@ func (a *API) describe(header http.Header, r *http.Request, id string, err error
 		return statusGone, oci.ErrorInfo{Code: oci.CodeUnknown, Message: "the client went away"}
 	}
 	return http.StatusInternalServerError, oci.ErrorInfo{Code: oci.CodeUnknown, Message: "internal error, request id " + id}
+}
+
+// describeDenial tells who has not signed in how to, and everybody else that they may not. A token whose
+// provider is out of reach may be right, so its sender shall come again.
+func (a *API) describeDenial(header http.Header, r *http.Request, req *request, denied *deniedError) (int, oci.ErrorInfo) {
+	if denied.denial != access.Unauthenticated {
+		return http.StatusForbidden, oci.ErrorInfo{Code: oci.CodeDenied, Message: errDenied.Error()}
+	}
+	if denied.signIn.Unavailable {
+		header["Retry-After"] = []string{"1"}
+		return http.StatusServiceUnavailable, oci.ErrorInfo{Code: oci.CodeUnavailable, Message: access.ErrSignInUnavailable.Error()}
+	}
+	challenge := a.challenge(r, req)
+	if challenge == "" {
+		return http.StatusForbidden, oci.ErrorInfo{Code: oci.CodeDenied, Message: errDenied.Error()}
+	}
+	header["Www-Authenticate"] = []string{challenge}
+	return http.StatusUnauthorized, oci.ErrorInfo{Code: oci.CodeUnauthorized, Message: denied.Error()}
+}
+
+// challenge is how to sign in; to the token service itself that is by password.
+func (a *API) challenge(r *http.Request, req *request) string {
+	if req.Action == access.GetToken {
+		return `Basic realm="sreg", charset="UTF-8"`
+	}
+	return a.authenticator.Challenge(r, req.Request)
 }
 
 func writeError(w *answer, method string, status int, info oci.ErrorInfo) {

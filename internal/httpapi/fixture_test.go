@@ -2,12 +2,14 @@ package httpapi_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/bytesize"
 	"github.com/sreg-project/sreg/internal/httpapi"
 	"github.com/sreg-project/sreg/internal/lock/memory"
@@ -36,7 +39,27 @@ type settings struct {
 	minFree      bytesize.Size
 	externalURL  *url.URL
 	accessLog    float64
+	authorizer   httpapi.Authorizer // nil allows everything
 }
+
+// nobody signs in where these tests run: who may do what is tested where all parts meet, in snapshot.
+type nobody struct{}
+
+func (nobody) Authenticate(r *http.Request) (access.Identity, access.SignIn, error) {
+	address, err := netip.ParseAddrPort(r.RemoteAddr)
+	return access.Identity{ClientIP: address.Addr()}, access.SignIn{}, err
+}
+func (nobody) Challenge(*http.Request, access.Request) string { return "" }
+func (nobody) Secure(r *http.Request) bool                    { return r.TLS != nil }
+func (nobody) Token(*http.Request) (any, error)               { return nil, access.ErrNoTokens }
+
+// everything is allowed.
+type everything struct{}
+
+func (everything) Authorize(_ context.Context, q access.Question) access.Decision {
+	return access.Decision{Allowed: true, Asked: q.Request}
+}
+func (everything) MayList(context.Context, access.Question, oci.Name) bool { return true }
 
 // fixture is a whole API on a folder, listening on a loopback port.
 type fixture struct {
@@ -94,12 +117,15 @@ func (f *fixture) openRegistry(set settings) {
 func (f *fixture) makeHandler(set settings) {
 	f.t.Helper()
 	metrics := prometheus.NewRegistry()
+	if set.authorizer == nil {
+		set.authorizer = everything{}
+	}
 	config := registry.DefaultConfig()
 	if set.config != nil {
 		set.config(&config)
 	}
 	api, err := httpapi.New(httpapi.Options{
-		Registry: f.registry, MaxManifestSize: int64(config.MaxManifestSize),
+		Registry: f.registry, Authenticator: nobody{}, Authorizer: set.authorizer, MaxManifestSize: int64(config.MaxManifestSize),
 		Draining: f.draining.Load, Logger: slog.New(slog.NewTextHandler(f.logs, nil)), AccessLog: set.accessLog,
 		Metrics: metrics, Gatherer: metrics, Version: "v1.2.3", ExternalURL: set.externalURL,
 	})

@@ -8,8 +8,6 @@ import (
 	"net/http/pprof"
 	"strings"
 	"time"
-
-	"github.com/sreg-project/sreg/internal/access"
 )
 
 // readyPatience bounds how long the stores may take to show that they work.
@@ -18,13 +16,13 @@ const readyPatience = 5 * time.Second
 var errNotReady = errors.New("not ready")
 
 // healthz says that the process answers.
-func (a *API) healthz(w *answer, _ *http.Request, _ access.Request) error {
+func (a *API) healthz(w *answer, _ *http.Request, _ *request) error {
 	return writeJSON(w, []byte(`{"status":"ok"}`))
 }
 
 // readyz says whether requests should come here: not while the server drains, nor while a store does
 // not answer. What is wrong is logged; anybody may ask, so the answer does not tell.
-func (a *API) readyz(w *answer, r *http.Request, _ access.Request) error {
+func (a *API) readyz(w *answer, r *http.Request, _ *request) error {
 	if a.draining() {
 		return fmt.Errorf("%w: shutting down", errNotReady)
 	}
@@ -38,13 +36,13 @@ func (a *API) readyz(w *answer, r *http.Request, _ access.Request) error {
 }
 
 // exposeMetrics answers Prometheus.
-func (a *API) exposeMetrics(w *answer, r *http.Request, _ access.Request) error {
+func (a *API) exposeMetrics(w *answer, r *http.Request, _ *request) error {
 	a.exposition.ServeHTTP(w, r)
 	return nil
 }
 
 // profile answers go tool pprof, on a listener that asks for it.
-func (a *API) profile(w *answer, r *http.Request, _ access.Request) error {
+func (a *API) profile(w *answer, r *http.Request, _ *request) error {
 	switch strings.TrimPrefix(r.URL.Path, "/debug/pprof/") {
 	case "cmdline":
 		pprof.Cmdline(w, r)

@@ -15,13 +15,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
 // Options are what an API is made of.
 type Options struct {
 	Registry *registry.Registry
+	// Authenticator and Authorizer are asked for every request.
+	Authenticator Authenticator
+	Authorizer    Authorizer
 	// MaxManifestSize is the most that is read of a manifest's body, in bytes.
 	MaxManifestSize int64
 	// Draining says that the server is shutting down, so that it is not ready any more.
@@ -39,6 +41,8 @@ type Options struct {
 // API answers requests. New makes one.
 type API struct {
 	registry        *registry.Registry
+	authenticator   Authenticator
+	authorizer      Authorizer
 	maxManifestSize int64
 	draining        func() bool
 	log             *slog.Logger
@@ -61,6 +65,8 @@ func New(opts Options) (*API, error) {
 	}
 	return &API{
 		registry:        opts.Registry,
+		authenticator:   opts.Authenticator,
+		authorizer:      opts.Authorizer,
 		maxManifestSize: opts.MaxManifestSize,
 		draining:        opts.Draining,
 		log:             opts.Logger.With("module", "http"),
@@ -74,14 +80,14 @@ func New(opts Options) (*API, error) {
 }
 
 // handler answers one request. It writes success, and returns errors instead of writing them.
-type handler func(a *API, w *answer, r *http.Request, req access.Request) error
+type handler func(a *API, w *answer, r *http.Request, req *request) error
 
 // Handler answers the routes that a listener serves.
 func (a *API) Handler(serves Serves) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, serves) })
 }
 
-// serve is the way of every request: id, route, handler, error, metrics, log.
+// serve is the way of every request: id, route, who asks and may they, handler, error, metrics, log.
 func (a *API) serve(w http.ResponseWriter, r *http.Request, serves Serves) {
 	begun := time.Now()
 	id := a.ids.of(r)
@@ -90,7 +96,11 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, serves Serves) {
 
 	a.metrics.inFlight.Inc()
 	defer a.metrics.inFlight.Dec()
-	route, req, err := a.route(r, serves)
+	route, parsed, err := a.route(r, serves)
+	req := &request{Request: parsed}
+	if err == nil {
+		err = a.admit(r, req, id, serves)
+	}
 	if err == nil {
 		err = route.handle(a, out, r, req)
 	}
@@ -109,10 +119,11 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, serves Serves) {
 	}
 }
 
-func (a *API) logAccess(r *http.Request, req access.Request, id string, out *answer, took time.Duration) {
+func (a *API) logAccess(r *http.Request, req *request, id string, out *answer, took time.Duration) {
 	a.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
 		slog.String("request_id", id),
-		slog.String("client", r.RemoteAddr),
+		slog.String("client", clientOf(r, req)),
+		slog.String("username", req.by()),
 		slog.String("method", r.Method),
 		slog.String("path", r.URL.Path),
 		slog.String("action", string(req.Action)),
@@ -123,4 +134,12 @@ func (a *API) logAccess(r *http.Request, req access.Request, id string, out *ans
 		slog.Duration("duration", took),
 		slog.String("user_agent", r.UserAgent()),
 	)
+}
+
+// clientOf is the address that authentication found, or that of the connection if it was not asked.
+func clientOf(r *http.Request, req *request) string {
+	if req.identity.ClientIP.IsValid() {
+		return req.identity.ClientIP.String()
+	}
+	return r.RemoteAddr
 }

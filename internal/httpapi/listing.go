@@ -7,8 +7,8 @@ import (
 	"net/url"
 	"strconv"
 
-	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
 )
 
 // maxPage is the longest page, in names. Who asks for more, or for all, gets this many and a link to
@@ -16,7 +16,7 @@ import (
 const maxPage = 10000
 
 // listTags answers with a page of tags (spec: Listing tags).
-func (a *API) listTags(w *answer, r *http.Request, req access.Request) error {
+func (a *API) listTags(w *answer, r *http.Request, req *request) error {
 	n := pageSize(req)
 	tags, more, err := a.registry.ListTags(r.Context(), req.Namespace, req.Last, n)
 	if err != nil {
@@ -31,22 +31,49 @@ func (a *API) listTags(w *answer, r *http.Request, req access.Request) error {
 	}{req.Namespace, tags})
 }
 
-// listCatalog answers with a page of namespaces, as the Docker registry does.
-func (a *API) listCatalog(w *answer, r *http.Request, req access.Request) error {
+// listCatalog answers with a page of namespaces, as the Docker registry does: those whose tags who asks may
+// list. A page may be short, or empty, and lead on all the same.
+func (a *API) listCatalog(w *answer, r *http.Request, req *request) error {
 	n := pageSize(req)
-	names, more, err := a.registry.Catalog(r.Context(), req.Last, n)
+	from := registry.Cursor{Last: req.Last, Skip: skipped(r)}
+	q := req.question()
+	names, next, err := a.registry.Catalog(r.Context(), from, n, func(ns oci.Name) bool { return a.authorizer.MayList(r.Context(), q, ns) })
 	if err != nil {
 		return err
 	}
-	if more {
-		setNext(w, "/v2/_catalog", n, names[len(names)-1])
+	if next != nil {
+		setNextCatalog(w, n, *next)
 	}
 	return writeValue(w, struct {
 		Repositories []string `json:"repositories"`
 	}{names})
 }
 
-func pageSize(req access.Request) int {
+// skipped is how many names behind last were looked at already and not shown; only our own links have it.
+func skipped(r *http.Request) int {
+	if r.URL.RawQuery == "" {
+		return 0
+	}
+	skip, err := strconv.Atoi(query(r).Get("skip"))
+	if err != nil || skip < 0 {
+		return 0
+	}
+	return skip
+}
+
+func setNextCatalog(w *answer, n int, next registry.Cursor) {
+	if next.Skip == 0 {
+		setNext(w, "/v2/_catalog", n, next.Last)
+		return
+	}
+	q := url.Values{"n": {strconv.Itoa(n)}, "skip": {strconv.Itoa(next.Skip)}}
+	if next.Last != "" {
+		q.Set("last", next.Last)
+	}
+	w.set("Link", "</v2/_catalog?"+q.Encode()+`>; rel="next"`)
+}
+
+func pageSize(req *request) int {
 	if !req.HasN {
 		return maxPage
 	}

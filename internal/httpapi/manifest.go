@@ -7,12 +7,11 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
 // getManifest answers GET and HEAD (spec: Pulling manifests).
-func (a *API) getManifest(w *answer, r *http.Request, req access.Request) error {
+func (a *API) getManifest(w *answer, r *http.Request, req *request) error {
 	m, err := a.registry.GetManifest(r.Context(), req.Namespace, req.Reference)
 	if err != nil {
 		return err
@@ -41,13 +40,13 @@ func (a *API) getManifest(w *answer, r *http.Request, req access.Request) error 
 }
 
 // putManifest answers PUT by tag and by digest (spec: Pushing manifests).
-func (a *API) putManifest(w *answer, r *http.Request, req access.Request) error {
+func (a *API) putManifest(w *answer, r *http.Request, req *request) error {
 	content, err := a.readManifest(r)
 	if err != nil {
 		return err
 	}
 	pushed, err := a.registry.PutManifest(r.Context(), req.Namespace, registry.Push{
-		Digest: req.Digest, Tags: req.Tags, ContentType: r.Header.Get("Content-Type"), Content: content,
+		Digest: req.Digest, Tags: req.Tags, ContentType: r.Header.Get("Content-Type"), Content: content, By: req.by(),
 	})
 	if err != nil {
 		return err
@@ -91,11 +90,11 @@ func (a *API) readManifest(r *http.Request) ([]byte, error) {
 
 // deleteManifest answers DELETE: a tag alone, or a manifest with its tags (spec: Content
 // Management).
-func (a *API) deleteManifest(w *answer, r *http.Request, req access.Request) (err error) {
+func (a *API) deleteManifest(w *answer, r *http.Request, req *request) (err error) {
 	if req.Reference.IsDigest() {
-		err = a.registry.DeleteManifest(r.Context(), req.Namespace, req.Digest, "")
+		err = a.registry.DeleteManifest(r.Context(), req.Namespace, req.Digest, req.by())
 	} else {
-		err = a.registry.DeleteTag(r.Context(), req.Namespace, req.Reference.Tag, "")
+		err = a.registry.DeleteTag(r.Context(), req.Namespace, req.Reference.Tag, req.by())
 	}
 	if err != nil {
 		return err

@@ -4,8 +4,8 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
 )
 
 var (
@@ -14,10 +14,13 @@ var (
 )
 
 // getReferrers answers with an index of what refers to a manifest (spec: Listing referrers).
-func (a *API) getReferrers(w *answer, r *http.Request, req access.Request) error {
-	all, err := a.registry.Referrers(r.Context(), req.Namespace, req.Digest)
-	if err != nil {
-		return err
+func (a *API) getReferrers(w *answer, r *http.Request, req *request) error {
+	var all registry.Referrers
+	if !req.hidden {
+		var err error
+		if all, err = a.registry.Referrers(r.Context(), req.Namespace, req.Digest); err != nil {
+			return err
+		}
 	}
 	index, next := all.Index(req.ArtifactType, req.Last)
 	header := w.Header()
@@ -31,7 +34,7 @@ func (a *API) getReferrers(w *answer, r *http.Request, req access.Request) error
 	return writeJSON(w, index)
 }
 
-func setNextReferrers(w *answer, req access.Request, last string) {
+func setNextReferrers(w *answer, req *request, last string) {
 	q := url.Values{"last": {last}}
 	if req.ArtifactType != "" {
 		q.Set("artifactType", req.ArtifactType)

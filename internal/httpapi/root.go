@@ -7,8 +7,6 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
-
-	"github.com/sreg-project/sreg/internal/access"
 )
 
 //go:embed root.html
@@ -25,7 +23,7 @@ List the tags:   curl %[3]s://%[2]s/v2/alpine/tags/list
 `
 
 // root tells a person what this is and what to type.
-func (a *API) root(w *answer, r *http.Request, _ access.Request) error {
+func (a *API) root(w *answer, r *http.Request, _ *request) error {
 	scheme, host := "http", r.Host
 	if r.TLS != nil {
 		scheme = "https"

@@ -40,6 +40,7 @@ const (
 	uploadsResource
 	uploadResource
 	referrersResource
+	tokenResource
 	healthzResource
 	readyzResource
 	metricsResource
@@ -63,6 +64,8 @@ var routes = []route{
 	{uploadResource, http.MethodPut, access.CompleteUpload, (*API).completeUpload},
 	{uploadResource, http.MethodDelete, access.CancelUpload, (*API).cancelUpload},
 	{referrersResource, http.MethodGet, access.GetReferrers, (*API).getReferrers},
+	{tokenResource, http.MethodGet, access.GetToken, (*API).getToken},
+	{tokenResource, http.MethodPost, access.GetToken, (*API).getToken},
 	{healthzResource, http.MethodGet, access.Healthz, (*API).healthz},
 	{readyzResource, http.MethodGet, access.Readyz, (*API).readyz},
 	{metricsResource, http.MethodGet, access.Metrics, (*API).exposeMetrics},
@@ -140,6 +143,8 @@ func split(r *http.Request, serves Serves) (location, error) {
 		return location{resource: rootResource}, nil
 	case path == "/v2" && serves.API:
 		return location{resource: versionResource}, nil
+	case path == "/token" && serves.API:
+		return location{resource: tokenResource}, nil
 	case (path == "/healthz" || path == "/health") && serves.Health:
 		return location{resource: healthzResource}, nil
 	case path == "/readyz" && serves.Health:

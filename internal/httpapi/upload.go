@@ -13,7 +13,7 @@ import (
 
 // startUpload answers POST: it mounts a blob, takes a whole one, or begins a session (spec: Pushing
 // blobs).
-func (a *API) startUpload(w *answer, r *http.Request, req access.Request) error {
+func (a *API) startUpload(w *answer, r *http.Request, req *request) error {
 	if req.Action == access.MountBlob {
 		mounted, err := a.mount(r.Context(), req)
 		if err != nil {
@@ -27,7 +27,12 @@ func (a *API) startUpload(w *answer, r *http.Request, req access.Request) error 
 	if err != nil {
 		return err
 	}
-	upload, err := a.registry.StartUpload(r.Context(), req.Namespace, algorithm, "")
+	if req.Action == access.MountBlob {
+		if err := a.authorizeUpload(r.Context(), req); err != nil {
+			return err
+		}
+	}
+	upload, err := a.registry.StartUpload(r.Context(), req.Namespace, algorithm, req.by())
 	if err != nil {
 		return err
 	}
@@ -39,7 +44,7 @@ func (a *API) startUpload(w *answer, r *http.Request, req access.Request) error 
 
 // mount gives the namespace a blob of another one. Without from only what the namespace holds itself
 // is found: guessing among others would tell what they hold.
-func (a *API) mount(ctx context.Context, req access.Request) (bool, error) {
+func (a *API) mount(ctx context.Context, req *request) (bool, error) {
 	var err error
 	if req.From.IsZero() {
 		_, err = a.registry.StatBlob(ctx, req.Namespace, req.Digest)
@@ -54,7 +59,7 @@ func (a *API) mount(ctx context.Context, req access.Request) (bool, error) {
 
 // sessionAlgorithm is what the bytes are hashed with while they arrive: that of the digest if it is
 // known already, else what the client announces.
-func sessionAlgorithm(r *http.Request, req access.Request) (oci.Algorithm, error) {
+func sessionAlgorithm(r *http.Request, req *request) (oci.Algorithm, error) {
 	if !req.Digest.IsZero() {
 		return req.Digest.Algorithm(), nil
 	}
@@ -69,7 +74,7 @@ func sessionAlgorithm(r *http.Request, req access.Request) (oci.Algorithm, error
 
 // pushWhole takes the blob that came with the POST. The client never learns the session's id, so
 // one that fails is ended.
-func (a *API) pushWhole(w *answer, r *http.Request, req access.Request, id string) error {
+func (a *API) pushWhole(w *answer, r *http.Request, req *request, id string) error {
 	err := a.registry.CompleteUpload(r.Context(), req.Namespace, id, registry.Chunk{Body: r.Body, Start: -1}, req.Digest)
 	if err != nil {
 		cancelErr := a.registry.CancelUpload(context.WithoutCancel(r.Context()), req.Namespace, id)
@@ -82,7 +87,7 @@ func (a *API) pushWhole(w *answer, r *http.Request, req access.Request, id strin
 }
 
 // getUpload says how far a session is.
-func (a *API) getUpload(w *answer, r *http.Request, req access.Request) error {
+func (a *API) getUpload(w *answer, r *http.Request, req *request) error {
 	upload, err := a.registry.UploadStatus(r.Context(), req.Namespace, req.SessionID)
 	if err != nil {
 		return err
@@ -91,7 +96,7 @@ func (a *API) getUpload(w *answer, r *http.Request, req access.Request) error {
 }
 
 // updateUpload answers PATCH: a chunk at an offset, or a stream.
-func (a *API) updateUpload(w *answer, r *http.Request, req access.Request) error {
+func (a *API) updateUpload(w *answer, r *http.Request, req *request) error {
 	chunk, err := chunkOf(r)
 	if err != nil {
 		return err
@@ -105,7 +110,7 @@ func (a *API) updateUpload(w *answer, r *http.Request, req access.Request) error
 }
 
 // completeUpload answers PUT: the last chunk, if any, and the digest of all.
-func (a *API) completeUpload(w *answer, r *http.Request, req access.Request) error {
+func (a *API) completeUpload(w *answer, r *http.Request, req *request) error {
 	chunk, err := chunkOf(r)
 	if err != nil {
 		return err
@@ -120,7 +125,7 @@ func (a *API) completeUpload(w *answer, r *http.Request, req access.Request) err
 }
 
 // cancelUpload ends a session.
-func (a *API) cancelUpload(w *answer, r *http.Request, req access.Request) error {
+func (a *API) cancelUpload(w *answer, r *http.Request, req *request) error {
 	if err := a.registry.CancelUpload(r.Context(), req.Namespace, req.SessionID); err != nil {
 		return err
 	}

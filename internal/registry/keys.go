@@ -19,6 +19,7 @@ import (
 //	  <namespace>/_manifests/referrers/<alg>/<hex>/<alg>-<hex>   referrer record, below its subject
 //	  _namespaces/<namespace>                                    the catalog's entry; empty
 //	  _deleted/<namespace>/<time>-<random>                       what was removed, for undo
+//	  _keys/token                                                the private key that signs tokens
 //	both
 //	  _format                                                    format record
 //
@@ -29,6 +30,8 @@ const (
 	namespacesPrefix = "_namespaces"
 	deletedPrefix    = "_deleted"
 	formatKey        = "_format"
+	keysPrefix       = "_keys"
+	tokenKey         = keysPrefix + "/token"
 )
 
 // Folders are the folders of blobs, for a store that makes them once instead of at each push. Those of
@@ -40,6 +43,9 @@ func Folders() []string {
 	}
 	return folders
 }
+
+// PrivateFolders are those that nobody but the owner of a store may look into.
+func PrivateFolders() []string { return []string{keysPrefix} }
 
 func blobKey(d oci.Digest) string {
 	hex := d.Hex()

@@ -4,17 +4,57 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// Catalog gives at most n namespaces behind last in lexical order, and says whether more follow.
-func (r *Registry) Catalog(ctx context.Context, last string, n int) (names []string, more bool, err error) {
-	return r.page(ctx, namespacesPrefix, flatten(last), n, func(component string) (string, error) {
-		name, err := unflatten(component)
-		return name.String(), err
-	})
+// lookAhead is how many names of the catalog one page looks at, and lookFor how long it takes for that:
+// who may see few of many gets short pages, and links that lead on.
+const (
+	lookAhead = 10000
+	lookFor   = 2 * time.Second
+)
+
+// Cursor is a place in the catalog: behind the name Last, which may be empty, and behind Skip more that
+// were not shown. It says nothing of their names.
+type Cursor struct {
+	Last string
+	Skip int
+}
+
+// Catalog gives at most n namespaces behind a place in lexical order, those that show wants, and where the
+// next page begins, nil if there is none.
+func (r *Registry) Catalog(ctx context.Context, from Cursor, n int, show func(oci.Name) bool) (names []string, next *Cursor, err error) {
+	names = []string{}
+	if n == 0 {
+		return names, nil, nil
+	}
+	until := time.Now().Add(lookFor)
+	skip, looked := from.Skip, 0
+	at := from
+	for entry, err := range r.metadata.List(ctx, namespacesPrefix, storage.ListOptions{After: flatten(from.Last)}) {
+		if err != nil {
+			return nil, nil, fmt.Errorf("list %s: %w", namespacesPrefix, err)
+		}
+		if skip > 0 {
+			skip--
+			continue
+		}
+		if len(names) == n || looked == lookAhead || looked > 0 && time.Now().After(until) {
+			return names, &at, nil
+		}
+		looked++
+		name, err := unflatten(entry.Name)
+		if err != nil || !show(name) { // not ours: somebody else put it there
+			at.Skip++
+			continue
+		}
+		names = append(names, name.String())
+		at = Cursor{Last: name.String()}
+	}
+	return names, nil, nil
 }
 
 // page reads n names of a folder behind a name. Only one name more is looked at, so a page costs the

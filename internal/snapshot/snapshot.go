@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sreg-project/sreg/internal/authn"
 	"github.com/sreg-project/sreg/internal/authz"
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/httpapi"
@@ -50,6 +51,9 @@ type Snapshot struct {
 	// Authorizer decides what those who ask may do.
 	Authorizer *authz.Authorizer
 
+	authenticator *authn.Authenticator
+	signIns       signIns
+
 	log     *slog.Logger
 	config  *config.Config
 	stores  []*fs.Store
@@ -66,9 +70,6 @@ func Build(ctx context.Context, cfg *config.Config, shared Shared) (*Snapshot, e
 }
 
 func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared) error {
-	if err := refusePolicy(cfg); err != nil {
-		return err
-	}
 	blobs, metadata, err := s.openStores(cfg, shared)
 	if err != nil {
 		return err
@@ -89,8 +90,13 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared)
 			return fmt.Errorf("server.external_url: %w", err)
 		}
 	}
+	if err := s.buildAuthenticator(ctx, cfg, shared, external); err != nil {
+		return err
+	}
 	api, err := httpapi.New(httpapi.Options{
 		Registry:        s.Registry,
+		Authenticator:   s.signIns,
+		Authorizer:      s.Authorizer,
 		MaxManifestSize: int64(cfg.Registry.MaxManifestSize),
 		Draining:        shared.Draining,
 		Logger:          shared.Logger,
@@ -110,36 +116,6 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared)
 	return nil
 }
 
-// refusePolicy keeps a server from starting on a policy that nothing enforces. It goes when policies are
-// asked.
-func refusePolicy(cfg *config.Config) error {
-	var refused config.Error
-	refuse := func(key string) {
-		refused.Problems = append(refused.Problems, config.Problem{Key: key, Message: "not supported by this version of sreg: only policy test and policy explain read it"})
-	}
-	if cfg.Policy != nil && cfg.Policy.Default != "allow" {
-		refuse("policy.default")
-	}
-	if cfg.Policy != nil && len(cfg.Policy.Rules) > 0 {
-		refuse("policy.rules")
-	}
-	if cfg.Policy != nil && cfg.Policy.Webhook != "" {
-		refuse("policy.webhook")
-	}
-	if cfg.Log.Audit.File != "" {
-		refuse("log.audit.file")
-	}
-	for i, r := range cfg.Repositories {
-		if r.Policy != nil {
-			refuse(fmt.Sprintf("repositories[%d].policy", i))
-		}
-	}
-	if len(refused.Problems) > 0 {
-		return &refused
-	}
-	return nil
-}
-
 // repositories is what the core knows of the configured prefixes.
 func repositories(cfg *config.Config) []registry.RepositoryConfig {
 	list := make([]registry.RepositoryConfig, len(cfg.Repositories))
@@ -155,7 +131,7 @@ func (s *Snapshot) openStores(cfg *config.Config, shared Shared) (blobs, metadat
 	if err != nil {
 		return nil, nil, err
 	}
-	opts := fs.Options{MinFree: cfg.Storage.MinFree, Folders: registry.Folders()}
+	opts := fs.Options{MinFree: cfg.Storage.MinFree, Folders: registry.Folders(), Private: registry.PrivateFolders()}
 	if cfg.Storage.Metadata == nil {
 		one, err := s.openStore(cfg.Storage.Blobs, opts)
 		if err != nil {
@@ -197,6 +173,9 @@ func (s *Snapshot) Create(ctx context.Context) error {
 	return s.Registry.Create(ctx)
 }
 
+// Prepare gets ready before the first request: it makes the key of tokens, and fetches those of providers.
+func (s *Snapshot) Prepare(ctx context.Context) error { return s.authenticator.Prepare(ctx) }
+
 // Roots are the folders that the stores lie in, the blob store's first.
 func (s *Snapshot) Roots() []string {
 	var roots []string
@@ -235,7 +214,7 @@ func (s *Snapshot) Close() error {
 	for _, store := range s.stores {
 		errs = append(errs, store.Close())
 	}
-	for _, closer := range s.closers {
+	for _, closer := range slices.Backward(s.closers) {
 		errs = append(errs, closer())
 	}
 	return errors.Join(errs...)

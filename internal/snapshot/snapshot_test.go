@@ -12,10 +12,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sreg-project/sreg/internal/authn"
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/oci"
-	"github.com/sreg-project/sreg/internal/policy"
-	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/snapshot"
 )
@@ -110,15 +109,14 @@ func TestAConfigThatCannotBeBuilt(t *testing.T) {
 			cfg.Registry.ImmutableTags.Enabled = true
 			cfg.Registry.ImmutableTags.Except = []string{"re:("}
 		}, "immutable_tags"},
-		{"a policy that nothing asks", func(_ *testing.T, cfg *config.Config) {
-			cfg.Policy = &policy.GlobalConfig{Config: policy.DefaultConfig()}
-		}, "policy.default: not supported"},
-		{"rules that nothing asks", func(_ *testing.T, cfg *config.Config) {
-			cfg.Policy = &policy.GlobalConfig{Config: policy.Config{Default: "allow", Rules: []policy.RuleConfig{{Expr: "true"}}}}
-		}, "policy.rules: not supported"},
-		{"a repository's policy that nothing asks", func(_ *testing.T, cfg *config.Config) {
-			cfg.Repositories = []config.Repository{{RepositoryConfig: registry.RepositoryConfig{Name: "hub"}, Policy: &policy.Config{Default: "allow"}}}
-		}, "repositories[0].policy: not supported"},
+		{"a users file that is not there", func(t *testing.T, cfg *config.Config) {
+			cfg.Auth.UsersFile = filepath.Join(t.TempDir(), "users")
+		}, "auth.users_file"},
+		{"a key of tokens that is none", func(t *testing.T, cfg *config.Config) {
+			cfg.Auth.OIDC = []authn.ProviderConfig{{Name: "ci", Issuer: "https://idp.example.com"}}
+			cfg.Auth.Token.KeyFile = filepath.Join(t.TempDir(), "key")
+			must(t, os.WriteFile(cfg.Auth.Token.KeyFile, []byte("no key"), 0o600))
+		}, "auth.token.key_file"},
 		{"a store of a newer format", func(t *testing.T, cfg *config.Config) {
 			must(t, os.WriteFile(filepath.Join(cfg.Storage.Blobs.FS.Root, "_format"), []byte(`{"format":99,"id":"x","metadata":"x"}`), 0o644))
 		}, "newer sreg"},

@@ -57,7 +57,7 @@ func ManifestIs(ns oci.Name, content []byte) Fact {
 			if !bytes.Equal(m.Content, content) {
 				return fmt.Errorf("want %d bytes, got %d others", len(content), len(m.Content))
 			}
-			names, _, err := r.Catalog(ctx, "", 1000)
+			names, _, err := r.Catalog(ctx, registry.Cursor{}, 1000, func(oci.Name) bool { return true })
 			if err == nil && !slices.Contains(names, ns.String()) {
 				err = fmt.Errorf("the catalog lists %q", names)
 			}

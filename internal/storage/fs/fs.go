@@ -40,8 +40,9 @@ const (
 )
 
 const (
-	dirMode  = 0o755
-	fileMode = 0o644
+	dirMode     = 0o755
+	privateMode = 0o700
+	fileMode    = 0o644
 )
 
 // rememberedKeys bounds what the store remembers to have synced, in entries. Forgetting costs one
@@ -54,6 +55,8 @@ type Options struct {
 	MinFree bytesize.Size
 	// Folders are made when the store is created, so that no write ever has to make and sync them.
 	Folders []string
+	// Private are folders that only their owner may look into. They are made when the store is created, too.
+	Private []string
 }
 
 // Store is a storage.Store on a folder. New makes one.
@@ -62,6 +65,7 @@ type Store struct {
 	sync    bool
 	minFree int64
 	folders []string
+	private []string
 
 	stripes stripes
 	spares  spares
@@ -93,7 +97,7 @@ func New(cfg Config, opts Options) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	s := &Store{
-		root: root, sync: cfg.Sync, minFree: int64(opts.MinFree), folders: opts.Folders, boot: bootID(),
+		root: root, sync: cfg.Sync, minFree: int64(opts.MinFree), folders: opts.Folders, private: opts.Private, boot: bootID(),
 		durable: lru.New[string, fileID](rememberedKeys),
 		dirs:    lru.New[string, struct{}](rememberedKeys),
 		names:   lru.New[string, cachedNames](namesBudget),
@@ -119,6 +123,12 @@ func (s *Store) Create(context.Context) error {
 	for _, dir := range append(dirs, s.folders...) {
 		if err := s.makeDir(filepath.Join(s.root, dir), made); err != nil {
 			return err
+		}
+	}
+	for _, dir := range s.private {
+		path := filepath.Join(s.root, dir)
+		if err := errors.Join(s.makeDir(path, made), os.Chmod(path, privateMode)); err != nil {
+			return fmt.Errorf("create store: %w", err)
 		}
 	}
 	// Each folder that got an entry is synced once, however many it got.

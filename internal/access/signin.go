@@ -1,0 +1,47 @@
+package access
+
+import (
+	"errors"
+	"time"
+)
+
+// SignIn says how an identity was found.
+type SignIn struct {
+	// Token says that the sender has been at the token service, so that no challenge leads further, also
+	// if its identity is anonymous.
+	Token bool
+	// Rejected says that there was a credential and nothing accepted it; Reason is why, in words for the
+	// client.
+	Rejected bool
+	Reason   string
+	// Unavailable says that the rejected credential may be right: its provider cannot be reached.
+	Unavailable bool
+}
+
+// What a request may be refused for before anybody asks what it may do. The error that wraps one says
+// what is wrong, in words for the client.
+var (
+	// ErrCredentialForm is a request whose credentials cannot be read, or that has several.
+	ErrCredentialForm = errors.New("the credentials cannot be read")
+	// ErrCredentialTooLarge is a credential that nothing would read.
+	ErrCredentialTooLarge = errors.New("the credential is too large")
+	// ErrInvalidCredentials is a credential that nothing accepts, where that matters.
+	ErrInvalidCredentials = errors.New("the credentials are not valid here")
+	// ErrSignInBusy says that too many passwords wait to be verified.
+	ErrSignInBusy = errors.New("too many sign-ins at once, try again in a moment")
+	// ErrSignInUnavailable says that nobody knows whether a token is valid, because its provider cannot be
+	// reached.
+	ErrSignInUnavailable = errors.New("the provider of the token cannot be reached, so nobody knows whether it is valid; try again")
+	// ErrThrottled is every *ThrottledError.
+	ErrThrottled = errors.New("too many wrong passwords, wait before the next attempt")
+	// ErrNoTokens says that this registry makes no tokens.
+	ErrNoTokens = errors.New("this registry makes no tokens, send the password with each request")
+)
+
+// ThrottledError says how long a client must wait that tried too many wrong passwords.
+type ThrottledError struct{ RetryAfter time.Duration }
+
+func (e *ThrottledError) Error() string { return ErrThrottled.Error() }
+
+// Is makes it ErrThrottled.
+func (e *ThrottledError) Is(target error) bool { return target == ErrThrottled }

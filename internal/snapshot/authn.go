@@ -1,0 +1,132 @@
+package snapshot
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/url"
+
+	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/authn"
+	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/users"
+)
+
+// buildAuthenticator puts together who can sign in: the users, the providers and the key of tokens.
+func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, shared Shared, external *url.URL) error {
+	state, err := authn.NewState(shared.Metrics)
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, func() error { state.Close(); return nil })
+	var listed []users.User
+	if cfg.Auth.UsersFile != "" {
+		file, err := users.Load(cfg.Auth.UsersFile)
+		if err != nil {
+			return mistakeAt("auth.users_file", err)
+		}
+		listed = file.Users()
+	}
+	proxies, err := cfg.Server.Trusted()
+	if err != nil {
+		return mistakeAt("server.trusted_proxies", err)
+	}
+	directory, err := authn.NewDirectory(cfg.Auth.Users, listed)
+	if err != nil {
+		return err
+	}
+	var keys authn.KeyStore = &storedKey{registry: s.Registry, readOnly: cfg.Registry.ReadOnly, log: shared.Logger.With("module", "authn")}
+	if cfg.Auth.Token.KeyFile != "" {
+		keys = authn.KeyFile{Path: cfg.Auth.Token.KeyFile}
+	}
+	auth := cfg.Auth
+	// Where nobody can sign in there is nothing that a token could say.
+	auth.Token.Enabled = auth.Token.Enabled && auth.Active()
+	s.authenticator, err = authn.New(authn.Options{
+		Config: auth, Users: directory, Verify: authn.Verify, Decoy: directory.Decoy, Keys: keys,
+		TrustedProxies: proxies, ExternalURL: external, State: state, Logger: shared.Logger,
+	})
+	if err != nil {
+		return mistakeAt("auth.oidc", err)
+	}
+	s.closers = append(s.closers, s.authenticator.Close)
+	if err := s.authenticator.CheckKey(ctx); err != nil {
+		return mistakeAt("auth.token.key_file", err)
+	}
+	s.signIns = signIns{Authenticator: s.authenticator, proxies: authn.Proxies{Trusted: proxies}, active: cfg.Auth.Active()}
+	return nil
+}
+
+func mistakeAt(key string, err error) error {
+	return &config.Error{Problems: []config.Problem{{Key: key, Message: err.Error()}}}
+}
+
+// storedKey keeps the key of tokens in the metadata store. A registry that is read-only and has none
+// makes one that lives as long as the process.
+type storedKey struct {
+	registry *registry.Registry
+	readOnly bool
+	log      *slog.Logger
+}
+
+// Load reads the key, or is fs.ErrNotExist.
+func (k *storedKey) Load(ctx context.Context) ([]byte, error) {
+	key, err := k.registry.TokenKey(ctx)
+	if err == nil && key == nil {
+		return nil, fmt.Errorf("key of tokens: %w", fs.ErrNotExist)
+	}
+	return key, err
+}
+
+// Create keeps the key, unless there is one.
+func (k *storedKey) Create(ctx context.Context, key []byte) ([]byte, error) {
+	if k.readOnly {
+		k.log.WarnContext(ctx, "the registry is read-only, so the key of tokens is not kept: a restart makes them invalid")
+		return key, nil
+	}
+	return k.registry.KeepTokenKey(ctx, key)
+}
+
+// signIns is the Authenticator as httpapi asks it.
+type signIns struct {
+	*authn.Authenticator
+	proxies authn.Proxies
+	// active says that somebody can sign in by what a request carries.
+	active bool
+}
+
+// Authenticate says who sends a request.
+func (s signIns) Authenticate(r *http.Request) (access.Identity, access.SignIn, error) {
+	identity, outcome, err := s.AuthenticateRequest(r)
+	signIn := access.SignIn{
+		Token: outcome.Method == authn.Token, Rejected: outcome.Rejected,
+		Reason: outcome.Reason, Unavailable: outcome.Unavailable,
+	}
+	return identity, signIn, err
+}
+
+// Challenge says how to sign in, nothing where nobody can.
+func (s signIns) Challenge(r *http.Request, req access.Request) string {
+	if !s.active {
+		return ""
+	}
+	return s.Authenticator.Challenge(r, authn.Scope(req))
+}
+
+// Secure says whether the client came by TLS.
+func (s signIns) Secure(r *http.Request) bool { return s.proxies.Secure(r) }
+
+// Token answers a request to the token service.
+func (s signIns) Token(r *http.Request) (any, error) {
+	if !s.active {
+		return nil, access.ErrNoTokens
+	}
+	request, err := s.ReadTokenRequest(r)
+	if err != nil {
+		return nil, err
+	}
+	return s.Authenticator.Token(r.Context(), request)
+}
