@@ -105,10 +105,7 @@ func (a *Authenticator) Prepare(ctx context.Context) error {
 			continue
 		}
 		work.Go(func() { // ends with the fetch, its time-out or ctx
-			if err := p.keys.fetch(ctx); err != nil {
-				a.log.WarnContext(ctx, "an oidc provider cannot be reached, its tokens are refused until it can",
-					"provider", p.config.Name, "error", clip(err.Error()))
-			}
+			_ = p.keys.fetch(ctx) // it logs why not
 		})
 	}
 	work.Wait()

@@ -3,6 +3,9 @@ package authn
 import (
 	"crypto/x509"
 	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -35,6 +38,15 @@ type Credentials struct {
 	// Client is the address that the request came from.
 	Client netip.Addr
 }
+
+// Format shows nothing of them, for every verb: fmt would look into fields that are not exported, past
+// their own Format.
+func (c Credentials) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "credentials ***") // a fmt.State never fails
+}
+
+// LogValue shows nothing of them.
+func (c Credentials) LogValue() slog.Value { return slog.StringValue("credentials ***") }
 
 // Password are the credentials of somebody who types them.
 func Password(user string, password secret.Value) Credentials {

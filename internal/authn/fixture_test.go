@@ -197,3 +197,8 @@ func countLines(text, part string) int {
 	}
 	return n
 }
+
+func contextOf(t *testing.T) (context.Context, context.CancelFunc) {
+	t.Helper()
+	return context.WithCancel(t.Context())
+}

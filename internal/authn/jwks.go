@@ -154,7 +154,7 @@ func (s *keySet) load(context.Context) ([]jose.JSONWebKey, error) {
 	defer cancel()
 	keys, err := s.ask(ctx)
 	if err != nil {
-		s.log.WarnContext(ctx, "keys of an oidc provider not fetched", "issuer", s.source.issuer, "error", clip(err.Error()))
+		s.log.WarnContext(ctx, "the keys of an oidc provider cannot be fetched: tokens signed with a key that is not known are refused", "issuer", s.source.issuer, "error", clip(err.Error()))
 		return nil, err
 	}
 	s.mu.Lock()

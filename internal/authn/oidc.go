@@ -61,9 +61,13 @@ func (s *signatures) VerifySignature(ctx context.Context, token string) ([]byte,
 
 // verify reads a token and believes it, or says why not.
 func (p *provider) verify(ctx context.Context, token string) (*verified, error) {
+	if !compact(token) {
+		return nil, errTokenForm
+	}
 	keys := &signatures{provider: p, err: errTokenForm} // as long as nobody has come to the signature
 	verifier := oidc.NewVerifier(p.config.Issuer, keys, &oidc.Config{
 		SupportedSigningAlgs: p.config.Algorithms,
+		SkipIssuerCheck:      true, // go-oidc finds iss in whatever case: see check
 		SkipClientIDCheck:    true, // there may be several audiences: see check
 		SkipExpiryCheck:      true, // go-oidc knows no clock skew: see check
 	})
@@ -74,7 +78,7 @@ func (p *provider) verify(ctx context.Context, token string) (*verified, error) 
 	case err != nil && keys.err != nil:
 		return nil, keys.err
 	case err != nil:
-		return nil, errIssuer
+		return nil, errTokenForm
 	}
 	var claims map[string]any
 	if err := read.Claims(&claims); err != nil {
@@ -89,6 +93,7 @@ func (p *provider) check(claims map[string]any, now time.Time) (*verified, error
 	end, ok := timeClaim(claims, "exp")
 	skew := p.config.ClockSkew
 	subject, _ := claims["sub"].(string)
+	issuer, _ := claims["iss"].(string)
 	switch {
 	case !ok:
 		return nil, errNoEnd
@@ -96,7 +101,7 @@ func (p *provider) check(claims map[string]any, now time.Time) (*verified, error
 		return nil, errExpired
 	case subject == "":
 		return nil, errNoSubject
-	case !p.issued(claims):
+	case !sameIssuer(p.config.Issuer, issuer):
 		return nil, errIssuer
 	case len(p.config.Audience) > 0 && !slices.ContainsFunc(texts(claims["aud"]), func(a string) bool { return slices.Contains(p.config.Audience, a) }):
 		return nil, errAudience
@@ -114,12 +119,6 @@ func (p *provider) check(claims map[string]any, now time.Time) (*verified, error
 		}
 	}
 	return p.accept(claims, subject, end), nil
-}
-
-// issued looks at iss once more: go-oidc has found it in whatever case.
-func (p *provider) issued(claims map[string]any) bool {
-	issuer, _ := claims["iss"].(string)
-	return sameIssuer(p.config.Issuer, issuer)
 }
 
 // sameIssuer compares exactly, but for Google, whose tokens may leave out the scheme (Google for
@@ -207,6 +206,22 @@ func timeClaim(claims map[string]any, name string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return time.Unix(int64(seconds), 0), true
+}
+
+// compact says that a token is three parts in base64url (RFC 7515, section 7.1) and nothing else: parsers
+// that are kinder would make several texts of one token.
+func compact(token string) bool {
+	dots := 0
+	for i := range len(token) {
+		switch c := token[i]; {
+		case c == '.':
+			dots++
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_':
+		default:
+			return false
+		}
+	}
+	return dots == 2
 }
 
 // issuerOf reads who a token says that it is of. Nobody believes it before the signature was verified.

@@ -129,6 +129,9 @@ func (t *tokens) issue(key *signingKey, who claims, lifetime time.Duration) (str
 // read verifies that a token is ours, for us, for this use and of this time. Only the key decides: what
 // the header says of keys (jwk, jku, x5c, x5u) is not looked at.
 func (t *tokens) read(ctx context.Context, token, use string) (claims, error) {
+	if !compact(token) {
+		return claims{}, errToken
+	}
 	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.EdDSA})
 	if err != nil {
 		return claims{}, errToken

@@ -1,0 +1,437 @@
+package authn
+
+import (
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"io"
+	"net/http"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+func TestClaims(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	now := time.Now()
+	tests := []struct {
+		name   string
+		config func(*ProviderConfig)
+		claims map[string]any
+		want   rejection // "" = accepted
+	}{
+		{name: "a good token"},
+		{name: "several audiences, ours among them", claims: map[string]any{"aud": []string{"other", "sreg"}}},
+		{name: "another audience", claims: map[string]any{"aud": "other"}, want: errAudience},
+		{name: "no audience", claims: map[string]any{"aud": nil}, want: errAudience},
+		{name: "an audience that is an object", claims: map[string]any{"aud": map[string]any{"sreg": true}}, want: errTokenForm},
+		{name: "an audience that only begins like ours", claims: map[string]any{"aud": "sreg2"}, want: errAudience},
+		{name: "any audience where none is configured", config: func(c *ProviderConfig) { c.Audience = nil }, claims: map[string]any{"aud": "other"}},
+		{name: "expired within the clock skew", claims: map[string]any{"exp": now.Add(-30 * time.Second).Unix()}},
+		{name: "expired", claims: map[string]any{"exp": now.Add(-2 * time.Minute).Unix()}, want: errExpired},
+		{name: "expired within a skew of nothing", config: func(c *ProviderConfig) { c.ClockSkew = 0 }, claims: map[string]any{"exp": now.Add(-time.Second).Unix()}, want: errExpired},
+		{name: "no expiry", claims: map[string]any{"exp": nil}, want: errNoEnd},
+		{name: "an expiry in year 99999999", claims: map[string]any{"exp": 1e18}, want: errNoEnd},
+		{name: "a negative expiry", claims: map[string]any{"exp": -1}, want: errNoEnd},
+		{name: "not valid yet", claims: map[string]any{"nbf": now.Add(2 * time.Minute).Unix()}, want: errNotYet},
+		{name: "not valid yet, within the clock skew", claims: map[string]any{"nbf": now.Add(30 * time.Second).Unix()}},
+		{name: "issued in the future", claims: map[string]any{"iat": now.Add(2 * time.Minute).Unix()}, want: errNotYet},
+		{name: "no subject", claims: map[string]any{"sub": nil}, want: errNoSubject},
+		{name: "a required claim", config: require("repository_owner", "acme"), claims: map[string]any{"repository_owner": "acme"}},
+		{name: "a required claim that is missing", config: require("repository_owner", "acme"), want: errClaim},
+		{name: "a required claim of another value", config: require("repository_owner", "acme"), claims: map[string]any{"repository_owner": "acme2"}, want: errClaim},
+		{name: "a required claim in other letters", config: require("repository_owner", "acme"), claims: map[string]any{"Repository_Owner": "acme"}, want: errClaim},
+		{name: "a required claim in a list", config: require("groups", "dev"), claims: map[string]any{"groups": []string{"ops", "dev"}}},
+		{name: "a required claim in an object", config: require("realm_access.roles", "push"), claims: map[string]any{"realm_access": map[string]any{"roles": []string{"push"}}}},
+		{name: "a required claim that is true", config: require("email_verified", "true"), claims: map[string]any{"email_verified": true}},
+		{name: "a required claim that is a number", config: require("project_id", "42"), claims: map[string]any{"project_id": 42}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := withIssuer(t, i, tt.config)
+			token := i.token(t, tt.claims)
+			for _, c := range []Credentials{bearer(token), basic("ci", token)} {
+				identity, outcome := ask(t, f.Authenticator, c)
+				want := Outcome{Method: OIDC}
+				if tt.want != "" {
+					want = Outcome{Rejected: true, Reason: string(tt.want)}
+				}
+				if outcome != want || identity.Anonymous() != (tt.want != "") {
+					t.Errorf("got %+v, %+v, want %+v", identity, outcome, want)
+				}
+			}
+		})
+	}
+}
+
+func require(name, value string) func(*ProviderConfig) {
+	return func(c *ProviderConfig) { c.RequiredClaims = []ClaimConfig{{Name: name, Value: value}} }
+}
+
+// TestATokenOfAGitHubJob has the claims that GitHub's documentation lists.
+func TestATokenOfAGitHubJob(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	f := withIssuer(t, i, func(c *ProviderConfig) {
+		c.Preset = "github-actions"
+		c.RequiredClaims = []ClaimConfig{{"repository_owner", "acme"}}
+	})
+	said := map[string]any{
+		"sub": "repo:acme/app:ref:refs/heads/main", "repository": "acme/app", "repository_owner": "acme", "ref": "refs/heads/main",
+		"ref_protected": "true", "run_attempt": "1", "workflow": "release", "job_workflow_ref": "acme/app/.github/workflows/release.yml@refs/heads/main",
+	}
+	identity, _ := ask(t, f.Authenticator, basic("ci", i.token(t, said)))
+	if identity.OIDC == nil || identity.ID != "ci/repo:acme/app:ref:refs/heads/main" || identity.Username != "" {
+		t.Fatalf("got %+v, want the job", identity)
+	}
+	for name, want := range said {
+		if got := identity.OIDC.Claims[name]; !reflect.DeepEqual(got, want) {
+			t.Errorf("claim %s: got %v, want %v", name, got, want)
+		}
+	}
+}
+
+func TestClaimsFillUsernameAndGroups(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	f := withIssuer(t, i, func(c *ProviderConfig) { c.UsernameClaim, c.GroupsClaim = "email", "realm_access.roles" })
+	identity, _ := ask(t, f.Authenticator, bearer(i.token(t, map[string]any{
+		"email": "a@acme.test", "realm_access": map[string]any{"roles": []any{"dev", 7, "ops"}},
+	})))
+	if identity.Username != "a@acme.test" || !reflect.DeepEqual(identity.Groups, []string{"dev", "ops"}) {
+		t.Errorf("got %+v, want the user and groups of the claims", identity)
+	}
+	identity, _ = ask(t, f.Authenticator, bearer(i.token(t, map[string]any{"email": 7})))
+	if identity.Username != "" || identity.Groups != nil {
+		t.Errorf("got %+v, want neither user nor groups", identity)
+	}
+}
+
+// TestThreatTokenKeyInjection is what has opened other registries (distribution CVE-2025-24976).
+func TestThreatTokenKeyInjection(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	attacker := newEC(t)
+	_, edAttacker, err := ed25519.GenerateKey(rand.Reader)
+	must(t, err)
+	jwk := jose.JSONWebKey{Key: attacker.Public(), KeyID: "one", Algorithm: "ES256", Use: "sig"}
+	public := i.keys[0].private.Public()
+	der, err := x509.MarshalPKIXPublicKey(public)
+	must(t, err)
+	publicPEM := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	hs256 := func(key []byte) string {
+		input := strings.TrimSuffix(raw(map[string]any{"alg": "HS256", "kid": "one"}, i.claims(nil), nil), ".")
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(input))
+		return input + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	}
+	good := i.token(t, nil)
+	parts := strings.Split(good, ".")
+	with := func(header map[string]any) string { return signed(t, attacker, "one", i.claims(nil), header) }
+	jsonForm := `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`
+	tests := map[string]string{
+		"alg none":                           raw(map[string]any{"alg": "none"}, i.claims(nil), nil),
+		"alg None":                           raw(map[string]any{"alg": "None", "kid": "one"}, i.claims(nil), nil),
+		"no alg":                             raw(map[string]any{"kid": "one"}, i.claims(nil), []byte("x")),
+		"HS256 with the public key in DER":   hs256(der),
+		"HS256 with the public key in PEM":   hs256(publicPEM),
+		"HS256 with an empty key":            hs256([]byte{}),
+		"an embedded jwk":                    with(map[string]any{"jwk": jwk}),
+		"jku":                                with(map[string]any{"jku": "http://attacker.test/keys"}),
+		"x5u":                                with(map[string]any{"x5u": "http://attacker.test/cert"}),
+		"another key with the provider's id": with(nil),
+		"no key id":                          signed(t, attacker, "", i.claims(nil), nil),
+		"a key id that is a path":            signed(t, attacker, "../../../dev/null", i.claims(nil), nil),
+		"a key id that is SQL":               signed(t, attacker, "x' UNION SELECT 'key", i.claims(nil), nil),
+		"a huge key id":                      signed(t, attacker, strings.Repeat("k", 20<<10), i.claims(nil), nil),
+		"an algorithm that is not allowed":   signed(t, edAttacker, "one", i.claims(nil), nil),
+		"a critical header":                  with(map[string]any{"crit": []string{"exp"}, "exp": 1}),
+		"another payload":                    parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"`+i.url+`"}`)) + "." + parts[2],
+		"no signature":                       parts[0] + "." + parts[1] + ".",
+		"JSON instead of the compact form":   jsonForm,
+		"white space within":                 parts[0] + ".\n" + parts[1] + "." + parts[2],
+		"a fourth part":                      good + ".x",
+		"two tokens":                         good + "," + good,
+	}
+	for name, token := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := withIssuer(t, i, func(c *ProviderConfig) { c.Audience = nil })
+			for _, c := range []Credentials{bearer(token), basic("ci", token)} {
+				if identity, outcome := ask(t, f.Authenticator, c); !identity.Anonymous() || !outcome.Rejected {
+					t.Errorf("got %+v, %+v, want nobody", identity, outcome)
+				}
+			}
+		})
+	}
+}
+
+func TestThreatTokenReplayToAnotherAudience(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	f := withIssuer(t, i, nil)
+	for _, audience := range []any{"https://registry.other.test", []string{"a", "b"}, "", nil, []any{}} {
+		if identity, _ := ask(t, f.Authenticator, bearer(i.token(t, map[string]any{"aud": audience}))); !identity.Anonymous() {
+			t.Errorf("audience %v: got %+v, want nobody", audience, identity)
+		}
+	}
+	var warned []string
+	config := f.opts.Config
+	config.OIDC = []ProviderConfig{{Name: "ci", Issuer: i.url}}
+	config.Warn(func(path, _ string) { warned = append(warned, path) })
+	if len(warned) != 1 || warned[0] != "oidc[0].audience" {
+		t.Errorf("got warnings of %v, want one of a missing audience", warned)
+	}
+}
+
+func TestAPublicIssuerWithoutRequiredClaimsIsAWarning(t *testing.T) {
+	t.Parallel()
+	config := DefaultConfig()
+	config.Token.Enabled = false
+	config.OIDC = []ProviderConfig{{Name: "gh", Preset: "github-actions", Audience: []string{"sreg"}}}
+	var warned []string
+	config.Warn(func(path, _ string) { warned = append(warned, path) })
+	if want := []string{"token.enabled", "oidc[0].required_claims"}; !reflect.DeepEqual(warned, want) {
+		t.Errorf("got warnings of %v, want %v", warned, want)
+	}
+}
+
+func TestATokenIsForItsProviderAlone(t *testing.T) {
+	t.Parallel()
+	one, two := newIssuer(t), newIssuer(t)
+	f := newFixture(t, func(f *fixture) {
+		for name, i := range map[string]*issuer{"one": one, "two": two} {
+			config := DefaultProvider()
+			config.Name, config.Issuer, config.Audience = name, i.url, []string{"sreg"}
+			f.opts.Config.OIDC = append(f.opts.Config.OIDC, config)
+		}
+	})
+	token := one.token(t, nil)
+	if identity, _ := ask(t, f.Authenticator, basic("one", token)); identity.ID != "one/subject" {
+		t.Errorf("got %+v, want one/subject", identity)
+	}
+	// Also once it is remembered.
+	if identity, _ := ask(t, f.Authenticator, basic("two", token)); !identity.Anonymous() {
+		t.Errorf("got %+v with the token of another provider, want nobody", identity)
+	}
+	if identity, _ := ask(t, f.Authenticator, bearer(token)); identity.ID != "one/subject" {
+		t.Errorf("got %+v, want one/subject", identity)
+	}
+}
+
+func TestKeysRotateWithoutAnOutage(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	f := withIssuer(t, i, nil)
+	must(t, f.Prepare(t.Context()))
+	for n, key := range []string{"two", "three"} {
+		i.rotate(key, newEC(t))
+		if identity, outcome := ask(t, f.Authenticator, bearer(i.token(t, nil))); identity.Anonymous() {
+			t.Fatalf("key %s: got %+v, want that it is fetched", key, outcome)
+		}
+		if got := i.asked(); got != n+2 {
+			t.Errorf("keys were fetched %d times, want %d", got, n+2)
+		}
+	}
+}
+
+func TestMadeUpKeyIDsDoNotHammerTheProvider(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	f := withIssuer(t, i, nil)
+	must(t, f.Prepare(t.Context()))
+	attacker := newEC(t)
+	var work sync.WaitGroup
+	for range 200 {
+		work.Go(func() { ask(t, f.Authenticator, bearer(signed(t, attacker, rand.Text(), i.claims(nil), nil))) })
+	}
+	work.Wait()
+	if got := i.asked(); got > fetchBurst {
+		t.Errorf("keys were fetched %d times, want at most %d", got, fetchBurst)
+	}
+	// A token that is right is not in the way of it.
+	if identity, _ := ask(t, f.Authenticator, bearer(i.token(t, nil))); identity.Anonymous() {
+		t.Error("got nobody, want the token's subject")
+	}
+}
+
+func TestKnownKeysServeWhileTheProviderIsDown(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	f := withIssuer(t, i, nil)
+	must(t, f.Prepare(t.Context()))
+	i.answer(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "down", http.StatusBadGateway) })
+	if identity, outcome := ask(t, f.Authenticator, bearer(i.token(t, nil))); identity.Anonymous() {
+		t.Errorf("got %+v, want the token's subject", outcome)
+	}
+	_, outcome := ask(t, f.Authenticator, bearer(signed(t, newEC(t), "new", i.claims(nil), nil)))
+	if !outcome.Unavailable || !outcome.Rejected {
+		t.Errorf("got %+v with a new key, want that nobody knows", outcome)
+	}
+}
+
+func TestAProviderThatIsDownAtStartIsAWarning(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	i.answer(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "down", http.StatusBadGateway) })
+	f := withIssuer(t, i, nil)
+	must(t, f.Prepare(t.Context()))
+	if !strings.Contains(f.log.String(), "level=WARN") {
+		t.Errorf("the log does not warn:\n%s", f.log)
+	}
+	if _, outcome := ask(t, f.Authenticator, bearer(i.token(t, nil))); !outcome.Unavailable {
+		t.Errorf("got %+v, want that nobody knows", outcome)
+	}
+	if f.attempts(OIDC, unavailable) != 1 {
+		t.Error("the attempt was not counted as unavailable")
+	}
+	if _, err := f.Token(t.Context(), TokenRequest{Credentials: basic("ci", i.token(t, nil))}); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("the token service: got error %v, want %v", err, ErrUnavailable)
+	}
+	i.answer(nil)
+	if identity, outcome := ask(t, f.Authenticator, bearer(i.token(t, nil))); identity.Anonymous() {
+		t.Errorf("got %+v once it is up, want the token's subject", outcome)
+	}
+}
+
+func TestAHostileProvider(t *testing.T) {
+	t.Parallel()
+	released := make(chan struct{})
+	t.Cleanup(func() { close(released) })
+	stolen := make(chan string, 1)
+	elsewhere := newIssuer(t)
+	elsewhere.answer(func(_ http.ResponseWriter, r *http.Request) { stolen <- r.URL.String() })
+	tests := map[string]http.HandlerFunc{
+		"a key set without an end": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"keys":[`)
+			for {
+				if _, err := w.Write([]byte(strings.Repeat(" ", 64<<10))); err != nil {
+					return
+				}
+			}
+		},
+		"a redirect to another host": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.url+"/latest/meta-data", http.StatusFound)
+		},
+		"a redirect in a circle": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) },
+		"an answer that is no JSON": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "<html>")
+		},
+		"JSON that is deep": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, strings.Repeat("[", 500_000))
+		},
+		"symmetric keys alone": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"keys":[{"kty":"oct","kid":"one","k":"c2VjcmV0"}]}`)
+		},
+		"no keys": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{}`) },
+		"a discovery document of another issuer": func(w http.ResponseWriter, _ *http.Request) {
+			_ = json.NewEncoder(w).Encode(map[string]any{"issuer": elsewhere.url, "jwks_uri": elsewhere.url + "/keys"})
+		},
+		"keys over plain http on another host": func(w http.ResponseWriter, r *http.Request) {
+			_ = json.NewEncoder(w).Encode(map[string]any{"issuer": "http://" + r.Host, "jwks_uri": "http://192.0.2.1/keys"})
+		},
+	}
+	for name, answer := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			i := newIssuer(t)
+			i.answer(answer)
+			f := withIssuer(t, i, func(c *ProviderConfig) {
+				if strings.Contains(name, "key") && !strings.Contains(name, "plain http") {
+					c.JWKSURI = i.url + "/keys"
+				}
+			})
+			begun := time.Now()
+			identity, outcome := ask(t, f.Authenticator, bearer(i.token(t, nil)))
+			if !identity.Anonymous() || !outcome.Unavailable {
+				t.Errorf("got %+v, %+v, want that nobody knows", identity, outcome)
+			}
+			if took := time.Since(begun); took > fetchTimeout {
+				t.Errorf("it took %s, want less than %s", took, fetchTimeout)
+			}
+			for line := range strings.Lines(f.log.String()) {
+				if len(line) > 2000 {
+					t.Errorf("a line of the log has %d bytes", len(line))
+				}
+			}
+		})
+	}
+	t.Cleanup(func() {
+		select {
+		case url := <-stolen:
+			t.Errorf("the other host was asked for %s", url)
+		default:
+		}
+	})
+}
+
+func TestASlowProviderKeepsNobodyWhoLeaves(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	asked, release := make(chan struct{}), make(chan struct{})
+	i.answer(func(http.ResponseWriter, *http.Request) {
+		close(asked)
+		<-release
+	})
+	f := withIssuer(t, i, nil)
+	r := get("Bearer " + i.token(t, nil))
+	ctx, leave := contextOf(t)
+	ended := make(chan error)
+	go func() {
+		_, _, err := f.AuthenticateRequest(r.WithContext(ctx))
+		ended <- err
+	}()
+	<-asked
+	leave()
+	if err := <-ended; !errors.Is(err, ctx.Err()) {
+		t.Errorf("got error %v, want that of the context", err)
+	}
+	close(release)
+}
+
+func TestATokenIsVerifiedOnce(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	f := withIssuer(t, i, nil)
+	token := i.token(t, nil)
+	ask(t, f.Authenticator, bearer(token))
+	first, _ := f.opts.State.tokens.Get(sha256.Sum256([]byte(token)))
+	ask(t, f.Authenticator, basic("ci", token))
+	second, _ := f.opts.State.tokens.Get(sha256.Sum256([]byte(token)))
+	if first == nil || first != second {
+		t.Errorf("the token was verified anew")
+	}
+	f.opts.Config.OIDC[0].RequiredClaims = []ClaimConfig{{"repository_owner", "acme"}}
+	if identity, _ := ask(t, f.again(t), bearer(token)); !identity.Anonymous() {
+		t.Errorf("got %+v after the provider's config changed, want nobody", identity)
+	}
+}
+
+func TestKeysAreSharedAndGivenBack(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	f := withIssuer(t, i, nil)
+	ask(t, f.Authenticator, bearer(i.token(t, nil)))
+	second, err := New(f.opts)
+	must(t, err)
+	must(t, second.Prepare(t.Context()))
+	if got := i.asked(); got != 1 {
+		t.Errorf("keys were fetched %d times, want once for both", got)
+	}
+	must(t, second.Close())
+	if got := len(f.opts.State.keys); got != 1 {
+		t.Errorf("%d key sets are held after one of two closed, want 1", got)
+	}
+}
