@@ -30,12 +30,14 @@ func TestEveryErrorIsDocumented(t *testing.T) {
 	}
 	possible := map[answer]bool{
 		{http.StatusConflict, oci.CodeDenied}:                                true, // ImmutableTagError
+		{http.StatusUnauthorized, oci.CodeUnauthorized}:                      true, // deniedError, errChallenge
+		{http.StatusForbidden, oci.CodeDenied}:                               true, // deniedError
 		{http.StatusNotFound, oci.CodeManifestBlobUnknown}:                   true, // MissingError
 		{http.StatusRequestedRangeNotSatisfiable, oci.CodeBlobUploadInvalid}: true, // RangeError
 		{http.StatusMethodNotAllowed, oci.CodeUnsupported}:                   true, // methodError
 		{http.StatusInternalServerError, oci.CodeUnknown}:                    true, // all that the table does not know
 		{http.StatusServiceUnavailable, oci.CodeUnavailable}:                 true, // the server's limits
-		{http.StatusTooManyRequests, oci.CodeTooManyRequests}:                true, // those of one client
+		{http.StatusTooManyRequests, oci.CodeTooManyRequests}:                true, // those of one client, ThrottledError
 	}
 	for _, kind := range kinds {
 		if kind.status != statusGone { // nobody receives it

@@ -14,7 +14,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/sreg-project/sreg/internal/authn"
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/snapshot"
@@ -121,9 +120,6 @@ func metricsOfAServer(t *testing.T) *prometheus.Registry {
 		}
 	})
 	if _, err := server.New(server.Options{Config: cfg.Server, Logger: logger, Registerer: metrics}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := authn.NewState(metrics); err != nil {
 		t.Fatal(err)
 	}
 	built.Handlers["main"].ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/v2/", nil))
