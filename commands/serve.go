@@ -7,6 +7,9 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -52,6 +55,7 @@ func oneListener(address string) any {
 // runServe puts a server together, in the order in which it can still be refused without a trace,
 // and takes it apart in reverse.
 func runServe(ctx context.Context, io IO, from source) error {
+	spareCollector(io.Environ)
 	cfg, sources, err := from.load(io)
 	if err != nil {
 		return err
@@ -105,6 +109,17 @@ func runServe(ctx context.Context, io IO, from source) error {
 	srv.Swap(func(l server.Listener) http.Handler { return current.Handlers[l.Name] })
 	printStart(io.Err, start{build: build, config: cfg, sources: sources, folders: io.ConfigFolders, roots: current.Roots(), bound: srv.Bound()})
 	return serveAndMaintain(ctx, srv, current)
+}
+
+// heapGrowth is how much the heap may grow between two collections, in percent of what is alive. What is
+// alive is small beside the many small requests, so that Go's default collects hundreds of times a second.
+const heapGrowth = 200
+
+// spareCollector sets it, unless the operator sets another one.
+func spareCollector(environ []string) {
+	if !slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, "GOGC=") }) {
+		debug.SetGCPercent(heapGrowth)
+	}
 }
 
 // openAudit opens the audit log, if the config wants one: else it is one without a logger.

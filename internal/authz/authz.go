@@ -96,16 +96,16 @@ func find(webhooks map[string]*webhook.Client, name string) (*webhook.Client, er
 
 // Authorize decides about a request and all that it amounts to. The decision is the one that denied,
 // or the last of those that all allowed.
-func (a *Authorizer) Authorize(ctx context.Context, q access.Question) access.Decision {
-	if neverAsked(&q) {
+func (a *Authorizer) Authorize(ctx context.Context, q *access.Question) access.Decision {
+	if neverAsked(q) {
 		return access.Decision{Allowed: true, Stage: access.StageNone, Reason: "never asked", Asked: q.Request}
 	}
-	decision := a.decide(ctx, &q)
-	a.record(ctx, &q, decision)
+	decision := a.decide(ctx, q)
+	a.record(ctx, q, decision)
 	if !decision.Allowed {
 		return decision
 	}
-	if next, ok := following(q); ok {
+	if next, ok := following(*q); ok {
 		decision = a.decide(ctx, &next)
 		a.record(ctx, &next, decision)
 	}
@@ -115,9 +115,9 @@ func (a *Authorizer) Authorize(ctx context.Context, q access.Question) access.De
 // MayList decides whether an entry of a listing is shown: as list-tags of that namespace would be
 // decided, for the one who asked for the listing. It is called once an entry, so neither the metric of
 // decisions nor the audit log shows it.
-func (a *Authorizer) MayList(ctx context.Context, q access.Question, entry oci.Name) bool {
-	q = listTags(q, entry)
-	return a.decide(ctx, &q).Allowed
+func (a *Authorizer) MayList(ctx context.Context, q *access.Question, entry oci.Name) bool {
+	listing := listTags(*q, entry)
+	return a.decide(ctx, &listing).Allowed
 }
 
 // decide asks the stages in their order.

@@ -99,7 +99,7 @@ func TestTheWholeChain(t *testing.T) {
 			if tt.anonymous {
 				q.Identity = access.Identity{}
 			}
-			if got := told(a.Authorize(t.Context(), q)); got != tt.want {
+			if got := told(a.Authorize(t.Context(), &q)); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
@@ -138,12 +138,12 @@ func TestWhatIsNeverAsked(t *testing.T) {
 	a := setup{global: rules()}.build(t)
 	for _, action := range allActions(t) {
 		q := access.Question{Request: access.Request{Action: action}}
-		if got, want := a.Authorize(t.Context(), q).Allowed, slices.Contains(never, action); got != want {
+		if got, want := a.Authorize(t.Context(), &q).Allowed, slices.Contains(never, action); got != want {
 			t.Errorf("%s, without any right: got allowed %v, want %v", action, got, want)
 		}
 		q.Transport.Admin = true
 		want := slices.Contains(never, action) || slices.Contains(onAdmin, action)
-		if got := a.Authorize(t.Context(), q).Allowed; got != want {
+		if got := a.Authorize(t.Context(), &q).Allowed; got != want {
 			t.Errorf("%s on an admin listener, without any right: got allowed %v, want %v", action, got, want)
 		}
 	}
@@ -178,11 +178,11 @@ func TestMetricsElsewhereAreAsked(t *testing.T) {
 	t.Parallel()
 	a := setup{global: rules("request.action == 'metrics' && 'ops' in identity.groups")}.build(t)
 	q := asks(t, access.Metrics, "")
-	if a.Authorize(t.Context(), q).Allowed {
+	if a.Authorize(t.Context(), &q).Allowed {
 		t.Error("alice reads metrics, want ops alone")
 	}
 	q.Identity.Groups = []string{"ops"}
-	if !a.Authorize(t.Context(), q).Allowed {
+	if !a.Authorize(t.Context(), &q).Allowed {
 		t.Error("ops does not read metrics, want it")
 	}
 }
@@ -209,14 +209,14 @@ func TestHowADenialIsTold(t *testing.T) {
 				s.hide = tt.hide
 				q := asks(t, access.GetManifest, "team")
 				q.Identity = tt.identity
-				if got := s.build(t).Authorize(t.Context(), q); got.Allowed || got.Denial != tt.want {
+				if got := s.build(t).Authorize(t.Context(), &q); got.Allowed || got.Denial != tt.want {
 					t.Errorf("stage %s: got denial %d, want %d", stage, got.Denial, tt.want)
 				}
 			}
 		})
 	}
 	q := asks(t, access.GetManifest, "team")
-	if got := (setup{global: bans(), hide: true}).build(t).Authorize(t.Context(), q); got.Denial != access.NotDenied {
+	if got := (setup{global: bans(), hide: true}).build(t).Authorize(t.Context(), &q); got.Denial != access.NotDenied {
 		t.Errorf("who may: got denial %d, want none", got.Denial)
 	}
 }

@@ -40,12 +40,12 @@ func BenchmarkAuthorize(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			a := s.build(b)
 			q := asks(b, access.GetManifest, "team/app/web")
-			if d := a.Authorize(b.Context(), q); !d.Allowed {
+			if d := a.Authorize(b.Context(), &q); !d.Allowed {
 				b.Fatal(told(d))
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				a.Authorize(b.Context(), q)
+				a.Authorize(b.Context(), &q)
 			}
 		})
 	}
@@ -67,12 +67,12 @@ func BenchmarkRepositories(b *testing.B) {
 			a := s.build(b)
 			a.policies = policy.NewChain(nil, policies)
 			q := asks(b, access.GetManifest, "team-0/app/web")
-			if d := a.Authorize(b.Context(), q); !d.Allowed {
+			if d := a.Authorize(b.Context(), &q); !d.Allowed {
 				b.Fatal(told(d))
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				a.Authorize(b.Context(), q)
+				a.Authorize(b.Context(), &q)
 			}
 		})
 	}
@@ -85,7 +85,7 @@ func BenchmarkMayList(b *testing.B) {
 	q, entry := asks(b, access.ListCatalog, ""), parseName(b, "team/app/web")
 	b.ReportAllocs()
 	for b.Loop() {
-		if !a.MayList(b.Context(), q, entry) {
+		if !a.MayList(b.Context(), &q, entry) {
 			b.Fatal("got no, want yes")
 		}
 	}

@@ -35,7 +35,7 @@ func TestTheEndpointOfTheDocsRuns(t *testing.T) {
 	for _, tt := range tests {
 		q := asks(t, tt.action, tt.namespace)
 		q.Identity.Groups = tt.groups
-		if got := a.Authorize(t.Context(), q); told(got) != tt.want {
+		if got := a.Authorize(t.Context(), &q); told(got) != tt.want {
 			t.Errorf("%s: got %q (%s), want %q", tt.name, told(got), got.Reason, tt.want)
 		}
 	}

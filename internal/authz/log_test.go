@@ -27,9 +27,9 @@ func TestEveryDecisionIsOneLineOfTheAuditLog(t *testing.T) {
 	mount := asks(t, access.MountBlob, "mine")
 	mount.Request.Digest, mount.Request.From, mount.Transport.RequestID = parseDigest(t, "a"), parseName(t, "theirs"), "r2"
 	for _, q := range []access.Question{manifest, mount, asks(t, access.Healthz, "")} {
-		a.Authorize(t.Context(), q)
+		a.Authorize(t.Context(), &q)
 	}
-	a.MayList(t.Context(), manifest, parseName(t, "team/app"))
+	a.MayList(t.Context(), &manifest, parseName(t, "team/app"))
 
 	digest := parseDigest(t, "a").String()
 	want := []map[string]any{
@@ -71,12 +71,12 @@ func TestARuleThatFailsIsCountedAlwaysAndLoggedNowAndThen(t *testing.T) {
 		}.build(t)
 		q := asks(t, access.GetManifest, "team/app")
 		for range 1000 {
-			if !a.Authorize(t.Context(), q).Allowed {
+			if !a.Authorize(t.Context(), &q).Allowed {
 				t.Fatal("denied, want the next rule to allow")
 			}
 		}
 		time.Sleep(troubleEvery) // of the bubble
-		a.Authorize(t.Context(), q)
+		a.Authorize(t.Context(), &q)
 		var got []string
 		for _, record := range records(t, &out) {
 			got = append(got, fmt.Sprint(record["level"], " ", record["msg"], " ", record["stage"], " ", record["rule"]))
@@ -106,7 +106,7 @@ func TestAWebhookThatBreaksIsLoggedAndADenialIsNot(t *testing.T) {
 			logger: slog.New(slog.NewJSONHandler(&out, nil)),
 		}.build(t)
 		for range 5 {
-			a.Authorize(t.Context(), asks(t, access.GetBlob, "team"))
+			a.Authorize(t.Context(), new(asks(t, access.GetBlob, "team")))
 		}
 		if got := records(t, &out); len(got) != want {
 			t.Errorf("status %d: got %v, want %d records", status, got, want)
@@ -134,8 +134,8 @@ func TestDecisionsAreCountedByStageAndResult(t *testing.T) {
 	for _, tt := range tests {
 		tt.setup.webhooks = webhooks
 		a := tt.setup.build(t)
-		a.Authorize(t.Context(), asks(t, access.GetBlob, "team"))
-		a.Authorize(t.Context(), asks(t, access.Healthz, ""))
+		a.Authorize(t.Context(), new(asks(t, access.GetBlob, "team")))
+		a.Authorize(t.Context(), new(asks(t, access.Healthz, "")))
 		for v, counter := range a.metrics.decisions {
 			want := 0.0
 			if v == tt.want {
@@ -166,7 +166,7 @@ func TestManyAskAtOnce(t *testing.T) {
 				if i%2 == 1 {
 					q.Identity.Username = "bob"
 				}
-				if got := a.Authorize(context.Background(), q); got.Allowed != want {
+				if got := a.Authorize(context.Background(), &q); got.Allowed != want {
 					t.Errorf("%s in %s: got %q, want allowed %v", q.Identity.Username, q.Request.Namespace, told(got), want)
 				}
 			}

@@ -255,7 +255,7 @@ func TestAQuestionThatCannotBeWrittenDenies(t *testing.T) {
 	for _, claim := range []any{math.NaN(), func() {}, make(chan int)} {
 		q := full(t)
 		q.Identity.OIDC.Claims = map[string]any{"odd": claim}
-		if got := a.Authorize(t.Context(), q); got.Allowed || got.Stage != access.StageWebhook {
+		if got := a.Authorize(t.Context(), &q); got.Allowed || got.Stage != access.StageWebhook {
 			t.Errorf("claim %v: got %q, want it denied", fmt.Sprintf("%T", claim), told(got))
 		}
 	}

@@ -34,7 +34,7 @@ func TestAMountAsksForAPullOfItsSource(t *testing.T) {
 			if tt.from != "" {
 				q.Request.From = parseName(t, tt.from)
 			}
-			got := setup{global: rules(tt.rules...)}.build(t).Authorize(t.Context(), q)
+			got := setup{global: rules(tt.rules...)}.build(t).Authorize(t.Context(), &q)
 			asked := string(got.Asked.Action) + " " + got.Asked.Namespace.String()
 			if told(got) != tt.want || asked != tt.asked {
 				t.Errorf("got %q about %q, want %q about %q", told(got), asked, tt.want, tt.asked)
@@ -48,7 +48,7 @@ func TestTheSourceOfAMountAsksItsOwnRepository(t *testing.T) {
 	a := setup{repositories: map[string]part{"mine": {policy: bans()}, "theirs": {policy: rules("false")}}}.build(t)
 	q := asks(t, access.MountBlob, "mine/app")
 	q.Request.Digest, q.Request.From = parseDigest(t, "a"), parseName(t, "theirs/app")
-	if got := told(a.Authorize(t.Context(), q)); got != "denied repository" {
+	if got := told(a.Authorize(t.Context(), &q)); got != "denied repository" {
 		t.Errorf("got %q, want the source's repository to deny", got)
 	}
 }
@@ -74,7 +74,7 @@ func TestAnUploadInOneRequestAsksForItsEnd(t *testing.T) {
 			if tt.digest {
 				q.Request.Digest = parseDigest(t, "a")
 			}
-			if got := told((setup{global: rules(tt.rules...)}).build(t).Authorize(t.Context(), q)); got != tt.want {
+			if got := told((setup{global: rules(tt.rules...)}).build(t).Authorize(t.Context(), &q)); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
@@ -90,7 +90,7 @@ func TestAMountThatFallsBackAsksForAnUploadAlone(t *testing.T) {
 		t.Errorf("got %+v, want the begin of an upload", q.Request)
 	}
 	a := setup{global: rules("request.action == 'start-upload' && request.from == null && request.digest == null")}.build(t)
-	if got := told(a.Authorize(t.Context(), q)); got != "allowed global global/1" {
+	if got := told(a.Authorize(t.Context(), &q)); got != "allowed global global/1" {
 		t.Errorf("got %q, want one question for one upload", got)
 	}
 }
@@ -105,11 +105,11 @@ func TestMayListIsListTagsOfTheEntry(t *testing.T) {
 	}.build(t)
 	catalog := asks(t, access.ListCatalog, "")
 	for entry, want := range map[string]bool{"team/app": true, "other": false, "team/secret/x": false} {
-		if got := a.MayList(t.Context(), catalog, parseName(t, entry)); got != want {
+		if got := a.MayList(t.Context(), &catalog, parseName(t, entry)); got != want {
 			t.Errorf("%s: got %v, want %v", entry, got, want)
 		}
 	}
-	if !a.Authorize(t.Context(), catalog).Allowed {
+	if !a.Authorize(t.Context(), &catalog).Allowed {
 		t.Error("the catalog itself is denied, want it allowed")
 	}
 }
@@ -125,14 +125,14 @@ func TestAnEntrySharesTheWebhooksAnswerWithItsTagList(t *testing.T) {
 			catalog.Transport.URI = "/v2/_catalog?n=10"
 			before := len(e.questions())
 			for range 3 {
-				if !a.MayList(t.Context(), catalog, parseName(t, "team/app")) {
+				if !a.MayList(t.Context(), &catalog, parseName(t, "team/app")) {
 					t.Fatal("got no, want the webhook's yes")
 				}
 				catalog.Transport.URI += "&last=x"
 			}
 			tags := asks(t, access.ListTags, "team/app")
 			tags.Transport.URI = "/v2/team/app/tags/list"
-			a.Authorize(t.Context(), tags)
+			a.Authorize(t.Context(), &tags)
 			if got := len(e.questions()) - before; got != 1 {
 				t.Errorf("the webhook was asked %d times, want once", got)
 			}
@@ -150,7 +150,7 @@ func TestAWebhookSeesThePullOfAMount(t *testing.T) {
 	q.Transport.URI = "/v2/mine/blobs/uploads/?mount=x&from=theirs"
 	for _, method := range []string{"get", "post"} {
 		hook := e.hook(t, "guard", 200, func(c *webhook.Config) { c.Method = method })
-		setup{global: bans(), hook: "guard", webhooks: map[string]*webhook.Client{"guard": hook}}.build(t).Authorize(t.Context(), q)
+		setup{global: bans(), hook: "guard", webhooks: map[string]*webhook.Client{"guard": hook}}.build(t).Authorize(t.Context(), &q)
 	}
 	got := e.questions()
 	if len(got) != 4 {

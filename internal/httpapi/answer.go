@@ -22,11 +22,11 @@ type answer struct {
 	used   int
 }
 
-func newAnswer(w http.ResponseWriter, r *http.Request) *answer {
-	readFrom, _ := w.(io.ReaderFrom)
-	a := &answer{ResponseWriter: w, readFrom: readFrom, body: body{from: r.Body}}
+func (a *answer) begin(w http.ResponseWriter, r *http.Request) {
+	a.ResponseWriter = w
+	a.readFrom, _ = w.(io.ReaderFrom)
+	a.body.from = r.Body
 	r.Body = &a.body
-	return a
 }
 
 // set makes a header have one value. The name is in canonical form.

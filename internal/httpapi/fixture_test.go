@@ -49,17 +49,17 @@ func (nobody) Authenticate(r *http.Request) (access.Identity, access.SignIn, err
 	address, err := netip.ParseAddrPort(r.RemoteAddr)
 	return access.Identity{ClientIP: address.Addr()}, access.SignIn{}, err
 }
-func (nobody) Challenge(*http.Request, access.Request) string { return "" }
-func (nobody) Secure(r *http.Request) bool                    { return r.TLS != nil }
-func (nobody) Token(*http.Request) (any, error)               { return nil, access.ErrNoTokens }
+func (nobody) Challenge(*http.Request, *access.Request) string { return "" }
+func (nobody) Secure(r *http.Request) bool                     { return r.TLS != nil }
+func (nobody) Token(*http.Request) (any, error)                { return nil, access.ErrNoTokens }
 
 // everything is allowed.
 type everything struct{}
 
-func (everything) Authorize(_ context.Context, q access.Question) access.Decision {
+func (everything) Authorize(_ context.Context, q *access.Question) access.Decision {
 	return access.Decision{Allowed: true, Asked: q.Request}
 }
-func (everything) MayList(context.Context, access.Question, oci.Name) bool { return true }
+func (everything) MayList(context.Context, *access.Question, oci.Name) bool { return true }
 
 // fixture is a whole API on a folder, listening on a loopback port.
 type fixture struct {

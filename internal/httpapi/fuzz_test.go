@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/oci"
 )
 
@@ -83,7 +84,8 @@ func FuzzPath(f *testing.F) {
 	api := &API{}
 	f.Fuzz(func(t *testing.T, method, path, rawQuery string) {
 		r := &http.Request{Method: method, URL: &url.URL{Path: path, RawQuery: rawQuery}, Header: http.Header{}}
-		_, req, err := api.route(r, Serves{API: true, Health: true, Metrics: true, Pprof: true})
+		var req, again access.Request
+		_, err := api.route(r, Serves{API: true, Health: true, Metrics: true, Pprof: true}, &req)
 		if err != nil {
 			return
 		}
@@ -102,7 +104,7 @@ func FuzzPath(f *testing.F) {
 			return
 		}
 		r.URL = &url.URL{Path: rebuilt, RawQuery: rawQuery}
-		_, again, err := api.route(r, Serves{API: true, Health: true, Metrics: true, Pprof: true})
+		_, err = api.route(r, Serves{API: true, Health: true, Metrics: true, Pprof: true}, &again)
 		if err != nil || fmt.Sprint(again) != fmt.Sprint(req) {
 			t.Errorf("%s %q is %+v, and %q is %+v, %v", method, path, req, rebuilt, again, err)
 		}

@@ -19,7 +19,7 @@ type Authenticator interface {
 	Authenticate(r *http.Request) (access.Identity, access.SignIn, error)
 	// Challenge is the WWW-Authenticate header that tells a client how to sign in for a request. It is empty
 	// where nobody can.
-	Challenge(r *http.Request, req access.Request) string
+	Challenge(r *http.Request, req *access.Request) string
 	// Secure says that the client came by TLS, to us or to a proxy that we trust.
 	Secure(r *http.Request) bool
 	// Token answers a request to the token service: a value for JSON.
@@ -29,28 +29,28 @@ type Authenticator interface {
 // Authorizer decides who may do what.
 type Authorizer interface {
 	// Authorize decides about a request and all that it amounts to.
-	Authorize(ctx context.Context, q access.Question) access.Decision
+	Authorize(ctx context.Context, q *access.Question) access.Decision
 	// MayList decides whether who asks for a listing is shown one of its entries.
-	MayList(ctx context.Context, q access.Question, entry oci.Name) bool
+	MayList(ctx context.Context, q *access.Question, entry oci.Name) bool
 }
 
 // request is what a handler answers: what is asked for, who asks, and by which way it came. Nothing of it
 // says what anybody may do.
 type request struct {
-	access.Request
-	identity  access.Identity
-	transport access.Transport
-	signIn    access.SignIn
+	*access.Request // that of the question
+	question        access.Question
+	signIn          access.SignIn
 	// hidden says that who asks may not know of the namespace, and is answered as if it were empty.
 	hidden bool
 }
 
-func (q *request) question() access.Question {
-	return access.Question{Identity: q.identity, Request: q.Request, Transport: q.transport}
+func (q *request) begin(r *http.Request) {
+	q.Request = &q.question.Request
+	q.Method = r.Method
 }
 
 // by is what records call who asks.
-func (q *request) by() string { return q.identity.Name() }
+func (q *request) by() string { return q.question.Identity.Name() }
 
 var (
 	errChallenge = errors.New("sign in first: the version check tells clients how")
@@ -72,14 +72,14 @@ func (e *deniedError) Error() string {
 
 // admit is the one door that every route goes through: who asks, and may they.
 func (a *API) admit(r *http.Request, req *request, id string, serves Serves) (err error) {
-	req.transport = access.Transport{RequestID: id, Admin: !serves.API, Host: r.Host, URI: r.RequestURI, Proto: "http", Header: r.Header}
+	req.question.Transport = access.Transport{RequestID: id, Admin: !serves.API, Host: r.Host, URI: r.RequestURI, Proto: "http", Header: r.Header}
 	if a.authenticator.Secure(r) {
-		req.transport.Proto = "https"
+		req.question.Transport.Proto = "https"
 	}
 	// The token service and the health of the process have no use for who asks; the token service reads
 	// credentials of its own, which may be wrong.
 	if req.Action != access.GetToken && req.Action != access.Healthz && req.Action != access.Readyz {
-		if req.identity, req.signIn, err = a.authenticator.Authenticate(r); err != nil {
+		if req.question.Identity, req.signIn, err = a.authenticator.Authenticate(r); err != nil {
 			return err
 		}
 	}
@@ -96,7 +96,7 @@ func (a *API) checkVersion(r *http.Request, req *request) error {
 	if req.signIn.Rejected {
 		return &deniedError{denial: access.Unauthenticated, signIn: req.signIn}
 	}
-	if req.identity.Anonymous() && !req.signIn.Token && a.authenticator.Challenge(r, req.Request) != "" {
+	if req.question.Identity.Anonymous() && !req.signIn.Token && a.authenticator.Challenge(r, req.Request) != "" {
 		return errChallenge
 	}
 	return nil
@@ -105,7 +105,7 @@ func (a *API) checkVersion(r *http.Request, req *request) error {
 // authorize asks whether a request may be done. What a mount takes its blob from is asked for, too; if it
 // may not be pulled the source holds nothing, so that the answer does not tell what it holds.
 func (a *API) authorize(ctx context.Context, req *request) error {
-	decision := a.authorizer.Authorize(ctx, req.question())
+	decision := a.authorizer.Authorize(ctx, &req.question)
 	if decision.Allowed {
 		return nil
 	}
@@ -117,7 +117,7 @@ func (a *API) authorize(ctx context.Context, req *request) error {
 		return nil
 	}
 	if decision.Denial == access.Hidden {
-		return fmt.Errorf("%w (hidden)", absent(req.Request))
+		return fmt.Errorf("%w (hidden)", absent(req.Action))
 	}
 	return &deniedError{denial: decision.Denial, signIn: req.signIn}
 }
@@ -129,8 +129,8 @@ func (a *API) authorizeUpload(ctx context.Context, req *request) error {
 }
 
 // absent is what a request is answered if the thing does not exist.
-func absent(req access.Request) error {
-	switch req.Action {
+func absent(action access.Action) error {
+	switch action {
 	case access.GetManifest, access.DeleteManifest:
 		return registry.ErrManifestUnknown
 	case access.GetBlob, access.DeleteBlob:

@@ -87,17 +87,25 @@ func (a *API) Handler(serves Serves) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, serves) })
 }
 
+// exchange is a request and its answer.
+type exchange struct {
+	answer  answer
+	request request
+}
+
 // serve is the way of every request: id, route, who asks and may they, handler, error, metrics, log.
 func (a *API) serve(w http.ResponseWriter, r *http.Request, serves Serves) {
 	begun := time.Now()
 	id := a.ids.of(r)
-	out := newAnswer(w, r)
+	var x exchange // one allocation for all that a request needs here
+	out, req := &x.answer, &x.request
+	out.begin(w, r)
+	req.begin(r)
 	out.set("X-Request-Id", id)
 
 	a.metrics.inFlight.Inc()
 	defer a.metrics.inFlight.Dec()
-	route, parsed, err := a.route(r, serves)
-	req := &request{Request: parsed}
+	route, err := a.route(r, serves, req.Request)
 	if err == nil {
 		err = a.admit(r, req, id, serves)
 	}
@@ -138,8 +146,8 @@ func (a *API) logAccess(r *http.Request, req *request, id string, out *answer, t
 
 // clientOf is the address that authentication found, or that of the connection if it was not asked.
 func clientOf(r *http.Request, req *request) string {
-	if req.identity.ClientIP.IsValid() {
-		return req.identity.ClientIP.String()
+	if req.question.Identity.ClientIP.IsValid() {
+		return req.question.Identity.ClientIP.String()
 	}
 	return r.RemoteAddr
 }

@@ -36,8 +36,7 @@ func (a *API) listTags(w *answer, r *http.Request, req *request) error {
 func (a *API) listCatalog(w *answer, r *http.Request, req *request) error {
 	n := pageSize(req)
 	from := registry.Cursor{Last: req.Last, Skip: skipped(r)}
-	q := req.question()
-	names, next, err := a.registry.Catalog(r.Context(), from, n, func(ns oci.Name) bool { return a.authorizer.MayList(r.Context(), q, ns) })
+	names, next, err := a.registry.Catalog(r.Context(), from, n, func(ns oci.Name) bool { return a.authorizer.MayList(r.Context(), &req.question, ns) })
 	if err != nil {
 		return err
 	}

@@ -85,11 +85,10 @@ func (e *methodError) Error() string {
 }
 
 // route finds the line of the table and parses the request, once for everybody behind it.
-func (a *API) route(r *http.Request, serves Serves) (route, access.Request, error) {
-	req := access.Request{Method: r.Method}
+func (a *API) route(r *http.Request, serves Serves, req *access.Request) (route, error) {
 	path, err := split(r, serves)
 	if err != nil {
-		return route{}, req, err
+		return route{}, err
 	}
 	method := r.Method
 	if method == http.MethodHead {
@@ -100,10 +99,9 @@ func (a *API) route(r *http.Request, serves Serves) (route, access.Request, erro
 			continue
 		}
 		req.Action = routes[i].action
-		err := parse(r, path, &req)
-		return routes[i], req, err
+		return routes[i], parse(r, path, req)
 	}
-	return route{}, req, &methodError{method: r.Method, allowed: methodsOf(path.resource)}
+	return route{}, &methodError{method: r.Method, allowed: methodsOf(path.resource)}
 }
 
 func methodsOf(resource resource) []string {

@@ -2,8 +2,6 @@ package registry
 
 import (
 	"context"
-	"sync/atomic"
-	"time"
 
 	"github.com/sreg-project/sreg/internal/lru"
 	"github.com/sreg-project/sreg/internal/oci"
@@ -15,7 +13,6 @@ type cached[V any] struct {
 	key   string // of the object or the prefix
 	stamp storage.Stamp
 	value V
-	seen  *atomic.Int64 // when the last look was, in nanoseconds since the epoch
 }
 
 // revisionID and tagID name what is cached without building a key.
@@ -29,20 +26,6 @@ type (
 		tag oci.Tag
 	}
 )
-
-func newCached[V any](key string, stamp storage.Stamp, value V) cached[V] {
-	c := cached[V]{key: key, stamp: stamp, value: value, seen: new(atomic.Int64)}
-	c.saw()
-	return c
-}
-
-func (c cached[V]) saw() { c.seen.Store(time.Now().UnixNano()) }
-
-// fresh says whether the last look was less than an age ago. A clock that went back makes it no.
-func (c cached[V]) fresh(age time.Duration) bool {
-	since := time.Now().UnixNano() - c.seen.Load()
-	return since >= 0 && since < int64(age)
-}
 
 // read finds what an object says: in the cache if one look shows the object that was parsed, else by
 // reading and parsing it. keyOf is asked only for what is not cached; parse also says what the value
@@ -58,7 +41,6 @@ func read[ID comparable, V any](
 			return value, err
 		}
 		if info.Stamp == kept.stamp {
-			kept.saw()
 			return kept.value, nil
 		}
 	}
@@ -73,7 +55,7 @@ func read[ID comparable, V any](
 	}
 	// What changed a moment ago could change again without a sign; it is kept next time.
 	if object.Settled {
-		cache.Put(id, newCached(key, object.Stamp, value), cost+int64(len(key)))
+		cache.Put(id, cached[V]{key: key, stamp: object.Stamp, value: value}, cost+int64(len(key)))
 	}
 	return value, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
@@ -17,6 +18,8 @@ type Manifest struct {
 	Content   []byte // byte for byte as it came
 	PushedAt  time.Time
 	By        string
+
+	seen atomic.Int64 // when the store was last looked at, in nanoseconds since the epoch
 }
 
 // Push is what a client asks to store: a manifest, and the tags that shall stand for it.
@@ -61,7 +64,7 @@ func (r *Registry) find(ctx context.Context, ns oci.Name, ref oci.Reference) (*M
 		return nil, err
 	}
 	kept, ok := r.revisions.Get(revisionID{ns, tag.Digest})
-	if ok && kept.fresh(trustTag) {
+	if ok && kept.value.fresh(trustTag) {
 		return kept.value, nil
 	}
 	return r.revision(ctx, ns, tag.Digest)
@@ -275,7 +278,17 @@ func (r *Registry) holdRevision(ctx context.Context, ns oci.Name, d oci.Digest, 
 
 // revision reads a manifest, from the cache while one look shows the same object.
 func (r *Registry) revision(ctx context.Context, ns oci.Name, d oci.Digest) (*Manifest, error) {
-	return read(ctx, r.metadata, r.revisions, revisionID{ns, d}, revisionID.key, parseRevision)
+	m, err := read(ctx, r.metadata, r.revisions, revisionID{ns, d}, revisionID.key, parseRevision)
+	if err == nil {
+		m.seen.Store(time.Now().UnixNano())
+	}
+	return m, err
+}
+
+// fresh says whether the last look was less than an age ago. A clock that went back makes it no.
+func (m *Manifest) fresh(age time.Duration) bool {
+	since := time.Now().UnixNano() - m.seen.Load()
+	return since >= 0 && since < int64(age)
 }
 
 func (id revisionID) key() string { return revisionKey(id.ns, id.digest) }

@@ -110,7 +110,7 @@ func (r *Registry) referrerEntries(ctx context.Context, ns oci.Name, subject oci
 		cost += int64(len(referrer.JSON)) + 256
 	}
 	if settled {
-		r.referrers.Put(prefix, newCached(prefix, stamp, entries), cost)
+		r.referrers.Put(prefix, cached[Referrers]{key: prefix, stamp: stamp, value: entries}, cost)
 	}
 	return entries, nil
 }

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -30,7 +32,8 @@ type response struct {
 	control http.ResponseController
 	files   io.ReaderFrom // nil if the connection cannot send files
 	stall   time.Duration
-	until   time.Time // the deadline for writing
+	writing *deadline
+	own     deadline // of a request that has no connection to itself
 	piece   io.LimitedReader
 	body    body
 }
@@ -38,6 +41,9 @@ type response struct {
 // guard wraps w, and the body of r likewise.
 func guard(w http.ResponseWriter, r *http.Request, stall time.Duration) *response {
 	g := &response{ResponseWriter: w, control: *http.NewResponseController(w), stall: stall}
+	if g.writing = deadlineOf(r); g.writing == nil {
+		g.writing = &g.own
+	}
 	// Over TLS there is no sendfile, and bytes that are copied would share the deadline of a piece.
 	if r.TLS == nil {
 		g.files, _ = w.(io.ReaderFrom)
@@ -100,7 +106,7 @@ func (w *response) sendFile(src *io.LimitedReader) (total int64, err error) {
 		slow := errors.Is(err, os.ErrDeadlineExceeded) && n > 0 && n == taken
 		switch {
 		case slow:
-			w.until = time.Time{} // it has passed
+			*w.writing = deadline{} // it has passed
 		case err != nil:
 			return total, err
 		case w.piece.N > 0:
@@ -123,10 +129,32 @@ type writerOnly struct{ io.Writer }
 // extend gives the next write its time.
 func (w *response) extend() {
 	until := time.Now().Add(w.stall)
-	if until.Sub(w.until) > w.stall/slack {
-		w.until = until
+	if until.Sub(w.writing.until) > w.stall/slack {
+		w.writing.until = until
 		_ = w.control.SetWriteDeadline(until) // only a connection that a test made has none
 	}
+}
+
+// deadline is until when the next write must be done. A connection of HTTP/1.1, whose requests come one
+// after the other, has one for all of them: what a request set holds for the next one while it is far
+// enough away, because to move it costs as much as a small answer does.
+type deadline struct{ until time.Time }
+
+// withDeadline gives a connection its deadline. It rides in the context, because net/http shows a handler
+// nothing else of a connection.
+func withDeadline(ctx context.Context, _ net.Conn) context.Context {
+	return context.WithValue(ctx, deadlineKey{}, new(deadline))
+}
+
+type deadlineKey struct{}
+
+// deadlineOf is that of the connection, nil if its requests do not come one after the other.
+func deadlineOf(r *http.Request) *deadline {
+	if r.ProtoMajor != 1 {
+		return nil
+	}
+	d, _ := r.Context().Value(deadlineKey{}).(*deadline)
+	return d
 }
 
 // body is a request's body whose reads have a deadline each.

@@ -201,6 +201,7 @@ func (s *Server) newBinding(index int, config Listener, l net.Listener) *binding
 		Protocols:         protocols,
 		HTTP2:             &http.HTTP2Config{WriteByteTimeout: timeouts.Stall},
 		ErrorLog:          newErrorLog(log),
+		ConnContext:       withDeadline,
 	}
 	if s.clients.limit > 0 {
 		l = &clientListener{Listener: l, clients: s.clients, refused: s.metrics.connections}

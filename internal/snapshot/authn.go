@@ -109,11 +109,11 @@ func (s signIns) Authenticate(r *http.Request) (access.Identity, access.SignIn, 
 }
 
 // Challenge says how to sign in, nothing where nobody can.
-func (s signIns) Challenge(r *http.Request, req access.Request) string {
+func (s signIns) Challenge(r *http.Request, req *access.Request) string {
 	if !s.active {
 		return ""
 	}
-	return s.Authenticator.Challenge(r, authn.Scope(req))
+	return s.Authenticator.Challenge(r, authn.Scope(*req))
 }
 
 // Secure says whether the client came by TLS.

@@ -71,7 +71,7 @@ func TestTheAuthorizerIsTheOneOfTheConfig(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d := a.Authorize(t.Context(), access.Question{Request: access.Request{Action: access.GetBlob, Method: http.MethodGet, Namespace: ns}})
+			d := a.Authorize(t.Context(), &access.Question{Request: access.Request{Action: access.GetBlob, Method: http.MethodGet, Namespace: ns}})
 			got := map[bool]string{true: "allowed", false: "denied"}[d.Allowed] + " " + string(d.Stage) + " " + d.Rule
 			if got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
