@@ -55,7 +55,7 @@ type group struct {
 // groups lists everything that can be measured, in the order of the table.
 func groups(s *stage) []group {
 	return []group{
-		pullGroup(s), manyTagsGroup(s), pushGroup(s), catalogGroup(s), referrersGroup(s), processGroup(s),
+		pullGroup(s), manyTagsGroup(s), pushGroup(s), catalogGroup(s), referrersGroup(s), accessGroup(s), processGroup(s),
 	}
 }
 

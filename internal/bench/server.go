@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,7 +29,7 @@ type server struct {
 	ended chan struct{} // closed when the process is gone and has been waited for
 }
 
-// startServer runs the program and returns when it answers /v2/.
+// startServer runs the program and returns when it answers /v2/, if only that one has to sign in.
 func startServer(ctx context.Context, p program, dir string) (*server, error) {
 	args, err := p.args(dir)
 	if err != nil {
@@ -88,12 +89,18 @@ func (s *server) answers() bool {
 		}
 		s.addr = addr
 	}
+	challenge := get("/v2/")
+	challenge.want = http.StatusUnauthorized // of a server that knows users
+	return s.answersWith(get("/v2/")) || s.answersWith(challenge)
+}
+
+func (s *server) answersWith(req request) bool {
 	c, err := dial(s.addr)
 	if err != nil {
 		return false
 	}
 	defer c.close()
-	_, err = c.do(get("/v2/"), nil)
+	_, err = c.do(req, nil)
 	return err == nil
 }
 
