@@ -21,10 +21,13 @@ type start struct {
 	bound   []server.Bound
 }
 
-// printStart prints a few lines, each a word and what it is about.
+// printStart prints a few lines, each a word and what it is about, all at once: who waits for one of them
+// has the others, too.
 func printStart(w io.Writer, s start) {
-	line := func(word, text string) { fmt.Fprintf(w, "  %-8s %s\n", word, text) }
-	fmt.Fprintf(w, "sreg %s\n", s.build.Version)
+	var text strings.Builder
+	defer func() { fmt.Fprint(w, text.String()) }()
+	line := func(word, about string) { fmt.Fprintf(&text, "  %-8s %s\n", word, about) }
+	fmt.Fprintf(&text, "sreg %s\n", s.build.Version)
 	for _, b := range s.bound {
 		line("address", describe(b))
 	}

@@ -205,8 +205,9 @@ func (s *server) watch(t *testing.T, kinds string, do func()) []call {
 }
 
 // failNext makes the next call of a kind fail in a server that stands still, once, and lets it go on. With a
-// file only calls on that file count. It returns the call that failed.
-func (s *server) failNext(t *testing.T, kind, file, errno string) (failed call) {
+// file only calls on that file count. It returns the call that failed, or none if what the server does came
+// to its end without one.
+func (s *server) failNext(t *testing.T, kind, file, errno string, done chan error) (failed call) {
 	t.Helper()
 	hit := make(chan struct{})
 	stood := false
@@ -232,6 +233,8 @@ func (s *server) failNext(t *testing.T, kind, file, errno string) (failed call) 
 	resume()
 	select {
 	case <-hit:
+	case err := <-done:
+		done <- err // there is room, as it was taken from there
 	case <-s.process.done:
 	case <-time.After(patience):
 		t.Errorf("the server made no call of %s", kind)
