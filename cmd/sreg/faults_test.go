@@ -41,7 +41,8 @@ type failure struct {
 	tries int
 }
 
-// failAt pushes to a copy of a store, with a failure or with none, and returns the calls that were made on the store. The first of all calls is an answer.
+// failAt pushes to a copy of a store, with a failure or with none, and returns the calls that were made on
+// the store. The first of all calls is an answer.
 func failAt(t *testing.T, prepared string, f failure) []call {
 	t.Helper()
 	n, next, errno, tries := f.n, f.next, f.errno, f.tries
