@@ -45,6 +45,7 @@ var kinds = []struct {
 	{errNoDigest, http.StatusBadRequest, oci.CodeDigestInvalid, ""},
 	{errTagParams, http.StatusBadRequest, oci.CodeTagInvalid, ""},
 	{errPageSize, http.StatusBadRequest, oci.CodePaginationNumberInvalid, ""},
+	{registry.ErrCursor, http.StatusBadRequest, oci.CodePaginationNumberInvalid, ""},
 	{errContent, http.StatusBadRequest, oci.CodeBlobUploadInvalid, ""},
 	{errBodyLength, http.StatusBadRequest, oci.CodeSizeInvalid, ""},
 	{errRange, http.StatusRequestedRangeNotSatisfiable, oci.CodeRangeInvalid, ""},
