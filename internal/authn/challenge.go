@@ -8,27 +8,33 @@ import (
 )
 
 // Challenge is the WWW-Authenticate header of a 401: where to get a token, or that a password is wanted.
+// Who cannot be told where is asked for a password: that goes where the request came to.
 func (a *Authenticator) Challenge(r *http.Request, scope string) string {
-	if !a.config.Token.Enabled {
+	realm := a.realm(r)
+	if !a.config.Token.Enabled || realm == "" {
 		return `Basic realm="` + quotable(a.tokens.service) + `", charset="UTF-8"`
 	}
-	challenge := `Bearer realm="` + a.realm(r) + `",service="` + quotable(a.tokens.service) + `"`
+	challenge := `Bearer realm="` + realm + `",service="` + quotable(a.tokens.service) + `"`
 	if scope != "" {
 		challenge += `,scope="` + quotable(scope) + `"`
 	}
 	return challenge
 }
 
-// realm is the URL of the token service: under the external URL, or where the client is.
+// realm is the URL of the token service: under the external URL, or where the client is. It is empty where
+// the Host header does not say that.
 func (a *Authenticator) realm(r *http.Request) string {
 	if a.external != "" {
 		return a.external + "/token"
+	}
+	if !isHost(r.Host) {
+		return ""
 	}
 	scheme := "http://"
 	if a.proxies.Secure(r) {
 		scheme = "https://"
 	}
-	return scheme + hostable(r.Host) + "/token"
+	return scheme + r.Host + "/token"
 }
 
 // quotable leaves out what would end a quoted string of a header.
@@ -41,15 +47,13 @@ func quotable(text string) string {
 	}, text)
 }
 
-// hostable leaves out what no host and port has: the Host header is the client's.
-func hostable(host string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune(".-_:[]", r):
-			return r
-		}
-		return -1
-	}, host)
+// isHost says that a Host header is a name or an address with or without a port. It is the client's, and
+// what would be left of another one, made harmless, would be somebody else's name.
+func isHost(host string) bool {
+	return host != "" && strings.IndexFunc(host, func(r rune) bool {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		return !letter && !strings.ContainsRune(".-_:[]", r)
+	}) < 0
 }
 
 // Scope says what a request wants in the words of the Docker token protocol. Tokens do not carry it, but

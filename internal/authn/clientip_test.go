@@ -102,7 +102,9 @@ func TestChallenges(t *testing.T) {
 		{name: "over TLS", a: inside, host: "reg.test", tls: true, want: `Bearer realm="https://reg.test/token",service="sreg"`},
 		{name: "behind a proxy that speaks TLS", a: inside, host: "reg.test", peer: "10.0.0.1:1", proto: "http, https", want: `Bearer realm="https://reg.test/token",service="sreg"`},
 		{name: "a client that claims it", a: inside, host: "reg.test", proto: "https", want: `Bearer realm="http://reg.test/token",service="sreg"`},
-		{name: "a host that ends the quotes", a: inside, host: `a",realm="http://evil`, want: `Bearer realm="http://arealmhttp:evil/token",service="sreg"`},
+		{name: "a host that ends the quotes", a: inside, host: `a",realm="http://evil`, want: `Basic realm="sreg", charset="UTF-8"`},
+		{name: "a host that hides another one", a: inside, host: "reg.test%40evil.test", want: `Basic realm="sreg", charset="UTF-8"`},
+		{name: "no host", a: inside, host: "", want: `Basic realm="sreg", charset="UTF-8"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -128,7 +128,7 @@ func TestBlobsThatAreNotThere(t *testing.T) {
 			t.Parallel()
 			for _, method := range []string{"GET", "HEAD", "DELETE"} {
 				a := f.do(call{method: method, path: tt.path})
-				a.wants(t, want{status: tt.status, code: tt.code, header: map[string]string{"Etag": none, "Cache-Control": none}})
+				a.wants(t, want{status: tt.status, code: tt.code, header: map[string]string{"Etag": none, "Cache-Control": "no-store"}})
 			}
 		})
 	}

@@ -45,6 +45,7 @@ var kinds = []struct {
 	{errNoDigest, http.StatusBadRequest, oci.CodeDigestInvalid, ""},
 	{errTagParams, http.StatusBadRequest, oci.CodeTagInvalid, ""},
 	{errPageSize, http.StatusBadRequest, oci.CodePaginationNumberInvalid, ""},
+	{registry.ErrCursor, http.StatusBadRequest, oci.CodePaginationNumberInvalid, ""},
 	{errContent, http.StatusBadRequest, oci.CodeBlobUploadInvalid, ""},
 	{errBodyLength, http.StatusBadRequest, oci.CodeSizeInvalid, ""},
 	{errRange, http.StatusRequestedRangeNotSatisfiable, oci.CodeRangeInvalid, ""},
@@ -176,7 +177,8 @@ func writeError(w *answer, method string, status int, info oci.ErrorInfo) {
 	header["Content-Type"] = jsonType
 	w.set("Content-Length", strconv.Itoa(len(text)))
 	delete(header, "Etag")
-	delete(header, "Cache-Control")
+	// A cache may keep a 404 by itself, for who may see more, or for later (RFC 9110, 15.1).
+	header["Cache-Control"] = noStore
 	w.WriteHeader(status)
 	if method != http.MethodHead {
 		// A client that does not read its error is gone.

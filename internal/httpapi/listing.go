@@ -35,7 +35,10 @@ func (a *API) listTags(w *answer, r *http.Request, req *request) error {
 // list. A page may be short, or empty, and lead on all the same.
 func (a *API) listCatalog(w *answer, r *http.Request, req *request) error {
 	n := pageSize(req)
-	from := registry.Cursor{Last: req.Last, Skip: skipped(r)}
+	from := registry.Cursor{Last: req.Last}
+	if r.URL.RawQuery != "" {
+		from.Sealed = query(r).Get("next") // only our own links have it
+	}
 	names, next, err := a.registry.Catalog(r.Context(), from, n, func(ns oci.Name) bool { return a.authorizer.MayList(r.Context(), &req.question, ns) })
 	if err != nil {
 		return err
@@ -48,28 +51,12 @@ func (a *API) listCatalog(w *answer, r *http.Request, req *request) error {
 	}{names})
 }
 
-// skipped is how many names behind last were looked at already and not shown; only our own links have it.
-func skipped(r *http.Request) int {
-	if r.URL.RawQuery == "" {
-		return 0
-	}
-	skip, err := strconv.Atoi(query(r).Get("skip"))
-	if err != nil || skip < 0 {
-		return 0
-	}
-	return skip
-}
-
 func setNextCatalog(w *answer, n int, next registry.Cursor) {
-	if next.Skip == 0 {
+	if next.Sealed == "" {
 		setNext(w, "/v2/_catalog", n, next.Last)
 		return
 	}
-	q := url.Values{"n": {strconv.Itoa(n)}, "skip": {strconv.Itoa(next.Skip)}}
-	if next.Last != "" {
-		q.Set("last", next.Last)
-	}
-	w.set("Link", "</v2/_catalog?"+q.Encode()+`>; rel="next"`)
+	w.set("Link", "</v2/_catalog?n="+strconv.Itoa(n)+"&next="+next.Sealed+`>; rel="next"`)
 }
 
 func pageSize(req *request) int {

@@ -102,6 +102,9 @@ func (a *API) updateUpload(w *answer, r *http.Request, req *request) error {
 		return err
 	}
 	upload, err := a.registry.AppendUpload(r.Context(), req.Namespace, req.SessionID, chunk)
+	if errors.Is(err, registry.ErrUploadUnknown) {
+		return err // there is nowhere to go on, and whoever may not know of the upload hears the same
+	}
 	if err != nil {
 		w.set("Location", uploadPath(req.Namespace, req.SessionID))
 		return err

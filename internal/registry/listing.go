@@ -10,49 +10,51 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// lookAhead is how many names of the catalog one page looks at, and lookFor how long it takes for that:
-// who may see few of many gets short pages, and links that lead on.
+// lookAhead is how many names of the catalog one page passes that are not shown, and lookFor how long it
+// takes for that: who may see few of many gets short pages, and links that lead on.
 const (
 	lookAhead = 10000
 	lookFor   = 2 * time.Second
 )
 
-// Cursor is a place in the catalog: behind the name Last, which may be empty, and behind Skip more that
-// were not shown. It says nothing of their names.
-type Cursor struct {
-	Last string
-	Skip int
-}
-
 // Catalog gives at most n namespaces behind a place in lexical order, those that show wants, and where the
-// next page begins, nil if there is none.
+// next page begins, nil if there is none. Neither tells of a name that is not shown, but that there are
+// more of them than one page looks at.
 func (r *Registry) Catalog(ctx context.Context, from Cursor, n int, show func(oci.Name) bool) (names []string, next *Cursor, err error) {
 	names = []string{}
 	if n == 0 {
 		return names, nil, nil
 	}
+	at := from.Last
+	if from.Sealed != "" {
+		if at, err = r.unseal(ctx, from.Sealed); err != nil {
+			return nil, nil, err
+		}
+	}
 	until := time.Now().Add(lookFor)
-	skip, looked := from.Skip, 0
-	at := from
-	for entry, err := range r.metadata.List(ctx, namespacesPrefix, storage.ListOptions{After: flatten(from.Last)}) {
+	passed := 0
+	for entry, err := range r.metadata.List(ctx, namespacesPrefix, storage.ListOptions{After: flatten(at)}) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("list %s: %w", namespacesPrefix, err)
 		}
-		if skip > 0 {
-			skip--
-			continue
+		if passed == lookAhead || passed > 0 && time.Now().After(until) {
+			sealed, err := r.seal(ctx, at)
+			return names, &Cursor{Sealed: sealed}, err
 		}
-		if len(names) == n || looked == lookAhead || looked > 0 && time.Now().After(until) {
-			return names, &at, nil
-		}
-		looked++
 		name, err := unflatten(entry.Name)
-		if err != nil || !show(name) { // not ours: somebody else put it there
-			at.Skip++
+		if err != nil {
+			continue // not ours: somebody else put it there
+		}
+		if !show(name) {
+			at = name.String()
+			passed++
 			continue
 		}
-		names = append(names, name.String())
-		at = Cursor{Last: name.String()}
+		if len(names) == n {
+			return names, &Cursor{Last: names[n-1]}, nil
+		}
+		at = name.String()
+		names = append(names, at)
 	}
 	return names, nil, nil
 }
