@@ -98,7 +98,7 @@ func (f *fileReader) readCase(n *yaml.Node, key string) {
 		"identity": func(n *yaml.Node, key string) { c.Identity = f.identityOrName(n, key) },
 		"request":  func(n *yaml.Node, key string) { c.Request = f.request(n, key) },
 		"expect":   func(n *yaml.Node, key string) { c.Allow = f.word(n, key, "allow", "deny") == "allow" },
-		"stage":    func(n *yaml.Node, key string) { c.Stage = Stage(f.word(n, key, Stages()...)) },
+		"stage":    func(n *yaml.Node, key string) { c.Stage = access.Stage(f.word(n, key, stages...)) },
 		"rule":     f.textInto(&c.Rule),
 		"webhook": func(n *yaml.Node, key string) {
 			c.Webhook = Answer(f.word(n, key, string(AnswerAllow), string(AnswerDeny), string(AnswerError)))
