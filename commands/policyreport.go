@@ -89,11 +89,13 @@ func (r *policyReport) print(io IO, opts policyTest) error {
 	return err
 }
 
-func counted(n int, noun string) string {
+func counted(n int, noun string) string { return countedAs(n, noun, noun+"s") }
+
+func countedAs(n int, one, more string) string {
 	if n == 1 {
-		return "1 " + noun
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fmt.Sprintf("%d %s", n, more)
 }
 
 func (c caseReport) write(w io.Writer) {

@@ -9,25 +9,43 @@ import (
 // Warnings are what is allowed and likely not meant, in the order of the keys.
 func (c *Config) Warnings(sources Sources) []Problem {
 	var warnings []Problem
-	warn := func(key string, p policy.Config) {
-		if p.FailsOpen() {
-			warnings = append(warnings, Problem{Origin: sources.Of(key + ".default"), Key: key + ".on_error", Message: "with default: allow a rule that fails lets the request through: set on_error: deny"})
-		}
-		if p.Webhook != "" && p.DeniesAll() {
-			warnings = append(warnings, Problem{Origin: sources.Of(key + ".webhook"), Key: key + ".webhook", Message: "without a rule nothing is allowed, so the webhook is never asked: set default: allow if it alone is to decide"})
-		}
+	warn := func(key, problem string) {
+		warnings = append(warnings, Problem{Origin: sources.Of(key), Key: key, Message: problem})
+	}
+	c.Server.Warn(c.Auth.Active(), below("server", warn))
+	c.Auth.Warn(below("auth", warn))
+	if c.Auth.Active() && c.allowsAll() {
+		warn("auth", "nobody has to sign in, because no policy asks for it: sreg policy init writes a first one")
 	}
 	if c.Policy != nil {
-		warn("policy", c.Policy.Config)
+		if c.Policy.DeniesAll() && c.Policy.Webhook == "" {
+			warn("policy", "nobody may do anything, because there is no rule: sreg policy init writes some")
+		}
+		warnOfPolicy(c.Policy.Config, below("policy", warn))
 	}
 	for i, r := range c.Repositories {
 		if r.Policy != nil {
-			warn(fmt.Sprintf("repositories[%d].policy", i), *r.Policy)
+			warnOfPolicy(*r.Policy, below(fmt.Sprintf("repositories[%d].policy", i), warn))
 		}
 	}
-	c.Auth.Warn(func(path, problem string) {
-		key := "auth." + path
-		warnings = append(warnings, Problem{Origin: sources.Of(key), Key: key, Message: problem})
-	})
 	return warnings
+}
+
+func warnOfPolicy(p policy.Config, warn func(path, problem string)) {
+	if p.FailsOpen() {
+		warn("default", "with allow a rule that fails lets the request through: set on_error: deny")
+	}
+	if p.Webhook != "" && p.DeniesAll() {
+		warn("webhook", "without a rule nothing is allowed, so the webhook is never asked: set default: allow if it alone is to decide")
+	}
+}
+
+// allowsAll reports whether everybody may do everything.
+func (c *Config) allowsAll() bool {
+	for _, r := range c.Repositories {
+		if r.Policy != nil {
+			return false
+		}
+	}
+	return c.Policy == nil || c.Policy.Default == "allow" && len(c.Policy.Rules) == 0 && c.Policy.Webhook == ""
 }

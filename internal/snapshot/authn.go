@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -25,6 +26,9 @@ func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, s
 	var listed []users.User
 	if cfg.Auth.UsersFile != "" {
 		file, err := users.Load(cfg.Auth.UsersFile)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w: sreg user add NAME makes it", err)
+		}
 		if err != nil {
 			return mistakeAt("auth.users_file", err)
 		}
