@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/agext/levenshtein"
 	"github.com/spf13/cobra"
 
+	"github.com/sreg-project/sreg/internal/spelling"
 	"github.com/sreg-project/sreg/internal/users"
 )
 
@@ -134,23 +134,12 @@ func find(f *users.File, name string) (users.User, error) {
 		hint := "sreg user list shows who is there"
 		if len(f.Names()) == 0 {
 			hint = "the file has no user yet; sreg user add makes one"
-		} else if near := nearestName(name, f.Names()); near != "" {
+		} else if near, ok := spelling.Nearest(name, f.Names()); ok {
 			hint = "did you mean " + near + "?"
 		}
 		err = hintedError{err, hint}
 	}
 	return u, err
-}
-
-// nearestName finds the name that a misspelt one was likely meant to be.
-func nearestName(name string, names []string) string {
-	best, fewest := "", min(3, len(name)) // two slips at most, and not every letter
-	for _, n := range names {
-		if slips := levenshtein.Distance(strings.ToLower(name), strings.ToLower(n), nil); slips < fewest {
-			best, fewest = n, slips
-		}
-	}
-	return best
 }
 
 // oneName wants the name of one user.

@@ -25,7 +25,7 @@ func (a *Authenticator) realm(r *http.Request) string {
 		return a.external + "/token"
 	}
 	scheme := "http://"
-	if a.proxies.Secure(r) {
+	if a.Secure(r) {
 		scheme = "https://"
 	}
 	return scheme + hostable(r.Host) + "/token"

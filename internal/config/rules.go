@@ -7,6 +7,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/server"
+	"github.com/sreg-project/sreg/internal/spelling"
 )
 
 // validate asks each section what its values may not be together, and then
@@ -94,7 +95,7 @@ func (c *Config) findWebhook(key, name string, report func(key, problem string))
 		return
 	}
 	hint := "add it to webhooks"
-	if near, ok := nearest(name, known); ok {
+	if near, ok := spelling.Nearest(name, known); ok {
 		hint = fmt.Sprintf("did you mean %s?", near)
 	}
 	report(key, fmt.Sprintf("there is no webhook %q: %s", name, hint))

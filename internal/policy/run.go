@@ -9,6 +9,7 @@ import (
 	"github.com/google/cel-go/common/types"
 
 	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/spelling"
 )
 
 // Runner runs test files against the policies of a configuration, without a server.
@@ -122,7 +123,7 @@ func (r *Runner) difference(c *Case, a answer) string {
 	}
 	if c.Rule != "" && !slices.Contains(r.Chain.ruleNames(), c.Rule) {
 		problem := "no rule is called " + c.Rule
-		if near, ok := nearest(c.Rule, r.Chain.ruleNames()); ok {
+		if near, ok := spelling.Nearest(c.Rule, r.Chain.ruleNames()); ok {
 			problem += ", did you mean " + near + "?"
 		}
 		return problem

@@ -28,7 +28,7 @@ func (s *Snapshot) buildAuthorizer(cfg *config.Config, shared Shared) error {
 		Open:       cfg.Policy == nil,
 		HideDenied: cfg.Policy != nil && cfg.Policy.HideDenied,
 	}
-	s.Authorizer, err = authz.New(opts)
+	s.authorizer, err = authz.New(opts)
 	return err
 }
 
