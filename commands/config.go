@@ -45,9 +45,7 @@ func runConfigValidate(ctx context.Context, io IO, from source) error {
 	if err != nil {
 		return err
 	}
-	for _, warning := range cfg.Warnings(sources) {
-		fmt.Fprintln(io.Err, "warning:", warning)
-	}
+	io.warnOf(cfg.Warnings(sources))
 	if err := tryStart(ctx, io, cfg, sources); err != nil {
 		return err
 	}
@@ -72,11 +70,8 @@ func tryStart(ctx context.Context, io IO, cfg *config.Config, sources config.Sou
 	note := func(key string, err error) {
 		var known *config.Error
 		switch {
-		case errors.As(err, &known):
-			for _, p := range known.Problems {
-				p.Origin = sources.Of(p.Key)
-				mistakes.Problems = append(mistakes.Problems, p)
-			}
+		case errors.As(placed(err, sources), &known):
+			mistakes.Problems = append(mistakes.Problems, known.Problems...)
 		case err != nil:
 			mistakes.Problems = append(mistakes.Problems, mistake(sources, key, err).Problems...)
 		}
@@ -97,6 +92,27 @@ func tryStart(ctx context.Context, io IO, cfg *config.Config, sources config.Sou
 		return &mistakes
 	}
 	return nil
+}
+
+// placed adds to the mistakes of an error where in the config they stand.
+func placed(err error, sources config.Sources) error {
+	var known *config.Error
+	if !errors.As(err, &known) {
+		return err
+	}
+	there := &config.Error{}
+	for _, p := range known.Problems {
+		p.Origin = sources.Of(p.Key)
+		there.Problems = append(there.Problems, p)
+	}
+	return there
+}
+
+// warnOf shows what is allowed in a config and likely not meant.
+func (io IO) warnOf(warnings []config.Problem) {
+	for _, w := range warnings {
+		io.warn(w.String())
+	}
 }
 
 // mistake blames a key for what could not be built.

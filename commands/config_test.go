@@ -57,7 +57,7 @@ func TestConfigValidate(t *testing.T) {
 		{name: "a file that is not there is a mistake", words: []string{"-c", folder + "/none.yaml"}, code: 2, problem: "error: " + folder + "/none.yaml: open: no such file or directory\n"},
 		{
 			name: "a rule that is skipped when it fails is a warning where it denies", words: []string{"-c", open}, out: "ok: " + open + "\n",
-			problem: "warning: " + open + ":2:12: policy.on_error: with default: allow a rule that fails lets the request through: set on_error: deny\n",
+			problem: "warning: " + open + ":2:12: policy.default: with allow a rule that fails lets the request through: set on_error: deny\n",
 		},
 		{name: "a policy without rules is no warning", words: []string{"-c", allow}, out: "ok: " + allow + "\n"},
 		{name: "a word too many is a usage error", words: []string{good}, code: 2, problem: "error: sreg config validate takes no argument"},

@@ -1,8 +1,8 @@
 package commands
 
 import (
-	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -49,7 +49,7 @@ func readFrom(sources config.Sources) string {
 	if len(sources.Files) == 0 {
 		return "no file was found"
 	}
-	return fmt.Sprint("read ", sources.Files)
+	return "read " + strings.Join(sources.Files, ", ")
 }
 
 // fileMistakes turns what is wrong with a file into the error that a mistake in the config is.

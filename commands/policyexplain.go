@@ -2,6 +2,7 @@ package commands
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -54,7 +55,8 @@ type explanation struct {
 	Namespace string        `json:"namespace,omitempty"`
 	Identity  string        `json:"identity"`
 	Stages    []stageReport `json:"stages"`
-	Allowed   bool          `json:"allowed"`
+	Allowed   bool          `json:"allowed"`            // by the policies
+	Webhooks  []string      `json:"webhooks,omitempty"` // that are asked then
 	Status    string        `json:"client_gets"`
 }
 
@@ -106,17 +108,20 @@ func (o policyExplain) readIdentity() (access.Identity, error) {
 	return identity, nil
 }
 
-// explain asks the chain, and again for what a mount reads.
+// explain asks the chain, and again for what follows from the request.
 func explain(chain *policy.Chain, cfg *config.Config, q policy.Question) explanation {
 	x := explanation{Action: string(q.Request.Action), Namespace: q.Request.Namespace.String(), Identity: "nobody"}
 	if !q.Identity.Anonymous() {
 		x.Identity = q.Identity.Name()
 	}
 	x.ask(chain, q)
-	if source, ok := policy.Source(q.Request); ok && x.Allowed {
-		x.ask(chain, policy.Question{Identity: q.Identity, Request: source})
+	if next, ok := policy.Following(q.Request); ok && x.Allowed {
+		x.ask(chain, policy.Question{Identity: q.Identity, Request: next})
 	}
 	x.Status = status(x.Allowed, q.Identity.Anonymous(), cfg.Policy != nil && cfg.Policy.HideDenied)
+	if x.Allowed && len(x.Webhooks) > 0 {
+		x.Status += ", unless webhook " + strings.Join(slices.Compact(x.Webhooks), " or ") + " denies"
+	}
 	return x
 }
 
@@ -128,6 +133,9 @@ func (x *explanation) ask(chain *policy.Chain, q policy.Question) {
 		x.Stages = append(x.Stages, stage)
 	}
 	x.Allowed = verdict.Allowed
+	if hook := chain.Webhook(q.Request.Namespace); x.Allowed && hook != "" {
+		x.Webhooks = append(x.Webhooks, hook)
+	}
 }
 
 // status is what the client would get.
@@ -151,7 +159,7 @@ func (x explanation) print(io IO, output format) error {
 	fmt.Fprintf(&b, "%s asks for %s %s\n", x.Identity, x.Action, x.Namespace)
 	for i, s := range x.Stages {
 		if i > 0 && s.Action != x.Stages[i-1].Action {
-			fmt.Fprintf(&b, "which reads: %s %s\n", s.Action, s.Namespace)
+			fmt.Fprintf(&b, "which also asks for %s %s\n", s.Action, s.Namespace)
 		}
 		s.write(&b, "  ")
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/policy"
 )
 
@@ -31,7 +32,7 @@ type caseReport struct {
 type stageReport struct {
 	Action    string                   `json:"action"`
 	Namespace string                   `json:"namespace,omitempty"`
-	Stage     policy.Stage             `json:"stage"`
+	Stage     access.Stage             `json:"stage"`
 	Scope     string                   `json:"scope,omitempty"`
 	Default   string                   `json:"default,omitempty"`
 	Allowed   bool                     `json:"allowed"`
@@ -88,11 +89,13 @@ func (r *policyReport) print(io IO, opts policyTest) error {
 	return err
 }
 
-func counted(n int, noun string) string {
+func counted(n int, noun string) string { return countedAs(n, noun, noun+"s") }
+
+func countedAs(n int, one, more string) string {
 	if n == 1 {
-		return "1 " + noun
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fmt.Sprintf("%d %s", n, more)
 }
 
 func (c caseReport) write(w io.Writer) {
@@ -112,12 +115,12 @@ func (c caseReport) write(w io.Writer) {
 
 // write shows a stage and each of its rules.
 func (s stageReport) write(w io.Writer, indent string) {
-	if s.Stage == policy.StageNone {
+	if s.Stage == access.StageNone {
 		fmt.Fprintf(w, "%sdeny: no policy covers the request\n", indent)
 		return
 	}
 	name := "global policy"
-	if s.Stage == policy.StageRepository {
+	if s.Stage == access.StageRepository {
 		name = "policy of repository " + s.Scope
 	}
 	fmt.Fprintf(w, "%s%s, default %s: %s\n", indent, name, s.Default, s.outcome())

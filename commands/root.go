@@ -24,7 +24,7 @@ func NewRoot(io IO) *cobra.Command {
 		Short: "An OCI registry that one person can run and a company can rely on",
 		Long: "sreg is an OCI registry in one binary. Started without a config it serves this\n" +
 			"computer alone and keeps its data in ./sreg-data." + exitCodes,
-		Example: "  sreg serve\n  sreg serve --address 127.0.0.1:5001 --data /var/lib/sreg\n  sreg version",
+		Example: "  sreg serve\n  sreg config validate -c sreg.yaml\n  sreg user add alice -c sreg.yaml\n  sreg policy test -c sreg.yaml tests/*.yaml",
 	})
 	root.SilenceErrors = true // Main prints them
 	root.SilenceUsage = true

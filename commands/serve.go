@@ -60,6 +60,7 @@ func runServe(ctx context.Context, io IO, from source) error {
 	if err != nil {
 		return err
 	}
+	io.warnOf(cfg.Warnings(sources))
 	logger, err := telemetry.New(io.Err, io.ErrIsTerminal, cfg.Log)
 	if err != nil {
 		return err
@@ -79,7 +80,7 @@ func runServe(ctx context.Context, io IO, from source) error {
 		Logger: logger, Metrics: metrics, Version: build.Version, Draining: draining.Load, Audit: audit.Logger,
 	})
 	if err != nil {
-		return withDataHint(err)
+		return withDataHint(placed(err, sources))
 	}
 	defer closing(logger, "close stores", current.Close)
 

@@ -36,31 +36,58 @@ func printStart(w io.Writer, s start) {
 	}
 	line("config", s.configLine())
 	line("access", s.accessLine())
-	for _, command := range firstCommands(s.bound) {
+	if text := s.signInLine(); text != "" {
+		line("sign-in", text)
+	}
+	for _, command := range firstCommands(s.bound, s.config.Auth.Active()) {
 		line("try", command)
 	}
 }
 
 // accessLine says in one line who may do what.
 func (s start) accessLine() string {
-	rules := 0
-	for _, repository := range s.config.Repositories {
-		if repository.Policy != nil {
-			rules += len(repository.Policy.Rules)
+	rules, repositories, hooked := 0, 0, false
+	for _, r := range s.config.Repositories {
+		if r.Policy != nil {
+			repositories++
+			rules += len(r.Policy.Rules)
+			hooked = hooked || r.Policy.Webhook != ""
 		}
 	}
 	global := s.config.Policy
 	switch {
-	case global == nil && rules == 0:
+	case global == nil && repositories == 0:
 		return "anybody on this computer may push and pull: sreg listens on loopback only"
 	case global == nil:
-		return fmt.Sprintf("%d rules of repositories say who may do what, all else is denied", rules)
-	}
-	rules += len(global.Rules)
-	if global.Default == "allow" && rules == 0 {
+		return "by the policies of " + countedAs(repositories, "repository", "repositories") + ", all else is denied"
+	case global.DeniesAll():
+		return "nobody may do anything: policy.default is deny, and there is no rule"
+	case global.Default == "allow" && rules+len(global.Rules)+repositories == 0 && global.Webhook == "":
 		return "anybody who reaches an address above may push and pull: policy.default is allow"
 	}
-	return fmt.Sprintf("%d rules say who may do what, policy.default is %s; try sreg policy explain", rules, global.Default)
+	line := "by " + counted(rules+len(global.Rules), "rule") + ", where none is true policy.default: " + global.Default
+	if hooked || global.Webhook != "" {
+		line += ", then by a webhook"
+	}
+	return line + "; sreg policy explain tells more"
+}
+
+// signInLine says how one can sign in. It is empty where nothing asks for that.
+func (s start) signInLine() string {
+	var ways []string
+	if len(s.config.Auth.Users) > 0 || s.config.Auth.UsersFile != "" {
+		ways = append(ways, "password")
+	}
+	for _, p := range s.config.Auth.OIDC {
+		ways = append(ways, "token of "+p.Name)
+	}
+	if s.config.Server.AsksForCertificates() {
+		ways = append(ways, "client certificate")
+	}
+	if len(ways) == 0 && s.config.Policy != nil && len(s.config.Policy.Rules) > 0 {
+		return "nobody can: auth.users_file, auth.oidc and server.tls.client_ca_file are not set"
+	}
+	return strings.Join(ways, ", ")
 }
 
 func (s start) configLine() string {
@@ -89,8 +116,8 @@ func scheme(b server.Bound) string {
 	return "http://"
 }
 
-// firstCommands are two that work with what a newcomer has.
-func firstCommands(bound []server.Bound) []string {
+// firstCommands are those that work with what a newcomer has, who may have to sign in.
+func firstCommands(bound []server.Bound, signIn bool) []string {
 	var socket string
 	for _, b := range bound {
 		if len(b.Serves) > 0 {
@@ -101,10 +128,14 @@ func firstCommands(bound []server.Bound) []string {
 			continue
 		}
 		host := reachable(b.Addr)
-		return []string{
+		commands := []string{
 			"docker pull alpine && docker tag alpine " + host + "/alpine",
 			"docker push " + host + "/alpine",
 		}
+		if signIn {
+			commands = append([]string{"docker login " + host}, commands...)
+		}
+		return commands
 	}
 	return []string{
 		"curl --unix-socket " + socket + " http://sreg/v2/",

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/agext/levenshtein"
 	"github.com/spf13/cobra"
 
+	"github.com/sreg-project/sreg/internal/spelling"
 	"github.com/sreg-project/sreg/internal/users"
 )
 
@@ -20,8 +20,10 @@ func newUser(io IO) *cobra.Command {
 		Short: "Manage the users who sign in with a password",
 		Long: "Manage the file of the users who sign in with a password. It has htpasswd's form, a line\n" +
 			"for each user: name:hash[:groups[:expires]]. A change is one atomic step, waits for other\n" +
-			"writers, and keeps comments and order. A running server needs no restart." + exitCodes,
-		Example: "  sreg user add alice --group dev --file users\n  sreg user list --file users",
+			"writers, and keeps comments and order. A server reads the file when it starts.\n\n" +
+			"The file is auth.users_file of the config, found as sreg serve finds it, unless --file\n" +
+			"names another." + exitCodes,
+		Example: "  sreg user add alice --group dev\n  sreg user list -c /etc/sreg/sreg.yaml\n  sreg user list --file users",
 	})
 	cmd.AddCommand(newUserAdd(io), newUserSet(io), newUserRemove(io), newUserList(io), newUserVerify(io), newUserHash(io))
 	return cmd
@@ -30,23 +32,40 @@ func newUser(io IO) *cobra.Command {
 // usersFile is the file that a command works on.
 type usersFile struct {
 	named string // by --file
+	from  source // of the config that names it otherwise
 }
 
 func (u *usersFile) addFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&u.named, "file", "", "the users `FILE`")
+	cmd.Flags().StringVar(&u.named, "file", "", "work on the users `FILE`, whatever the config says")
+	u.from.addConfigFlag(cmd)
 }
 
-// path is the only place that decides which file it is.
-func (u usersFile) path() (string, error) {
-	if u.named == "" {
-		return "", &usageError{message: "no users file is named", hint: "name it with --file"}
+// path is the only place that decides which file it is. A relative one begins in the working directory, as
+// it does for sreg serve.
+func (u usersFile) path(io IO) (string, error) {
+	if u.named != "" {
+		if len(u.from.files) > 0 {
+			return "", &usageError{message: "--file and --config exclude each other", hint: "choose one"}
+		}
+		return u.named, nil
 	}
-	return u.named, nil
+	u.from.withoutSecrets = true
+	cfg, sources, err := u.from.load(io)
+	if err != nil {
+		return "", hintedError{err, "mend the config, or name the users file with --file"}
+	}
+	if cfg.Auth.UsersFile == "" {
+		return "", &usageError{
+			message: "the config names no users file: " + readFrom(sources),
+			hint:    "set auth.users_file in it, name another config with -c, or the file itself with --file",
+		}
+	}
+	return cfg.Auth.UsersFile, nil
 }
 
 // load reads a file that must have no mistake.
-func (u usersFile) load() (*users.File, error) {
-	path, err := u.path()
+func (u usersFile) load(io IO) (*users.File, error) {
+	path, err := u.path(io)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +75,7 @@ func (u usersFile) load() (*users.File, error) {
 
 // edit changes the file, and warns of the mistakes that are left in it.
 func (u usersFile) edit(ctx context.Context, io IO, change func(*users.File) error) error {
-	path, err := u.path()
+	path, err := u.path(io)
 	if err != nil {
 		return err
 	}
@@ -81,8 +100,8 @@ func (u usersFile) edit(ctx context.Context, io IO, change func(*users.File) err
 
 // look reads the file for a command that is about to ask for a password, which should not be asked for
 // nothing. Mistakes in other lines do not matter to it.
-func (u usersFile) look(ctx context.Context, at func(*users.File) error) error {
-	path, err := u.path()
+func (u usersFile) look(ctx context.Context, io IO, at func(*users.File) error) error {
+	path, err := u.path(io)
 	if err != nil {
 		return err
 	}
@@ -115,23 +134,12 @@ func find(f *users.File, name string) (users.User, error) {
 		hint := "sreg user list shows who is there"
 		if len(f.Names()) == 0 {
 			hint = "the file has no user yet; sreg user add makes one"
-		} else if near := nearestName(name, f.Names()); near != "" {
+		} else if near, ok := spelling.Nearest(name, f.Names()); ok {
 			hint = "did you mean " + near + "?"
 		}
 		err = hintedError{err, hint}
 	}
 	return u, err
-}
-
-// nearestName finds the name that a misspelt one was likely meant to be.
-func nearestName(name string, names []string) string {
-	best, fewest := "", min(3, len(name)) // two slips at most, and not every letter
-	for _, n := range names {
-		if slips := levenshtein.Distance(strings.ToLower(name), strings.ToLower(n), nil); slips < fewest {
-			best, fewest = n, slips
-		}
-	}
-	return best
 }
 
 // oneName wants the name of one user.
@@ -143,9 +151,9 @@ func oneName(cmd *cobra.Command, args []string) error {
 }
 
 // completeNames offers the names of the file.
-func (u *usersFile) completeNames(cmd *cobra.Command) {
+func (u *usersFile) completeNames(cmd *cobra.Command, io IO) {
 	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		f, err := u.load()
+		f, err := u.load(io)
 		if err != nil || len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

@@ -25,8 +25,8 @@ func newUserAdd(io IO) *cobra.Command {
 		Long: "Add a user to the file, or make the file, for its owner alone. The password is asked for\n" +
 			"twice on the terminal, read from standard input, or made and printed once. A password\n" +
 			"that is easily guessed is warned about and taken." + exitCodes,
-		Example: "  sreg user add alice --group dev --group ops --file users\n" +
-			"  sreg user add ci --generate --expires 2027-01-31 --file users\n" +
+		Example: "  sreg user add alice --group dev --group ops\n" +
+			"  sreg user add ci --generate --expires 2027-01-31 -c /etc/sreg/sreg.yaml\n" +
 			"  pass show registry | sreg user add bob --password-stdin --file users",
 		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,7 +58,7 @@ func runUserAdd(ctx context.Context, io IO, opts userAddOptions) error {
 		}
 		return nil
 	}
-	if err := opts.file.look(ctx, absent); err != nil {
+	if err := opts.file.look(ctx, io, absent); err != nil {
 		return err
 	}
 	password, err := io.askNew(ctx, user.Name, opts.password)

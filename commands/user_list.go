@@ -17,7 +17,7 @@ func newUserList(io IO) *cobra.Command {
 		Short: "Show the users",
 		Long: "Show the users of the file in its order: name, groups, expiry, the kind of hash, and what\n" +
 			"needs to be done. It never shows a hash." + exitCodes,
-		Example: "  sreg user list --file users\n  sreg user list -o json --file users",
+		Example: "  sreg user list\n  sreg user list -o json --file users",
 		Args:    noArgs,
 		RunE:    func(*cobra.Command, []string) error { return runUserList(io, file, output, time.Now()) },
 	}
@@ -38,7 +38,7 @@ type userRow struct {
 }
 
 func runUserList(io IO, file usersFile, output format, now time.Time) error {
-	f, err := file.load()
+	f, err := file.load(io)
 	if err != nil {
 		return err
 	}

@@ -16,12 +16,12 @@ func newUserRemove(io IO) *cobra.Command {
 		Use:     "remove NAME",
 		Short:   "Remove a user",
 		Long:    "Remove every line of a user from the file. Everything else in it stays as it is." + exitCodes,
-		Example: "  sreg user remove alice --file users",
+		Example: "  sreg user remove alice\n  sreg user remove alice --file users",
 		Args:    oneName,
 		RunE:    func(cmd *cobra.Command, args []string) error { return runUserRemove(cmd.Context(), io, file, args[0]) },
 	}
 	file.addFlags(cmd)
-	file.completeNames(cmd)
+	file.completeNames(cmd, io)
 	return cmd
 }
 

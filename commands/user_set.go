@@ -24,8 +24,8 @@ func newUserSet(io IO) *cobra.Command {
 		Short: "Change a user's password, groups or expiry",
 		Long: "Change a user: the password, unless only groups or the expiry are named. What is not\n" +
 			"named stays as it is. Groups that are named take the place of all that the user has." + exitCodes,
-		Example: "  sreg user set alice --file users\n" +
-			"  sreg user set alice --group dev --expires never --file users\n" +
+		Example: "  sreg user set alice\n" +
+			"  sreg user set alice --group dev --expires never -c /etc/sreg/sreg.yaml\n" +
 			"  sreg user set ci --generate --file users",
 		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -34,7 +34,7 @@ func newUserSet(io IO) *cobra.Command {
 		},
 	}
 	opts.file.addFlags(cmd)
-	opts.file.completeNames(cmd)
+	opts.file.completeNames(cmd, io)
 	opts.password.stdinFlag(cmd)
 	opts.password.generateFlag(cmd)
 	opts.membership.addFlags(cmd, "put the user into `GROUP` and no other; repeat it for more")
@@ -54,7 +54,7 @@ func runUserSet(ctx context.Context, io IO, opts userSetOptions) error {
 		return err
 	}
 	there := func(f *users.File) error { _, err := find(f, opts.name); return err }
-	if err := opts.file.look(ctx, there); err != nil {
+	if err := opts.file.look(ctx, io, there); err != nil {
 		return err
 	}
 	password, hash, err := opts.newHash(ctx, io)

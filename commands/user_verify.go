@@ -18,7 +18,7 @@ func newUserVerify(io IO) *cobra.Command {
 		Short: "Check a user's password",
 		Long: "Check whether a user could sign in with a password, as a server would: exit code 0 says\n" +
 			"yes, 1 says no. The password is asked for on the terminal or read from standard input." + exitCodes,
-		Example: "  sreg user verify alice --file users\n" +
+		Example: "  sreg user verify alice\n" +
 			"  pass show registry | sreg user verify alice --password-stdin --file users",
 		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -26,13 +26,13 @@ func newUserVerify(io IO) *cobra.Command {
 		},
 	}
 	file.addFlags(cmd)
-	file.completeNames(cmd)
+	file.completeNames(cmd, io)
 	from.stdinFlag(cmd)
 	return cmd
 }
 
 func runUserVerify(ctx context.Context, io IO, file usersFile, name string, from passwordFrom) error {
-	f, err := file.load()
+	f, err := file.load(io)
 	if err != nil {
 		return err
 	}

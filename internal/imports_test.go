@@ -29,6 +29,7 @@ var allowed = map[string]string{
 	// Mechanisms know bytes, not registries.
 	"atomicfile":          "",
 	"lru":                 "",
+	"spelling":            "",
 	"lock":                "secret",
 	"lock/memory":         "lock",
 	"lock/locktest":       "lock",
@@ -44,7 +45,7 @@ var allowed = map[string]string{
 	"registry/registrytest": "oci storage registry",
 
 	// Engines know no store.
-	"policy":  "oci access",
+	"policy":  "oci access spelling",
 	"webhook": "secret lru",
 
 	// Who may: they know who asks and what is asked for, not what is stored.
@@ -57,7 +58,7 @@ var allowed = map[string]string{
 	"server":  "secret",
 
 	// Composition knows all and decides nothing.
-	"config":   "authn bytesize secret lock policy registry server storage storage/fs telemetry webhook",
+	"config":   "authn bytesize secret lock policy registry server spelling storage storage/fs telemetry webhook",
 	"snapshot": "*",
 	"commands": "*",
 

@@ -37,6 +37,17 @@ func TestTheLinksOfTheDocsLeadSomewhere(t *testing.T) {
 	}
 }
 
+func TestTheReadmeLeadsToEveryPage(t *testing.T) {
+	t.Parallel()
+	readme := readPage(t, filepath.Join(repository, "README.md"))
+	for _, page := range pages(t) {
+		name := filepath.Base(page)
+		if name != "README.md" && !strings.Contains(readme, "](docs/"+name+")") {
+			t.Errorf("README.md has no link to docs/%s", name)
+		}
+	}
+}
+
 var (
 	testName = regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z][A-Za-z0-9]*)`")
 	testFunc = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)[A-Za-z0-9]*)\(`)

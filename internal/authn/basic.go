@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/sreg-project/sreg/internal/access"
 )
 
 // maxPassword bounds a password, so that hashing one costs what hashing any costs.
@@ -87,7 +89,7 @@ func (p *passwords) authenticate(ctx context.Context, c Credentials) (User, erro
 func (p *passwords) check(ctx context.Context, c Credentials, user User) (bool, error) {
 	attempt, wait := p.state.throttle.begin(p.config.Throttle, c.Client, c.user)
 	if wait > 0 {
-		return false, &ThrottledError{RetryAfter: wait}
+		return false, &access.ThrottledError{RetryAfter: wait}
 	}
 	var right, rehash bool
 	var broken error

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sreg-project/sreg/internal/access"
 )
 
 func TestAPasswordIsVerifiedOnceAWhile(t *testing.T) {
@@ -112,8 +114,8 @@ func TestPasswordsWaitInABoundedQueue(t *testing.T) {
 		if got := f.verifier.count.Load(); got != 2 {
 			t.Errorf("%d are verified at once, want 2", got)
 		}
-		if _, _, err := f.Authenticate(t.Context(), basic("alice", "one more")); !errors.Is(err, ErrBusy) {
-			t.Errorf("got error %v with a full queue, want %v", err, ErrBusy)
+		if _, _, err := f.Authenticate(t.Context(), basic("alice", "one more")); !errors.Is(err, access.ErrSignInBusy) {
+			t.Errorf("got error %v with a full queue, want %v", err, access.ErrSignInBusy)
 		}
 		if f.attempts(Basic, busy) != 1 {
 			t.Error("the full queue was not counted")
@@ -144,8 +146,8 @@ func TestWrongPasswordsAreSlowedDown(t *testing.T) {
 			must(t, wrong(basic("alice", fmt.Sprint(i))))
 			time.Sleep(time.Second)
 		}
-		var limit *ThrottledError
-		if err := wrong(basic("alice", "right")); !errors.As(err, &limit) || !errors.Is(err, ErrThrottled) || limit.RetryAfter != 50*time.Second {
+		var limit *access.ThrottledError
+		if err := wrong(basic("alice", "right")); !errors.As(err, &limit) || !errors.Is(err, access.ErrThrottled) || limit.RetryAfter != 50*time.Second {
 			t.Fatalf("got error %v %+v, want that 50s must pass", err, limit)
 		}
 		if f.attempts(Basic, throttled) != 1 {
@@ -172,7 +174,7 @@ func TestAGuesserCannotChangeTheName(t *testing.T) {
 			c := basic(fmt.Sprint("user", i), "guess")
 			c.Client = netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", i+1))
 			_, _, err := f.Authenticate(t.Context(), c)
-			if throttled := errors.Is(err, ErrThrottled); throttled != (i == limit) {
+			if throttled := errors.Is(err, access.ErrThrottled); throttled != (i == limit) {
 				t.Fatalf("attempt %d: got error %v", i, err)
 			}
 		}

@@ -173,12 +173,15 @@ func (a *Authenticator) Credentials(r *http.Request) (Credentials, error) {
 	return credentials, err
 }
 
+// Secure says whether the client came by TLS, to us or to a proxy that is trusted.
+func (a *Authenticator) Secure(r *http.Request) bool { return a.proxies.Secure(r) }
+
 func (a *Authenticator) client(r *http.Request) (netip.Addr, error) { return a.proxies.ClientIP(r) }
 
 // Authenticate finds who shows the credentials. What no method accepts leaves the identity anonymous but
 // for its certificate, and Outcome says so; with auth.invalid_credentials: reject it is an error.
-// Errors are ErrThrottled, ErrBusy, ErrInvalidCredentials, ErrUnavailable, that of ctx, and those of the
-// store of the key.
+// Errors are ErrThrottled, ErrSignInBusy, ErrInvalidCredentials and ErrSignInUnavailable of access, that of
+// ctx, and those of the store of the key.
 func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (access.Identity, Outcome, error) {
 	identity := access.Identity{ClientIP: c.Client}
 	outcome := Outcome{}
@@ -357,13 +360,13 @@ func resultOf(err error) result {
 	switch {
 	case err == nil:
 		return accepted
-	case errors.Is(err, ErrThrottled):
+	case errors.Is(err, access.ErrThrottled):
 		return throttled
 	case errors.Is(err, errUnavailable):
 		return unavailable
 	case errors.As(err, new(rejection)):
 		return rejected
-	case errors.Is(err, ErrBusy):
+	case errors.Is(err, access.ErrSignInBusy):
 		return busy
 	}
 	return failed

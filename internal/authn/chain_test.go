@@ -46,9 +46,9 @@ func TestWhatARequestShows(t *testing.T) {
 		{name: "a scheme that nobody knows", headers: []string{"Digest x"}, want: Outcome{Rejected: true, Reason: string(errScheme)}},
 		{name: "base64 that is none", headers: []string{"Basic ???"}, want: Outcome{Rejected: true, Reason: string(errMalformed)}},
 		{name: "Basic without a colon", headers: []string{"Basic YWxpY2U="}, want: Outcome{Rejected: true, Reason: string(errMalformed)}},
-		{name: "two headers are refused", headers: []string{basicHeader("alice", "right"), "Bearer x"}, err: ErrTwoCredentials},
-		{name: "two equal headers are refused, too", headers: []string{"Bearer x", "Bearer x"}, err: ErrTwoCredentials},
-		{name: "a megabyte of token is refused", headers: []string{"Bearer " + strings.Repeat("x", 1<<20)}, err: ErrCredentialTooLarge},
+		{name: "two headers are refused", headers: []string{basicHeader("alice", "right"), "Bearer x"}, err: errTwoCredentials},
+		{name: "two equal headers are refused, too", headers: []string{"Bearer x", "Bearer x"}, err: errTwoCredentials},
+		{name: "a megabyte of token is refused", headers: []string{"Bearer " + strings.Repeat("x", 1<<20)}, err: errTooLarge},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -74,8 +74,8 @@ func TestInvalidCredentialsMayBeRefused(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(f *fixture) { f.opts.Config.InvalidCredentials = "reject" })
 	for _, c := range []Credentials{basic("alice", "wrong"), bearer("x"), {scheme: schemeOther}} {
-		if _, outcome, err := f.Authenticate(t.Context(), c); !errors.Is(err, ErrInvalidCredentials) || !outcome.Rejected {
-			t.Errorf("got %+v, %v, want %v", outcome, err, ErrInvalidCredentials)
+		if _, outcome, err := f.Authenticate(t.Context(), c); !errors.Is(err, access.ErrInvalidCredentials) || !outcome.Rejected {
+			t.Errorf("got %+v, %v, want %v", outcome, err, access.ErrInvalidCredentials)
 		}
 	}
 	if _, outcome := ask(t, f.Authenticator, Credentials{}); outcome.Rejected {

@@ -31,7 +31,7 @@ func (a *Authenticator) realm(r *http.Request) string {
 		return ""
 	}
 	scheme := "http://"
-	if a.proxies.Secure(r) {
+	if a.Secure(r) {
 		scheme = "https://"
 	}
 	return scheme + r.Host + "/token"

@@ -23,7 +23,7 @@ func (p Proxies) ClientIP(r *http.Request) (netip.Addr, error) {
 	listed, usual := p.walk(peer, listedFor(r.Header["X-Forwarded-For"]))
 	switch {
 	case standard && usual && forwarded != listed:
-		return netip.Addr{}, ErrTwoClients
+		return netip.Addr{}, errTwoClients
 	case standard:
 		return forwarded, nil
 	case usual:

@@ -46,7 +46,7 @@ func TestTheAddressOfAClient(t *testing.T) {
 		{name: "a quote without an end", peer: "10.0.0.1:1", forwarded: []string{`for="192.0.2.1, for=10.0.0.9`}},
 		{name: "a hidden name", peer: "10.0.0.1:1", forwarded: []string{`for=_hidden`}},
 		{name: "two headers that agree", peer: "10.0.0.1:1", forwarded: []string{"for=192.0.2.1"}, xff: []string{"192.0.2.1"}, want: "192.0.2.1"},
-		{name: "two headers that disagree", peer: "10.0.0.1:1", forwarded: []string{"for=127.0.0.1"}, xff: []string{"192.0.2.1"}, err: ErrTwoClients},
+		{name: "two headers that disagree", peer: "10.0.0.1:1", forwarded: []string{"for=127.0.0.1"}, xff: []string{"192.0.2.1"}, err: errTwoClients},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -64,9 +64,9 @@ func readAuthorization(header http.Header) (Credentials, error) {
 	case len(values) == 0:
 		return Credentials{}, nil
 	case len(values) > 1:
-		return Credentials{}, ErrTwoCredentials
+		return Credentials{}, errTwoCredentials
 	case len(values[0]) > maxCredential:
-		return Credentials{}, ErrCredentialTooLarge
+		return Credentials{}, errTooLarge
 	}
 	return parseAuthorization(values[0]), nil
 }

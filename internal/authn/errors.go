@@ -8,42 +8,19 @@ import (
 
 // What a request may be refused for before anybody asks what it may do, in the words of access.
 var (
-	// ErrTwoCredentials is a request with more than one Authorization header: proxies before us may have
+	// errTwoCredentials is a request with more than one Authorization header: proxies before us may have
 	// looked at the other one.
-	ErrTwoCredentials = fmt.Errorf("%w: there is more than one Authorization header, send one", access.ErrCredentialForm)
-	// ErrTwoClients is a request whose proxies disagree about who sent it.
-	ErrTwoClients = fmt.Errorf("%w: the headers Forwarded and X-Forwarded-For name different clients; the proxy must remove the one that it does not write", access.ErrCredentialForm)
-	// ErrTokenRequest is a request to /token that is none.
-	ErrTokenRequest = fmt.Errorf("%w: invalid token request", access.ErrCredentialForm)
-	// ErrCredentialTooLarge is a credential that no method would read.
-	ErrCredentialTooLarge = fmt.Errorf("%w: it is over %d KiB; ask the provider for a token with fewer claims", access.ErrCredentialTooLarge, maxCredential>>10)
-	// ErrInvalidCredentials is a credential that no method accepts, where that matters.
-	ErrInvalidCredentials = access.ErrInvalidCredentials
-	// ErrBusy says that too many passwords wait to be verified.
-	ErrBusy = access.ErrSignInBusy
-	// ErrUnavailable says that a token cannot be verified, because its provider's keys are out of reach.
-	ErrUnavailable = access.ErrSignInUnavailable
-	// ErrThrottled is every *ThrottledError.
-	ErrThrottled = access.ErrThrottled
-	// ErrTokensOff says that this registry makes no tokens.
-	ErrTokensOff = access.ErrNoTokens
+	errTwoCredentials = fmt.Errorf("%w: there is more than one Authorization header, send one", access.ErrCredentialForm)
+	// errTwoClients is a request whose proxies disagree about who sent it.
+	errTwoClients = fmt.Errorf("%w: the headers Forwarded and X-Forwarded-For name different clients; the proxy must remove the one that it does not write", access.ErrCredentialForm)
+	// errTokenRequest is a request to /token that is none.
+	errTokenRequest = fmt.Errorf("%w: invalid token request", access.ErrCredentialForm)
+	// errTooLarge is a credential that no method would read.
+	errTooLarge = fmt.Errorf("%w: it is over %d KiB; ask the provider for a token with fewer claims", access.ErrCredentialTooLarge, maxCredential>>10)
 )
 
-// ThrottledError says how long a client must wait.
-type ThrottledError = access.ThrottledError
-
-// RejectedError says why a credential was not accepted, without telling anything of it.
-type RejectedError struct{ Reason string }
-
-func (e *RejectedError) Error() string {
-	if e.Reason == "" {
-		return ErrInvalidCredentials.Error()
-	}
-	return ErrInvalidCredentials.Error() + ": " + e.Reason
-}
-
-// Is makes it ErrInvalidCredentials.
-func (e *RejectedError) Is(target error) bool { return target == ErrInvalidCredentials }
+// invalid is an access.ErrInvalidCredentials that says why, without telling anything of the credential.
+func invalid(reason string) error { return fmt.Errorf("%w: %s", access.ErrInvalidCredentials, reason) }
 
 // rejection is why one method cannot use a credential. Its text is ours alone: a client may read it.
 type rejection string

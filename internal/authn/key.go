@@ -46,8 +46,8 @@ func (f KeyFile) Create(ctx context.Context, key []byte) ([]byte, error) {
 	return nil, err
 }
 
-// NewKey makes a key for a KeyStore.
-func NewKey() ([]byte, error) {
+// newKey makes a key for a KeyStore.
+func newKey() ([]byte, error) {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("make key of tokens: %w", err)
@@ -65,12 +65,6 @@ type signingKey struct {
 	public ed25519.PublicKey
 	signer jose.Signer
 	marks  []byte // the key of marks, that only who has the private key knows
-}
-
-// ParseKey says whether a file has a key that can sign tokens.
-func ParseKey(content []byte) error {
-	_, err := parseKey(content)
-	return err
 }
 
 // parseKey never shows anything of the content.

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sreg-project/sreg/internal/access"
+
 	"github.com/go-jose/go-jose/v4"
 )
 
@@ -297,8 +299,8 @@ func TestAProviderThatIsDownAtStartIsAWarning(t *testing.T) {
 	if f.attempts(OIDC, unavailable) != 1 {
 		t.Error("the attempt was not counted as unavailable")
 	}
-	if _, err := f.Token(t.Context(), TokenRequest{Credentials: basic("ci", i.token(t, nil))}); !errors.Is(err, ErrUnavailable) {
-		t.Errorf("the token service: got error %v, want %v", err, ErrUnavailable)
+	if _, err := f.Token(t.Context(), TokenRequest{Credentials: basic("ci", i.token(t, nil))}); !errors.Is(err, access.ErrSignInUnavailable) {
+		t.Errorf("the token service: got error %v, want %v", err, access.ErrSignInUnavailable)
 	}
 	i.answer(nil)
 	if identity, outcome := ask(t, f.Authenticator, bearer(i.token(t, nil))); identity.Anonymous() {

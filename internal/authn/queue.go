@@ -4,6 +4,8 @@ import (
 	"context"
 	"runtime"
 	"sync/atomic"
+
+	"github.com/sreg-project/sreg/internal/access"
 )
 
 // maxWaiting bounds the passwords that wait to be verified: more would wait for longer than clients do.
@@ -23,11 +25,11 @@ func newQueue(n int) *queue {
 	return &queue{slots: make(chan struct{}, n)}
 }
 
-// do waits for a place and works. It is ErrBusy at once where too many wait already.
+// do waits for a place and works. It is access.ErrSignInBusy at once where too many wait already.
 func (q *queue) do(ctx context.Context, work func()) error {
 	if q.waiting.Add(1) > maxWaiting+int64(cap(q.slots)) {
 		q.waiting.Add(-1)
-		return ErrBusy
+		return access.ErrSignInBusy
 	}
 	defer q.waiting.Add(-1)
 	select {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sreg-project/sreg/internal/access"
+
 	"github.com/sreg-project/sreg/internal/secret"
 )
 
@@ -65,25 +67,25 @@ func (a *Authenticator) ReadTokenRequest(r *http.Request) (TokenRequest, error) 
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return TokenRequest{}, fmt.Errorf("%w: malformed query", ErrTokenRequest)
+		return TokenRequest{}, fmt.Errorf("%w: malformed query", errTokenRequest)
 	}
 	return newTokenRequest(query, credentials, query.Get("offline_token") == "true")
 }
 
 func (a *Authenticator) readForm(r *http.Request) (TokenRequest, error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
-		return TokenRequest{}, fmt.Errorf("%w: want Content-Type application/x-www-form-urlencoded", ErrTokenRequest)
+		return TokenRequest{}, fmt.Errorf("%w: want Content-Type application/x-www-form-urlencoded", errTokenRequest)
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxForm+1))
 	switch {
 	case err != nil:
-		return TokenRequest{}, fmt.Errorf("%w: the body broke off", ErrTokenRequest)
+		return TokenRequest{}, fmt.Errorf("%w: the body broke off", errTokenRequest)
 	case len(body) > maxForm:
-		return TokenRequest{}, ErrCredentialTooLarge
+		return TokenRequest{}, errTooLarge
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		return TokenRequest{}, fmt.Errorf("%w: malformed form", ErrTokenRequest)
+		return TokenRequest{}, fmt.Errorf("%w: malformed form", errTokenRequest)
 	}
 	client, err := a.client(r)
 	if err != nil {
@@ -97,13 +99,13 @@ func (a *Authenticator) readForm(r *http.Request) (TokenRequest, error) {
 		credentials.Client = client
 	case "refresh_token":
 		if refresh = secret.New(form.Get("refresh_token")); refresh.Reveal() == "" {
-			return TokenRequest{}, fmt.Errorf("%w: refresh_token is missing", ErrTokenRequest)
+			return TokenRequest{}, fmt.Errorf("%w: refresh_token is missing", errTokenRequest)
 		}
 	default:
-		return TokenRequest{}, fmt.Errorf("%w: want grant_type password or refresh_token", ErrTokenRequest)
+		return TokenRequest{}, fmt.Errorf("%w: want grant_type password or refresh_token", errTokenRequest)
 	}
 	if len(credentials.secret.Reveal()) > maxCredential || len(refresh.Reveal()) > maxCredential {
-		return TokenRequest{}, ErrCredentialTooLarge
+		return TokenRequest{}, errTooLarge
 	}
 	request, err := newTokenRequest(form, credentials, form.Get("access_type") == "offline")
 	request.RefreshToken = refresh
@@ -116,7 +118,7 @@ func newTokenRequest(values url.Values, credentials Credentials, offline bool) (
 		request.Scopes = append(request.Scopes, strings.Fields(scope)...)
 	}
 	if len(request.Scopes) > maxScopes {
-		return TokenRequest{}, fmt.Errorf("%w: more than %d scopes", ErrTokenRequest, maxScopes)
+		return TokenRequest{}, fmt.Errorf("%w: more than %d scopes", errTokenRequest, maxScopes)
 	}
 	return request, nil
 }
@@ -125,10 +127,10 @@ func newTokenRequest(values url.Values, credentials Credentials, offline bool) (
 // nothing accepts is an error, whatever auth.invalid_credentials says: docker login asks here.
 func (a *Authenticator) Token(ctx context.Context, request TokenRequest) (TokenAnswer, error) {
 	if !a.config.Token.Enabled {
-		return TokenAnswer{}, ErrTokensOff
+		return TokenAnswer{}, access.ErrNoTokens
 	}
 	if request.Service != "" && request.Service != a.tokens.service {
-		return TokenAnswer{}, fmt.Errorf("%w: want service %s", ErrTokenRequest, a.tokens.service)
+		return TokenAnswer{}, fmt.Errorf("%w: want service %s", errTokenRequest, a.tokens.service)
 	}
 	key, err := a.tokens.load(ctx, true)
 	if err != nil {
@@ -174,7 +176,7 @@ func (a *Authenticator) whoAsks(ctx context.Context, key *signingKey, request To
 		return claims{}, refusal(err)
 	case found.method == Token:
 		// Else who has stolen one token could live on it for ever.
-		return claims{}, &RejectedError{Reason: "a token of this registry gets no further one; send a password, an OIDC token or a refresh token"}
+		return claims{}, invalid("a token of this registry gets no further one; send a password, an OIDC token or a refresh token")
 	}
 	return a.describe(key, found)
 }
@@ -202,7 +204,7 @@ func (a *Authenticator) describe(key *signingKey, found *verified) (claims, erro
 	}
 	i := slices.IndexFunc(a.providers, func(p *provider) bool { return p.mark == found.provider })
 	if i < 0 || !time.Now().Before(found.end) {
-		return claims{}, &RejectedError{Reason: string(errExpired)}
+		return claims{}, invalid(string(errExpired))
 	}
 	who.Provider, who.ProviderMark = a.providers[i].config.Name, found.provider
 	who.OIDCSubject, who.OIDCClaims, who.End = found.identity.OIDC.Subject, found.identity.OIDC.Claims, found.end.Unix()
@@ -214,9 +216,9 @@ func refusal(err error) error {
 	var reason rejection
 	switch {
 	case errors.Is(err, errUnavailable):
-		return ErrUnavailable
+		return access.ErrSignInUnavailable
 	case errors.As(err, &reason):
-		return &RejectedError{Reason: string(reason)}
+		return invalid(string(reason))
 	}
 	return err
 }

@@ -92,7 +92,7 @@ func (t *tokens) load(ctx context.Context, create bool) (*signingKey, error) {
 	}
 	content, err := t.store.Load(ctx)
 	if create && errors.Is(err, fs.ErrNotExist) {
-		if content, err = NewKey(); err == nil {
+		if content, err = newKey(); err == nil {
 			content, err = t.store.Create(ctx, content)
 		}
 	}
@@ -121,7 +121,7 @@ func (t *tokens) issue(key *signingKey, who claims, lifetime time.Duration) (str
 		return "", 0, fmt.Errorf("sign token: %w", err)
 	}
 	if len(text) > maxCredential {
-		return "", 0, ErrCredentialTooLarge
+		return "", 0, errTooLarge
 	}
 	return text, time.Unix(who.Expires, 0).Sub(now), nil
 }

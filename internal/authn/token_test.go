@@ -20,6 +20,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sreg-project/sreg/internal/access"
+
 	"github.com/sreg-project/sreg/internal/secret"
 )
 
@@ -84,8 +86,8 @@ func TestATokenDiesWithItsUser(t *testing.T) {
 			if identity, outcome := ask(t, changed, bearer(answer.Token)); !identity.Anonymous() || !outcome.Rejected {
 				t.Errorf("got %+v, %+v, want nobody", identity, outcome)
 			}
-			if _, err := changed.Token(t.Context(), refresh(answer)); !errors.Is(err, ErrInvalidCredentials) {
-				t.Errorf("refresh: got error %v, want %v", err, ErrInvalidCredentials)
+			if _, err := changed.Token(t.Context(), refresh(answer)); !errors.Is(err, access.ErrInvalidCredentials) {
+				t.Errorf("refresh: got error %v, want %v", err, access.ErrInvalidCredentials)
 			}
 		})
 	}
@@ -131,8 +133,8 @@ func TestATokenOfAnOIDCTokenDiesWithIt(t *testing.T) {
 	if identity, _ := ask(t, changed, bearer(answer.Token)); !identity.Anonymous() {
 		t.Errorf("got %+v after the provider changed, want nobody", identity)
 	}
-	if _, err := changed.Token(t.Context(), refresh(answer)); !errors.Is(err, ErrInvalidCredentials) {
-		t.Errorf("refresh after the provider changed: got error %v, want %v", err, ErrInvalidCredentials)
+	if _, err := changed.Token(t.Context(), refresh(answer)); !errors.Is(err, access.ErrInvalidCredentials) {
+		t.Errorf("refresh after the provider changed: got error %v, want %v", err, access.ErrInvalidCredentials)
 	}
 }
 
@@ -232,21 +234,21 @@ func TestTheTokenService(t *testing.T) {
 		{name: "GET with empty credentials", request: query("service=sreg.test", basicHeader("", ""))},
 		{name: "GET with a password", request: query("service=sreg.test&account=alice&scope=repository:a:pull&scope=repository:b:push", basicHeader("alice", "right")), user: "alice"},
 		{name: "GET with a password, to stay", request: query("offline_token=true&client_id=docker", basicHeader("alice", "right")), user: "alice", refresh: true},
-		{name: "GET with a wrong password", request: query("service=sreg.test", basicHeader("alice", "wrong")), err: ErrInvalidCredentials},
+		{name: "GET with a wrong password", request: query("service=sreg.test", basicHeader("alice", "wrong")), err: access.ErrInvalidCredentials},
 		{name: "GET with a password in the query", request: query("account=alice&username=alice&password=right&grant_type=password")},
-		{name: "GET with a token of our own", request: query("", "Bearer "+answer.Token), err: ErrInvalidCredentials},
-		{name: "GET for another service", request: query("service=other.test", basicHeader("alice", "right")), err: ErrTokenRequest},
-		{name: "GET with too many scopes", request: query(strings.Repeat("scope=a&", maxScopes+1)), err: ErrTokenRequest},
-		{name: "GET with two headers", request: query("", basicHeader("alice", "right"), "Bearer x"), err: ErrTwoCredentials},
+		{name: "GET with a token of our own", request: query("", "Bearer "+answer.Token), err: access.ErrInvalidCredentials},
+		{name: "GET for another service", request: query("service=other.test", basicHeader("alice", "right")), err: errTokenRequest},
+		{name: "GET with too many scopes", request: query(strings.Repeat("scope=a&", maxScopes+1)), err: errTokenRequest},
+		{name: "GET with two headers", request: query("", basicHeader("alice", "right"), "Bearer x"), err: errTwoCredentials},
 		{name: "POST with a password", request: form(url.Values{"grant_type": {"password"}, "username": {"alice"}, "password": {"right"}, "service": {"sreg.test"}}), user: "alice"},
 		{name: "POST with a password, to stay", request: form(url.Values{"grant_type": {"password"}, "username": {"alice"}, "password": {"right"}, "access_type": {"offline"}}), user: "alice", refresh: true},
-		{name: "POST with a wrong password", request: form(url.Values{"grant_type": {"password"}, "username": {"alice"}, "password": {"wrong"}}), err: ErrInvalidCredentials},
+		{name: "POST with a wrong password", request: form(url.Values{"grant_type": {"password"}, "username": {"alice"}, "password": {"wrong"}}), err: access.ErrInvalidCredentials},
 		{name: "POST with a refresh token", request: form(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {answer.RefreshToken}}), user: "alice", refresh: true},
-		{name: "POST with an access token to refresh", request: form(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {answer.Token}}), err: ErrInvalidCredentials},
-		{name: "POST without a refresh token", request: form(url.Values{"grant_type": {"refresh_token"}}), err: ErrTokenRequest},
-		{name: "POST of another grant", request: form(url.Values{"grant_type": {"authorization_code"}}), err: ErrTokenRequest},
-		{name: "POST of JSON", request: json, err: ErrTokenRequest},
-		{name: "POST of a megabyte", request: form(url.Values{"grant_type": {"password"}, "password": {strings.Repeat("x", 1<<20)}}), err: ErrCredentialTooLarge},
+		{name: "POST with an access token to refresh", request: form(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {answer.Token}}), err: access.ErrInvalidCredentials},
+		{name: "POST without a refresh token", request: form(url.Values{"grant_type": {"refresh_token"}}), err: errTokenRequest},
+		{name: "POST of another grant", request: form(url.Values{"grant_type": {"authorization_code"}}), err: errTokenRequest},
+		{name: "POST of JSON", request: json, err: errTokenRequest},
+		{name: "POST of a megabyte", request: form(url.Values{"grant_type": {"password"}, "password": {strings.Repeat("x", 1<<20)}}), err: errTooLarge},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -276,8 +278,8 @@ func TestTokensMayBeOff(t *testing.T) {
 	token := tokenFor(t, f.Authenticator, basic("alice", "right")).Token
 	f.opts.Config.Token.Enabled = false
 	off := f.again(t)
-	if _, err := off.Token(t.Context(), TokenRequest{}); !errors.Is(err, ErrTokensOff) {
-		t.Errorf("got error %v, want %v", err, ErrTokensOff)
+	if _, err := off.Token(t.Context(), TokenRequest{}); !errors.Is(err, access.ErrNoTokens) {
+		t.Errorf("got error %v, want %v", err, access.ErrNoTokens)
 	}
 	if identity, _ := ask(t, off, bearer(token)); !identity.Anonymous() {
 		t.Errorf("got %+v with a token of before, want nobody", identity)
@@ -326,7 +328,7 @@ func TestAKeyThatCannotSign(t *testing.T) {
 		"a key of RSA":    {string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: rsaDER})), "Ed25519"},
 		"an empty string": {"", "PRIVATE KEY"},
 	} {
-		if err := ParseKey([]byte(tt.content)); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "canary") {
+		if _, err := parseKey([]byte(tt.content)); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: got error %v, want one with %q", name, err, tt.want)
 		}
 	}

@@ -17,12 +17,9 @@ import (
 
 // Options are what an Authorizer is made of.
 type Options struct {
-	// Policies are the global policy and those of the repositories.
+	// Policies are the global policy and those of the repositories. They name the webhook that is asked
+	// after them.
 	Policies *policy.Chain
-	// Webhook names the one that is asked after the policies. Empty and none ask nobody.
-	Webhook string
-	// Repositories are all that the config names: the longest that fits decides which webhook is asked.
-	Repositories []Repository
 	// Webhooks are all that may be named.
 	Webhooks map[string]*webhook.Client
 	// Open allows everything if there is no policy at all. Only a registry that this computer alone
@@ -36,20 +33,12 @@ type Options struct {
 	Audit *slog.Logger
 }
 
-// Repository says which webhook is asked for the namespaces below a prefix.
-type Repository struct {
-	Name oci.Name
-	// Webhook stands in for the global one. Empty leaves that in its place, none asks nobody.
-	Webhook string
-}
-
 // Authorizer decides. New makes one, and any number of goroutines may use it.
 type Authorizer struct {
 	policies *policy.Chain
 	open     bool
 	hide     bool
-	hook     *webhook.Client              // the global one, nil asks nobody
-	hooks    map[oci.Name]*webhook.Client // of each repository, nil asks nobody
+	webhooks map[string]*webhook.Client
 	metrics  *Metrics
 	log      *slog.Logger
 	audit    *slog.Logger
@@ -62,36 +51,17 @@ func New(opts Options) (*Authorizer, error) {
 		policies: opts.Policies,
 		open:     opts.Open && opts.Policies.Empty(),
 		hide:     opts.HideDenied,
-		hooks:    map[oci.Name]*webhook.Client{},
+		webhooks: opts.Webhooks,
 		metrics:  opts.Metrics,
 		log:      opts.Logger.With("module", "authz"),
 		audit:    opts.Audit,
 	}
-	var err error
-	if a.hook, err = find(opts.Webhooks, opts.Webhook); err != nil {
-		return nil, fmt.Errorf("policy.webhook: %w", err)
-	}
-	for _, repository := range opts.Repositories {
-		hook := a.hook
-		if repository.Webhook != "" {
-			if hook, err = find(opts.Webhooks, repository.Webhook); err != nil {
-				return nil, fmt.Errorf("repository %s: policy.webhook: %w", repository.Name, err)
-			}
+	for _, name := range opts.Policies.Webhooks() {
+		if a.webhooks[name] == nil {
+			return nil, fmt.Errorf("there is no webhook %q", name)
 		}
-		a.hooks[repository.Name] = hook
 	}
 	return a, nil
-}
-
-func find(webhooks map[string]*webhook.Client, name string) (*webhook.Client, error) {
-	if name == "" || name == webhook.None {
-		return nil, nil
-	}
-	hook := webhooks[name]
-	if hook == nil {
-		return nil, fmt.Errorf("there is no webhook %q", name)
-	}
-	return hook, nil
 }
 
 // Authorize decides about a request and all that it amounts to. The decision is the one that denied,
@@ -127,8 +97,8 @@ func (a *Authorizer) decide(ctx context.Context, q *access.Question) access.Deci
 		decision = a.askPolicies(ctx, q)
 	}
 	if decision.Allowed {
-		if hook := a.webhook(q.Request.Namespace); hook != nil {
-			decision = a.askWebhook(ctx, hook, q)
+		if name := a.policies.Webhook(q.Request.Namespace); name != "" {
+			decision = a.askWebhook(ctx, a.webhooks[name], q)
 		}
 	}
 	decision.Asked = q.Request
@@ -159,29 +129,18 @@ func (a *Authorizer) askPolicies(ctx context.Context, q *access.Question) access
 	verdict := a.policies.Decide(policy.Question{Identity: q.Identity, Request: q.Request})
 	for _, step := range verdict.Steps {
 		for _, failed := range step.Failed {
-			a.ruleFailed(ctx, access.Stage(step.Stage), failed)
+			a.ruleFailed(ctx, step.Stage, failed)
 		}
 	}
 	last := verdict.Last()
-	decision := access.Decision{Allowed: verdict.Allowed, Stage: access.Stage(last.Stage), Rule: last.Rule, Reason: "rule"}
+	decision := access.Decision{Allowed: verdict.Allowed, Stage: last.Stage, Rule: last.Rule, Reason: "rule"}
 	switch {
-	case last.Stage == policy.StageNone:
+	case last.Stage == access.StageNone:
 		decision.Reason = "no policy"
 	case last.Rule == "":
 		decision.Reason = "default"
 	}
 	return decision
-}
-
-// webhook is the one of the repository that owns a namespace, found by cutting components off the
-// namespace: the cost is that of the name, however many repositories there are.
-func (a *Authorizer) webhook(ns oci.Name) *webhook.Client {
-	for name, ok := ns, !ns.IsZero(); ok; name, ok = name.Parent() {
-		if hook, owns := a.hooks[name]; owns {
-			return hook
-		}
-	}
-	return a.hook
 }
 
 func (a *Authorizer) askWebhook(ctx context.Context, hook *webhook.Client, q *access.Question) access.Decision {

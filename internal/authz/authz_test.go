@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -61,13 +62,13 @@ func TestTheWholeChain(t *testing.T) {
 		{name: "the webhook denies what the policies allow", setup: setup{global: rules(signedIn), hook: "no"}, want: "denied webhook no"},
 		{name: "the webhook allows, too", setup: setup{global: rules(signedIn), hook: "yes"}, want: "allowed webhook yes"},
 		{name: "the webhook cannot allow what the policies deny", setup: setup{global: rules("false"), hook: "yes"}, want: "denied global"},
-		{name: "no policy is not made good by a webhook", setup: setup{hook: "yes"}, want: "denied none"},
+		{name: "no policy is not made good by a webhook", setup: setup{repositories: map[string]part{"hub": {hook: "yes"}}}, want: "denied none"},
 		{name: "a webhook that fails denies", setup: setup{global: rules(signedIn), hook: "broken"}, want: "denied webhook broken"},
 		{name: "a webhook that redirects denies", setup: setup{global: rules(signedIn), hook: "moved"}, want: "denied webhook moved"},
 		{name: "a webhook that is not there denies", setup: setup{global: rules(signedIn), hook: "gone"}, want: "denied webhook gone"},
 		{name: "the repository's webhook stands in for the global one", setup: setup{global: rules(signedIn), hook: "no", repositories: map[string]part{"team": {hook: "yes"}}}, want: "allowed webhook yes"},
 		{name: "and denies in its place", setup: setup{global: rules(signedIn), hook: "yes", repositories: map[string]part{"team": {hook: "no"}}}, want: "denied webhook no"},
-		{name: "none means none", setup: setup{global: rules(signedIn), hook: "no", repositories: map[string]part{"team": {hook: "none"}}}, want: "allowed global global/1"},
+		{name: "none means none", setup: setup{global: rules(signedIn), hook: "no", repositories: map[string]part{"team": {hook: "none"}}}, want: "allowed repository"},
 		{name: "a repository that names none keeps the global one", setup: setup{global: rules(signedIn), hook: "no", repositories: map[string]part{"team": {policy: rules(signedIn)}}}, want: "denied webhook no"},
 		{name: "a repository's webhook is not asked elsewhere", setup: setup{global: rules(signedIn), repositories: map[string]part{"hub": {hook: "no"}}}, want: "allowed global global/1"},
 		{name: "the webhook of the longest prefix", setup: setup{global: rules(signedIn), repositories: map[string]part{"team": {hook: "no"}, "team/app": {hook: "yes"}}}, want: "allowed webhook yes"},
@@ -223,13 +224,13 @@ func TestHowADenialIsTold(t *testing.T) {
 
 func TestNewRefusesAWebhookThatDoesNotExist(t *testing.T) {
 	t.Parallel()
-	chain := policy.NewChain(nil, nil)
-	for name, opts := range map[string]Options{
-		"global":     {Webhook: "nosuch"},
-		"repository": {Repositories: []Repository{{Name: parseName(t, "team"), Webhook: "nosuch"}}},
+	nosuch := compile(t, policy.Global, naming("nosuch", bans()))
+	for name, chain := range map[string]*policy.Chain{
+		"global":     policy.NewChain(nosuch, nil),
+		"repository": policy.NewChain(nil, []policy.Repository{{Name: parseName(t, "team"), Policy: nosuch}}),
 	} {
-		opts.Policies, opts.Logger = chain, setup{}.build(t).log
-		if _, err := New(opts); err == nil || !strings.Contains(err.Error(), `there is no webhook "nosuch"`) {
+		_, err := New(Options{Policies: chain, Logger: slog.New(slog.DiscardHandler)})
+		if err == nil || !strings.Contains(err.Error(), `there is no webhook "nosuch"`) {
 			t.Errorf("%s: got %v, want the name that is unknown", name, err)
 		}
 	}

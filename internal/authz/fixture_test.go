@@ -34,7 +34,8 @@ type setup struct {
 	audit        *slog.Logger
 }
 
-// part is a repository: its policy if it has one, and the webhook that it names.
+// part is a repository: its policy if it has one, and the webhook that this names. A webhook alone is one
+// of a policy that allows.
 type part struct {
 	policy *policy.Config
 	hook   string
@@ -59,17 +60,18 @@ func (s setup) build(t testing.TB) *Authorizer {
 	t.Helper()
 	var global *policy.Policy
 	if s.global != nil {
-		global = compile(t, policy.Global, *s.global)
+		global = compile(t, policy.Global, naming(s.hook, s.global))
 	}
 	var policies []policy.Repository
-	var hooks []Repository
 	for name, p := range s.repositories {
 		repository := policy.Repository{Name: parseName(t, name)}
+		if p.policy == nil && p.hook != "" {
+			p.policy = bans()
+		}
 		if p.policy != nil {
-			repository.Policy = compile(t, name, *p.policy)
+			repository.Policy = compile(t, name, naming(p.hook, p.policy))
 		}
 		policies = append(policies, repository)
-		hooks = append(hooks, Repository{Name: repository.Name, Webhook: p.hook})
 	}
 	metrics, err := NewMetrics(prometheus.NewRegistry())
 	if err != nil {
@@ -79,13 +81,20 @@ func (s setup) build(t testing.TB) *Authorizer {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
 	a, err := New(Options{
-		Policies: policy.NewChain(global, policies), Webhook: s.hook, Repositories: hooks, Webhooks: s.webhooks,
+		Policies: policy.NewChain(global, policies), Webhooks: s.webhooks,
 		Open: s.open, HideDenied: s.hide, Metrics: metrics, Logger: s.logger, Audit: s.audit,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return a
+}
+
+// naming is a policy that names a webhook.
+func naming(hook string, cfg *policy.Config) policy.Config {
+	named := *cfg
+	named.Webhook = hook
+	return named
 }
 
 func compile(t testing.TB, scope string, cfg policy.Config) *policy.Policy {

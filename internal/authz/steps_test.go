@@ -81,20 +81,6 @@ func TestAnUploadInOneRequestAsksForItsEnd(t *testing.T) {
 	}
 }
 
-func TestAMountThatFallsBackAsksForAnUploadAlone(t *testing.T) {
-	t.Parallel()
-	q := asks(t, access.MountBlob, "mine")
-	q.Request.Method, q.Request.Digest, q.Request.From = http.MethodPost, parseDigest(t, "a"), parseName(t, "theirs")
-	q.Request = AfterMount(q.Request)
-	if q.Request.Action != access.StartUpload || q.Request.Namespace.String() != "mine" || q.Request.Method != http.MethodPost {
-		t.Errorf("got %+v, want the begin of an upload", q.Request)
-	}
-	a := setup{global: rules("request.action == 'start-upload' && request.from == null && request.digest == null")}.build(t)
-	if got := told(a.Authorize(t.Context(), &q)); got != "allowed global global/1" {
-		t.Errorf("got %q, want one question for one upload", got)
-	}
-}
-
 func TestMayListIsListTagsOfTheEntry(t *testing.T) {
 	t.Parallel()
 	a := setup{

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sreg-project/sreg/internal/spelling"
 )
 
 // prefix begins every environment variable that sets a key.
@@ -83,7 +85,7 @@ func unknownVariable(name string, known map[string]target) string {
 	if key, ok := unsupportedVariable(name); ok {
 		return key + ": " + notSupported
 	}
-	if near, ok := nearest(name, slices.Sorted(maps.Keys(known))); ok {
+	if near, ok := spelling.Nearest(name, slices.Sorted(maps.Keys(known))); ok {
 		return "unknown variable, did you mean " + near + "?"
 	}
 	return "unknown variable; those that begin with " + prefix + " set keys, as SREG_SERVER_HTTP2 sets server.http2"

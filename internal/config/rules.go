@@ -5,8 +5,9 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/server"
-	"github.com/sreg-project/sreg/internal/webhook"
+	"github.com/sreg-project/sreg/internal/spelling"
 )
 
 // validate asks each section what its values may not be together, and then
@@ -62,6 +63,9 @@ func (c *Config) validateWebhooks(report func(key, problem string)) {
 	for i, w := range c.Webhooks {
 		at := fmt.Sprintf("webhooks[%d]", i)
 		w.Validate(below(at, report))
+		if w.Name == policy.NoWebhook {
+			report(at+".name", "none means no webhook where one is named: choose another name")
+		}
 		if first, twice := firstOf[w.Name]; twice && w.Name != "" {
 			report(at+".name", fmt.Sprintf("%q is taken by webhooks[%d]", w.Name, first))
 			continue
@@ -83,7 +87,7 @@ func (c *Config) findWebhook(key, name string, report func(key, problem string))
 	if name == "" {
 		return
 	}
-	known := []string{webhook.None}
+	known := []string{policy.NoWebhook}
 	for _, w := range c.Webhooks {
 		known = append(known, w.Name)
 	}
@@ -91,7 +95,7 @@ func (c *Config) findWebhook(key, name string, report func(key, problem string))
 		return
 	}
 	hint := "add it to webhooks"
-	if near, ok := nearest(name, known); ok {
+	if near, ok := spelling.Nearest(name, known); ok {
 		hint = fmt.Sprintf("did you mean %s?", near)
 	}
 	report(key, fmt.Sprintf("there is no webhook %q: %s", name, hint))

@@ -11,30 +11,51 @@ import (
 // Warnings are what is allowed and likely not meant, in the order of the keys.
 func (c *Config) Warnings(sources Sources) []Problem {
 	var warnings []Problem
-	warn := func(key string, p policy.Config) {
-		if p.FailsOpen() {
-			warnings = append(warnings, Problem{Origin: sources.Of(key + ".default"), Key: key + ".on_error", Message: "with default: allow a rule that fails lets the request through: set on_error: deny"})
-		}
-		if p.Webhook != "" && p.DeniesAll() {
-			warnings = append(warnings, Problem{Origin: sources.Of(key + ".webhook"), Key: key + ".webhook", Message: "without a rule nothing is allowed, so the webhook is never asked: set default: allow if it alone is to decide"})
-		}
+	warn := func(key, problem string) {
+		warnings = append(warnings, Problem{Origin: sources.Of(key), Key: key, Message: problem})
+	}
+	c.Server.Warn(c.Auth.Active(), below("server", warn))
+	if c.Policy == nil && c.allowsAll() && (len(c.Server.TrustedProxies) > 0 || c.Server.ExternalURL != "") {
+		warn("server", "to sreg a proxy is somebody on this computer, who may do everything without a policy: sreg policy init writes a first one")
+	}
+	c.Auth.Warn(below("auth", warn))
+	if c.Auth.Active() && c.Auth.Token.Enabled && c.Server.ExternalURL == "" && c.reachable() {
+		warn("server.external_url", "is missing: clients send their passwords where their Host header says, and by http if a proxy ends TLS before sreg; set the URL that people use")
+	}
+	if c.Auth.Active() && c.allowsAll() {
+		warn("auth", "nobody has to sign in, because no policy asks for it: sreg policy init writes a first one")
 	}
 	if c.Policy != nil {
-		warn("policy", c.Policy.Config)
+		if c.Policy.DeniesAll() && c.Policy.Webhook == "" {
+			warn("policy", "nobody may do anything, because there is no rule: sreg policy init writes some")
+		}
+		warnOfPolicy(c.Policy.Config, below("policy", warn))
 	}
 	for i, r := range c.Repositories {
 		if r.Policy != nil {
-			warn(fmt.Sprintf("repositories[%d].policy", i), *r.Policy)
+			warnOfPolicy(*r.Policy, below(fmt.Sprintf("repositories[%d].policy", i), warn))
 		}
 	}
-	if c.Auth.Active() && c.Auth.Token.Enabled && c.Server.ExternalURL == "" && c.reachable() {
-		warnings = append(warnings, Problem{Origin: sources.Of("server.external_url"), Key: "server.external_url", Message: "is missing: clients send their passwords where their Host header says, and by http if a proxy ends TLS before sreg; set the URL that people use"})
-	}
-	c.Auth.Warn(func(path, problem string) {
-		key := "auth." + path
-		warnings = append(warnings, Problem{Origin: sources.Of(key), Key: key, Message: problem})
-	})
 	return warnings
+}
+
+func warnOfPolicy(p policy.Config, warn func(path, problem string)) {
+	if p.FailsOpen() {
+		warn("default", "with allow a rule that fails lets the request through: set on_error: deny")
+	}
+	if p.Webhook != "" && p.DeniesAll() {
+		warn("webhook", "without a rule nothing is allowed, so the webhook is never asked: set default: allow if it alone is to decide")
+	}
+}
+
+// allowsAll reports whether everybody may do everything.
+func (c *Config) allowsAll() bool {
+	for _, r := range c.Repositories {
+		if r.Policy != nil {
+			return false
+		}
+	}
+	return c.Policy == nil || c.Policy.Default == "allow" && len(c.Policy.Rules) == 0 && c.Policy.Webhook == ""
 }
 
 // reachable says that others than the programs of this computer come to the registry: by the network, or by

@@ -5,36 +5,46 @@ import (
 	"testing"
 )
 
-// TestAMissingExternalURLIsAWarning: where others than this computer come, it says where passwords go.
-func TestAMissingExternalURLIsAWarning(t *testing.T) {
+func TestWhatIsLikelyNotMeantIsAWarning(t *testing.T) {
 	t.Parallel()
-	const oidc = "auth: {oidc: [{name: ci, issuer: 'https://idp.example.com', audience: [sreg]}]}\npolicy: {default: deny}\n"
-	listen := func(rest string) string { return oidc + "server: {listeners: [{name: main, address: " + rest }
-	tests := []struct {
-		name, text string
-		warns      bool
-	}{
-		{"this computer alone", oidc, false},
-		{"the network", listen("'0.0.0.0:5000'}]}"), true},
-		{"a proxy at a socket", listen("'unix:/run/sreg.sock'}]}"), true},
-		{"the network, and the URL is known", listen("'0.0.0.0:5000'}], external_url: 'https://r.example.com'}"), false},
-		{"health alone", listen("'127.0.0.1:5000'}, {name: admin, address: '0.0.0.0:5001', serves: [health]}]}"), false},
-		{"nobody can sign in", strings.TrimPrefix(listen("'0.0.0.0:5000'}]}"), strings.SplitAfter(oidc, "\n")[0]), false},
-		{"no tokens", strings.Replace(listen("'0.0.0.0:5000'}]}"), "auth: {", "auth: {token: {enabled: false}, ", 1), false},
+	const webhooks = "webhooks: [{name: guard, url: 'https://g/'}]\n"
+	const users = "auth: {users_file: users}\n"
+	const open = "server: {listeners: [{name: main, address: ':5000'}]}\n"
+	const team = "policy: {rules: ['identity.username != null']}\n"
+	tests := []struct{ name, policy, want string }{
+		{"nothing can be allowed", "policy: {webhook: guard}", "policy.webhook: without a rule nothing is allowed"},
+		{"nor in a repository", "repositories: [{name: hub, policy: {webhook: guard}}]", "repositories[0].policy.webhook: without a rule"},
+		{"a rule may allow", "policy: {webhook: guard, rules: ['true']}", ""},
+		{"the default allows", "policy: {webhook: guard, default: allow}", ""},
+		{"nobody may do anything", "policy: {default: deny}", "policy: nobody may do anything, because there is no rule"},
+		{"a rule that fails lets through", "policy: {default: allow, rules: ['false']}", "policy.default: with allow a rule that fails"},
+		{"nothing asks for the sign-in", users, "auth: nobody has to sign in, because no policy asks for it"},
+		{"nor does a policy that allows all", users + "policy: {default: allow}", "auth: nobody has to sign in"},
+		{"a policy of a repository does", users + "repositories: [{name: hub, policy: {default: allow}}]", ""},
+		{"a rule does", users + team, ""},
+		{"passwords in plain text", open + users + team, "server.listeners[0].tls: passwords and tokens cross the network in plain text"},
+		{"behind a proxy that speaks TLS", "server: {external_url: 'https://r/', listeners: [{name: main, address: ':5000'}]}\n" + users + team, ""},
+		{"a proxy lets everybody in", "server: {trusted_proxies: [127.0.0.1]}", "server: to sreg a proxy is somebody on this computer"},
+		{"so does one that the URL tells of", "server: {external_url: 'https://r/'}", "server: to sreg a proxy is somebody on this computer"},
+		{"unless that is meant", "server: {external_url: 'https://r/'}\npolicy: {default: allow}", ""},
+		{"no passwords in plain text", open + team, ""},
+		{"certificates that no listener shows", "server: {tls: {cert_file: a, key_file: b}}", "server.tls: is not used: no listener has tls: true"},
+		{"certificates that no listener asks for", "server: {tls: {client_ca_file: a}}", "server.tls: is not used"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			cfg, sources, err := Load(Options{Files: []string{write(t, t.TempDir(), "sreg.yaml", tt.text)}})
+			cfg, sources, err := Load(Options{Files: []string{write(t, t.TempDir(), "sreg.yaml", webhooks+tt.policy)}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			warned := false
+			var got []string
 			for _, w := range cfg.Warnings(sources) {
-				warned = warned || w.Key == "server.external_url"
+				got = append(got, w.String())
 			}
-			if warned != tt.warns {
-				t.Errorf("warned is %t, want %t", warned, tt.warns)
+			text := strings.Join(got, "\n")
+			if (text == "") != (tt.want == "") || !strings.Contains(text, tt.want) {
+				t.Errorf("got %q, want %q", text, tt.want)
 			}
 		})
 	}

@@ -24,14 +24,14 @@ func (s *stranger) Authenticate(*http.Request) (access.Identity, access.SignIn, 
 	return access.Identity{ID: "stranger", Username: "stranger", ClientIP: netip.MustParseAddr("192.0.2.1")}, access.SignIn{}, nil
 }
 func (*stranger) Challenge(*http.Request, *access.Request) string { return "" }
-func (*stranger) Secure(*http.Request) bool                      { return false }
-func (*stranger) Token(*http.Request) (any, error)               { return nil, access.ErrNoTokens }
+func (*stranger) Secure(*http.Request) bool                       { return false }
+func (*stranger) Token(*http.Request) (any, error)                { return nil, access.ErrNoTokens }
 
 // denier is an Authorizer that records what it is asked, and denies it.
 type denier struct{ asked []access.Question }
 
 func (d *denier) Authorize(_ context.Context, q *access.Question) access.Decision {
-	d.asked = append(d.asked, q)
+	d.asked = append(d.asked, *q)
 	return access.Decision{Denial: access.Forbidden, Asked: q.Request}
 }
 func (*denier) MayList(context.Context, *access.Question, oci.Name) bool { return false }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/spelling"
 )
 
 // ParseSuite reads a test file, or tells all that is wrong with it.
@@ -98,7 +99,7 @@ func (f *fileReader) readCase(n *yaml.Node, key string) {
 		"identity": func(n *yaml.Node, key string) { c.Identity = f.identityOrName(n, key) },
 		"request":  func(n *yaml.Node, key string) { c.Request = f.request(n, key) },
 		"expect":   func(n *yaml.Node, key string) { c.Allow = f.word(n, key, "allow", "deny") == "allow" },
-		"stage":    func(n *yaml.Node, key string) { c.Stage = Stage(f.word(n, key, Stages()...)) },
+		"stage":    func(n *yaml.Node, key string) { c.Stage = access.Stage(f.word(n, key, stages...)) },
 		"rule":     f.textInto(&c.Rule),
 		"webhook": func(n *yaml.Node, key string) {
 			c.Webhook = Answer(f.word(n, key, string(AnswerAllow), string(AnswerDeny), string(AnswerError)))
@@ -115,7 +116,7 @@ func (f *fileReader) identityOrName(n *yaml.Node, key string) access.Identity {
 	if known == nil {
 		names := slices.Sorted(maps.Keys(f.identities))
 		message := "no such name among the identities of the file"
-		if near, ok := nearest(n.Value, names); ok {
+		if near, ok := spelling.Nearest(n.Value, names); ok {
 			message = "no such name among the identities of the file, did you mean " + near + "?"
 		}
 		f.report(n, key, message)
@@ -384,7 +385,7 @@ func (f *fileReader) checkNames(images, stays *yaml.Node, key string, c KeepCase
 	for i, name := range c.Stays {
 		if !names[name] {
 			message := "no such image"
-			if near, ok := nearest(name, slices.Sorted(maps.Keys(names))); ok {
+			if near, ok := spelling.Nearest(name, slices.Sorted(maps.Keys(names))); ok {
 				message += ", did you mean " + near + "?"
 			}
 			f.report(stays, fmt.Sprintf("%s.stays[%d]", key, i), message)

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/sreg-project/sreg/internal/spelling"
 )
 
 // What a test file may cost, whoever wrote it.
@@ -137,7 +139,7 @@ func (r *caseReader) mapping(n *yaml.Node, key string, known reads, required ...
 
 func unknownKey(key, name string, known reads) string {
 	names := slices.Sorted(maps.Keys(known))
-	if near, ok := nearest(name, names); ok {
+	if near, ok := spelling.Nearest(name, names); ok {
 		return "unknown key, did you mean " + joinKey(key, near) + "?"
 	}
 	return "unknown key, known are " + strings.Join(names, ", ")
@@ -213,7 +215,7 @@ func (r *caseReader) word(n *yaml.Node, key string, words ...string) string {
 		return text
 	}
 	message := fmt.Sprintf("want %s, got %s", strings.Join(words, ", "), showText(text))
-	if near, ok := nearest(text, words); ok {
+	if near, ok := spelling.Nearest(text, words); ok {
 		message = fmt.Sprintf("unknown %s, did you mean %s?", showText(text), near)
 	}
 	r.report(n, key, message)

@@ -2,26 +2,17 @@ package policy
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/oci"
 )
 
-// Stage is a part of the chain that a request has to pass.
-type Stage string
+// NoWebhook is what a policy says in place of a webhook's name so that none is asked.
+const NoWebhook = "none"
 
-// The stages in their order. None is what denies where no policy is anywhere.
-const (
-	StageNone       Stage = "none"
-	StageGlobal     Stage = "global"
-	StageRepository Stage = "repository"
-	StageWebhook    Stage = "webhook"
-)
-
-// Stages are the stages of the chain that a test may name.
-func Stages() []string {
-	return []string{string(StageGlobal), string(StageRepository), string(StageWebhook), string(StageNone)}
-}
+// stages are those that a test may name.
+var stages = []string{string(access.StageGlobal), string(access.StageRepository), string(access.StageWebhook), string(access.StageNone)}
 
 // neverAsked are actions that no policy decides about: they open nothing, or the answer has edges of its
 // own.
@@ -96,9 +87,51 @@ func (c *Chain) Repository(namespace oci.Name) *Policy {
 	return nil
 }
 
+// Webhook names the one that is asked about a namespace when the policies have allowed: that of the
+// repository's policy, else the global one. It is empty where none is asked.
+func (c *Chain) Webhook(namespace oci.Name) string {
+	name := ""
+	if c.Global != nil {
+		name = c.Global.config.Webhook
+	}
+	if own := c.Repository(namespace); own != nil && own.config.Webhook != "" {
+		name = own.config.Webhook
+	}
+	if name == NoWebhook {
+		return ""
+	}
+	return name
+}
+
+// Webhooks are all that the policies name.
+func (c *Chain) Webhooks() []string {
+	var names []string
+	for _, p := range c.policies() {
+		if name := p.config.Webhook; name != "" && name != NoWebhook {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// policies are all policies, the global one first, then by their scopes.
+func (c *Chain) policies() []*Policy {
+	var list []*Policy
+	for _, p := range c.repositories {
+		if p != nil {
+			list = append(list, p)
+		}
+	}
+	slices.SortFunc(list, func(a, b *Policy) int { return strings.Compare(a.Scope, b.Scope) })
+	if c.Global != nil {
+		list = append([]*Policy{c.Global}, list...)
+	}
+	return list
+}
+
 // Step is what one stage said.
 type Step struct {
-	Stage Stage
+	Stage access.Stage
 	Scope string // global, or the repository's name
 	Decision
 }
@@ -119,9 +152,9 @@ func (c *Chain) Decide(q Question) Verdict {
 	asked := newAsked(&q)
 	v := Verdict{Steps: make([]Step, 0, 2)}
 	for _, s := range []struct {
-		stage  Stage
+		stage  access.Stage
 		policy *Policy
-	}{{StageGlobal, c.Global}, {StageRepository, repository}} {
+	}{{access.StageGlobal, c.Global}, {access.StageRepository, repository}} {
 		if s.policy == nil {
 			continue
 		}
@@ -132,15 +165,20 @@ func (c *Chain) Decide(q Question) Verdict {
 		}
 	}
 	if len(v.Steps) == 0 {
-		v.Steps = append(v.Steps, Step{Stage: StageNone})
+		v.Steps = append(v.Steps, Step{Stage: access.StageNone})
 	}
 	return v
 }
 
-// Source is the pull that a mount also asks for: it reads the blob in the namespace it comes from.
-func Source(r access.Request) (access.Request, bool) {
-	if r.Action != access.MountBlob || r.From.IsZero() {
-		return access.Request{}, false
+// Following is what a request amounts to beside itself, which must be allowed, too: a mount also reads the
+// blob in the namespace it comes from, and a POST that brings a whole blob also ends the upload.
+func Following(r access.Request) (access.Request, bool) {
+	switch {
+	case r.Action == access.MountBlob && !r.From.IsZero():
+		return access.Request{Action: access.GetBlob, Method: "GET", Namespace: r.From, Digest: r.Digest}, true
+	case r.Action == access.StartUpload && !r.Digest.IsZero():
+		r.Action = access.CompleteUpload
+		return r, true
 	}
-	return access.Request{Action: access.GetBlob, Method: "GET", Namespace: r.From, Digest: r.Digest}, true
+	return access.Request{}, false
 }

@@ -57,7 +57,7 @@ func TestAChain(t *testing.T) {
 			}
 			v := NewChain(global, repositories).Decide(pull(t, "alice", tc.namespace))
 			got := fmt.Sprintf("%t %s", v.Allowed, v.Last().Stage)
-			if v.Last().Stage == StageRepository {
+			if v.Last().Stage == access.StageRepository {
 				got += " " + v.Last().Scope
 			}
 			if got != tc.want {

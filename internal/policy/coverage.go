@@ -20,7 +20,9 @@ func (c *Coverage) note(action access.Action, steps []Step) {
 	}
 	c.asked[action] = true
 	for _, s := range steps {
-		c.decide(s.Scope, s.Rule)
+		if s.Stage != access.StageWebhook {
+			c.decide(s.Scope, s.Rule)
+		}
 	}
 }
 

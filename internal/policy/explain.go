@@ -13,6 +13,8 @@ import (
 	"github.com/google/cel-go/common/types/traits"
 	"github.com/google/cel-go/interpreter"
 	"github.com/google/cel-go/parser"
+
+	"github.com/sreg-project/sreg/internal/access"
 )
 
 // Explanation is how one stage came to what it says.
@@ -49,7 +51,7 @@ func (c *Chain) Explain(q Question) ([]Explanation, Verdict) {
 	var explained []Explanation
 	for _, step := range v.Steps {
 		p := c.Global
-		if step.Stage == StageRepository {
+		if step.Stage == access.StageRepository {
 			p = repository
 		}
 		if p == nil {

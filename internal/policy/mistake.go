@@ -13,6 +13,8 @@ import (
 	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/common/overloads"
 	"github.com/google/cel-go/common/types"
+
+	"github.com/sreg-project/sreg/internal/spelling"
 )
 
 // Mistake is what is wrong with a rule, and where in its expression. Lines and columns begin at 1, in
@@ -147,7 +149,7 @@ func (e *environment) unknownField(m *Mistake, parsed *ast.AST, id int64, name s
 		return
 	}
 	m.Message = "unknown field " + of.word + "." + name
-	if near, ok := nearest(name, of.names()); ok {
+	if near, ok := spelling.Nearest(name, of.names()); ok {
 		m.Hint = "did you mean " + of.word + "." + near + "?"
 		return
 	}
@@ -203,7 +205,7 @@ func (e *environment) unknownWord(m *Mistake, expr, word string) {
 	words = slices.DeleteFunc(words, func(w string) bool { return strings.ContainsAny(w, "@_?!") && !e.ours(w) })
 	slices.Sort(words)
 	m.Message = "unknown " + kind + " " + word
-	if near, ok := nearest(word, words); ok {
+	if near, ok := spelling.Nearest(word, words); ok {
 		m.Hint = "did you mean " + near + "?"
 	} else if !called {
 		m.Hint = "the words are " + strings.Join(e.roots(), ", ") + "; a text stands in quotes"

@@ -9,6 +9,7 @@ import (
 	"github.com/google/cel-go/common/types"
 
 	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/spelling"
 )
 
 // Runner runs test files against the policies of a configuration, without a server.
@@ -68,15 +69,18 @@ func (r *Runner) Run(s *Suite) ([]Outcome, error) {
 
 func (r *Runner) matches(name string) bool { return r.Match == nil || r.Match.MatchString(name) }
 
-// answer is what a request got, and which requests the chain was asked about: a mount reads, too.
+// answer is what a request got.
 type answer struct {
 	Verdict
-	asked []access.Request
+	asked []access.Request // the request, and what follows from it
+	hook  string           // the webhook that was asked last; empty if none was
 }
 
 func (r *Runner) runCase(c *Case) Outcome {
 	a := r.ask(c)
-	r.Coverage.note(c.Request.Action, a.Steps)
+	for _, asked := range a.asked {
+		r.Coverage.note(asked.Action, a.Steps)
+	}
 	o := Outcome{Name: c.Name, Line: c.Line, Problem: r.difference(c, a)}
 	o.Passed = o.Problem == ""
 	if !o.Passed {
@@ -90,18 +94,20 @@ func (r *Runner) runCase(c *Case) Outcome {
 	return o
 }
 
-// ask goes the way of a request: the chain, the chain again for what a mount reads, the webhook.
+// ask goes the way of a request: the policies, then the webhook, then both again for what follows from it.
 func (r *Runner) ask(c *Case) answer {
-	a := answer{asked: []access.Request{c.Request}}
-	a.Verdict = r.Chain.Decide(Question{Identity: c.Identity, Request: c.Request})
-	if source, ok := Source(c.Request); ok && a.Allowed {
-		v := r.Chain.Decide(Question{Identity: c.Identity, Request: source})
-		a.asked = append(a.asked, source)
+	var a answer
+	for request, more := c.Request, true; more; request, more = Following(request) {
+		v := r.Chain.Decide(Question{Identity: c.Identity, Request: request})
+		a.asked = append(a.asked, request)
 		a.Allowed, a.Steps = v.Allowed, append(a.Steps, v.Steps...)
-	}
-	if a.Allowed && c.Webhook != "" {
-		a.Allowed = c.Webhook == AnswerAllow
-		a.Steps = append(a.Steps, Step{Stage: StageWebhook, Scope: "the webhook", Decision: Decision{Allowed: a.Allowed}})
+		if hook := r.Chain.Webhook(request.Namespace); a.Allowed && hook != "" {
+			a.hook, a.Allowed = hook, c.Webhook == AnswerAllow
+			a.Steps = append(a.Steps, Step{Stage: access.StageWebhook, Scope: hook, Decision: Decision{Allowed: a.Allowed, Rule: hook}})
+		}
+		if !a.Allowed {
+			break
+		}
 	}
 	return a
 }
@@ -109,9 +115,15 @@ func (r *Runner) ask(c *Case) answer {
 // difference says how an answer differs from what a case expects; it is empty if it does not.
 func (r *Runner) difference(c *Case, a answer) string {
 	want, got := c.expected(), a.describe()
+	switch {
+	case a.hook != "" && c.Webhook == "":
+		return "the policies allow, and webhook " + a.hook + " decides: say what it answers with webhook: allow, deny or error"
+	case a.hook == "" && c.Webhook != "" && a.Allowed:
+		return "the case says what a webhook answers, and none is asked here: leave out webhook, or name one in policy.webhook of the config"
+	}
 	if c.Rule != "" && !slices.Contains(r.Chain.ruleNames(), c.Rule) {
 		problem := "no rule is called " + c.Rule
-		if near, ok := nearest(c.Rule, r.Chain.ruleNames()); ok {
+		if near, ok := spelling.Nearest(c.Rule, r.Chain.ruleNames()); ok {
 			problem += ", did you mean " + near + "?"
 		}
 		return problem
@@ -159,10 +171,10 @@ func (a answer) describe() string {
 // describe says what made a step's decision.
 func (s Step) describe() string {
 	switch {
-	case s.Stage == StageNone:
+	case s.Stage == access.StageNone:
 		return "no policy covers the request"
-	case s.Stage == StageWebhook:
-		return "the webhook's stand-in"
+	case s.Stage == access.StageWebhook:
+		return "the stand-in of webhook " + s.Rule
 	case s.Rule != "":
 		return s.Scope + " by rule " + s.Rule
 	case s.Allowed:
@@ -171,28 +183,13 @@ func (s Step) describe() string {
 	return "no rule of " + s.Scope + " is true"
 }
 
-// ruleNames are the names of all rules of all policies.
+// ruleNames are the names of all that may decide: rules and webhooks.
 func (c *Chain) ruleNames() []string {
 	var names []string
 	for _, p := range c.policies() {
 		names = append(names, p.RuleNames()...)
 	}
-	return names
-}
-
-// policies are all policies, the global one first, then by their scopes.
-func (c *Chain) policies() []*Policy {
-	var list []*Policy
-	for _, p := range c.repositories {
-		if p != nil {
-			list = append(list, p)
-		}
-	}
-	slices.SortFunc(list, func(a, b *Policy) int { return strings.Compare(a.Scope, b.Scope) })
-	if c.Global != nil {
-		list = append([]*Policy{c.Global}, list...)
-	}
-	return list
+	return append(names, c.Webhooks()...)
 }
 
 func (r *Runner) runKeep(c *KeepCase) (Outcome, error) {

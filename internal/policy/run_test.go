@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/sreg-project/sreg/internal/oci"
 )
 
 func suite(t *testing.T, text string) *Suite {
@@ -19,21 +21,31 @@ func suite(t *testing.T, text string) *Suite {
 func TestCasesAreComparedWithAllThatTheyExpect(t *testing.T) {
 	t.Parallel()
 	global := compile(t, Global, Config{Default: "deny", Rules: []RuleConfig{{Name: "named", Expr: "identity.username != null"}, {Expr: "request.namespace.startsWith('open')"}}})
-	r := &Runner{Chain: NewChain(global, nil)}
+	guarded := compile(t, "open/guarded", Config{Default: "allow", Webhook: "guard"})
+	r := &Runner{Chain: NewChain(global, []Repository{{Name: parse(t, oci.ParseName, "open/guarded"), Policy: guarded}})}
+	undecided := "the policies allow, and webhook guard decides: say what it answers with webhook: allow, deny or error"
+	notAsked := "the case says what a webhook answers, and none is asked here: leave out webhook, or name one in policy.webhook of the config"
 	for line, want := range map[string]string{
-		`request: {action: get-blob, namespace: a}, expect: deny`:                                               "",
-		`request: {action: get-blob, namespace: a}, expect: deny, stage: global`:                                "",
-		`request: {action: get-blob, namespace: a}, expect: deny, stage: none`:                                  "want deny in stage none, got deny: no rule of global is true",
-		`request: {action: get-blob, namespace: a}, expect: deny, rule: named`:                                  "want deny by rule named, got deny: no rule of global is true",
-		`request: {action: get-blob, namespace: open}, expect: allow, rule: global/2`:                           "",
-		`request: {action: get-blob, namespace: open}, expect: allow, rule: named`:                              "want allow by rule named, got allow: global by rule global/2",
-		`request: {action: get-blob, namespace: open}, expect: deny`:                                            "want deny, got allow: global by rule global/2",
-		`request: {action: get-blob, namespace: open}, expect: deny, rule: nmaed`:                               "no rule is called nmaed, did you mean named?",
-		`request: {action: get-blob, namespace: open}, webhook: allow, expect: allow, stage: webhook`:           "",
-		`request: {action: get-blob, namespace: open}, webhook: deny, expect: allow`:                            "want allow, got deny: the webhook's stand-in",
-		`request: {action: get-blob, namespace: a}, webhook: allow, expect: allow`:                              "want allow, got deny: no rule of global is true",
-		`request: {action: mount-blob, namespace: open, from: a}, expect: allow`:                                "want allow, got deny: no rule of global is true",
-		`identity: {username: x}, request: {action: list-catalog}, webhook: error, expect: deny, stage: global`: "want deny in stage global, got deny: the webhook's stand-in",
+		`request: {action: get-blob, namespace: a}, expect: deny`:                                                         "",
+		`request: {action: get-blob, namespace: a}, expect: deny, stage: global`:                                          "",
+		`request: {action: get-blob, namespace: a}, expect: deny, stage: none`:                                            "want deny in stage none, got deny: no rule of global is true",
+		`request: {action: get-blob, namespace: a}, expect: deny, rule: named`:                                            "want deny by rule named, got deny: no rule of global is true",
+		`request: {action: get-blob, namespace: open}, expect: allow, rule: global/2`:                                     "",
+		`request: {action: get-blob, namespace: open}, expect: allow, rule: named`:                                        "want allow by rule named, got allow: global by rule global/2",
+		`request: {action: get-blob, namespace: open}, expect: deny`:                                                      "want deny, got allow: global by rule global/2",
+		`request: {action: get-blob, namespace: open}, expect: deny, rule: nmaed`:                                         "no rule is called nmaed, did you mean named?",
+		`request: {action: get-blob, namespace: open/guarded}, webhook: allow, expect: allow, stage: webhook`:             "",
+		`request: {action: get-blob, namespace: open/guarded}, webhook: allow, expect: allow, rule: guard`:                "",
+		`request: {action: get-blob, namespace: open/guarded}, webhook: deny, expect: allow`:                              "want allow, got deny: the stand-in of webhook guard",
+		`request: {action: get-blob, namespace: open/guarded}, webhook: error, expect: deny, stage: repository`:           "want deny in stage repository, got deny: the stand-in of webhook guard",
+		`request: {action: get-blob, namespace: open/guarded}, expect: allow`:                                             undecided,
+		`request: {action: get-blob, namespace: open/guarded}, expect: deny`:                                              undecided,
+		`request: {action: get-blob, namespace: open}, webhook: allow, expect: allow`:                                     notAsked,
+		`request: {action: get-blob, namespace: open}, webhook: deny, expect: deny`:                                       notAsked,
+		`request: {action: mount-blob, namespace: open, from: open/guarded}, webhook: deny, expect: deny, stage: webhook`: "",
+		`request: {action: mount-blob, namespace: open, from: open/guarded}, expect: allow`:                               undecided,
+		`request: {action: get-blob, namespace: a}, webhook: allow, expect: allow`:                                        "want allow, got deny: no rule of global is true",
+		`request: {action: mount-blob, namespace: open, from: a}, expect: allow`:                                          "want allow, got deny: no rule of global is true",
 	} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
@@ -44,6 +56,26 @@ func TestCasesAreComparedWithAllThatTheyExpect(t *testing.T) {
 				t.Errorf("got %q, passed %t, %d stages explained, want %q", o.Problem, o.Passed, len(o.Stages), want)
 			}
 		})
+	}
+}
+
+// TestAnUploadInOneRequestAsksForItsEnd wants what the server asks, too.
+func TestAnUploadInOneRequestAsksForItsEnd(t *testing.T) {
+	t.Parallel()
+	global := compile(t, Global, Config{Default: "deny", Rules: rules("request.action == 'start-upload'")})
+	r := &Runner{Chain: NewChain(global, nil)}
+	outcomes, err := r.Run(suite(t, fmt.Sprintf(`cases:
+  - {name: a begin, request: {action: start-upload, namespace: a}, expect: allow}
+  - {name: a whole blob, request: {action: start-upload, namespace: a, digest: "sha256:%064d"}, expect: deny}
+`, 0)))
+	must(t, err)
+	for _, o := range outcomes {
+		if !o.Passed {
+			t.Errorf("%s: %s", o.Name, o.Problem)
+		}
+	}
+	if never := r.Report().NeverAsked; len(never) != len(Actions())-2 {
+		t.Errorf("got %v never asked, want all but the begin and the end of an upload", never)
 	}
 }
 

@@ -18,10 +18,10 @@ type Case struct {
 	Line     int // in the file
 	Identity access.Identity
 	Request  access.Request
-	Allow    bool   // what is expected
-	Stage    Stage  // that must decide; empty: any
-	Rule     string // that must decide; empty: any
-	Webhook  Answer // the stand-in's; empty: no webhook is asked
+	Allow    bool         // what is expected
+	Stage    access.Stage // that must decide; empty: any
+	Rule     string       // or webhook that must decide; empty: any
+	Webhook  Answer       // of the stand-in, where a webhook is asked
 }
 
 // Answer is what the stand-in for a webhook says.

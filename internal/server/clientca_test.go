@@ -76,14 +76,34 @@ func (a authority) issue(t *testing.T, name string, end time.Time) tls.Certifica
 
 // lines is a log that many goroutines write to.
 type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
+	mu    sync.Mutex
+	text  bytes.Buffer
+	wrote chan struct{} // holds one if there is something new
 }
+
+func newLines() *lines { return &lines{wrote: make(chan struct{}, 1)} }
 
 func (l *lines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	select {
+	case l.wrote <- struct{}{}:
+	default:
+	}
 	return l.text.Write(p)
+}
+
+// await waits until the log has a text: a client learns that it was refused before the server has written
+// it down.
+func (l *lines) await(text string) {
+	giveUp := time.After(10 * time.Second)
+	for !strings.Contains(l.String(), text) {
+		select {
+		case <-l.wrote:
+		case <-giveUp:
+			return // whoever looks at the log next says what is missing
+		}
+	}
 }
 
 func (l *lines) String() string {
@@ -124,7 +144,7 @@ func TestClientCertificates(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			log := &lines{}
+			log := newLines()
 			r, trust := startTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				name := "nobody"
 				if len(r.TLS.VerifiedChains) > 0 {
@@ -153,8 +173,9 @@ func TestClientCertificates(t *testing.T) {
 			if got != tt.want {
 				t.Errorf("got %q, %v, want %q", got, err, tt.want)
 			}
+			log.await(tt.logs)
 			r.stop()
-			<-r.done // the line is written before the handshake ends
+			<-r.done
 			switch text := log.String(); {
 			case tt.logs == "" && strings.Contains(text, "level=WARN"):
 				t.Errorf("got a warning, want none:\n%s", text)
@@ -192,7 +213,7 @@ func TestBrokenClientCAsRefuseToStart(t *testing.T) {
 func TestRefusedCertificatesAreLoggedAsOftenAsSomebodyReads(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		log := &lines{}
+		log := newLines()
 		r, logger := &refusals{}, slog.New(slog.NewTextHandler(log, nil))
 		refused := &tls.CertificateVerificationError{Err: errors.New("unknown authority")}
 		for range 10 * refusalsLogged {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -132,6 +133,31 @@ func (c Config) validateListeners(report func(path, problem string)) {
 	}
 	if !registry {
 		report("listeners", "want at least one listener without serves: that one serves the registry")
+	}
+}
+
+// AsksForCertificates reports whether a client may show a certificate somewhere.
+func (c Config) AsksForCertificates() bool {
+	return c.TLS.ClientCAFile != "" && c.TLS.ClientAuth != "none" && c.hasTLSListener()
+}
+
+func (c Config) hasTLSListener() bool {
+	return slices.ContainsFunc(c.Listeners, func(l Listener) bool { return l.TLS })
+}
+
+// Warn reports what is allowed and seldom meant. Where people sign in, what they show must not be seen on
+// its way.
+func (c Config) Warn(signIns bool, report func(path, problem string)) {
+	if (c.TLS.any() || c.TLS.ClientCAFile != "") && !c.hasTLSListener() {
+		report("tls", "is not used: no listener has tls: true")
+	}
+	proxied := len(c.TrustedProxies) > 0 || strings.HasPrefix(c.ExternalURL, "https:")
+	for i, l := range c.Listeners {
+		address, err := ParseAddress(l.Address)
+		if err == nil && signIns && !l.TLS && !proxied && len(l.Serves) == 0 && !address.Private() {
+			report(fmt.Sprintf("listeners[%d].tls", i), "passwords and tokens cross the network in plain text: set tls: true, "+
+				"or server.external_url to the https URL of the proxy that speaks TLS")
+		}
 	}
 }
 

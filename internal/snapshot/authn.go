@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -25,6 +26,9 @@ func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, s
 	var listed []users.User
 	if cfg.Auth.UsersFile != "" {
 		file, err := users.Load(cfg.Auth.UsersFile)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w: sreg user add NAME makes it", err)
+		}
 		if err != nil {
 			return mistakeAt("auth.users_file", err)
 		}
@@ -56,7 +60,7 @@ func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, s
 	if err := s.authenticator.CheckKey(ctx); err != nil {
 		return mistakeAt("auth.token.key_file", err)
 	}
-	s.signIns = signIns{Authenticator: s.authenticator, proxies: authn.Proxies{Trusted: proxies}, active: cfg.Auth.Active()}
+	s.signIns = signIns{Authenticator: s.authenticator, active: cfg.Auth.Active()}
 	return nil
 }
 
@@ -93,7 +97,6 @@ func (k *storedKey) Create(ctx context.Context, key []byte) ([]byte, error) {
 // signIns is the Authenticator as httpapi asks it.
 type signIns struct {
 	*authn.Authenticator
-	proxies authn.Proxies
 	// active says that somebody can sign in by what a request carries.
 	active bool
 }
@@ -115,9 +118,6 @@ func (s signIns) Challenge(r *http.Request, req *access.Request) string {
 	}
 	return s.Authenticator.Challenge(r, authn.Scope(*req))
 }
-
-// Secure says whether the client came by TLS.
-func (s signIns) Secure(r *http.Request) bool { return s.proxies.Secure(r) }
 
 // Token answers a request to the token service.
 func (s signIns) Token(r *http.Request) (any, error) {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/sreg-project/sreg/internal/authz"
 	"github.com/sreg-project/sreg/internal/config"
-	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/webhook"
 )
 
@@ -26,22 +25,10 @@ func (s *Snapshot) buildAuthorizer(cfg *config.Config, shared Shared) error {
 	opts := authz.Options{
 		Policies: policies, Webhooks: webhooks, Metrics: metrics, Logger: shared.Logger, Audit: shared.Audit,
 		// The config lets nobody do without a policy unless all listeners are this computer's alone.
-		Open: cfg.Policy == nil,
+		Open:       cfg.Policy == nil,
+		HideDenied: cfg.Policy != nil && cfg.Policy.HideDenied,
 	}
-	if cfg.Policy != nil {
-		opts.Webhook, opts.HideDenied = cfg.Policy.Webhook, cfg.Policy.HideDenied
-	}
-	for i, r := range cfg.Repositories {
-		own := authz.Repository{}
-		if own.Name, err = oci.ParseName(r.Name); err != nil {
-			return fmt.Errorf("repositories[%d].name: %w", i, err)
-		}
-		if r.Policy != nil {
-			own.Webhook = r.Policy.Webhook
-		}
-		opts.Repositories = append(opts.Repositories, own)
-	}
-	s.Authorizer, err = authz.New(opts)
+	s.authorizer, err = authz.New(opts)
 	return err
 }
 

@@ -36,7 +36,7 @@ func authorizerOf(t *testing.T, text string) (*authz.Authorizer, error) {
 			t.Error(err)
 		}
 	})
-	return s.Authorizer, err
+	return s.authorizer, err
 }
 
 // TestTheAuthorizerIsTheOneOfTheConfig goes through a config from its text to a decision. The endpoint

@@ -48,9 +48,8 @@ type Snapshot struct {
 	// Handlers answer the requests of each listener, by its name.
 	Handlers map[string]http.Handler
 	Registry *registry.Registry
-	// Authorizer decides what those who ask may do.
-	Authorizer *authz.Authorizer
 
+	authorizer    *authz.Authorizer
 	authenticator *authn.Authenticator
 	signIns       signIns
 
@@ -96,7 +95,7 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared)
 	api, err := httpapi.New(httpapi.Options{
 		Registry:        s.Registry,
 		Authenticator:   s.signIns,
-		Authorizer:      s.Authorizer,
+		Authorizer:      s.authorizer,
 		MaxManifestSize: int64(cfg.Registry.MaxManifestSize),
 		Draining:        shared.Draining,
 		Logger:          shared.Logger,

@@ -10,9 +10,6 @@ import (
 	"github.com/sreg-project/sreg/internal/secret"
 )
 
-// None is the name that no webhook may have: where a webhook is named, it means that none is asked.
-const None = "none"
-
 // post is the method that sends a document.
 const post = "post"
 
@@ -40,9 +37,6 @@ func DefaultConfig() Config {
 
 // Validate reports what is wrong: the path below the webhook, and the problem with what to change.
 func (c Config) Validate(report func(path, problem string)) {
-	if c.Name == None {
-		report("name", "none means no webhook where one is named: choose another name")
-	}
 	c.validateURL(report)
 	c.validateCredentials(report)
 	c.validateFiles(report)

@@ -19,7 +19,6 @@ func TestValidate(t *testing.T) {
 			c.URL, c.CAFile, c.CertFile, c.KeyFile, c.BearerToken = "https://g/authz?a=b", "ca", "cert", "key", secret.New("t")
 			c.ForwardHeaders = []string{"X-Request-Id", "X-Real-IP"}
 		}, ""},
-		{"the name that means nobody", func(c *Config) { c.Name = "none" }, "name: none means no webhook"},
 		{"a user in the URL", func(c *Config) { c.URL = "https://u:hunter2@g/" }, "url: want no user name"},
 		{"no host", func(c *Config) { c.URL = "https://:80/" }, `url: want http://host/path`},
 		{"another scheme", func(c *Config) { c.URL = "ftp://g/" }, `url: want http://host/path`},
