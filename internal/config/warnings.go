@@ -13,6 +13,9 @@ func (c *Config) Warnings(sources Sources) []Problem {
 		warnings = append(warnings, Problem{Origin: sources.Of(key), Key: key, Message: problem})
 	}
 	c.Server.Warn(c.Auth.Active(), below("server", warn))
+	if c.Policy == nil && c.allowsAll() && (len(c.Server.TrustedProxies) > 0 || c.Server.ExternalURL != "") {
+		warn("server", "to sreg a proxy is somebody on this computer, who may do everything without a policy: sreg policy init writes a first one")
+	}
 	c.Auth.Warn(below("auth", warn))
 	if c.Auth.Active() && c.allowsAll() {
 		warn("auth", "nobody has to sign in, because no policy asks for it: sreg policy init writes a first one")
