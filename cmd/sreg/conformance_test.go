@@ -30,6 +30,27 @@ func TestConformance(t *testing.T) {
 	}
 }
 
+// TestConformanceWhereEveryoneSignsIn runs it as somebody with a password where nobody else may do anything.
+func TestConformanceWhereEveryoneSignsIn(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string]siteOptions{"with the token service": {}, "with Basic challenges": {NoTokens: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, opts)
+			before := s.accepted(t)
+			results := t.TempDir()
+			cmd := command(t, "conformance")
+			cmd.Env = append(os.Environ(),
+				"OCI_REGISTRY="+s.address, "OCI_TLS=disabled", "OCI_VERSION=1.1", "OCI_USERNAME="+s.alice.user, "OCI_PASSWORD="+s.alice.password,
+				"OCI_REPO1=conformance/a", "OCI_REPO2=conformance/b", "OCI_RESULTS_DIR="+results)
+			judge(t, cmd, filepath.Join(results, "junit.xml"))
+			if got, want := s.accepted(t)["token"] > before["token"], !opts.NoTokens; got != want {
+				t.Errorf("it used tokens: got %t, want %t", got, want)
+			}
+		})
+	}
+}
+
 func judge(t *testing.T, cmd *exec.Cmd, report string) {
 	t.Helper()
 	out, runErr := cmd.CombinedOutput()

@@ -11,8 +11,9 @@ import (
 	"testing"
 )
 
-func TestContainerdPushesAndPulls(t *testing.T) {
-	t.Parallel()
+// startContainerd starts a containerd of a test's own, and returns its socket.
+func startContainerd(t *testing.T) string {
+	t.Helper()
 	needRoot(t)
 	addHost(t, "::1 "+tlsName)
 	dir := shortDir(t)
@@ -32,6 +33,12 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 		_ = daemon.Process.Signal(os.Interrupt)
 		<-p.done
 	})
+	return socket
+}
+
+func TestContainerdPushesAndPulls(t *testing.T) {
+	t.Parallel()
+	socket := startContainerd(t)
 	t.Run("over plain HTTP", func(t *testing.T) {
 		containerdRoundTrip(t, socket, serve(t).address, "--plain-http")
 	})

@@ -243,6 +243,7 @@ func all() bool { return os.Getenv("SREG_TEST_ALL") == "1" }
 func TestServeEndsCleanlyOnSIGTERMAndSaysWhereItIs(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
+	s.process.await(t, regexp.MustCompile(`docker push `)) // the last of the lines, which come one by one
 	for _, want := range []string{"sreg ", "config", "anybody on this computer", "docker push " + s.address, s.dir} {
 		if !strings.Contains(s.process.output(), want) {
 			t.Errorf("start lines: want %q in\n%s", want, s.process.output())

@@ -4,12 +4,14 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -22,6 +24,9 @@ type authority struct {
 	ca   string
 	cert string
 	key  string
+
+	parent *x509.Certificate // of client certificates
+	signer *ecdsa.PrivateKey
 }
 
 func newAuthority(t *testing.T) authority {
@@ -43,6 +48,7 @@ func newAuthority(t *testing.T) authority {
 		DNSNames: []string{"localhost", tlsName}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
+	a.parent, a.signer = ca, caKey
 	writePEM(t, a.ca, "CERTIFICATE", signed(t, ca, ca, caKey, caKey))
 	writePEM(t, a.cert, "CERTIFICATE", signed(t, leaf, ca, serverKey, caKey))
 	der, err := x509.MarshalPKCS8PrivateKey(serverKey)
@@ -51,6 +57,20 @@ func newAuthority(t *testing.T) authority {
 	}
 	writePEM(t, a.key, "PRIVATE KEY", der)
 	return a
+}
+
+// client is one that knows the CA alone.
+func (a authority) client(t *testing.T) *http.Client {
+	t.Helper()
+	pem, err := os.ReadFile(a.ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
 }
 
 func newKey(t *testing.T) *ecdsa.PrivateKey {

@@ -142,8 +142,9 @@ func (a *API) describe(header http.Header, r *http.Request, req *request, id str
 // describeDenial tells who has not signed in how to, and everybody else that they may not. A token whose
 // provider is out of reach may be right, so its sender shall come again.
 func (a *API) describeDenial(header http.Header, r *http.Request, req *request, denied *deniedError) (int, oci.ErrorInfo) {
+	forbidden := oci.ErrorInfo{Code: oci.CodeDenied, Message: asked("requested access to the resource is denied", req.Request)}
 	if denied.denial != access.Unauthenticated {
-		return http.StatusForbidden, oci.ErrorInfo{Code: oci.CodeDenied, Message: errDenied.Error()}
+		return http.StatusForbidden, forbidden
 	}
 	if denied.signIn.Unavailable {
 		header["Retry-After"] = []string{"1"}
@@ -151,10 +152,20 @@ func (a *API) describeDenial(header http.Header, r *http.Request, req *request, 
 	}
 	challenge := a.challenge(r, req)
 	if challenge == "" {
-		return http.StatusForbidden, oci.ErrorInfo{Code: oci.CodeDenied, Message: errDenied.Error()}
+		return http.StatusForbidden, forbidden
 	}
 	header["Www-Authenticate"] = []string{challenge}
-	return http.StatusUnauthorized, oci.ErrorInfo{Code: oci.CodeUnauthorized, Message: denied.Error()}
+	return http.StatusUnauthorized, oci.ErrorInfo{Code: oci.CodeUnauthorized, Message: asked(denied.Error(), req.Request)}
+}
+
+// asked adds to a message what was asked for. docker takes an error that has the specification's bare words
+// for one that may pass, and tries a push again for almost a minute.
+func asked(message string, req access.Request) string {
+	message += ": " + string(req.Action)
+	if namespace := req.Namespace.String(); namespace != "" {
+		message += " in " + namespace
+	}
+	return message
 }
 
 // challenge is how to sign in; to the token service itself that is by password.

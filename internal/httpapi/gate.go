@@ -52,10 +52,7 @@ func (q *request) begin(r *http.Request) {
 // by is what records call who asks.
 func (q *request) by() string { return q.question.Identity.Name() }
 
-var (
-	errChallenge = errors.New("sign in first: the version check tells clients how")
-	errDenied    = errors.New("requested access to the resource is denied")
-)
+var errChallenge = errors.New("sign in first: the version check tells clients how")
 
 // deniedError is a request that authorization denied.
 type deniedError struct {
