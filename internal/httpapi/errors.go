@@ -160,7 +160,7 @@ func (a *API) describeDenial(header http.Header, r *http.Request, req *request, 
 
 // asked adds to a message what was asked for. docker takes an error that has the specification's bare words
 // for one that may pass, and tries a push again for almost a minute.
-func asked(message string, req access.Request) string {
+func asked(message string, req *access.Request) string {
 	message += ": " + string(req.Action)
 	if namespace := req.Namespace.String(); namespace != "" {
 		message += " in " + namespace
