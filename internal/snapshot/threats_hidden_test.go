@@ -68,13 +68,13 @@ func TestThreatTellingWhatExists(t *testing.T) {
 					if !slices.Contains(tt.statuses, got.status) || got.status == 200 && !strings.Contains(there[i].path, "/referrers/") {
 						t.Errorf("status %d", got.status)
 					}
-					if x, y := got.plain(), want.plain(); x != y {
+					if x, y := got.as(` in b"`, ` in <ns>"`), want.as(` in c"`, ` in <ns>"`); x != y {
 						t.Errorf("there  %s\nabsent %s", x, y)
 					}
 				}
 				there[i].auth, absent[i].auth = "", ""
 				got, want := w.do(there[i]).is(t, 401), w.do(absent[i])
-				if x, y := got.as("repository:b:", "repository:<ns>:"), want.as("repository:c:", "repository:<ns>:"); x != y {
+				if x, y := got.as("repository:b:", "repository:<ns>:", ` in b"`, ` in <ns>"`), want.as("repository:c:", "repository:<ns>:", ` in c"`, ` in <ns>"`); x != y {
 					t.Errorf("anonymous, there  %s\nanonymous, absent %s", x, y)
 				}
 			})

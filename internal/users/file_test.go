@@ -73,6 +73,7 @@ func TestMistakesInAFile(t *testing.T) {
 		{"a name with a space", "al ice:A", []string{`line 1: the name "al ice" has other characters`}},
 		{"a name with a space before it", " alice:A", []string{`line 1: the name " alice" has`}},
 		{"a name with a comma", "a,b:A", []string{`line 1: the name "a,b" has`}},
+		{"a name that is a sign-in of a provider", "ci/subject:A", []string{`line 1: the name "ci/subject" has a slash`}},
 		{"a name that is not ASCII", "älice:A", []string{`line 1: the name "älice" has`}},
 		{"a byte order mark", "\ufeffalice:A", []string{`line 1: the name "\ufeffalice" has`}},
 		{"a name that is long", strings.Repeat("n", 129) + ":A", []string{"line 1: the name has 129 bytes"}},

@@ -47,9 +47,21 @@ func (u User) line() string {
 	return strings.Join(fields, ":")
 }
 
-// CheckName says whether a user or a group may have this name: 1 to 128 printable ASCII characters but
-// space, colon and comma, and no # at the beginning.
+// CheckName says whether a user may have this name: 1 to 128 printable ASCII characters but space, colon,
+// comma and slash, and no # at the beginning. A slash stands in what names the sign-ins of OIDC providers,
+// provider/subject, and nobody else shall be able to have such a name.
 func CheckName(name string) error {
+	if err := checkWord(name); err != nil {
+		return err
+	}
+	if strings.Contains(name, "/") {
+		return fmt.Errorf("the name %q has a slash, as only the sign-ins of OIDC providers have", shorten(name))
+	}
+	return nil
+}
+
+// checkWord is what names and groups have in common.
+func checkWord(name string) error {
 	switch {
 	case name == "":
 		return errors.New("the name is empty")
@@ -70,7 +82,7 @@ func CheckGroups(groups []string) error {
 		return fmt.Errorf("the user is in %d groups, at most %d are possible", len(groups), maxGroups)
 	}
 	for i, group := range groups {
-		if err := CheckName(group); err != nil {
+		if err := checkWord(group); err != nil {
 			return fmt.Errorf("group %d: %w", i+1, err)
 		}
 		if slices.Contains(groups[:i], group) {
