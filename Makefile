@@ -65,6 +65,12 @@ bench: build ## measure beside a bare server and the Docker registry, write docs
 	go build -trimpath -o bin/bench ./internal/bench/cmd/bench
 	bin/bench -rounds $(ROUNDS) -sreg bin/sreg -peer .tools/bin/registry -write docs/performance.md
 
+.PHONY: profile
+profile: build ## record what the compiler should make fast: cmd/sreg/default.pgo
+	@tools/install.sh bench
+	go build -trimpath -o bin/bench ./internal/bench/cmd/bench
+	bin/bench -sreg bin/sreg -peer .tools/bin/registry -profile cmd/sreg/default.pgo
+
 .PHONY: soak
 soak: ## races and random requests for SOAKTIME (default 30m)
 	$(MAKE) --no-print-directory fuzz FUZZTIME=$(SOAKTIME) ONLY=FuzzSurface

@@ -39,6 +39,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if f.profile != "" {
+		return bench.Profile(ctx, f.opts, f.profile)
+	}
 	watch, err := bench.NewWatch()
 	if err != nil {
 		return err
@@ -79,9 +82,10 @@ func verdict(results []bench.Result) error {
 }
 
 type flags struct {
-	opts   bench.Options
-	report string
-	print  func(io.Writer, []bench.Result) error
+	opts    bench.Options
+	report  string
+	profile string
+	print   func(io.Writer, []bench.Result) error
 }
 
 func parseFlags(args []string, stderr io.Writer) (flags, error) {
@@ -95,6 +99,7 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 	set.BoolVar(&f.opts.Short, "short", false, "a smoke run of seconds whose figures mean nothing")
 	set.StringVar(&f.opts.Temp, "temp", "", "the `folder` for the servers' data (default the system's)")
 	set.StringVar(&f.report, "write", "", "also write the report to this `file`")
+	set.StringVar(&f.profile, "profile", "", "measure nothing, and write to this `file` what sreg does under small pulls and pushes")
 	only := set.String("only", "", "measure the rows whose id matches this `regexp`")
 	output := set.String("o", "table", "table or json")
 	if err := set.Parse(args); err != nil {
