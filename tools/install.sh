@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Installs the tools of tools.txt, for the groups that are named: tools/install.sh lint test
-# Each Go tool is built on its own into a cache outside the repo and linked into .tools/bin; Debian
-# packages come from apt-get. What is there already is left alone.
+# Each Go tool is built on its own into a cache outside the repo and linked into .tools/bin; packages of
+# npm go into a folder of that cache, linked as .tools/npm/NAME; Debian packages come from apt-get. What
+# is there already is left alone.
 # With SREG_TEST_PARTIAL=1 a tool that cannot be installed is only reported.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$here/../.tools/bin
+modules=$here/../.tools/npm
 cache=${SREG_TOOLS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sreg-tools}
-mkdir -p "$bin" "$cache"
+mkdir -p "$bin" "$modules" "$cache"
 refreshed=
 
 # fail ends the run, unless a partial set of tools is enough.
@@ -31,6 +33,40 @@ install_go() {
 		mv "$dir.new" "$dir"
 	fi
 	ln -sfn "$dir/$name" "$bin/$name"
+}
+
+# install_npm puts the packages of one tool into one folder, so that they find each other and nobody else.
+install_npm() {
+	local name=$1 dir packages allowed
+	shift
+	packages=$*
+	dir=$cache/npm-${packages//[ \/]/+}
+	if [ ! -d "$dir" ]; then
+		if ! command -v npm >/dev/null; then
+			fail "$name is missing, and so is npm, which would install it: install Node.js with npm (on Debian: apt-get install npm)"
+			return 0
+		fi
+		echo "tools: installing $packages"
+		rm -rf "$dir.new"
+		mkdir "$dir.new"
+		# Only what is named here may run a script when it is installed: node fetches its binary so.
+		allowed=$(printf '"%s":true,' "${@%@*}")
+		echo "{\"private\":true,\"allowScripts\":{${allowed%,}}}" >"$dir.new/package.json"
+		# Nothing is written outside of this folder, npm's own cache and log included. The settings are in the
+		# environment, because node's script calls npm again.
+		if ! (
+			cd "$dir.new" || exit 1
+			export npm_config_global=false npm_config_cache="$dir.new/.cache" npm_config_package_lock=false
+			export npm_config_audit=false npm_config_fund=false npm_config_update_notifier=false npm_config_loglevel=error
+			npm install --no-save "$@"
+		); then
+			fail "$name: npm install $packages failed"
+			return 0
+		fi
+		rm -rf "$dir.new/.cache"
+		mv "$dir.new" "$dir"
+	fi
+	ln -sfn "$dir" "$modules/$name"
 }
 
 install_apt() {
@@ -58,9 +94,9 @@ while read -r group kind name package; do
 		[ "$group" = "$wanted" ] || continue
 		case $kind in
 		go) install_go "$name" "$package" ;;
-		apt)
+		npm | apt)
 			read -ra packages <<<"$package"
-			install_apt "$name" "${packages[@]}"
+			"install_$kind" "$name" "${packages[@]}" </dev/null
 			;;
 		*) fail "$name: unknown kind $kind" ;;
 		esac
