@@ -57,7 +57,11 @@ func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, s
 		return mistakeAt("auth.oidc", err)
 	}
 	s.closers = append(s.closers, s.authenticator.Close)
-	if err := s.authenticator.CheckKey(ctx); err != nil {
+	err = s.authenticator.CheckKey(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: openssl genpkey -algorithm ed25519 -out FILE makes one; without key_file sreg keeps a key of its own", err)
+	}
+	if err != nil {
 		return mistakeAt("auth.token.key_file", err)
 	}
 	s.signIns = signIns{Authenticator: s.authenticator, active: cfg.Auth.Active()}

@@ -112,6 +112,10 @@ func TestAConfigThatCannotBeBuilt(t *testing.T) {
 		{"a users file that is not there", func(t *testing.T, cfg *config.Config) {
 			cfg.Auth.UsersFile = filepath.Join(t.TempDir(), "users")
 		}, "auth.users_file"},
+		{"a key of tokens that is not there", func(t *testing.T, cfg *config.Config) {
+			cfg.Auth.OIDC = []authn.ProviderConfig{{Name: "ci", Issuer: "https://idp.example.com"}}
+			cfg.Auth.Token.KeyFile = filepath.Join(t.TempDir(), "key")
+		}, "openssl genpkey -algorithm ed25519"},
 		{"a key of tokens that is none", func(t *testing.T, cfg *config.Config) {
 			cfg.Auth.OIDC = []authn.ProviderConfig{{Name: "ci", Issuer: "https://idp.example.com"}}
 			cfg.Auth.Token.KeyFile = filepath.Join(t.TempDir(), "key")

@@ -77,7 +77,7 @@ func TestThreatTokenKeyInjectionOverHTTP(t *testing.T) {
 		"kid is an address":                      signed(t, jose.EdDSA, private, map[string]any{"kid": trap.URL}, of),
 		"kid is empty":                           signed(t, jose.EdDSA, private, map[string]any{"kid": ""}, claims),
 		"no kid":                                 signed(t, jose.EdDSA, private, nil, of),
-		"the provider's key for a token of ours": signed(t, jose.RS256, provider.key, map[string]any{"kid": "one"}, claims),
+		"the provider's key for our token":       signed(t, jose.RS256, provider.key, map[string]any{"kid": "one"}, claims),
 		"crit":                                   signed(t, jose.EdDSA, private, map[string]any{"kid": head["kid"], "crit": []string{"b64"}, "b64": false}, claims),
 		"another payload under a good signature": parts[0] + "." + base64.RawURLEncoding.EncodeToString(jsonOf(t, with(claims, map[string]any{"username": "root"}))) + "." + parts[2],
 		"the JSON form of a good token":          string(jws),
@@ -89,7 +89,7 @@ func TestThreatTokenKeyInjectionOverHTTP(t *testing.T) {
 		"a future one of the provider":           provider.token(t, map[string]any{"nbf": time.Now().Add(time.Hour).Unix()}),
 		"one of the provider without an end":     provider.token(t, map[string]any{"exp": nil}),
 		"one of another issuer, signed by ours":  provider.token(t, map[string]any{"iss": "https://other.example"}),
-		"an issuer in another case, beside a lie": provider.token(t, map[string]any{"iss": "https://other.example", "ISS": provider.url}),
+		"an issuer in another case and a lie":    provider.token(t, map[string]any{"iss": "https://other.example", "ISS": provider.url}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.get(path, "Bearer "+token).is(t, http.StatusUnauthorized)
