@@ -13,7 +13,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -140,7 +139,7 @@ func takeFolders(ctx context.Context, cfg *config.Config, current *snapshot.Snap
 	if err := current.Create(ctx); err != nil {
 		return nil, withDataHint(err)
 	}
-	return lockToServe(current.Roots(), time.Now())
+	return claimToServe(ctx, current)
 }
 
 // serveAndMaintain serves until ctx ends, and keeps house beside it.

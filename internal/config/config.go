@@ -8,6 +8,7 @@ package config
 import (
 	"github.com/sreg-project/sreg/internal/authn"
 	"github.com/sreg-project/sreg/internal/bytesize"
+	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/lock"
 	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/registry"
@@ -28,6 +29,7 @@ type Config struct {
 	Auth         authn.Config         `mapstructure:"auth" doc:"Who is known, and how they show who they are."`
 	Policy       *policy.GlobalConfig `mapstructure:"policy" filled:"true" doc:"Who may do what. Without it everything is allowed, and every listener must be on loopback or a unix socket."`
 	Webhooks     []webhook.Config     `mapstructure:"webhooks" doc:"Endpoints that policies may ask by name; docs/webhooks.md says how."`
+	GC           gc.Config            `mapstructure:"gc" doc:"How what nothing needs is collected; docs/lifecycle.md says how."`
 	Log          telemetry.LogConfig  `mapstructure:"log" doc:"What is logged, and how."`
 }
 
@@ -64,6 +66,7 @@ func Default() Config {
 		Locks:    lock.DefaultConfig(),
 		Registry: registry.DefaultConfig(),
 		Auth:     authn.DefaultConfig(),
+		GC:       gc.DefaultConfig(),
 		Log:      telemetry.DefaultLogConfig(),
 	}
 }

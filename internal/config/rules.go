@@ -23,6 +23,7 @@ func (l *loader) validate(cfg *Config, sources Sources) {
 	cfg.Storage.validate(below("storage", report))
 	cfg.Registry.Validate(below("registry", report))
 	cfg.Auth.Validate(below("auth", report))
+	cfg.GC.Validate(below("gc", report))
 	cfg.validateRepositories(report)
 	cfg.validateWebhooks(report)
 	cfg.requirePolicy(report)

@@ -10,7 +10,7 @@ import (
 // does not have, and the values, as key=value. They are refused by name: a
 // policy that is silently ignored would be a door left open.
 var unsupported = []string{
-	"cache", "gc", "metrics", "proxy", "redis", "retention", "tracing", "ui",
+	"cache", "metrics", "proxy", "redis", "retention", "tracing", "ui",
 	"server.tls.acme", "auth.oidc[].login",
 	"storage.blobs.s3", "storage.blobs.type=s3",
 	"storage.metadata.s3", "storage.metadata.type=s3",

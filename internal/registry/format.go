@@ -81,3 +81,9 @@ func readFormat(ctx context.Context, store storage.Store) (format formatRecord, 
 	}
 	return format, true, nil
 }
+
+// Born tells whether the metadata store has been made: a folder that is only missing or empty is none.
+func (r *Registry) Born(ctx context.Context) (bool, error) {
+	_, born, err := readFormat(ctx, r.metadata)
+	return born, err
+}

@@ -20,6 +20,7 @@ import (
 //	  _namespaces/<namespace>                                    the catalog's entry; empty
 //	  _deleted/<namespace>/<time>-<random>                       what was removed, for undo
 //	  _keys/token                                                the private key that signs tokens
+//	  _gc/report                                                 what the collector did last
 //	both
 //	  _format                                                    format record
 //
@@ -32,6 +33,7 @@ const (
 	formatKey        = "_format"
 	keysPrefix       = "_keys"
 	tokenKey         = keysPrefix + "/token"
+	reportKey        = "_gc/report"
 )
 
 // Folders are the folders of blobs, for a store that makes them once instead of at each push. Those of

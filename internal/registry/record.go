@@ -45,7 +45,7 @@ type (
 		Nonce      string         `json:"nonce"`
 	}
 
-	// deletedRecord says what was removed; the content of the object that went stands behind it.
+	// deletedRecord says what was removed, and why; the content of the object that went stands behind it.
 	deletedRecord struct {
 		Kind      string     `json:"kind"` // manifest, tag, blob
 		Namespace oci.Name   `json:"namespace"`
@@ -53,6 +53,7 @@ type (
 		Digest    oci.Digest `json:"digest"`
 		DeletedAt time.Time  `json:"deleted_at"`
 		By        string     `json:"by,omitempty"`
+		Why       string     `json:"why,omitempty"` // empty: a client asked for it
 	}
 
 	// sessionLabel is what an upload session keeps beside its bytes.

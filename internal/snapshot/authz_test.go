@@ -29,7 +29,7 @@ func authorizerOf(t *testing.T, text string) (*authz.Authorizer, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Snapshot{}
+	s := &Snapshot{Core: &Core{}}
 	err = s.buildAuthorizer(cfg, Shared{Logger: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {

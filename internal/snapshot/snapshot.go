@@ -21,12 +21,7 @@ import (
 	"github.com/sreg-project/sreg/internal/authz"
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/httpapi"
-	"github.com/sreg-project/sreg/internal/lock/memory"
-	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/server"
-	"github.com/sreg-project/sreg/internal/storage"
-	"github.com/sreg-project/sreg/internal/storage/fs"
-	"github.com/sreg-project/sreg/internal/storage/metered"
 )
 
 // maintainEvery is how often expired uploads are looked for.
@@ -47,21 +42,22 @@ type Shared struct {
 type Snapshot struct {
 	// Handlers answer the requests of each listener, by its name.
 	Handlers map[string]http.Handler
-	Registry *registry.Registry
+	*Core
 
 	authorizer    *authz.Authorizer
 	authenticator *authn.Authenticator
 	signIns       signIns
 
-	log     *slog.Logger
-	config  *config.Config
-	stores  []*fs.Store
 	closers []func() error // beside the stores
 }
 
 // Build makes a snapshot. It opens what exists and creates nothing: Create does.
 func Build(ctx context.Context, cfg *config.Config, shared Shared) (*Snapshot, error) {
-	s := &Snapshot{log: shared.Logger.With("module", "registry"), config: cfg}
+	core, err := OpenCore(ctx, cfg, shared)
+	if err != nil {
+		return nil, err
+	}
+	s := &Snapshot{Core: core}
 	if err := s.build(ctx, cfg, shared); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -69,21 +65,11 @@ func Build(ctx context.Context, cfg *config.Config, shared Shared) (*Snapshot, e
 }
 
 func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared) error {
-	blobs, metadata, err := s.openStores(cfg, shared)
-	if err != nil {
-		return err
-	}
-	s.Registry, err = registry.New(ctx, registry.Options{
-		Blobs: blobs, Metadata: metadata, Locks: memory.New(),
-		Config: cfg.Registry, Repositories: repositories(cfg),
-	})
-	if err != nil {
-		return err
-	}
 	if err := s.buildAuthorizer(cfg, shared); err != nil {
 		return err
 	}
 	var external *url.URL
+	var err error
 	if cfg.Server.ExternalURL != "" {
 		if external, err = url.Parse(cfg.Server.ExternalURL); err != nil {
 			return fmt.Errorf("server.external_url: %w", err)
@@ -115,74 +101,8 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared)
 	return nil
 }
 
-// repositories is what the core knows of the configured prefixes.
-func repositories(cfg *config.Config) []registry.RepositoryConfig {
-	list := make([]registry.RepositoryConfig, len(cfg.Repositories))
-	for i, r := range cfg.Repositories {
-		list[i] = r.RepositoryConfig
-	}
-	return list
-}
-
-// openStores opens the blob store and the metadata store, which are one unless the config names two.
-func (s *Snapshot) openStores(cfg *config.Config, shared Shared) (blobs, metadata storage.Store, err error) {
-	counters, err := metered.New(shared.Metrics)
-	if err != nil {
-		return nil, nil, err
-	}
-	opts := fs.Options{MinFree: cfg.Storage.MinFree, Folders: registry.Folders(), Private: registry.PrivateFolders()}
-	if cfg.Storage.Metadata == nil {
-		one, err := s.openStore(cfg.Storage.Blobs, opts)
-		if err != nil {
-			return nil, nil, err
-		}
-		counted := counters.Wrap(one, "all")
-		return counted, counted, nil
-	}
-	blobStore, err := s.openStore(cfg.Storage.Blobs, opts)
-	if err != nil {
-		return nil, nil, fmt.Errorf("storage.blobs: %w", err)
-	}
-	metadataStore, err := s.openStore(*cfg.Storage.Metadata, opts)
-	if err != nil {
-		return nil, nil, fmt.Errorf("storage.metadata: %w", err)
-	}
-	return counters.Wrap(blobStore, "blobs"), counters.Wrap(metadataStore, "metadata"), nil
-}
-
-func (s *Snapshot) openStore(cfg config.Store, opts fs.Options) (*fs.Store, error) {
-	store, err := fs.New(cfg.FS, opts)
-	if err != nil {
-		return nil, err
-	}
-	s.stores = append(s.stores, store)
-	return store, nil
-}
-
-// Create makes the stores if they do not exist yet.
-func (s *Snapshot) Create(ctx context.Context) error {
-	if s.config.Registry.ReadOnly {
-		return nil // its medium may be, too
-	}
-	for _, store := range s.stores {
-		if err := store.Create(ctx); err != nil {
-			return err
-		}
-	}
-	return s.Registry.Create(ctx)
-}
-
 // Prepare gets ready before the first request: it makes the key of tokens, and fetches those of providers.
 func (s *Snapshot) Prepare(ctx context.Context) error { return s.authenticator.Prepare(ctx) }
-
-// Roots are the folders that the stores lie in, the blob store's first.
-func (s *Snapshot) Roots() []string {
-	var roots []string
-	for _, store := range s.stores {
-		roots = append(roots, store.Root())
-	}
-	return roots
-}
 
 // Maintain ends expired uploads now and then, until ctx ends.
 func (s *Snapshot) Maintain(ctx context.Context) {
@@ -209,10 +129,7 @@ func (s *Snapshot) Maintain(ctx context.Context) {
 
 // Close gives up what the snapshot holds open. Its handlers must not be in use any more.
 func (s *Snapshot) Close() error {
-	var errs []error
-	for _, store := range s.stores {
-		errs = append(errs, store.Close())
-	}
+	errs := []error{s.Core.Close()}
 	for _, closer := range slices.Backward(s.closers) {
 		errs = append(errs, closer())
 	}

@@ -7,6 +7,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"time"
@@ -29,6 +30,19 @@ var (
 	// ErrKey says that the key is malformed. Keys come from typed values, so this is a bug.
 	ErrKey = errors.New("malformed key")
 )
+
+// ClaimedError says that another process holds a name.
+type ClaimedError struct {
+	Name string
+	Note string // what the holder wrote; empty if it has not written yet
+}
+
+func (e *ClaimedError) Error() string {
+	if e.Note == "" {
+		return fmt.Sprintf("%s is held by a process that has just begun", e.Name)
+	}
+	return fmt.Sprintf("%s is held by %s", e.Name, e.Note)
+}
 
 // State is where an object stands on its way out.
 type State uint8
@@ -226,6 +240,11 @@ type Store interface {
 	// Sweep removes what crashed writers left behind that is older than an age: temporary data that
 	// nothing can name. It returns how many it removed.
 	Sweep(ctx context.Context, olderThan time.Duration) (int, error)
+	// Claim takes a name for this process, among all processes on the store, until it is released or
+	// the process ends, however it ends. It does not wait: what somebody holds is a *ClaimedError
+	// with the note of the holder. The context that comes back is a child of ctx and ends also with
+	// the claim. Release may be called more than once.
+	Claim(ctx context.Context, name, note string) (held context.Context, release func(), err error)
 	// Close gives up everything that the Store holds open. Objects that are open stay readable.
 	Close() error
 }

@@ -126,7 +126,7 @@ var (
 	tagPattern      = regexp.MustCompile(`^(.+)/_manifests/tags/([^/]+)$`)
 	referrerPattern = regexp.MustCompile(`^(.+)/_manifests/referrers/(sha256|sha512)/([0-9a-f]+)/(sha256|sha512)-([0-9a-f]+)$`)
 	catalogPattern  = regexp.MustCompile(`^_namespaces/([^/]+)$`)
-	otherPattern    = regexp.MustCompile(`^(_format|_keys/token|_deleted/[^/]+/[0-9]{19}-[A-Z0-9]+)$`)
+	otherPattern    = regexp.MustCompile(`^(_format|_keys/token|_gc/report|_deleted/[^/]+/[0-9]{19}-[A-Z0-9]+)$`)
 	upperPattern    = regexp.MustCompile(`\^[a-z]`)
 )
 

@@ -129,6 +129,15 @@ func (s *Store) Sweep(ctx context.Context, olderThan time.Duration) (removed int
 	return removed, err
 }
 
+// Claim is a writing step.
+func (s *Store) Claim(ctx context.Context, name, note string) (held context.Context, release func(), err error) {
+	err = s.in.write("claim "+name, func() (err error) {
+		held, release, err = s.inner.Claim(ctx, name, note)
+		return err
+	})
+	return held, release, err
+}
+
 // Close reaches the inner Store even after a cut: the system closes the files of a dead process.
 func (s *Store) Close() error { return s.inner.Close() }
 

@@ -30,7 +30,7 @@ import (
 //	_pending/<key>~<random>    prepared objects
 //	_trash/<key>               condemned objects
 //	_uploads/<id>.session      an upload's label and state; beside it <id>.data
-//	_locks/<stripe>            files to flock, never removed
+//	_locks/<stripe>            files to flock, never removed; so are those of claims
 const (
 	tempDir    = "_tmp"
 	pendingDir = "_pending"

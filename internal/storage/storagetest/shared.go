@@ -29,6 +29,7 @@ var sharedProofs = []sharedProof{
 	{"a session is continued by the other", trySharedSession},
 	{"a session has one writer at a time", trySharedWriter},
 	{"a session is ended by the other", trySharedEnd},
+	{"a name is claimed by one of them", trySharedClaim},
 }
 
 func trySharedObjects(t *testing.T, a, b storage.Store) {
@@ -204,4 +205,12 @@ func trySharedEnd(t *testing.T, a, b storage.Store) {
 	wantError(t, "cancel", u.Cancel(t.Context()), nil)
 	closeUpload(t, u)
 	wantEnded(t, a, "u")
+}
+
+func trySharedClaim(t *testing.T, a, b storage.Store) {
+	_, release := claim(t, a, "a", "the first")
+	wantClaimed(t, b, "a", "the first")
+	release()
+	claim(t, b, "a", "the second")
+	wantClaimed(t, a, "a", "the second")
 }

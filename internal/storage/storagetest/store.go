@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -15,6 +16,8 @@ var storeProofs = []proof{
 	{"an append that is cancelled says how much it took", tryCancelledAppend},
 	{"probe shows that the store answers, and leaves nothing", tryProbe},
 	{"sweep removes what is older than an age and nothing that has a name", trySweep},
+	{"a claim does not wait, and names its holder by the note", tryClaim},
+	{"a claim ends with its release and with its context", tryClaimEnd},
 	{"objects that are open stay readable after close", tryClose},
 }
 
@@ -42,6 +45,8 @@ func tryCancelled(t *testing.T, s storage.Store) {
 	_, err = u.Commit(ctx, "committed")
 	wantError(t, "commit", err, context.Canceled)
 	wantError(t, "probe", s.Probe(ctx), context.Canceled)
+	_, _, err = s.Claim(ctx, "claimed", "")
+	wantError(t, "claim", err, context.Canceled)
 	for what, err := range listings(ctx, s) {
 		wantError(t, what, err, context.Canceled)
 	}
@@ -128,6 +133,49 @@ func trySweep(t *testing.T, s storage.Store) {
 	if got := sessionIDs(t, s); len(got) != 1 {
 		t.Errorf("sessions are %q, want u", got)
 	}
+}
+
+func claim(t *testing.T, s storage.Store, name, note string) (held context.Context, release func()) {
+	t.Helper()
+	held, release, err := s.Claim(t.Context(), name, note)
+	if err != nil {
+		t.Fatalf("claim %s: %v", name, err)
+	}
+	t.Cleanup(release)
+	return held, release
+}
+
+func wantClaimed(t *testing.T, s storage.Store, name, note string) {
+	t.Helper()
+	_, _, err := s.Claim(t.Context(), name, "another")
+	var claimed *storage.ClaimedError
+	if !errors.As(err, &claimed) || claimed.Name != name || claimed.Note != note {
+		t.Errorf("claim what is held: %v, want the note %q", err, note)
+	}
+}
+
+func tryClaim(t *testing.T, s storage.Store) {
+	claim(t, s, "a", "somebody, since a long time ago")
+	wantClaimed(t, s, "a", "somebody, since a long time ago")
+	claim(t, s, "b", "the name is another one")
+}
+
+func tryClaimEnd(t *testing.T, s storage.Store) {
+	held, release := claim(t, s, "a", "long words of one who was here first")
+	release()
+	release()
+	wantError(t, "context of what was released", held.Err(), context.Canceled)
+	claim(t, s, "a", "next")
+	wantClaimed(t, s, "a", "next")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	held, release, err := s.Claim(ctx, "b", "")
+	if err != nil {
+		t.Fatalf("claim: %v", err)
+	}
+	t.Cleanup(release)
+	cancel()
+	wantError(t, "context of a claim whose parent ended", held.Err(), context.Canceled)
 }
 
 func tryClose(t *testing.T, s storage.Store) {

@@ -1,0 +1,35 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// Report reads what the collector left word of, nil if it never ran. What it says is the collector's.
+func (r *Registry) Report(ctx context.Context) ([]byte, error) {
+	value, err := r.metadata.Get(ctx, reportKey)
+	if errors.Is(err, storage.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read report of the collector: %w", err)
+	}
+	return value.Data, nil
+}
+
+// KeepReport leaves word of the collector for whoever asks next.
+func (r *Registry) KeepReport(ctx context.Context, report []byte) error {
+	if _, err := r.metadata.Put(ctx, reportKey, report, storage.PutOptions{}); err != nil {
+		return fmt.Errorf("keep report of the collector: %w", err)
+	}
+	return nil
+}
+
+// ClaimCollector makes the caller the one collector of the stores, until it is released or its process
+// ends. Another one gets a *storage.ClaimedError with the note of the holder.
+func (r *Registry) ClaimCollector(ctx context.Context, note string) (held context.Context, release func(), err error) {
+	return r.metadata.Claim(ctx, "collect", note)
+}

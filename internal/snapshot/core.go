@@ -1,0 +1,156 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/lock/memory"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/storage"
+	"github.com/sreg-project/sreg/internal/storage/fs"
+	"github.com/sreg-project/sreg/internal/storage/metered"
+)
+
+// Core is the registry on its stores, and what works on them beside requests: what a command on a store
+// runs on, and a part of every Snapshot.
+type Core struct {
+	Registry *registry.Registry
+
+	log    *slog.Logger
+	config *config.Config
+	stores []*fs.Store
+}
+
+// OpenCore opens the stores of a config and creates nothing. Close gives them up.
+func OpenCore(ctx context.Context, cfg *config.Config, shared Shared) (*Core, error) {
+	c := &Core{log: shared.Logger.With("module", "registry"), config: cfg}
+	if err := c.open(ctx, shared.Metrics); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+func (c *Core) open(ctx context.Context, metrics prometheus.Registerer) error {
+	blobs, metadata, err := c.openStores(metrics)
+	if err != nil {
+		return err
+	}
+	c.Registry, err = registry.New(ctx, registry.Options{
+		Blobs: blobs, Metadata: metadata, Locks: memory.New(),
+		Config: c.config.Registry, Repositories: repositories(c.config),
+	})
+	return err
+}
+
+// repositories is what the core knows of the configured prefixes.
+func repositories(cfg *config.Config) []registry.RepositoryConfig {
+	list := make([]registry.RepositoryConfig, len(cfg.Repositories))
+	for i, r := range cfg.Repositories {
+		list[i] = r.RepositoryConfig
+	}
+	return list
+}
+
+// openStores opens the blob store and the metadata store, which are one unless the config names two.
+func (c *Core) openStores(metrics prometheus.Registerer) (blobs, metadata storage.Store, err error) {
+	counters, err := metered.New(metrics)
+	if err != nil {
+		return nil, nil, err
+	}
+	opts := fs.Options{MinFree: c.config.Storage.MinFree, Folders: registry.Folders(), Private: registry.PrivateFolders()}
+	if c.config.Storage.Metadata == nil {
+		one, err := c.openStore(c.config.Storage.Blobs, opts)
+		if err != nil {
+			return nil, nil, err
+		}
+		counted := counters.Wrap(one, "all")
+		return counted, counted, nil
+	}
+	blobStore, err := c.openStore(c.config.Storage.Blobs, opts)
+	if err != nil {
+		return nil, nil, fmt.Errorf("storage.blobs: %w", err)
+	}
+	metadataStore, err := c.openStore(*c.config.Storage.Metadata, opts)
+	if err != nil {
+		return nil, nil, fmt.Errorf("storage.metadata: %w", err)
+	}
+	return counters.Wrap(blobStore, "blobs"), counters.Wrap(metadataStore, "metadata"), nil
+}
+
+func (c *Core) openStore(cfg config.Store, opts fs.Options) (*fs.Store, error) {
+	store, err := fs.New(cfg.FS, opts)
+	if err != nil {
+		return nil, err
+	}
+	c.stores = append(c.stores, store)
+	return store, nil
+}
+
+// Create makes the stores if they do not exist yet.
+func (c *Core) Create(ctx context.Context) error {
+	if c.config.Registry.ReadOnly {
+		return nil // its medium may be, too
+	}
+	for _, store := range c.stores {
+		if err := store.Create(ctx); err != nil {
+			return err
+		}
+	}
+	return c.Registry.Create(ctx)
+}
+
+// Roots are the folders that the stores lie in, the blob store's first.
+func (c *Core) Roots() []string {
+	var roots []string
+	for _, store := range c.stores {
+		roots = append(roots, store.Root())
+	}
+	return roots
+}
+
+// ClaimedError says that another process holds a name in a folder.
+type ClaimedError struct {
+	Folder string
+	*storage.ClaimedError
+}
+
+// Unwrap gives the error of the store.
+func (e *ClaimedError) Unwrap() error { return e.ClaimedError }
+
+// Claim takes a name in every store, among all processes. What somebody holds is a *ClaimedError.
+func (c *Core) Claim(ctx context.Context, name, note string) (release func(), err error) {
+	var releases []func()
+	release = sync.OnceFunc(func() {
+		for _, one := range releases {
+			one()
+		}
+	})
+	for _, store := range c.stores {
+		_, one, err := store.Claim(ctx, name, note)
+		if err != nil {
+			release()
+			var claimed *storage.ClaimedError
+			if errors.As(err, &claimed) {
+				err = &ClaimedError{Folder: store.Root(), ClaimedError: claimed}
+			}
+			return nil, err
+		}
+		releases = append(releases, one)
+	}
+	return release, nil
+}
+
+// Close gives up what the stores hold open.
+func (c *Core) Close() error {
+	var errs []error
+	for _, store := range c.stores {
+		errs = append(errs, store.Close())
+	}
+	return errors.Join(errs...)
+}
