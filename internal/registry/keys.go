@@ -34,6 +34,11 @@ const (
 	keysPrefix       = "_keys"
 	tokenKey         = keysPrefix + "/token"
 	reportKey        = "_gc/report"
+
+	// The folders and objects below a namespace.
+	layersFolder    = "_layers"
+	manifestsFolder = "_manifests"
+	pullsObject     = "_pulls"
 )
 
 // Folders are the folders of blobs, for a store that makes them once instead of at each push. Those of
@@ -130,3 +135,43 @@ func unescapeTag(component string) (oci.Tag, error) {
 }
 
 func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }
+
+// parseThing reads the key of something that can be condemned.
+func parseThing(key string) (Thing, error) {
+	if name, ok := strings.CutPrefix(key, blobsPrefix+"/"); ok {
+		parts := strings.Split(name, "/")
+		if len(parts) == 3 {
+			if d, err := oci.ParseDigest(parts[0] + ":" + parts[2]); err == nil && blobKey(d) == key {
+				return Thing{Kind: KindBlob, Digest: d}, nil
+			}
+		}
+		return Thing{}, damaged(key, errNoPlace)
+	}
+	kind := KindManifest
+	name, rest, found := strings.Cut(key, "/"+manifestsFolder+"/revisions/")
+	if !found {
+		kind = KindLink
+		name, rest, found = strings.Cut(key, "/"+layersFolder+"/")
+	}
+	algorithm, hex, _ := strings.Cut(rest, "/")
+	d, err := oci.ParseDigest(algorithm + ":" + hex)
+	ns, nameErr := oci.ParseName(name)
+	if !found || err != nil || nameErr != nil {
+		return Thing{}, damaged(key, errNoPlace)
+	}
+	return Thing{Kind: kind, Namespace: ns, Digest: d}, nil
+}
+
+// parseReferrerName reads <alg>/<hex>/<alg>-<hex>: the subject, and who refers to it.
+func parseReferrerName(name string) (ReferrerEntry, error) {
+	parts := strings.Split(name, "/")
+	if len(parts) != 3 {
+		return ReferrerEntry{}, errNoPlace
+	}
+	subject, err := oci.ParseDigest(parts[0] + ":" + parts[1])
+	if err != nil {
+		return ReferrerEntry{}, err
+	}
+	referrer, err := oci.ParseDigest(strings.Replace(parts[2], "-", ":", 1))
+	return ReferrerEntry{Subject: subject, Referrer: referrer}, err
+}

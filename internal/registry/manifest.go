@@ -324,7 +324,7 @@ func (r *Registry) DeleteManifest(ctx context.Context, ns oci.Name, d oci.Digest
 	if err := r.metadata.Delete(ctx, key, storage.DeleteOptions{}); err != nil {
 		return fmt.Errorf("delete manifest %s in %s: %w", d, ns, err)
 	}
-	if err := r.deleteTagsOf(ctx, ns, d, by); err != nil {
+	if err := r.deleteTagsOf(ctx, ns, d, removal{by: by}); err != nil {
 		return err
 	}
 	return r.deleteReferrerOf(ctx, ns, d, stored.Data)

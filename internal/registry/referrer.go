@@ -191,8 +191,7 @@ func (r *Registry) putReferrer(ctx context.Context, ns oci.Name, m oci.Manifest,
 	return nil
 }
 
-// deleteReferrerOf removes the entry of a revision which is gone, given its stored object. The entry
-// is read before the last look at the revision: a push that made it anew rewrites the entry.
+// deleteReferrerOf removes the entry of a revision which is gone, given its stored object.
 func (r *Registry) deleteReferrerOf(ctx context.Context, ns oci.Name, d oci.Digest, stored []byte) error {
 	var record revisionRecord
 	content, err := unpackRecord(stored, &record)
@@ -206,7 +205,13 @@ func (r *Registry) deleteReferrerOf(ctx context.Context, ns oci.Name, d oci.Dige
 	if m.Subject == nil {
 		return nil
 	}
-	key := referrerKey(ns, m.Subject.Digest, d)
+	return r.deleteReferrerEntry(ctx, ns, m.Subject.Digest, d)
+}
+
+// deleteReferrerEntry removes an entry whose revision is gone. The entry is read before the last look at
+// the revision: a push that made it anew rewrites the entry.
+func (r *Registry) deleteReferrerEntry(ctx context.Context, ns oci.Name, subject, d oci.Digest) error {
+	key := referrerKey(ns, subject, d)
 	object, err := r.liveObject(ctx, key)
 	if errors.Is(err, storage.ErrNotExist) {
 		return nil

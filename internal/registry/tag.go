@@ -27,7 +27,7 @@ func (r *Registry) DeleteTag(ctx context.Context, ns oci.Name, tag oci.Tag, by s
 		if r.rules.immutable(ns, tag) {
 			return &ImmutableTagError{Tag: tag, Now: record.Digest}
 		}
-		err = r.removeTag(ctx, ns, tag, record, object, by)
+		err = r.removeTag(ctx, ns, tag, record, object, removal{by: by})
 		if !errors.Is(err, storage.ErrChanged) {
 			return err
 		}
@@ -205,7 +205,7 @@ func (t tagRecord) next(value tagValue, immutable bool) tagRecord {
 
 // deleteTagsOf removes the tags that stand for a revision which is gone, each by check-and-set and
 // only while it is gone.
-func (r *Registry) deleteTagsOf(ctx context.Context, ns oci.Name, d oci.Digest, by string) error {
+func (r *Registry) deleteTagsOf(ctx context.Context, ns oci.Name, d oci.Digest, why removal) error {
 	for entry, err := range r.metadata.List(ctx, tagsPrefix(ns), storage.ListOptions{}) {
 		if err != nil {
 			return fmt.Errorf("list tags of %s: %w", ns, err)
@@ -214,14 +214,14 @@ func (r *Registry) deleteTagsOf(ctx context.Context, ns oci.Name, d oci.Digest, 
 		if err != nil {
 			continue // no tag of ours
 		}
-		if err := r.deleteTagOf(ctx, ns, tag, d, by); err != nil {
+		if err := r.deleteTagOf(ctx, ns, tag, d, why); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *Registry) deleteTagOf(ctx context.Context, ns oci.Name, tag oci.Tag, d oci.Digest, by string) error {
+func (r *Registry) deleteTagOf(ctx context.Context, ns oci.Name, tag oci.Tag, d oci.Digest, why removal) error {
 	for {
 		version, record, err := r.tagObject(ctx, ns, tag)
 		if errors.Is(err, storage.ErrNotExist) {
@@ -238,20 +238,23 @@ func (r *Registry) deleteTagOf(ctx context.Context, ns oci.Name, tag oci.Tag, d 
 		if err != nil || !gone {
 			return err
 		}
-		err = r.removeTag(ctx, ns, tag, record, version, by)
+		err = r.removeTag(ctx, ns, tag, record, version, why)
 		if !errors.Is(err, storage.ErrChanged) {
 			return err
 		}
 	}
 }
 
+// removal is who removes something, and why if it is not because a client asked for it.
+type removal struct{ by, why string }
+
 // removeTag keeps the record for undo and deletes the tag if it still is that record.
-func (r *Registry) removeTag(ctx context.Context, ns oci.Name, tag oci.Tag, record tagRecord, version storage.Version, by string) error {
+func (r *Registry) removeTag(ctx context.Context, ns oci.Name, tag oci.Tag, record tagRecord, version storage.Version, why removal) error {
 	content, err := json.Marshal(record)
 	if err != nil {
 		return err
 	}
-	undo := deletedRecord{Kind: "tag", Namespace: ns, Tag: tag.String(), Digest: record.Digest, By: by}
+	undo := deletedRecord{Kind: "tag", Namespace: ns, Tag: tag.String(), Digest: record.Digest, By: why.by, Why: why.why}
 	if err := r.keepDeleted(ctx, undo, content); err != nil {
 		return err
 	}

@@ -145,31 +145,19 @@ func (r *Registry) commit(ctx context.Context, ns oci.Name, d oci.Digest, sessio
 // ExpireUploads ends the sessions whose time is over and sweeps what crashed writers left behind.
 // It returns how many sessions it ended.
 func (r *Registry) ExpireUploads(ctx context.Context) (ended int, err error) {
-	for session, err := range r.blobs.ListUploads(ctx) {
+	for session, err := range r.Sessions(ctx) {
 		if err != nil {
-			return ended, fmt.Errorf("expire uploads: %w", err)
+			return ended, err
 		}
-		_, raw, err := r.blobs.StatUpload(ctx, session.ID)
-		if err != nil {
-			continue // ended meanwhile
-		}
-		label, err := readLabel(raw)
-		if err != nil {
-			// Its writer was killed before it wrote the label, or is about to write it.
-			label.Begun = session.Begun
-		}
-		if !r.expired(label) {
+		if !session.Expired {
 			continue
 		}
-		if err := r.endUpload(ctx, session.ID); err != nil {
+		if err := r.EndSession(ctx, session); err != nil {
 			return ended, err
 		}
 		ended++
 	}
-	if _, err := r.blobs.Sweep(ctx, r.config.UploadTTL); err != nil {
-		return ended, err
-	}
-	_, err = r.metadata.Sweep(ctx, r.config.UploadTTL)
+	_, err = r.SweepTemporary(ctx)
 	return ended, err
 }
 

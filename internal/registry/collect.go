@@ -1,0 +1,511 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// What a collector sees of the stores and may do to them. It reads past the caches: they are for what
+// clients ask, and would hold nothing else after one run.
+
+// ErrDamaged says that a record of the stores cannot be read, or that a name in them has no place in the
+// layout. The error names the key.
+var ErrDamaged = errDamaged
+
+// Kind is what a Thing is.
+type Kind uint8
+
+// The kinds, in the order in which they are destroyed: what names comes before what is named.
+const (
+	KindManifest Kind = iota
+	KindLink
+	KindBlob
+)
+
+// String is the kind in the words of people and of reports.
+func (k Kind) String() string { return [...]string{"manifest", "link", "blob"}[k] }
+
+// Thing is an object that can be condemned: a revision or a link of a namespace, or the bytes of a blob,
+// which are no namespace's.
+type Thing struct {
+	Kind      Kind
+	Namespace oci.Name
+	Digest    oci.Digest
+}
+
+func (t Thing) String() string {
+	if t.Kind == KindBlob {
+		return fmt.Sprintf("blob %s", t.Digest)
+	}
+	return fmt.Sprintf("%s %s in %s", t.Kind, t.Digest, t.Namespace)
+}
+
+func (t Thing) key() string {
+	switch t.Kind {
+	case KindManifest:
+		return revisionKey(t.Namespace, t.Digest)
+	case KindLink:
+		return linkKey(t.Namespace, t.Digest)
+	}
+	return blobKey(t.Digest)
+}
+
+func (r *Registry) storeOf(k Kind) storage.Store {
+	if k == KindBlob {
+		return r.blobs
+	}
+	return r.metadata
+}
+
+// Condemned is a Thing that waits to be revived or destroyed.
+type Condemned struct {
+	Thing
+	Size  int64 // bytes
+	Since time.Time
+}
+
+// Condemned yields what is condemned in both stores, in no particular order.
+func (r *Registry) Condemned(ctx context.Context) iter.Seq2[Condemned, error] {
+	return func(yield func(Condemned, error) bool) {
+		for _, store := range r.eachStore() {
+			for departed, err := range store.Condemned(ctx, "") {
+				if err != nil {
+					yield(Condemned{}, fmt.Errorf("list what is condemned: %w", err))
+					return
+				}
+				thing, err := parseThing(departed.Key)
+				if !yield(Condemned{Thing: thing, Size: departed.Size, Since: departed.Since}, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (r *Registry) eachStore() []storage.Store {
+	if r.blobs == r.metadata {
+		return []storage.Store{r.metadata}
+	}
+	return []storage.Store{r.metadata, r.blobs}
+}
+
+// Condemn makes a live thing condemned. What is gone is storage.ErrNotExist.
+func (r *Registry) Condemn(ctx context.Context, t Thing) error {
+	if err := r.storeOf(t.Kind).Condemn(ctx, t.key()); err != nil {
+		return fmt.Errorf("condemn %s: %w", t, err)
+	}
+	return nil
+}
+
+// Revive makes a condemned thing live. What is gone is storage.ErrNotExist.
+func (r *Registry) Revive(ctx context.Context, t Thing) error {
+	if _, err := r.storeOf(t.Kind).Revive(ctx, t.key()); err != nil {
+		return fmt.Errorf("revive %s: %w", t, err)
+	}
+	return nil
+}
+
+// Destroy ends a condemned thing. What is gone, or live again, is storage.ErrNotExist.
+func (r *Registry) Destroy(ctx context.Context, t Thing) error {
+	if err := r.storeOf(t.Kind).Destroy(ctx, t.key()); err != nil {
+		return fmt.Errorf("destroy %s: %w", t, err)
+	}
+	return nil
+}
+
+// Stat describes a thing without reading it.
+func (r *Registry) Stat(ctx context.Context, t Thing) (storage.Info, error) {
+	info, err := r.storeOf(t.Kind).Stat(ctx, t.key())
+	if err != nil {
+		return info, fmt.Errorf("look at %s: %w", t, err)
+	}
+	return info, nil
+}
+
+// Revision is a manifest as a namespace holds it.
+type Revision struct {
+	Digest   oci.Digest
+	PushedAt time.Time
+	By       string
+	Size     int64 // bytes of the manifest
+	State    storage.State
+	Manifest oci.Manifest
+}
+
+// Revision reads a manifest that a namespace holds. What is gone is storage.ErrNotExist, what cannot be
+// read or parsed ErrDamaged.
+func (r *Registry) Revision(ctx context.Context, ns oci.Name, d oci.Digest) (Revision, error) {
+	key := revisionKey(ns, d)
+	value, err := r.metadata.Get(ctx, key)
+	if err != nil {
+		return Revision{}, fmt.Errorf("read manifest %s in %s: %w", d, ns, err)
+	}
+	return parseWholeRevision(key, d, value)
+}
+
+func parseWholeRevision(key string, d oci.Digest, value storage.Value) (Revision, error) {
+	var record revisionRecord
+	content, err := unpackRecord(value.Data, &record)
+	if err != nil {
+		return Revision{}, damaged(key, err)
+	}
+	m, err := oci.ParseManifest(record.MediaType, content)
+	if err != nil {
+		return Revision{}, damaged(key, err)
+	}
+	return Revision{
+		Digest: d, PushedAt: record.PushedAt, By: record.By, Size: int64(len(content)), State: value.State, Manifest: m,
+	}, nil
+}
+
+// Pending is a manifest whose push is under way.
+type Pending struct {
+	Namespace oci.Name
+	Revision
+}
+
+// Pending yields the manifests that were prepared and are not published yet.
+func (r *Registry) Pending(ctx context.Context) iter.Seq2[Pending, error] {
+	return func(yield func(Pending, error) bool) {
+		for draft, err := range r.metadata.Drafts(ctx, "") {
+			if err != nil {
+				yield(Pending{}, fmt.Errorf("list what is pending: %w", err))
+				return
+			}
+			pending, err := parseDraft(draft)
+			if !yield(pending, err) {
+				return
+			}
+		}
+	}
+}
+
+func parseDraft(draft storage.Draft) (Pending, error) {
+	thing, err := parseThing(draft.Key)
+	if err == nil && thing.Kind != KindManifest {
+		err = damaged(draft.Key, errNoPlace)
+	}
+	if err != nil {
+		return Pending{}, err
+	}
+	revision, err := parseWholeRevision(draft.Key, thing.Digest, storage.Value{Data: draft.Data})
+	return Pending{Namespace: thing.Namespace, Revision: revision}, err
+}
+
+// StoredTag is a tag as it is stored. It can be removed as long as it is still that.
+type StoredTag struct {
+	Tag      oci.Tag
+	Digest   oci.Digest
+	PushedAt time.Time
+	By       string
+
+	version storage.Version
+	record  tagRecord
+}
+
+// Tag reads a tag. What is gone is storage.ErrNotExist, what cannot be read ErrDamaged.
+func (r *Registry) Tag(ctx context.Context, ns oci.Name, tag oci.Tag) (StoredTag, error) {
+	version, record, err := r.tagObject(ctx, ns, tag)
+	if err != nil {
+		return StoredTag{}, fmt.Errorf("read tag %s in %s: %w", tag, ns, err)
+	}
+	return StoredTag{Tag: tag, Digest: record.Digest, PushedAt: record.PushedAt, By: record.By, version: version, record: record}, nil
+}
+
+// ErrTagChanged says that a tag is not any more what it was when it was read.
+var ErrTagChanged = storage.ErrChanged
+
+// RemoveTag takes a tag away if it is still what was read, also an immutable one, and keeps it for undo.
+// A tag that was pushed again meanwhile is ErrTagChanged.
+func (r *Registry) RemoveTag(ctx context.Context, ns oci.Name, tag StoredTag, by, why string) error {
+	if r.config.ReadOnly {
+		return ErrReadOnly
+	}
+	return r.removeTag(ctx, ns, tag.Tag, tag.record, tag.version, removal{by: by, why: why})
+}
+
+// FinishRemoval does what a delete of a manifest does behind it, once more, for one that was killed there:
+// the tags that stand for it and its entry among the referrers of its subject go, while it is gone.
+func (r *Registry) FinishRemoval(ctx context.Context, ns oci.Name, d oci.Digest, subject oci.Digest, tags []oci.Tag, by string) error {
+	for _, tag := range tags {
+		if err := r.deleteTagOf(ctx, ns, tag, d, removal{by: by, why: "the manifest that it stood for was deleted"}); err != nil {
+			return err
+		}
+	}
+	if subject.IsZero() {
+		return nil
+	}
+	return r.deleteReferrerEntry(ctx, ns, subject, d)
+}
+
+// Namespaces yields every namespace that has a tag, a revision or a link, or had one, in lexical order of
+// its parts.
+func (r *Registry) Namespaces(ctx context.Context) iter.Seq2[oci.Name, error] {
+	return func(yield func(oci.Name, error) bool) {
+		r.walkNamespaces(ctx, "", yield)
+	}
+}
+
+// walkNamespaces visits those below a prefix, and says whether to go on.
+func (r *Registry) walkNamespaces(ctx context.Context, prefix string, yield func(oci.Name, error) bool) bool {
+	var below []string
+	own := false
+	for entry, err := range r.metadata.List(ctx, prefix, storage.ListOptions{}) {
+		if err != nil {
+			return yield(oci.Name{}, fmt.Errorf("list namespaces: %w", err)) && false
+		}
+		component, folder := strings.CutSuffix(entry.Name, "/")
+		switch {
+		case prefix == "" && (strings.HasPrefix(component, "_") || strings.HasPrefix(component, ".") || component == "lost+found"):
+			// Not below a namespace, or the file system's.
+		case component == layersFolder || component == manifestsFolder:
+			own = true
+		case component == pullsObject:
+		case !folder:
+			return yield(oci.Name{}, damaged(joinKey(prefix, component), errNoPlace)) && false
+		default:
+			below = append(below, component)
+		}
+	}
+	if own {
+		ns, err := oci.ParseName(prefix)
+		if err != nil {
+			err = damaged(prefix, errNoPlace)
+		}
+		if !yield(ns, err) {
+			return false
+		}
+	}
+	for _, component := range below {
+		if !r.walkNamespaces(ctx, joinKey(prefix, component), yield) {
+			return false
+		}
+	}
+	return true
+}
+
+func joinKey(prefix, component string) string {
+	if prefix == "" {
+		return component
+	}
+	return prefix + "/" + component
+}
+
+// errNoPlace is what damaged says of a name that the layout has no place for.
+var errNoPlace = errors.New("no object of sreg has a name like that; move the file away if something else put it there")
+
+// Revisions yields the digests of the live manifests of a namespace.
+func (r *Registry) Revisions(ctx context.Context, ns oci.Name) iter.Seq2[oci.Digest, error] {
+	return r.digestsBelow(ctx, ns.String()+"/"+manifestsFolder+"/revisions")
+}
+
+// Links yields the digests of the blobs that a namespace holds.
+func (r *Registry) Links(ctx context.Context, ns oci.Name) iter.Seq2[oci.Digest, error] {
+	return r.digestsBelow(ctx, ns.String()+"/"+layersFolder)
+}
+
+// digestsBelow lists a folder that has a folder for each algorithm.
+func (r *Registry) digestsBelow(ctx context.Context, prefix string) iter.Seq2[oci.Digest, error] {
+	return func(yield func(oci.Digest, error) bool) {
+		for entry, err := range r.metadata.List(ctx, prefix, storage.ListOptions{Deep: true}) {
+			if err != nil {
+				yield(oci.Digest{}, fmt.Errorf("list %s: %w", prefix, err))
+				return
+			}
+			algorithm, hex, _ := strings.Cut(entry.Name, "/")
+			d, err := oci.ParseDigest(algorithm + ":" + hex)
+			if err != nil {
+				err = damaged(prefix+"/"+entry.Name, errNoPlace)
+			}
+			if !yield(d, err) {
+				return
+			}
+		}
+	}
+}
+
+// Tags yields the names of the tags of a namespace.
+func (r *Registry) Tags(ctx context.Context, ns oci.Name) iter.Seq2[oci.Tag, error] {
+	return func(yield func(oci.Tag, error) bool) {
+		prefix := tagsPrefix(ns)
+		for entry, err := range r.metadata.List(ctx, prefix, storage.ListOptions{}) {
+			if err != nil {
+				yield(oci.Tag{}, fmt.Errorf("list tags of %s: %w", ns, err))
+				return
+			}
+			tag, err := unescapeTag(entry.Name)
+			if err != nil {
+				err = damaged(prefix+"/"+entry.Name, errNoPlace)
+			}
+			if !yield(tag, err) {
+				return
+			}
+		}
+	}
+}
+
+// ReferrerEntry says that a manifest is listed among the referrers of a subject.
+type ReferrerEntry struct{ Subject, Referrer oci.Digest }
+
+// ReferrerEntries yields all of a namespace.
+func (r *Registry) ReferrerEntries(ctx context.Context, ns oci.Name) iter.Seq2[ReferrerEntry, error] {
+	return func(yield func(ReferrerEntry, error) bool) {
+		prefix := ns.String() + "/" + manifestsFolder + "/referrers"
+		for entry, err := range r.metadata.List(ctx, prefix, storage.ListOptions{Deep: true}) {
+			if err != nil {
+				yield(ReferrerEntry{}, fmt.Errorf("list referrers in %s: %w", ns, err))
+				return
+			}
+			parsed, err := parseReferrerName(entry.Name)
+			if err != nil {
+				err = damaged(prefix+"/"+entry.Name, errNoPlace)
+			}
+			if !yield(parsed, err) {
+				return
+			}
+		}
+	}
+}
+
+// Blobs yields the digests of all live blobs.
+func (r *Registry) Blobs(ctx context.Context) iter.Seq2[oci.Digest, error] {
+	return func(yield func(oci.Digest, error) bool) {
+		for entry, err := range r.blobs.List(ctx, blobsPrefix, storage.ListOptions{Deep: true}) {
+			if err != nil {
+				yield(oci.Digest{}, fmt.Errorf("list blobs: %w", err))
+				return
+			}
+			thing, err := parseThing(blobsPrefix + "/" + entry.Name)
+			if !yield(thing.Digest, err) {
+				return
+			}
+		}
+	}
+}
+
+// Undo is what a removal kept, as far as a collector has to know: what must not be destroyed until its
+// time is over.
+type Undo struct {
+	Namespace oci.Name
+	Kind      string // manifest, tag, blob
+	Digest    oci.Digest
+	At        time.Time
+	Size      int64 // bytes of the entry
+	Manifest  *oci.Manifest
+
+	key string
+}
+
+// Undos yields what was removed and can be restored.
+func (r *Registry) Undos(ctx context.Context) iter.Seq2[Undo, error] {
+	return func(yield func(Undo, error) bool) {
+		for entry, err := range r.metadata.List(ctx, deletedPrefix, storage.ListOptions{Deep: true}) {
+			if err != nil {
+				yield(Undo{}, fmt.Errorf("list what was removed: %w", err))
+				return
+			}
+			undo, err := r.undo(ctx, deletedPrefix+"/"+entry.Name)
+			if errors.Is(err, storage.ErrNotExist) {
+				continue // restored, or dropped, meanwhile
+			}
+			if !yield(undo, err) {
+				return
+			}
+		}
+	}
+}
+
+func (r *Registry) undo(ctx context.Context, key string) (Undo, error) {
+	value, err := r.metadata.Get(ctx, key)
+	if err != nil {
+		return Undo{}, fmt.Errorf("read %s: %w", key, err)
+	}
+	var record deletedRecord
+	content, err := unpackRecord(value.Data, &record)
+	if err != nil {
+		return Undo{}, damaged(key, err)
+	}
+	undo := Undo{
+		Namespace: record.Namespace, Kind: record.Kind, Digest: record.Digest, At: record.DeletedAt, Size: value.Size, key: key,
+	}
+	if record.Kind == "manifest" {
+		revision, err := parseWholeRevision(key, record.Digest, storage.Value{Data: content})
+		if err != nil {
+			return Undo{}, err
+		}
+		undo.Manifest = &revision.Manifest
+	}
+	return undo, nil
+}
+
+// DropUndo ends what a removal kept.
+func (r *Registry) DropUndo(ctx context.Context, u Undo) error {
+	if err := r.metadata.Delete(ctx, u.key, storage.DeleteOptions{}); err != nil {
+		return fmt.Errorf("drop what was removed: %w", err)
+	}
+	return nil
+}
+
+// Session is an upload that was not completed.
+type Session struct {
+	ID        string
+	Namespace oci.Name // zero if its writer was killed before it wrote that down
+	Size      int64    // bytes
+	Expired   bool
+}
+
+// Sessions yields the uploads that are under way or were left.
+func (r *Registry) Sessions(ctx context.Context) iter.Seq2[Session, error] {
+	return func(yield func(Session, error) bool) {
+		for session, err := range r.blobs.ListUploads(ctx) {
+			if err != nil {
+				yield(Session{}, fmt.Errorf("list uploads: %w", err))
+				return
+			}
+			_, raw, err := r.blobs.StatUpload(ctx, session.ID)
+			if err != nil {
+				continue // ended meanwhile
+			}
+			label, err := readLabel(raw)
+			if err != nil {
+				// Its writer was killed before it wrote the label, or is about to write it.
+				label.Begun = session.Begun
+			}
+			if !yield(Session{ID: session.ID, Namespace: label.Namespace, Size: session.Size, Expired: r.expired(label)}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// EndSession ends an upload that has expired. One that somebody writes to at this moment stays.
+func (r *Registry) EndSession(ctx context.Context, s Session) error { return r.endUpload(ctx, s.ID) }
+
+// SweepTemporary removes what crashed writers left that nothing can name. It returns how many.
+func (r *Registry) SweepTemporary(ctx context.Context) (removed int, err error) {
+	for _, store := range r.eachStore() {
+		n, err := store.Sweep(ctx, r.config.UploadTTL)
+		removed += n
+		if err != nil {
+			return removed, fmt.Errorf("sweep: %w", err)
+		}
+	}
+	return removed, nil
+}
+
+// MarshalJSON is the thing in the words of reports.
+func (t Thing) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Kind      string `json:"kind"`
+		Namespace string `json:"namespace,omitempty"`
+		Digest    string `json:"digest"`
+	}{t.Kind.String(), t.Namespace.String(), t.Digest.String()})
+}
