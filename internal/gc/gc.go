@@ -4,3 +4,267 @@
 // wherever it is stopped, and that it says why each thing stays or goes before it acts.
 // It must not know how a store is laid out, nor how the rules of retention are written.
 package gc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+)
+
+// Retention says which images of a namespace are kept.
+type Retention interface {
+	// Rules tells whether there is any rule for a namespace. Where there is none all is kept.
+	Rules(ns oci.Name) bool
+	// Decide judges all images of a namespace, and answers for each in the same order.
+	Decide(ns oci.Name, now time.Time, images []registry.Image) []Verdict
+}
+
+// Verdict is what the rules of retention say to one image.
+type Verdict struct {
+	Kept   bool
+	Rule   string   // that keeps it; empty if none does
+	Failed []string // rules that failed, and how; each keeps the image
+}
+
+// Options are what a Collector is made of.
+type Options struct {
+	Registry *registry.Registry
+	// Retention may be nil: then all tags are kept.
+	Retention Retention
+	Config    Config
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Collector collects the stores of one registry. Its methods may be called by many goroutines; one run
+// at a time has the stores.
+type Collector struct {
+	registry  *registry.Registry
+	retention Retention
+	config    Config
+	maxDelete float64
+	now       func() time.Time
+}
+
+// New makes a collector.
+func New(opts Options) (*Collector, error) {
+	share, err := ParseShare(opts.Config.MaxDelete)
+	if err != nil {
+		return nil, fmt.Errorf("gc.max_delete: %w", err)
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Retention == nil {
+		opts.Retention = keepAll{}
+	}
+	return &Collector{registry: opts.Registry, retention: opts.Retention, config: opts.Config, maxDelete: share, now: opts.Now}, nil
+}
+
+// keepAll is a Retention without rules.
+type keepAll struct{}
+
+func (keepAll) Rules(oci.Name) bool { return false }
+
+func (keepAll) Decide(oci.Name, time.Time, []registry.Image) []Verdict { return nil }
+
+// Part is a part of a run that can be had alone.
+type Part string
+
+// The parts. Everything is all of them.
+const (
+	Everything    Part = ""
+	RetentionPart Part = "retention"
+	UploadsPart   Part = "uploads"
+	CollectPart   Part = "collect"
+)
+
+func (p Part) includes(other Part) bool { return p == Everything || p == other }
+
+// RunOptions say what one run does.
+type RunOptions struct {
+	// DryRun plans and changes nothing.
+	DryRun bool
+	Only   Part
+	// Repository limits retention and uploads to a namespace and all below it; zero is all. What is
+	// needed is always looked for everywhere.
+	Repository oci.Name
+	// MaxDelete stands in for the config's, in percent; nil leaves that. A share of 100 that is given
+	// here also says that all may go.
+	MaxDelete *float64
+	// Trash stands in for the config's; nil leaves that.
+	Trash *time.Duration
+	// Explain asks why something stays or goes. It is answered in Report.Explanation.
+	Explain *Target
+	// Holder is told to whoever wants to collect at the same time.
+	Holder string
+	// Progress hears how far the run is. It is called by many goroutines.
+	Progress func(Progress)
+}
+
+// Progress is how far a phase is.
+type Progress struct {
+	Phase   string
+	Objects int64
+	Bytes   int64
+}
+
+// RefusedError says why a plan is not carried out.
+type RefusedError struct{ Why, Do string }
+
+func (e *RefusedError) Error() string { return "refused: " + e.Why }
+
+// Hint says what to do about it.
+func (e *RefusedError) Hint() string { return e.Do }
+
+// ErrIncomplete says that some of a run failed; the report says what. The next run does it.
+var ErrIncomplete = errors.New("not all could be collected")
+
+// Run makes a plan and carries it out. The report is there also with most errors: a *RefusedError,
+// ErrIncomplete, and the context's. A *storage.ClaimedError says who collects already.
+func (c *Collector) Run(ctx context.Context, opts RunOptions) (*Report, error) {
+	if !opts.DryRun {
+		held, release, err := c.registry.ClaimCollector(ctx, opts.Holder)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+		ctx = held
+	}
+	r := c.newRun(opts)
+	err := r.everything(ctx)
+	r.report.finish(c.now(), err)
+	if opts.DryRun {
+		return r.report, err
+	}
+	return r.report, errors.Join(err, c.keepReport(context.WithoutCancel(ctx), r.report))
+}
+
+// run is one run of the collector.
+type run struct {
+	*Collector
+	opts     RunOptions
+	began    time.Time
+	trashFor time.Duration
+	limiter  *rate.Limiter
+	phase    *phase
+	report   *Report
+	plan     *Plan
+
+	trash   []registry.Condemned
+	pending map[oci.Name][]registry.Pending
+	undos   map[oci.Name][]registry.Undo
+	blobs   digests // of all blobs that any namespace names or holds
+	needs   []need  // by their numbers in blobs
+	spaces  int     // namespaces that were found
+	newest  time.Time
+
+	texts    sync.Mutex        // guards the report and what is below
+	unstable map[oci.Name]bool // namespaces in which a tag changed while its removal was planned
+}
+
+// need says what a thing is needed for.
+type need uint8
+
+const (
+	// held: something live or pending names it, so it is revived and never destroyed.
+	held need = 1 << iota
+	// kept: it will be named also after this run, so it is not condemned.
+	kept
+	// awaited: it can still be restored, or something condemned names it, so it is not destroyed yet.
+	awaited
+)
+
+func (c *Collector) newRun(opts RunOptions) *run {
+	limit := rate.Inf
+	if c.config.Rate > 0 {
+		limit = rate.Limit(c.config.Rate)
+	}
+	r := &run{
+		Collector: c, opts: opts, began: c.now(), trashFor: c.config.Trash,
+		limiter: rate.NewLimiter(limit, max(c.config.Rate/10, 1)),
+		plan:    &Plan{},
+		pending: map[oci.Name][]registry.Pending{}, undos: map[oci.Name][]registry.Undo{},
+		unstable: map[oci.Name]bool{},
+	}
+	if opts.Trash != nil {
+		r.trashFor = *opts.Trash
+	}
+	r.report = &Report{Started: r.began.UTC(), By: opts.Holder, DryRun: opts.DryRun, Only: string(opts.Only), Plan: r.plan}
+	return r
+}
+
+// everything is the order of a run, which alone makes it safe: what is condemned is listed before it is
+// looked for what is needed, and what is destroyed was on that list; condemned is last. A mark that missed
+// a push began before that push's second look, which revived what the list held.
+func (r *run) everything(ctx context.Context) error {
+	if r.opts.Only != UploadsPart {
+		if err := r.mark(ctx); err != nil {
+			return err
+		}
+		if err := r.refuse(); err != nil {
+			return err
+		}
+	}
+	if r.opts.Only.includes(UploadsPart) {
+		if err := r.planUploads(ctx); err != nil {
+			return err
+		}
+	}
+	if r.opts.DryRun {
+		return nil
+	}
+	for _, step := range []struct {
+		part Part
+		do   func(context.Context) error
+	}{
+		{RetentionPart, r.removeTags},
+		{UploadsPart, r.endUploads},
+		{CollectPart, r.revive},
+		{CollectPart, r.destroy},
+		{CollectPart, r.condemn},
+	} {
+		if !r.opts.Only.includes(step.part) {
+			continue
+		}
+		if err := step.do(ctx); err != nil {
+			return err
+		}
+	}
+	if r.report.ErrorCount > 0 {
+		return fmt.Errorf("%w: %d errors", ErrIncomplete, r.report.ErrorCount)
+	}
+	return nil
+}
+
+// keepReport leaves word for whoever asks next.
+func (c *Collector) keepReport(ctx context.Context, report *Report) error {
+	short := *report
+	short.Plan, short.Explanation = nil, nil
+	text, err := json.Marshal(short)
+	if err != nil {
+		return fmt.Errorf("keep report: %w", err)
+	}
+	return c.registry.KeepReport(ctx, append(text, '\n'))
+}
+
+// LastReport is that of the last run that was no dry one, nil if there was none.
+func (c *Collector) LastReport(ctx context.Context) (*Report, error) {
+	text, err := c.registry.Report(ctx)
+	if err != nil || text == nil {
+		return nil, err
+	}
+	var report Report
+	if err := json.Unmarshal(text, &report); err != nil {
+		return nil, fmt.Errorf("read report of the collector: %w", err)
+	}
+	return &report, nil
+}

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -33,12 +32,15 @@ const (
 // String is the kind in the words of people and of reports.
 func (k Kind) String() string { return [...]string{"manifest", "link", "blob"}[k] }
 
+// MarshalText writes what String returns.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
 // Thing is an object that can be condemned: a revision or a link of a namespace, or the bytes of a blob,
 // which are no namespace's.
 type Thing struct {
-	Kind      Kind
-	Namespace oci.Name
-	Digest    oci.Digest
+	Kind      Kind       `json:"kind"`
+	Namespace oci.Name   `json:"namespace,omitzero"`
+	Digest    oci.Digest `json:"digest"`
 }
 
 func (t Thing) String() string {
@@ -130,12 +132,26 @@ func (r *Registry) Stat(ctx context.Context, t Thing) (storage.Info, error) {
 	return info, nil
 }
 
+// Image is a tag with the manifest that it stands for, or a manifest that no tag stands for: what rules of
+// retention judge.
+type Image struct {
+	Tag          oci.Tag // zero: a manifest that has none
+	Digest       oci.Digest
+	PushedAt     time.Time
+	LastPulledAt time.Time // zero: never
+	Size         int64     // bytes of the manifest and of all that it names
+	MediaType    string
+	Platforms    []string // of an index, such as linux/amd64
+	Annotations  map[string]string
+}
+
 // Revision is a manifest as a namespace holds it.
 type Revision struct {
 	Digest   oci.Digest
 	PushedAt time.Time
 	By       string
-	Size     int64 // bytes of the manifest
+	Size     int64     // bytes of the manifest
+	StoredAt time.Time // when it was written last
 	State    storage.State
 	Manifest oci.Manifest
 }
@@ -162,7 +178,8 @@ func parseWholeRevision(key string, d oci.Digest, value storage.Value) (Revision
 		return Revision{}, damaged(key, err)
 	}
 	return Revision{
-		Digest: d, PushedAt: record.PushedAt, By: record.By, Size: int64(len(content)), State: value.State, Manifest: m,
+		Digest: d, PushedAt: record.PushedAt, By: record.By, Size: int64(len(content)),
+		StoredAt: value.ModTime, State: value.State, Manifest: m,
 	}, nil
 }
 
@@ -499,13 +516,4 @@ func (r *Registry) SweepTemporary(ctx context.Context) (removed int, err error) 
 		}
 	}
 	return removed, nil
-}
-
-// MarshalJSON is the thing in the words of reports.
-func (t Thing) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Kind      string `json:"kind"`
-		Namespace string `json:"namespace,omitempty"`
-		Digest    string `json:"digest"`
-	}{t.Kind.String(), t.Namespace.String(), t.Digest.String()})
 }

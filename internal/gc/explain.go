@@ -1,0 +1,139 @@
+package gc
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+)
+
+// Target is what an explanation is wanted of: a tag or a digest in a namespace, or a digest wherever it is.
+type Target struct {
+	Namespace oci.Name
+	Tag       oci.Tag
+	Digest    oci.Digest
+}
+
+// Explained says of one thing why it stays or goes.
+type Explained struct {
+	What  string   `json:"what"`
+	Stays bool     `json:"stays"`
+	Why   []string `json:"why"` // one step after the other
+}
+
+func (r *run) explain(what string, stays bool, why ...string) {
+	r.report.Explanation = append(r.report.Explanation, Explained{What: what, Stays: stays, Why: why})
+}
+
+// explainNamespace says what a namespace has to do with the target. It runs when all is decided and before
+// anything of the namespace is planned.
+func (r *run) explainNamespace(g *graph) {
+	t := r.opts.Explain
+	if t == nil || !t.Namespace.IsZero() && t.Namespace != g.ns {
+		return
+	}
+	if !t.Tag.IsZero() {
+		for _, tag := range g.tags {
+			if tag.stored.Tag == t.Tag {
+				r.explainTag(g, tag)
+				r.explainManifest(g, tag.node)
+			}
+		}
+		return
+	}
+	if i, known := g.index[t.Digest]; known {
+		r.explainManifest(g, i)
+	}
+	if number, known := r.blobs.find(t.Digest); known {
+		if blob, named := g.blobs[number]; named {
+			r.explainLink(g, blob)
+		}
+	}
+}
+
+func (r *run) explainTag(g *graph, tag tagEdge) {
+	what := fmt.Sprintf("tag %s in %s", tag.stored.Tag, g.ns)
+	switch {
+	case !tag.keep && tag.subject >= 0:
+		r.explain(what, false, fmt.Sprintf("it belongs to manifest %s, which goes", g.nodes[tag.subject].digest))
+	case !tag.keep:
+		r.explain(what, false, "no rule of retention keeps it")
+	case tag.subject >= 0:
+		r.explain(what, true, fmt.Sprintf("it belongs to manifest %s", g.nodes[tag.subject].digest))
+	case tag.rule != "":
+		r.explain(what, true, fmt.Sprintf("rule %s keeps it", tag.rule))
+	case r.retention.Rules(g.ns):
+		r.explain(what, true, "this run does not judge it")
+	default:
+		r.explain(what, true, "there are no rules of retention for "+g.ns.String())
+	}
+}
+
+func (r *run) explainManifest(g *graph, i int) {
+	n := &g.nodes[i]
+	what := fmt.Sprintf("manifest %s in %s", n.digest, g.ns)
+	switch {
+	case !n.there && !n.pending:
+		r.explain(what, false, "it is not there")
+	case n.needs&kept != 0:
+		r.explain(what, true, g.chain(i)...)
+	case n.condemned:
+		r.explain(what, false, r.departing(n.since, n.needs)...)
+	default:
+		r.explain(what, false, r.whyGone(g, i), r.willBeDestroyed())
+	}
+}
+
+// departing says what becomes of something condemned.
+func (r *run) departing(since time.Time, needs need) []string {
+	first := fmt.Sprintf("condemned since %s", since.UTC().Format(time.RFC3339))
+	switch {
+	case needs&held != 0:
+		return []string{first, "it is revived, because something that is live names it"}
+	case needs&awaited != 0:
+		return []string{first, "it is not destroyed yet, because something that can be restored, or is condemned itself, names it"}
+	case !r.ripe(since):
+		return []string{first, fmt.Sprintf("it can be destroyed from %s on, when gc.trash (%s) is over", since.Add(r.trashFor).UTC().Format(time.RFC3339), r.trashFor)}
+	}
+	return []string{first, "its time is over, and nothing needs it: it is destroyed"}
+}
+
+func (r *run) willBeDestroyed() string {
+	return fmt.Sprintf("it is condemned, and destroyed by a run that is gc.trash (%s) later, unless somebody needs it until then", r.trashFor)
+}
+
+func (r *run) explainLink(g *graph, blob blobNeed) {
+	what := fmt.Sprintf("blob %s in %s", r.opts.Explain.Digest, g.ns)
+	if blob.needs&kept != 0 {
+		r.explain(what, true, append([]string{fmt.Sprintf("manifest %s names it", g.nodes[blob.by].digest)}, g.chain(int(blob.by))...)...)
+		return
+	}
+	r.explain(what, false, "no manifest that is kept names it", r.willBeDestroyed())
+}
+
+// explainBlob says what becomes of the bytes, which belong to no namespace.
+func (r *run) explainBlob() {
+	t := r.opts.Explain
+	if t == nil || t.Digest.IsZero() {
+		return
+	}
+	thing := registry.Thing{Kind: registry.KindBlob, Digest: t.Digest}
+	what := fmt.Sprintf("the bytes of blob %s", t.Digest)
+	needs := r.blobNeeds(t.Digest)
+	for _, condemned := range r.trash {
+		if condemned.Thing == thing {
+			r.explain(what, needs&held != 0, r.departing(condemned.Since, needs)...)
+			return
+		}
+	}
+	for _, planned := range r.plan.Condemn {
+		if planned.Thing == thing {
+			r.explain(what, false, planned.Why, r.willBeDestroyed())
+			return
+		}
+	}
+	if needs&kept != 0 {
+		r.explain(what, true, "a namespace holds it")
+	}
+}

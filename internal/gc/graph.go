@@ -1,0 +1,247 @@
+package gc
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// graph is what the manifests of one namespace name. Nodes are manifests that are there, or that another
+// one names; blobs are known by the numbers that the run gives them.
+type graph struct {
+	ns     oci.Name
+	nodes  []node
+	index  map[oci.Digest]int
+	number func(blob oci.Digest) uint32
+	blobs  map[uint32]blobNeed
+	tags   []tagEdge
+}
+
+// blobNeed says what a namespace needs a blob for, and so its link.
+type blobNeed struct {
+	needs need
+	by    int32 // a kept manifest that names it, if it is kept
+}
+
+// node is one manifest.
+type node struct {
+	digest    oci.Digest
+	there     bool // live or condemned
+	condemned bool
+	pending   bool
+	since     time.Time // when it was condemned
+	pushedAt  time.Time
+	storedAt  time.Time
+	size      int64 // bytes of the manifest
+	whole     int64 // bytes of it and of all blobs that it names
+	image     *registry.Image
+	subject   oci.Digest
+	needs     need
+	why       reason
+
+	blobs    []uint32
+	children []int // those that it names
+	follow   []int // those that are kept with it: its referrers, also by tags
+	tagged   bool
+	depth    int // 0 names no other manifest; computed by heights
+}
+
+// reason is why a node is kept.
+type reason struct {
+	text string
+	from int // the node that keeps it, -1 if it stands by itself
+}
+
+// tagEdge is a tag and what it stands for.
+type tagEdge struct {
+	stored  registry.StoredTag
+	node    int
+	subject int // the node whose referrer it is by its name, -1 if it is an ordinary tag
+	keep    bool
+	rule    string
+}
+
+func newGraph(ns oci.Name, number func(oci.Digest) uint32) *graph {
+	return &graph{ns: ns, index: map[oci.Digest]int{}, number: number, blobs: map[uint32]blobNeed{}}
+}
+
+// node finds the node of a digest, and makes one that is not there yet.
+func (g *graph) node(d oci.Digest) int {
+	if i, known := g.index[d]; known {
+		return i
+	}
+	g.index[d] = len(g.nodes)
+	g.nodes = append(g.nodes, node{digest: d})
+	return len(g.nodes) - 1
+}
+
+// needBlob marks one blob.
+func (g *graph) needBlob(number uint32, what need, by int) {
+	n := g.blobs[number]
+	if what == kept && n.needs&kept == 0 {
+		n.by = int32(by)
+	}
+	n.needs |= what
+	g.blobs[number] = n
+}
+
+// add takes a manifest in. Rules that look at images need more of it than others.
+func (g *graph) add(revision registry.Revision, pending, withImage bool) {
+	i := g.node(revision.Digest)
+	if g.nodes[i].there && !pending {
+		return
+	}
+	// Children and blobs first: making their nodes moves the others.
+	var children []int
+	for _, child := range revision.Manifest.Children() {
+		children = append(children, g.node(child.Digest))
+	}
+	whole := revision.Size
+	blobs := allBlobs(revision.Manifest)
+	numbers := make([]uint32, len(blobs))
+	for k, blob := range blobs {
+		numbers[k] = g.number(blob.Digest)
+		whole += blob.Size
+	}
+	for _, child := range revision.Manifest.Children() {
+		whole += child.Size
+	}
+	n := &g.nodes[i]
+	n.pending = n.pending || pending
+	n.blobs, n.children = numbers, children
+	n.size, n.whole = revision.Size, whole
+	if revision.Manifest.Subject != nil {
+		n.subject = revision.Manifest.Subject.Digest
+	}
+	if pending {
+		return
+	}
+	n.there = true
+	n.condemned = revision.State == storage.Condemned
+	n.pushedAt, n.storedAt = revision.PushedAt, revision.StoredAt
+	if withImage {
+		n.image = &registry.Image{
+			Digest: revision.Digest, PushedAt: revision.PushedAt, Size: whole, MediaType: revision.Manifest.MediaType,
+			Platforms: platforms(revision.Manifest), Annotations: revision.Manifest.Annotations,
+		}
+	}
+}
+
+// allBlobs are those that a push has to bring, and those that it may: whoever uploads a foreign layer all
+// the same wants to keep it.
+func allBlobs(m oci.Manifest) []oci.Descriptor {
+	if m.Config == nil {
+		return m.Layers
+	}
+	return append([]oci.Descriptor{*m.Config}, m.Layers...)
+}
+
+func platforms(m oci.Manifest) []string {
+	var list []string
+	for _, child := range m.Manifests {
+		if p := child.Platform; p != nil {
+			list = append(list, strings.TrimSuffix(p.OS+"/"+p.Architecture+"/"+p.Variant, "/"))
+		}
+	}
+	return list
+}
+
+// join makes what is listed among the referrers of a subject follow it. Condemned and live ones do.
+func (g *graph) join() {
+	for i := range g.nodes {
+		if g.nodes[i].subject.IsZero() {
+			continue
+		}
+		if subject, known := g.index[g.nodes[i].subject]; known {
+			g.nodes[subject].follow = append(g.nodes[subject].follow, i)
+		}
+	}
+	for _, tag := range g.tags {
+		if tag.subject >= 0 {
+			g.nodes[tag.subject].follow = append(g.nodes[tag.subject].follow, tag.node)
+		}
+	}
+}
+
+// need marks a node, and all that it brings along, as needed. The reason is that of the first one who needs
+// it.
+func (g *graph) need(root int, what need, why string) {
+	type step struct{ node, from int }
+	stack := []step{{root, -1}}
+	for len(stack) > 0 {
+		at := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		n := &g.nodes[at.node]
+		if n.needs&what != 0 {
+			continue
+		}
+		n.needs |= what
+		if what == kept {
+			n.why = reason{text: why, from: at.from}
+		}
+		for _, blob := range n.blobs {
+			g.needBlob(blob, what, at.node)
+		}
+		for _, child := range n.children {
+			stack = append(stack, step{child, at.node})
+		}
+		for _, follower := range n.follow {
+			stack = append(stack, step{follower, at.node})
+		}
+	}
+}
+
+// heights computes how deep each node's tree is, so that what names others can go before them. What a
+// manifest names is known by its digest, so there are no circles.
+func (g *graph) heights() {
+	for i := range g.nodes {
+		g.height(i)
+	}
+}
+
+func (g *graph) height(i int) int {
+	n := &g.nodes[i]
+	if n.depth > 0 || len(n.children) == 0 {
+		return n.depth
+	}
+	deepest := 0
+	for _, child := range n.children {
+		deepest = max(deepest, g.height(child))
+	}
+	g.nodes[i].depth = deepest + 1
+	return deepest + 1
+}
+
+// chain says why a node stays, from itself to what stands by itself.
+func (g *graph) chain(i int) []string {
+	var lines []string
+	for steps := 0; i >= 0 && steps < len(g.nodes); steps++ {
+		n := &g.nodes[i]
+		if n.why.from < 0 {
+			return append(lines, fmt.Sprintf("manifest %s stays: %s", n.digest, n.why.text))
+		}
+		from := &g.nodes[n.why.from]
+		relation := "is named by"
+		if n.subject == from.digest {
+			relation = "refers to"
+		} else if !contains(from.children, i) {
+			relation = "has a tag that belongs to"
+		}
+		lines = append(lines, fmt.Sprintf("manifest %s %s manifest %s", n.digest, relation, from.digest))
+		i = n.why.from
+	}
+	return lines
+}
+
+func contains(list []int, i int) bool {
+	for _, one := range list {
+		if one == i {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,106 @@
+package gc
+
+import (
+	"time"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+)
+
+// Plan is what a run means to do, before it does anything.
+type Plan struct {
+	Tags     []PlannedTag    `json:"tags"`     // retention takes them away
+	Uploads  []PlannedUpload `json:"uploads"`  // they have expired
+	Revive   []Planned       `json:"revive"`   // condemned, and needed again
+	Destroy  []Planned       `json:"destroy"`  // condemned for long enough
+	Condemn  []Planned       `json:"condemn"`  // nothing needs them
+	Waiting  Tally           `json:"waiting"`  // condemned, and not yet to be destroyed
+	Restore  Tally           `json:"restore"`  // what was removed and can be restored no longer
+	Finish   []Unfinished    `json:"finish"`   // what a killed delete left
+	Totals   Totals          `json:"totals"`   // what is there
+	Problems []string        `json:"problems"` // what could not be read: nothing is condemned nor destroyed
+
+	drop []registry.Undo
+}
+
+// Tally is a number of objects and their bytes.
+type Tally struct {
+	Objects int64 `json:"objects"`
+	Bytes   int64 `json:"bytes"`
+}
+
+func (t *Tally) add(bytes int64) {
+	t.Objects++
+	t.Bytes += bytes
+}
+
+// Totals is what is live.
+type Totals struct {
+	Namespaces int64 `json:"namespaces"`
+	Tags       int64 `json:"tags"`
+	Manifests  int64 `json:"manifests"`
+	Links      int64 `json:"links"`
+	Blobs      int64 `json:"blobs"`
+}
+
+// PlannedTag is a tag that retention takes away.
+type PlannedTag struct {
+	Namespace oci.Name   `json:"namespace"`
+	Tag       string     `json:"tag"`
+	Digest    oci.Digest `json:"digest"`
+	Why       string     `json:"why"`
+
+	stored registry.StoredTag
+}
+
+// PlannedUpload is an upload that has expired.
+type PlannedUpload struct {
+	Namespace string `json:"namespace,omitempty"`
+	Bytes     int64  `json:"bytes"`
+
+	session registry.Session
+}
+
+// Planned is a thing whose state will change.
+type Planned struct {
+	registry.Thing
+	Bytes int64  `json:"bytes"`
+	Why   string `json:"why"`
+
+	storedAt time.Time
+	since    time.Time  // when it was condemned
+	subject  oci.Digest // of a manifest
+	depth    int        // of a manifest: how many below it name others
+}
+
+// Unfinished is what a delete of a manifest left behind it when it was killed.
+type Unfinished struct {
+	Namespace oci.Name   `json:"namespace"`
+	Digest    oci.Digest `json:"digest"`
+	Subject   oci.Digest `json:"subject,omitzero"`
+	Tag       string     `json:"tag,omitempty"`
+
+	tag oci.Tag
+}
+
+// Freed is what the destroyed of the plan have in bytes.
+func (p *Plan) Freed() int64 { return bytesOf(p.Destroy) }
+
+// Freeable is what the condemned of the plan will free when their time is over.
+func (p *Plan) Freeable() int64 { return bytesOf(p.Condemn) }
+
+func bytesOf(list []Planned) (bytes int64) {
+	for _, one := range list {
+		bytes += one.Bytes
+	}
+	return bytes
+}
+
+func (p *Plan) condemned(k registry.Kind) (n int64) {
+	for _, one := range p.Condemn {
+		if one.Kind == k {
+			n++
+		}
+	}
+	return n
+}

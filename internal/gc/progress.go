@@ -1,0 +1,35 @@
+package gc
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+)
+
+// phase counts what one phase of a run has done, and tells whoever listens.
+type phase struct {
+	name           string
+	objects, bytes atomic.Int64
+	tell           func(Progress)
+}
+
+func (r *run) begin(name string) { r.phase = &phase{name: name, tell: r.opts.Progress} }
+
+// add counts objects and their bytes.
+func (p *phase) add(objects, bytes int64) {
+	o, b := p.objects.Add(objects), p.bytes.Add(bytes)
+	if p.tell != nil {
+		p.tell(Progress{Phase: p.name, Objects: o, Bytes: b})
+	}
+}
+
+// end tells the last count, also that of a phase that had nothing to do.
+func (p *phase) end() { p.add(0, 0) }
+
+// wait keeps the run to its rate: one object more.
+func (r *run) wait(ctx context.Context) error {
+	if err := r.limiter.Wait(ctx); err != nil {
+		return fmt.Errorf("collect: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package gc
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// maxTexts bounds how many errors and warnings a report tells one by one.
+const maxTexts = 100
+
+// Outcome is how a run ended.
+type Outcome string
+
+// The outcomes.
+const (
+	Done        Outcome = "done"
+	Failed      Outcome = "failed"      // some of it; the next run does that
+	Refused     Outcome = "refused"     // the plan was not carried out
+	Interrupted Outcome = "interrupted" // the next run goes on
+)
+
+// Report is what a run did.
+type Report struct {
+	Started  time.Time `json:"started"`
+	Seconds  float64   `json:"seconds"`
+	By       string    `json:"by,omitempty"`
+	DryRun   bool      `json:"dry_run"`
+	Only     string    `json:"only,omitempty"`
+	Outcome  Outcome   `json:"outcome"`
+	Problem  string    `json:"problem,omitempty"` // why it did not end well
+	Removed  Tally     `json:"removed"`           // tags, by retention
+	Uploads  Tally     `json:"uploads"`           // expired ones that were ended
+	Revived  Tally     `json:"revived"`
+	Freed    Tally     `json:"freed"` // destroyed
+	Awaiting Tally     `json:"condemned"`
+	Totals   Totals    `json:"totals"`
+
+	ErrorCount   int      `json:"error_count"`
+	Errors       []string `json:"errors,omitempty"`
+	WarningCount int      `json:"warning_count"`
+	Warnings     []string `json:"warnings,omitempty"`
+
+	Plan        *Plan       `json:"plan,omitempty"`
+	Explanation []Explained `json:"explanation,omitempty"`
+}
+
+func (r *Report) finish(now time.Time, err error) {
+	r.Seconds = now.Sub(r.Started).Seconds()
+	r.Totals = r.Plan.Totals
+	var refused *RefusedError
+	switch {
+	case err == nil:
+		r.Outcome = Done
+		return
+	case errors.As(err, &refused):
+		r.Outcome = Refused
+	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+		r.Outcome = Interrupted
+	default:
+		r.Outcome = Failed
+	}
+	r.Problem = err.Error()
+	if r.Outcome != Interrupted && r.ErrorCount == 0 {
+		r.ErrorCount = 1
+	}
+}
+
+// fail notes an error of the run, which goes on.
+func (r *run) fail(err error) {
+	r.texts.Lock()
+	defer r.texts.Unlock()
+	r.report.ErrorCount++
+	if len(r.report.Errors) < maxTexts {
+		r.report.Errors = append(r.report.Errors, err.Error())
+	}
+}
+
+// warn notes what is not wrong but should be known.
+func (r *run) warn(text string) {
+	r.texts.Lock()
+	defer r.texts.Unlock()
+	r.report.WarningCount++
+	if len(r.report.Warnings) < maxTexts {
+		r.report.Warnings = append(r.report.Warnings, text)
+	}
+}

@@ -1,0 +1,235 @@
+package gc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// by is who removed what retention takes away, in the trash and in histories.
+const by = "retention"
+
+// planUploads finds the uploads that have expired.
+func (r *run) planUploads(ctx context.Context) error {
+	r.begin("uploads")
+	defer r.phase.end()
+	for session, err := range r.registry.Sessions(ctx) {
+		if err != nil {
+			return err
+		}
+		if session.Expired && (r.opts.Repository.IsZero() || !session.Namespace.IsZero() && within(session.Namespace, r.opts.Repository)) {
+			r.plan.Uploads = append(r.plan.Uploads, PlannedUpload{Namespace: session.Namespace.String(), Bytes: session.Size, session: session})
+		}
+	}
+	return nil
+}
+
+// each does something with every item, several at a time. An error that is about one item is noted; only
+// the end of the context ends it.
+func each[T any](ctx context.Context, r *run, items []T, do func(context.Context, T) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(r.config.Concurrency)
+	for _, item := range items {
+		if err := r.wait(ctx); err != nil {
+			return errors.Join(err, group.Wait())
+		}
+		group.Go(func() error {
+			err := do(ctx, item)
+			if err != nil && ctx.Err() == nil {
+				r.fail(err)
+				return nil
+			}
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// removeTags takes away what no rule keeps. A tag that was pushed again meanwhile stays, and so does all
+// that was planned with it.
+func (r *run) removeTags(ctx context.Context) error {
+	r.begin("retention")
+	defer r.phase.end()
+	return each(ctx, r, r.plan.Tags, func(ctx context.Context, tag PlannedTag) error {
+		err := r.registry.RemoveTag(ctx, tag.Namespace, tag.stored, by, tag.Why)
+		if err != nil {
+			r.disturb(tag.Namespace)
+		}
+		if errors.Is(err, registry.ErrTagChanged) {
+			return nil
+		}
+		if err == nil {
+			r.count(&r.report.Removed, 0)
+		}
+		return err
+	})
+}
+
+// disturb notes that a namespace is not any more what the plan was made from.
+func (r *run) disturb(ns oci.Name) {
+	r.texts.Lock()
+	defer r.texts.Unlock()
+	r.unstable[ns] = true
+}
+
+// count adds to the report and to the phase.
+func (r *run) count(tally *Tally, bytes int64) {
+	r.texts.Lock()
+	tally.add(bytes)
+	r.texts.Unlock()
+	r.phase.add(1, bytes)
+}
+
+func (r *run) endUploads(ctx context.Context) error {
+	r.begin("uploads")
+	defer r.phase.end()
+	err := each(ctx, r, r.plan.Uploads, func(ctx context.Context, upload PlannedUpload) error {
+		err := r.registry.EndSession(ctx, upload.session)
+		if err == nil {
+			r.count(&r.report.Uploads, upload.Bytes)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := r.registry.SweepTemporary(ctx); err != nil {
+		r.fail(err)
+	}
+	return ctx.Err()
+}
+
+// revive makes live what is needed again, what is named before what names it.
+func (r *run) revive(ctx context.Context) error {
+	r.begin("revive")
+	defer r.phase.end()
+	return r.inBatches(ctx, batches(r.plan.Revive, -1), func(ctx context.Context, p Planned) error {
+		err := r.registry.Revive(ctx, p.Thing)
+		if err == nil {
+			r.count(&r.report.Revived, p.Bytes)
+		}
+		return skipGone(err)
+	})
+}
+
+// destroy ends what has been condemned for long enough, what names before what is named. If one cannot be
+// destroyed, what it names must not be either, so nothing behind it is.
+func (r *run) destroy(ctx context.Context) error {
+	r.begin("destroy")
+	defer r.phase.end()
+	err := r.inBatches(ctx, batches(r.plan.Destroy, +1), func(ctx context.Context, p Planned) error {
+		err := r.registry.Destroy(ctx, p.Thing)
+		if err != nil {
+			return skipGone(err)
+		}
+		r.count(&r.report.Freed, p.Bytes)
+		if p.Kind == registry.KindManifest {
+			return r.registry.FinishRemoval(ctx, p.Namespace, p.Digest, p.subject, nil, by)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = each(ctx, r, r.plan.Finish, func(ctx context.Context, left Unfinished) error {
+		var tags []oci.Tag
+		if left.Tag != "" {
+			tags = []oci.Tag{left.tag}
+		}
+		return r.registry.FinishRemoval(ctx, left.Namespace, left.Digest, left.Subject, tags, "gc")
+	})
+	if err != nil {
+		return err
+	}
+	return each(ctx, r, r.plan.drop, r.registry.DropUndo)
+}
+
+// condemn is the last thing that a run does: what it condemns no list of this run has, so that only a later
+// one can destroy it, whose mark sees all that was promised until now.
+func (r *run) condemn(ctx context.Context) error {
+	r.begin("condemn")
+	defer r.phase.end()
+	return r.inBatches(ctx, batches(r.plan.Condemn, +1), func(ctx context.Context, p Planned) error {
+		if r.disturbed(p.Namespace) {
+			return nil
+		}
+		// Who pushed it anew since it was looked at needs it. Were it condemned all the same the next
+		// run would revive it.
+		info, err := r.registry.Stat(ctx, p.Thing)
+		if err != nil {
+			return skipGone(err)
+		}
+		if !info.ModTime.Equal(p.storedAt) {
+			return nil
+		}
+		if err := r.registry.Condemn(ctx, p.Thing); err != nil {
+			return skipGone(err)
+		}
+		r.count(&r.report.Awaiting, p.Bytes)
+		return nil
+	})
+}
+
+func (r *run) disturbed(ns oci.Name) bool {
+	r.texts.Lock()
+	defer r.texts.Unlock()
+	return r.unstable[ns]
+}
+
+// skipGone: what went away, or came to life again, is the ordinary lot of a collector.
+func skipGone(err error) error {
+	if errors.Is(err, storage.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// batches sorts things so that with direction 1 what names comes before what is named, and with -1 behind
+// it. Those of one batch name nothing of each other.
+func batches(things []Planned, direction int) [][]Planned {
+	sorted := slices.Clone(things)
+	order := func(a, b Planned) int {
+		if a.Kind != b.Kind {
+			return direction * (int(a.Kind) - int(b.Kind))
+		}
+		return direction * (b.depth - a.depth)
+	}
+	slices.SortStableFunc(sorted, order)
+	var all [][]Planned
+	for len(sorted) > 0 {
+		n := 1
+		for n < len(sorted) && order(sorted[0], sorted[n]) == 0 {
+			n++
+		}
+		all = append(all, sorted[:n])
+		sorted = sorted[n:]
+	}
+	return all
+}
+
+// inBatches does one batch after the other, and ends with the first that had an error.
+func (r *run) inBatches(ctx context.Context, all [][]Planned, do func(context.Context, Planned) error) error {
+	for _, batch := range all {
+		before := r.errorCount()
+		if err := each(ctx, r, batch, do); err != nil {
+			return err
+		}
+		if r.errorCount() > before {
+			return fmt.Errorf("%w: %d errors in phase %s", ErrIncomplete, r.errorCount(), r.phase.name)
+		}
+	}
+	return nil
+}
+
+func (r *run) errorCount() int {
+	r.texts.Lock()
+	defer r.texts.Unlock()
+	return r.report.ErrorCount
+}
