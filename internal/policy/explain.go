@@ -66,11 +66,6 @@ func (c *Chain) Explain(q Question) ([]Explanation, Verdict) {
 	return explained, v
 }
 
-// explain shows what every rule says about an image that was decided about.
-func (k *Keep) explain(d KeepDecision, image *judged) []RuleExplanation {
-	return k.environment.explainAll(k.rules, d.Rule, image)
-}
-
 func (e *environment) explainAll(rules []rule, decisive string, words interpreter.Activation) []RuleExplanation {
 	explained := make([]RuleExplanation, len(rules))
 	for i, r := range rules {
@@ -115,7 +110,8 @@ func partsOf(checked *cel.Ast, details *cel.EvalDetails) []Part {
 	visit = func(x ast.Expr) {
 		value, known := details.State().Value(x.ID())
 		text, err := parser.Unparse(x, info)
-		if known && err == nil && telling(x, text) && !seen[text] && !types.IsError(value) {
+		_, made := value.(*object) // semver(image.tag): what is read of it says more
+		if known && err == nil && telling(x, text) && !seen[text] && !types.IsError(value) && (!made || x.Kind() != ast.CallKind) {
 			seen[text] = true
 			parts = append(parts, Part{Text: text, Value: show(value)})
 		}
