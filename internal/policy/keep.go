@@ -88,7 +88,10 @@ func DecideKeep(now time.Time, images []Image, sets ...*Keep) []KeepDecision {
 // ExplainKeep shows what every rule says about one of the images that DecideKeep decided about, also those
 // after the one that keeps it.
 func ExplainKeep(now time.Time, images []Image, which int, sets ...*Keep) []RuleExplanation {
-	image := newJudged(now, newStandings(images), which)
+	return explainKept(newJudged(now, newStandings(images), which), sets)
+}
+
+func explainKept(image *judged, sets []*Keep) []RuleExplanation {
 	d := keep(image, sets)
 	var explained []RuleExplanation
 	for _, k := range sets {

@@ -82,6 +82,21 @@ func TestWhatKeepRulesKeep(t *testing.T) {
 	}
 }
 
+func TestANamespaceIsRankedOnceForEachWay(t *testing.T) {
+	t.Parallel()
+	images := tagged([]string{"a-1", "a-2", "b-1"})
+	s := newStandings(images)
+	ways := map[ranking]int{{word: topPushed}: 3, {word: topPushedLike, pattern: "^(.)-"}: 2, {word: topPushedLike, pattern: "^a"}: 2}
+	for range 2 {
+		for by, want := range ways {
+			if rank, err := s.rank(by, 0); rank != want || err != nil {
+				t.Errorf("%v: got rank %d, %v, want %d as at first", by, rank, err, want)
+			}
+		}
+		images[0].PushedAt = 1_000_000 // nobody looks again
+	}
+}
+
 func TestAVersionOfAnyLengthIsOne(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("9", 40)
@@ -149,9 +164,9 @@ func TestAKeptImageSaysByWhichRule(t *testing.T) {
 		got = append(got, line)
 	}
 	want := []string{
-		`true global global/1: global/1 true true [{image.tag "a"}] one false false []`,
-		`false  : global/1 false false [{image.tag "b"}] one false false []`,
-		`true hub one: global/1 false false [{image.tag "c"}] one true true []`,
+		`true global global/1: global/1 true true [{image.tag "a"}] one false false [{rank in top_pushed(1) 3}]`,
+		`false  : global/1 false false [{image.tag "b"}] one false false [{rank in top_pushed(1) 2}]`,
+		`true hub one: global/1 false false [{image.tag "c"}] one true true [{rank in top_pushed(1) 1}]`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -178,6 +193,26 @@ func TestARuleThatSaysTheSameOfEveryImageIsKnown(t *testing.T) {
 		}
 		if _, constant := k.Constant(0); constant {
 			t.Error("image.size > 1 says the same of every image")
+		}
+	}
+}
+
+func TestAnExplanationSaysWhichRankATagHas(t *testing.T) {
+	t.Parallel()
+	k, err := CompileKeep(Global, rules("top_pushed_like('^(.+)-[0-9a-f]{7,40}$', 1) || top_version(2) && image.size > 1"))
+	must(t, err)
+	images := tagged(versions)
+	for tag, want := range map[string]string{
+		"main-aaaaaaa": "3 none", "main-ddddddd": "1 ", "1.9.0": "none 4", "2.0.0": "none 2", "": "none none",
+	} {
+		x := ExplainKeep(unix(goldenNow), images, slices.Index(versions, tag), k)
+		got := map[string]string{}
+		for _, part := range x[0].Parts {
+			got[part.Text] = part.Value
+		}
+		like, version := got[`rank in top_pushed_like("^(.+)-[0-9a-f]{7,40}$", 1)`], got["rank in top_version(2)"]
+		if like+" "+version != want {
+			t.Errorf("%q: got %s %s, want %s in %v", tag, like, version, want, x[0].Parts)
 		}
 	}
 }

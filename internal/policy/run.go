@@ -201,7 +201,7 @@ func (r *Runner) runKeep(c *KeepCase) (Outcome, error) {
 	for i, image := range c.Images {
 		images[i] = image.Image
 	}
-	decisions := DecideKeep(c.Now, images, sets...)
+	decisions, among := DecideKeep(c.Now, images, sets...), newStandings(images)
 	var gone, left []string
 	for i, d := range decisions {
 		if c.Rules == nil {
@@ -216,7 +216,7 @@ func (r *Runner) runKeep(c *KeepCase) (Outcome, error) {
 		} else {
 			gone = append(gone, c.Images[i].Name)
 		}
-		o.Images = append(o.Images, ImageOutcome{Name: c.Images[i].Name, Kept: d.Kept, Rules: ExplainKeep(c.Now, images, i, sets...)})
+		o.Images = append(o.Images, ImageOutcome{Name: c.Images[i].Name, Kept: d.Kept, Rules: explainKept(newJudged(c.Now, among, i), sets)})
 	}
 	o.Problem = strings.Join(slices.DeleteFunc([]string{tell("should stay and goes", gone), tell("should go and stays", left)},
 		func(s string) bool { return s == "" }), "; ")
