@@ -114,6 +114,18 @@ keep:
 	}
 }
 
+func TestRulesOfACaseCoverNoneOfTheConfig(t *testing.T) {
+	t.Parallel()
+	k, err := CompileKeep("keep", rules("top_pushed(1)"))
+	must(t, err)
+	r := &Runner{Chain: NewChain(nil, nil), Keep: NewKeepChain(nil, []KeepRepository{{Name: parse(t, oci.ParseName, "keep"), Keep: k}})}
+	_, err = r.Run(suite(t, "keep: [{name: a, now: 1, rules: [top_pushed(1)], images: [{tag: x, pushed_at: 1}], stays: [x]}]"))
+	must(t, err)
+	if got := r.Report(); got.Rules != 1 || got.Decided != 0 || len(got.NeverAsked) > 0 {
+		t.Errorf("got %+v, want one rule that decided nothing, and no action", got)
+	}
+}
+
 func TestAKeepCaseWithoutRulesFails(t *testing.T) {
 	t.Parallel()
 	r := &Runner{Chain: NewChain(nil, nil), Keep: NewKeepChain(nil, nil)}
