@@ -15,8 +15,8 @@ func newPolicy(io IO) *cobra.Command {
 	cmd := newGroup(&cobra.Command{
 		Use:   "policy",
 		Short: "Test and explain who may do what",
-		Long: "Test the policies of a config against files of cases, and explain what they say to one\n" +
-			"request. Neither needs a store, a server or the network." + exitCodes,
+		Long: "Test the policies and keep rules of a config against files of cases, and explain what the\n" +
+			"policies say to one request. Neither needs a store, a server or the network." + exitCodes,
 		Example: "  sreg policy init\n  sreg policy test tests/*.yaml\n" +
 			"  sreg policy explain --identity '{username: alice}' --action get-manifest --namespace team/app",
 	})
@@ -24,24 +24,41 @@ func newPolicy(io IO) *cobra.Command {
 	return cmd
 }
 
-// loadPolicies reads the config without its secrets, and compiles its policies.
-func loadPolicies(io IO, from source) (*policy.Chain, *config.Config, error) {
+// loaded is a config without its secrets, and its rules.
+type loaded struct {
+	cfg     *config.Config
+	sources config.Sources
+	chain   *policy.Chain
+	keep    *policy.KeepChain
+}
+
+// loadPolicies reads the config without its secrets, and compiles its policies and its keep rules.
+func loadPolicies(io IO, from source) (loaded, error) {
 	from.withoutSecrets = true
 	cfg, sources, err := from.load(io)
 	if err != nil {
-		return nil, nil, err
+		return loaded{}, err
 	}
 	chain, err := snapshot.Policies(cfg)
 	if err != nil {
-		return nil, nil, err
+		return loaded{}, err
 	}
-	if chain.Empty() {
-		return nil, nil, &usageError{
-			message: "the config has no policy: " + readFrom(sources),
-			hint:    "sreg policy init writes a first one; name another config with -c",
-		}
+	keep, err := snapshot.KeepRules(cfg)
+	if err != nil {
+		return loaded{}, err
 	}
-	return chain, cfg, nil
+	return loaded{cfg: cfg, sources: sources, chain: chain, keep: keep}, nil
+}
+
+// requirePolicy refuses questions about access where no policy answers them.
+func (l loaded) requirePolicy() error {
+	if !l.chain.Empty() {
+		return nil
+	}
+	return &usageError{
+		message: "the config has no policy: " + readFrom(l.sources),
+		hint:    "sreg policy init writes a first one; name another config with -c",
+	}
 }
 
 // readFrom says which config was read.

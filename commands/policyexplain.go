@@ -76,11 +76,14 @@ func runPolicyExplain(io IO, opts policyExplain) error {
 	if len(mistakes) > 0 {
 		return wrongFlag(mistakes[0])
 	}
-	chain, cfg, err := loadPolicies(io, opts.from)
+	rules, err := loadPolicies(io, opts.from)
 	if err != nil {
 		return err
 	}
-	return explain(chain, cfg, policy.Question{Identity: identity, Request: request}).print(io, opts.output)
+	if err := rules.requirePolicy(); err != nil {
+		return err
+	}
+	return explain(rules.chain, rules.cfg, policy.Question{Identity: identity, Request: request}).print(io, opts.output)
 }
 
 // wrongFlag is a mistake in the request, which flags gave.

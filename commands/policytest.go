@@ -30,9 +30,10 @@ func newPolicyTest(io IO) *cobra.Command {
 	var opts policyTest
 	cmd := &cobra.Command{
 		Use:   "test FILE...",
-		Short: "Run files of cases against the policies",
+		Short: "Run files of cases against the policies and keep rules",
 		Long: "Run files of cases against the policies of the config: who asks for what, and whether it\n" +
-			"is allowed. A case that fails is shown with every rule and the values of its parts.\n" +
+			"is allowed; and against its keep rules: which images of a namespace stay.\n" +
+			"A case that fails is shown with every rule and the values of its parts.\n" +
 			"Nothing but the files is needed; secrets that the config keeps in files may be missing." + exitCodes,
 		Example: "  sreg policy test tests/*.yaml\n" +
 			"  sreg policy test -c sreg.yaml --coverage --min-coverage 80 tests/*.yaml\n" +
@@ -111,11 +112,11 @@ func testPolicy(io IO, opts policyTest, match *regexp.Regexp) error {
 }
 
 func runCases(io IO, opts policyTest, match *regexp.Regexp) (*policyReport, error) {
-	chain, _, err := loadPolicies(io, opts.from)
+	rules, err := loadPolicies(io, opts.from)
 	if err != nil {
 		return nil, err
 	}
-	runner := &policy.Runner{Chain: chain, Match: match}
+	runner := &policy.Runner{Chain: rules.chain, Keep: rules.keep, Match: match}
 	report := &policyReport{}
 	for _, file := range opts.files {
 		content, err := readNamed(file)
@@ -125,6 +126,9 @@ func runCases(io IO, opts policyTest, match *regexp.Regexp) (*policyReport, erro
 		suite, mistakes := policy.ParseSuite(content)
 		if len(mistakes) > 0 {
 			return nil, fileMistakes(file, mistakes)
+		}
+		if err := rules.requirePolicy(); err != nil && len(suite.Cases) > 0 {
+			return nil, err
 		}
 		outcomes, err := runner.Run(suite)
 		if err != nil {

@@ -51,6 +51,9 @@ var allowed = map[string]string{
 	"policy":  "oci access spelling",
 	"webhook": "secret lru",
 
+	// Work over the core: it may use engines, never other work.
+	"retention": "oci policy registry",
+
 	// Who may: they know who asks and what is asked for, not what is stored.
 	"users": "atomicfile",
 	"authn": "access atomicfile lru secret users",
@@ -61,7 +64,7 @@ var allowed = map[string]string{
 	"server":  "secret",
 
 	// Composition knows all and decides nothing.
-	"config":   "authn bytesize gc secret lock policy registry server spelling storage storage/fs telemetry webhook",
+	"config":   "authn bytesize gc secret lock policy registry retention server spelling storage storage/fs telemetry webhook",
 	"snapshot": "*",
 	"commands": "*",
 

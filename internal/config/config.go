@@ -12,6 +12,7 @@ import (
 	"github.com/sreg-project/sreg/internal/lock"
 	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/retention"
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/storage/fs"
 	"github.com/sreg-project/sreg/internal/telemetry"
@@ -28,6 +29,7 @@ type Config struct {
 	Repositories []Repository         `mapstructure:"repositories" doc:"Prefixes of namespaces with settings of their own; the longest that fits counts."`
 	Auth         authn.Config         `mapstructure:"auth" doc:"Who is known, and how they show who they are."`
 	Policy       *policy.GlobalConfig `mapstructure:"policy" filled:"true" doc:"Who may do what. Without it everything is allowed, and every listener must be on loopback or a unix socket."`
+	Retention    retention.Config     `mapstructure:"retention" doc:"Which images stay; docs/retention.md says how. What no rule keeps is removed by the collector."`
 	Webhooks     []webhook.Config     `mapstructure:"webhooks" doc:"Endpoints that policies may ask by name; docs/webhooks.md says how."`
 	GC           gc.Config            `mapstructure:"gc" doc:"How what nothing needs is collected; docs/lifecycle.md says how."`
 	Log          telemetry.LogConfig  `mapstructure:"log" doc:"What is logged, and how."`
@@ -51,7 +53,8 @@ type Store struct {
 type Repository struct {
 	registry.RepositoryConfig `mapstructure:",squash"`
 
-	Policy *policy.Config `mapstructure:"policy" filled:"true" doc:"Who may do what in this repository; a request must pass the global policy, too."`
+	Policy    *policy.Config   `mapstructure:"policy" filled:"true" doc:"Who may do what in this repository; a request must pass the global policy, too."`
+	Retention retention.Config `mapstructure:"retention" doc:"Which images of this repository stay, beside those that the global rules keep."`
 }
 
 // Default is the configuration of a sreg that was told nothing: everything is

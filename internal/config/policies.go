@@ -5,45 +5,60 @@ import (
 	"fmt"
 
 	"github.com/sreg-project/sreg/internal/policy"
+	"github.com/sreg-project/sreg/internal/retention"
 )
 
-// validatePolicies compiles every rule, and points into the expressions that are wrong.
+// validatePolicies compiles every rule, of policies and of retention, and points into the expressions that
+// are wrong.
 func (l *loader) validatePolicies(cfg *Config, report func(key, problem string), sources Sources) {
+	validate := func(key string, section ruled) { l.validateRules(key, section, report, sources) }
 	if cfg.Policy != nil {
-		l.validatePolicy(policyAt{"policy", policy.Global, cfg.Policy.Config}, report, sources)
+		validate("policy", ruled{cfg.Policy.Validate, compiling(policy.Compile, policy.Global, cfg.Policy.Config)})
 	}
+	validate("retention", ruled{cfg.Retention.Validate, compiling(compileKeep, policy.Global, cfg.Retention)})
 	for i, r := range cfg.Repositories {
+		at := fmt.Sprintf("repositories[%d]", i)
 		if r.Policy != nil {
-			l.validatePolicy(policyAt{fmt.Sprintf("repositories[%d].policy", i), r.Name, *r.Policy}, report, sources)
+			validate(at+".policy", ruled{r.Policy.Validate, compiling(policy.Compile, r.Name, *r.Policy)})
 		}
+		validate(at+".retention", ruled{r.Retention.Validate, compiling(compileKeep, r.Name, r.Retention)})
 	}
 }
 
-// policyAt is one policy and where it stands.
-type policyAt struct {
-	key    string
-	scope  string
-	config policy.Config
+// ruled is a section with rules, and what finds all that is wrong with it.
+type ruled struct {
+	validate func(report func(path, problem string))
+	compile  func() error
 }
 
-func (l *loader) validatePolicy(p policyAt, report func(key, problem string), sources Sources) {
+// compiling keeps of what compiles a section the mistakes alone.
+func compiling[C, R any](compile func(scope string, cfg C) (R, error), scope string, cfg C) func() error {
+	return func() error {
+		_, err := compile(scope, cfg)
+		return err
+	}
+}
+
+func compileKeep(scope string, cfg retention.Config) (*policy.Keep, error) { return cfg.Compile(scope) }
+
+func (l *loader) validateRules(key string, section ruled, report func(key, problem string), sources Sources) {
 	before := len(l.found)
-	p.config.Validate(below(p.key, report))
+	section.validate(below(key, report))
 	if len(l.found) > before {
 		return
 	}
-	_, err := policy.Compile(p.scope, p.config)
+	err := section.compile()
 	var failed *policy.CompileError
 	if err != nil && !errors.As(err, &failed) {
-		report(p.key, err.Error())
+		report(key, err.Error())
 	}
 	if failed == nil {
 		return
 	}
 	for _, m := range failed.Mistakes {
-		key := fmt.Sprintf("%s.rules[%d]", p.key, m.Rule)
-		if known := before > 0 && l.found[:before].about(key); !known {
-			l.found.add(l.mistakeIn(key, m, sources))
+		at := fmt.Sprintf("%s.rules[%d]", key, m.Rule)
+		if known := before > 0 && l.found[:before].about(at); !known {
+			l.found.add(l.mistakeIn(at, m, sources))
 		}
 	}
 }

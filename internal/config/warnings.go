@@ -31,10 +31,13 @@ func (c *Config) Warnings(sources Sources) []Problem {
 		}
 		warnOfPolicy(c.Policy.Config, below("policy", warn))
 	}
+	c.Retention.Warn(below("retention", warn))
 	for i, r := range c.Repositories {
+		at := fmt.Sprintf("repositories[%d]", i)
 		if r.Policy != nil {
-			warnOfPolicy(*r.Policy, below(fmt.Sprintf("repositories[%d].policy", i), warn))
+			warnOfPolicy(*r.Policy, below(at+".policy", warn))
 		}
+		r.Retention.Warn(below(at+".retention", warn))
 	}
 	return warnings
 }

@@ -28,6 +28,11 @@ func TestWhatIsLikelyNotMeantIsAWarning(t *testing.T) {
 		{"so does one that the URL tells of", "server: {external_url: 'https://r/'}", "server: to sreg a proxy is somebody on this computer"},
 		{"unless that is meant", "server: {external_url: 'https://r/'}\npolicy: {default: allow}", ""},
 		{"no passwords in plain text", open + team, ""},
+		{"a rule that keeps nothing", "retention: {rules: ['1 > 2']}", "retention.rules[0]: is never true, so it keeps nothing"},
+		{"nor in a repository's retention", "repositories: [{name: hub, retention: {rules: ['top_pushed(9)', 'false']}}]", "repositories[0].retention.rules[1]: is never true"},
+		{"a rule that keeps all", "retention: {rules: ['top_pushed(9)', 'true']}", "retention.rules[1]: is always true, so that the other rules do nothing"},
+		{"all is meant to stay", "repositories: [{name: hub, retention: {rules: ['true']}}]", ""},
+		{"rules that look at images", "retention: {rules: ['top_pushed(9)', 'image.tag != null']}", ""},
 		{"certificates that no listener shows", "server: {tls: {cert_file: a, key_file: b}}", "server.tls: is not used: no listener has tls: true"},
 		{"certificates that no listener asks for", "server: {tls: {client_ca_file: a}}", "server.tls: is not used"},
 	}

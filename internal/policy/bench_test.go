@@ -58,3 +58,30 @@ func BenchmarkCompile(b *testing.B) {
 		compile(b, Global, Config{Default: "deny", Rules: rules(list...)})
 	}
 }
+
+// BenchmarkDecideKeep is a namespace of 10,000 tags, of which five rules keep few.
+func BenchmarkDecideKeep(b *testing.B) {
+	k, err := CompileKeep(Global, rules(
+		"top_of_minor(3)", "top_pushed_like('^(.+)-[0-9a-f]{7,40}$', 10)", "semver(image.tag).prerelease != null && image.pushed_at > now() - days(30)",
+		"top_pulled(20)", "image.last_pulled_at > now() - days(90)"))
+	must(b, err)
+	images := make([]Image, 10_000)
+	for i := range images {
+		images[i] = Image{Tag: fmt.Sprintf("v%d.%d.%d", i%5, i%70, i), PushedAt: int64(i), LastPulledAt: int64(i % 977)}
+		if i%2 == 0 {
+			images[i].Tag = fmt.Sprintf("branch%d-%07x", i%100, i)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		stay := 0
+		for _, d := range k.Decide(unix(goldenNow), images) {
+			if d.Kept {
+				stay++
+			}
+		}
+		if stay == 0 || stay > 5000 {
+			b.Fatalf("%d stay", stay)
+		}
+	}
+}

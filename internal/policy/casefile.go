@@ -302,6 +302,7 @@ func (f *fileReader) readKeep(n *yaml.Node, key string) {
 	var stays *yaml.Node
 	f.mapping(n, key, reads{
 		"name":       f.textInto(&c.Name),
+		"namespace":  parsed(&f.caseReader, oci.ParseName, &c.Namespace),
 		"repository": f.textInto(&c.Repository),
 		"rules":      func(n *yaml.Node, key string) { c.Rules = f.rules(n, key) },
 		"now":        func(n *yaml.Node, key string) { now.read(f, n, key) },
@@ -311,6 +312,9 @@ func (f *fileReader) readKeep(n *yaml.Node, key string) {
 			f.textsInto(&c.Stays)(n, key)
 		},
 	}, "name", "now", "images", "stays")
+	if !c.Namespace.IsZero() && c.Repository != "" {
+		f.report(n, joinKey(key, "repository"), "given beside namespace, want one of them")
+	}
 	c.Now = time.Unix(now.seconds, 0).UTC()
 	if images != nil {
 		f.list(images, joinKey(key, "images"), func(n *yaml.Node, key string) {

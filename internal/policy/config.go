@@ -40,8 +40,13 @@ func DefaultConfig() Config {
 // Validate reports what is wrong: the path below the section, and the problem. Rules are compiled to
 // find what is wrong with them: Compile tells where in the expression it is.
 func (c Config) Validate(report func(path, problem string)) {
+	ValidateRules(c.Rules, report)
+}
+
+// ValidateRules is for every section that has a key called rules.
+func ValidateRules(rules []RuleConfig, report func(path, problem string)) {
 	firstOf := map[string]int{}
-	for i, r := range c.Rules {
+	for i, r := range rules {
 		if r.Name == "" {
 			continue
 		}
@@ -54,8 +59,8 @@ func (c Config) Validate(report func(path, problem string)) {
 			report(fmt.Sprintf("rules[%d].name", i), fmt.Sprintf("%q is what a rule without a name is called", r.Name))
 		}
 	}
-	if len(c.Rules) > maxRules {
-		report("rules", fmt.Sprintf("want at most %d rules, got %d: test with in [...] or glob rather than once for each name", maxRules, len(c.Rules)))
+	if len(rules) > maxRules {
+		report("rules", fmt.Sprintf("want at most %d rules, got %d: test with in [...] or glob rather than once for each name", maxRules, len(rules)))
 	}
 }
 

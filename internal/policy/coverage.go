@@ -26,15 +26,6 @@ func (c *Coverage) note(action access.Action, steps []Step) {
 	}
 }
 
-func (c *Coverage) noteKeep(sets []*Keep, d KeepDecision) {
-	for _, k := range sets {
-		if slices.Contains(k.RuleNames(), d.Rule) {
-			c.decide(keepScope(k), d.Rule)
-			return
-		}
-	}
-}
-
 func (c *Coverage) decide(scope, rule string) {
 	if c.decided == nil {
 		c.decided = map[string]bool{}
@@ -44,7 +35,8 @@ func (c *Coverage) decide(scope, rule string) {
 	}
 }
 
-func keepScope(k *Keep) string { return "keep " + k.Scope }
+// keepScope tells keep rules from rules about access, which may have the same names.
+func keepScope(scope string) string { return "keep " + scope }
 
 // CoverageReport is what no case touched.
 type CoverageReport struct {
@@ -58,27 +50,24 @@ type CoverageReport struct {
 // Report compares what was used with what there is.
 func (r *Runner) Report() CoverageReport {
 	report := CoverageReport{NeverDecided: []string{}, NeverAsked: []string{}}
-	count := func(scope string, names []string) {
+	count := func(scope, prefix string, names []string) {
 		for _, name := range names {
 			report.Rules++
 			if r.Coverage.decided[scope+"\x00"+name] {
 				report.Decided++
 				continue
 			}
-			report.NeverDecided = append(report.NeverDecided, name)
+			report.NeverDecided = append(report.NeverDecided, prefix+name)
 		}
 	}
 	for _, p := range r.Chain.policies() {
-		count(p.Scope, p.RuleNames())
+		count(p.Scope, "", p.RuleNames())
 	}
-	if r.Keep != nil {
-		count(keepScope(r.Keep), r.Keep.RuleNames())
-	}
-	for _, k := range r.RepositoryKeep {
-		count(keepScope(k), k.RuleNames())
+	for _, k := range r.Keep.sets() {
+		count(keepScope(k.Scope), "keep ", k.RuleNames())
 	}
 	for _, a := range Actions() {
-		if !r.Coverage.asked[a] {
+		if !r.Coverage.asked[a] && !r.Chain.Empty() {
 			report.NeverAsked = append(report.NeverAsked, string(a))
 		}
 	}

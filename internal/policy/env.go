@@ -26,12 +26,12 @@ type environment struct {
 }
 
 func newAccessEnvironment() (*environment, error) {
-	return newEnvironment([]*objectType{identityWords, certificateWords, oidcWords, requestWords}, accessFunctions,
+	return newEnvironment([]*objectType{identityWords, certificateWords, oidcWords, requestWords, versionWords}, accessFunctions,
 		cel.Variable("identity", identityWords.typ), cel.Variable("request", requestWords.typ))
 }
 
 func newKeepEnvironment() (*environment, error) {
-	return newEnvironment([]*objectType{imageWords}, keepFunctions, cel.Variable("image", imageWords.typ))
+	return newEnvironment([]*objectType{imageWords, versionWords}, keepFunctions, cel.Variable("image", imageWords.typ))
 }
 
 func newEnvironment(objects []*objectType, own []function, variables ...cel.EnvOption) (*environment, error) {

@@ -66,11 +66,6 @@ func (c *Chain) Explain(q Question) ([]Explanation, Verdict) {
 	return explained, v
 }
 
-// explain shows what every rule says about an image that was decided about.
-func (k *Keep) explain(d KeepDecision, image *judged) []RuleExplanation {
-	return k.environment.explainAll(k.rules, d.Rule, image)
-}
-
 func (e *environment) explainAll(rules []rule, decisive string, words interpreter.Activation) []RuleExplanation {
 	explained := make([]RuleExplanation, len(rules))
 	for i, r := range rules {
@@ -113,9 +108,14 @@ func partsOf(checked *cel.Ast, details *cel.EvalDetails) []Part {
 	info := checked.NativeRep().SourceInfo()
 	var visit func(x ast.Expr)
 	visit = func(x ast.Expr) {
+		if part, ok := rankOf(x, details.State(), info); ok && !seen[part.Text] {
+			seen[part.Text] = true
+			parts = append(parts, part)
+		}
 		value, known := details.State().Value(x.ID())
 		text, err := parser.Unparse(x, info)
-		if known && err == nil && telling(x, text) && !seen[text] && !types.IsError(value) {
+		_, made := value.(*object) // semver(image.tag): what is read of it says more
+		if known && err == nil && telling(x, text) && !seen[text] && !types.IsError(value) && (!made || x.Kind() != ast.CallKind) {
 			seen[text] = true
 			parts = append(parts, Part{Text: text, Value: show(value)})
 		}
@@ -123,10 +123,38 @@ func partsOf(checked *cel.Ast, details *cel.EvalDetails) []Part {
 			visit(below)
 		}
 	}
-	for _, x := range within(checked.NativeRep().Expr()) {
-		visit(x) // the whole is the outcome
+	whole := checked.NativeRep().Expr() // its value is the outcome
+	if part, ok := rankOf(whole, details.State(), info); ok {
+		parts = append(parts, part)
+	}
+	for _, x := range within(whole) {
+		visit(x)
 	}
 	return parts
+}
+
+// rankOf says of top_pushed(5), say, which one it was: the call itself is only true or false.
+func rankOf(x ast.Expr, state interpreter.EvalState, info *ast.SourceInfo) (Part, bool) {
+	if x.Kind() != ast.CallKind || len(x.AsCall().Args()) < 2 {
+		return Part{}, false
+	}
+	args := x.AsCall().Args()
+	value, _ := state.Value(args[0].ID())
+	of, ok := value.(*standing)
+	text, err := parser.Unparse(x, info)
+	if !ok || err != nil {
+		return Part{}, false
+	}
+	by := ranking{word: strings.TrimPrefix(x.AsCall().FunctionName(), "@")}
+	if args[1].Kind() == ast.LiteralKind && by.word == topPushedLike {
+		pattern, _ := args[1].AsLiteral().(types.String)
+		by.pattern = string(pattern)
+	}
+	rank, err := of.among.rank(by, of.image)
+	if err != nil || rank == 0 {
+		return Part{Text: "rank in " + text, Value: "none"}, true
+	}
+	return Part{Text: "rank in " + text, Value: strconv.Itoa(rank)}, true
 }
 
 // telling reports whether the value of an expression says more than its parts do.

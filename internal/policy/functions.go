@@ -3,7 +3,6 @@ package policy
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/ast"
@@ -49,6 +48,9 @@ var functions = []function{
 		cel.Function("semver_compare", cel.MemberOverload("string_semver_compare", []*types.Type{types.StringType, types.StringType}, types.IntType,
 			cel.BinaryBinding(onTexts(compareVersions)))),
 	}},
+	{"semver", "semver(text)", "the parts of a semantic version, with or without a v before it; of null and of any other text all of them say nothing", []cel.EnvOption{
+		cel.Function("semver", cel.Overload("semver_string", []*types.Type{textOrNull}, versionWords.typ, cel.UnaryBinding(semverOf))),
+	}},
 }
 
 // accessFunctions are those of rules about access.
@@ -58,8 +60,12 @@ var accessFunctions = []function{
 
 // keepFunctions are those of rules about what is kept.
 var keepFunctions = []function{
-	{"top_pushed", "top_pushed(n)", "whether the image is one of the n tags of its namespace that were pushed last", ranked("top_pushed", pushedRankVariable)},
-	{"top_pulled", "top_pulled(n)", "whether the image is one of the n tags of its namespace that were pulled last; a tag that never was is none", ranked("top_pulled", pulledRankVariable)},
+	{topPushed, "top_pushed(n)", "whether the image is one of the n tags of its namespace that were pushed last", ranked(topPushed)},
+	{topPulled, "top_pulled(n)", "whether the image is one of the n tags of its namespace that were pulled last; a tag that never was is none", ranked(topPulled)},
+	{topPushedLike, "top_pushed_like(pattern, n)", "whether the image is one of the n that were pushed last among the tags that the regular expression finds the same first group in, such as those of one branch; without a group, among all that it fits", rankedLike(topPushedLike)},
+	{topVersion, "top_version(n)", "whether the tag is one of the n highest versions of its namespace; releases alone count, and `v1.2.3` and `1.2.3` are one version", ranked(topVersion)},
+	{topOfMajor, "top_of_major(n)", "whether the tag is one of the n highest versions with its first number, counted as for `top_version`", ranked(topOfMajor)},
+	{topOfMinor, "top_of_minor(n)", "whether the tag is one of the n highest versions with its first two numbers, counted as for `top_version`", ranked(topOfMinor)},
 	{"now", "now()", "the time, in whole seconds since the epoch", hidden("now", nowVariable, types.IntType)},
 	{"days", "days(n)", "n days in seconds", seconds("days", 24*60*60)},
 	{"hours", "hours(n)", "n hours in seconds", seconds("hours", 60*60)},
@@ -70,8 +76,7 @@ var keepFunctions = []function{
 const (
 	repositoryPolicyVariable = "@has_repository_policy"
 	nowVariable              = "@now"
-	pushedRankVariable       = "@pushed_rank"
-	pulledRankVariable       = "@pulled_rank"
+	standingVariable         = "@standing"
 )
 
 // hidden makes a function without arguments that reads a variable. The function is declared, too, so
@@ -89,20 +94,35 @@ func hidden(name, variable string, typ *types.Type) []cel.EnvOption {
 	}
 }
 
-// ranked makes a function of a number: whether the image's rank, from 1, is at most that. Rank 0 is none.
-func ranked(name, variable string) []cel.EnvOption {
-	read := func(make cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr, *cel.Error) {
-		return make.NewCall("@"+name, make.NewIdent(variable), args[0]), nil
+// ranked makes a function of a number: whether the image's rank is at most that.
+func ranked(name string) []cel.EnvOption {
+	return standingCall(name, []*types.Type{types.IntType}, func(args ...ref.Val) ref.Val {
+		return top(ranking{word: name}, args[0], args[1])
+	})
+}
+
+// rankedLike makes a function of a pattern and a number.
+func rankedLike(name string) []cel.EnvOption {
+	return standingCall(name, []*types.Type{types.StringType, types.IntType}, func(args ...ref.Val) ref.Val {
+		pattern, ok := args[1].(types.String)
+		if !ok {
+			return types.MaybeNoSuchOverloadErr(args[1])
+		}
+		return top(ranking{word: name, pattern: string(pattern)}, args[0], args[2])
+	})
+}
+
+// standingCall makes a function that is called with the image's standing before its arguments. It is
+// declared as it is written, too, so that wrong arguments are told apart from an unknown word.
+func standingCall(name string, arguments []*types.Type, call func(args ...ref.Val) ref.Val) []cel.EnvOption {
+	write := func(make cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr, *cel.Error) {
+		return make.NewCall("@"+name, append([]ast.Expr{make.NewIdent(standingVariable)}, args...)...), nil
 	}
 	return []cel.EnvOption{
-		cel.Variable(variable, types.IntType),
-		cel.Macros(cel.GlobalMacro(name, 1, read)),
-		cel.Function("@"+name, cel.Overload("rank_"+name, []*types.Type{types.IntType, types.IntType}, types.BoolType,
-			cel.BinaryBinding(func(rank, most ref.Val) ref.Val {
-				r, m := rank.(types.Int), most.(types.Int)
-				return types.Bool(r > 0 && r <= m)
-			}))),
-		cel.Function(name, cel.Overload(name+"_int", []*types.Type{types.IntType}, types.BoolType, cel.UnaryBinding(func(ref.Val) ref.Val {
+		cel.Variable(standingVariable, standingType),
+		cel.Macros(cel.GlobalMacro(name, len(arguments), write)),
+		cel.Function("@"+name, cel.Overload("standing_"+name, append([]*types.Type{standingType}, arguments...), types.BoolType, cel.FunctionBinding(call))),
+		cel.Function(name, cel.Overload(name+"_arguments", arguments, types.BoolType, cel.FunctionBinding(func(...ref.Val) ref.Val {
 			return types.NewErr("%s has no value here", name)
 		}))),
 	}
@@ -164,26 +184,4 @@ func parseNetwork(text string) (netip.Prefix, error) {
 		return n, fmt.Errorf("want a network such as 10.0.0.0/8, got %q", text)
 	}
 	return n, nil
-}
-
-// version reads a semantic version as the semver package wants it: with a v before it.
-func version(text string) (string, bool) {
-	v := text
-	if !strings.HasPrefix(v, "v") {
-		v = "v" + v
-	}
-	// The package also takes v1 and v1.2, which are names of a line rather than versions.
-	return v, semver.IsValid(v) && semver.Canonical(v)+semver.Build(v) == v
-}
-
-func compareVersions(text, other string) ref.Val {
-	a, ok := version(text)
-	if !ok {
-		return types.NewErr("semver_compare: %q is no semantic version", text)
-	}
-	b, ok := version(other)
-	if !ok {
-		return types.NewErr("semver_compare: %q is no semantic version", other)
-	}
-	return types.Int(semver.Compare(a, b))
 }

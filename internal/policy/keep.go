@@ -1,10 +1,9 @@
 package policy
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
+	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/interpreter"
 )
@@ -45,8 +44,28 @@ func CompileKeep(scope string, configs []RuleConfig) (*Keep, error) {
 // KeepDecision is what happens to one image.
 type KeepDecision struct {
 	Kept   bool
+	Scope  string      // of the rule that keeps it
 	Rule   string      // that keeps it; empty if none does, or there are no rules
 	Failed []RuleError // a rule that fails keeps
+}
+
+// Constant is what the rule of that number says of every image, where it looks at nothing: true, say, or
+// 1 > 2. It is not constant if it fails.
+func (k *Keep) Constant(rule int) (holds, constant bool) {
+	checked, found := k.environment.check(k.rules[rule].expr)
+	if found != nil || mentionsWords(checked.NativeRep()) {
+		return false, false
+	}
+	holds, err := evaluate(k.rules[rule].program, interpreter.EmptyActivation())
+	return holds && err == nil, err == nil
+}
+
+func mentionsWords(checked *ast.AST) bool {
+	found := false
+	ast.PostOrderVisit(checked.Expr(), ast.NewExprVisitor(func(x ast.Expr) {
+		found = found || x.Kind() == ast.IdentKind
+	}))
+	return found
 }
 
 // Decide asks the rules about every image of one namespace, at one time. An image is kept that any rule
@@ -58,14 +77,34 @@ func (k *Keep) Decide(now time.Time, images []Image) []KeepDecision {
 // DecideKeep is Decide for several sets of rules, of which any may keep an image: the global rules and
 // those of a repository. Some may be nil.
 func DecideKeep(now time.Time, images []Image, sets ...*Keep) []KeepDecision {
-	pushed, pulled := rankAll(images)
+	among := newStandings(images)
 	decisions := make([]KeepDecision, len(images))
 	for i := range images {
-		decisions[i] = keep(&judged{
-			image: newObject(imageWords, &images[i]), now: types.Int(now.Unix()), pushedRank: pushed[i], pulledRank: pulled[i],
-		}, sets)
+		decisions[i] = keep(newJudged(now, among, i), sets)
 	}
 	return decisions
+}
+
+// ExplainKeep shows what every rule says about one of the images that DecideKeep decided about, also those
+// after the one that keeps it.
+func ExplainKeep(now time.Time, images []Image, which int, sets ...*Keep) []RuleExplanation {
+	return explainKept(newJudged(now, newStandings(images), which), sets)
+}
+
+func explainKept(image *judged, sets []*Keep) []RuleExplanation {
+	d := keep(image, sets)
+	var explained []RuleExplanation
+	for _, k := range sets {
+		if k == nil {
+			continue
+		}
+		decisive := ""
+		if d.Scope == k.Scope {
+			decisive = d.Rule
+		}
+		explained = append(explained, k.environment.explainAll(k.rules, decisive, image)...)
+	}
+	return explained
 }
 
 func keep(image *judged, sets []*Keep) KeepDecision {
@@ -82,7 +121,7 @@ func keep(image *judged, sets []*Keep) KeepDecision {
 				d.Failed = append(d.Failed, RuleError{Rule: k.rules[i].name, Err: err})
 			}
 			if holds || err != nil {
-				d.Kept, d.Rule = true, k.rules[i].name
+				d.Kept, d.Scope, d.Rule = true, k.Scope, k.rules[i].name
 				return d
 			}
 		}
@@ -100,36 +139,17 @@ func (k *Keep) RuleNames() []string {
 	return names
 }
 
-// rankAll numbers the tags by when they were pushed, and those that ever were pulled by when they were.
-func rankAll(images []Image) (pushed, pulled []types.Int) {
-	pushed = ranks(images, func(i Image) int64 { return i.PushedAt }, func(i Image) bool { return i.Tag != "" })
-	pulled = ranks(images, func(i Image) int64 { return i.LastPulledAt }, func(i Image) bool { return i.Tag != "" && i.LastPulledAt > 0 })
-	return pushed, pulled
-}
-
-// ranks numbers the images that count from 1, the latest first; what was at the same time goes by its
-// tag. The others get 0.
-func ranks(images []Image, at func(Image) int64, counts func(Image) bool) []types.Int {
-	var order []int
-	for i, image := range images {
-		if counts(image) {
-			order = append(order, i)
-		}
-	}
-	slices.SortFunc(order, func(a, b int) int {
-		return cmp.Or(cmp.Compare(at(images[b]), at(images[a])), cmp.Compare(images[a].Tag, images[b].Tag))
-	})
-	list := make([]types.Int, len(images))
-	for rank, i := range order {
-		list[i] = types.Int(rank + 1)
-	}
-	return list
-}
-
 // judged is an image as CEL reads it.
 type judged struct {
-	image                       *object
-	now, pushedRank, pulledRank types.Int
+	image    *object
+	now      types.Int
+	standing *standing
+}
+
+func newJudged(now time.Time, among *standings, i int) *judged {
+	return &judged{
+		image: newObject(imageWords, &among.images[i]), now: types.Int(now.Unix()), standing: &standing{among: among, image: i},
+	}
 }
 
 // ResolveName is for interpreter.Activation.
@@ -139,10 +159,8 @@ func (j *judged) ResolveName(name string) (any, bool) {
 		return j.image, true
 	case nowVariable:
 		return j.now, true
-	case pushedRankVariable:
-		return j.pushedRank, true
-	case pulledRankVariable:
-		return j.pulledRank, true
+	case standingVariable:
+		return j.standing, true
 	}
 	return nil, false
 }

@@ -2,7 +2,7 @@ package policy
 
 import (
 	"fmt"
-	"regexp"
+	"regexp/syntax"
 
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/types"
@@ -16,6 +16,9 @@ func wrongLiterals(checked *ast.AST) []Mistake {
 			return
 		}
 		call := x.AsCall()
+		if m, ok := unwrittenPattern(checked, call); ok {
+			found = append(found, m)
+		}
 		for _, argument := range call.Args() {
 			if argument.Kind() != ast.LiteralKind {
 				continue
@@ -33,12 +36,19 @@ func wrongLiterals(checked *ast.AST) []Mistake {
 	return found
 }
 
+// unwrittenPattern finds a pattern that is known only for each image: every one would be another ranking.
+func unwrittenPattern(checked *ast.AST, call ast.CallExpr) (Mistake, bool) {
+	if call.FunctionName() != "@"+topPushedLike || len(call.Args()) < 2 || call.Args()[1].Kind() == ast.LiteralKind {
+		return Mistake{}, false
+	}
+	at := checked.SourceInfo().GetStartLocation(call.Args()[1].ID())
+	return Mistake{Line: at.Line(), Column: at.Column() + 1, Message: topPushedLike + " wants its pattern written as one text in quotes"}, true
+}
+
 func wrongLiteral(function, text string) error {
 	switch function {
-	case "matches":
-		if _, err := regexp.Compile(text); err != nil {
-			return fmt.Errorf("want a regular expression, got %q: %w", text, err)
-		}
+	case "matches", "@" + topPushedLike:
+		return wrongRegexp(text)
 	case "in_cidr":
 		_, err := parseNetwork(text)
 		return err
@@ -46,6 +56,22 @@ func wrongLiteral(function, text string) error {
 		if _, ok := version(text); !ok {
 			return fmt.Errorf("want a semantic version such as 1.2.3, got %q", text)
 		}
+	}
+	return nil
+}
+
+// wrongRegexp bounds every pattern as CEL bounds those of matches.
+func wrongRegexp(text string) error {
+	parsed, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return fmt.Errorf("want a regular expression, got %q: %w", text, err)
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return fmt.Errorf("want a regular expression, got %q: %w", text, err)
+	}
+	if size := len(program.Inst); size > maxRegexp {
+		return fmt.Errorf("want a regular expression of at most %d instructions, got one of %d", maxRegexp, size)
 	}
 	return nil
 }

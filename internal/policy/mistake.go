@@ -90,7 +90,7 @@ func (e *environment) explain(m *Mistake, expr string, parsed *ast.AST, issue *c
 		e.unknownWord(m, expr, undeclared.FindStringSubmatch(message)[1])
 	case noOverload.MatchString(message):
 		groups := noOverload.FindStringSubmatch(message)
-		e.wrongArguments(m, expr, groups[1], readable(groups[2]))
+		e.wrongArguments(m, expr, groups[1], readable(strings.Replace(groups[2], "("+standingVariable+", ", "(", 1)))
 	case notSelectable.MatchString(message):
 		m.Message = "a " + readable(notSelectable.FindStringSubmatch(message)[1]) + " has no fields"
 	case wrongType.MatchString(message):
@@ -167,13 +167,15 @@ func (e *environment) objectBefore(parsed *ast.AST, id int64) *objectType {
 	return found
 }
 
-// pathOf is identity.certificate for an expression of that form, else empty.
+// pathOf is identity.certificate or semver(...) for an expression of that form, else empty.
 func pathOf(x ast.Expr) string {
 	switch x.Kind() {
 	case ast.IdentKind:
 		return x.AsIdent()
 	case ast.SelectKind:
 		return pathOf(x.AsSelect().Operand()) + "." + x.AsSelect().FieldName()
+	case ast.CallKind:
+		return x.AsCall().FunctionName() + "(...)"
 	}
 	return ""
 }

@@ -6,20 +6,18 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/cel-go/common/types"
-
 	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/spelling"
 )
 
 // Runner runs test files against the policies of a configuration, without a server.
 type Runner struct {
 	Chain *Chain
-	// Keep are the global keep rules, RepositoryKeep those of repositories by their names.
-	Keep           *Keep
-	RepositoryKeep map[string]*Keep
-	Match          *regexp.Regexp // names of the cases to run; nil: all
-	Coverage       Coverage
+	Keep  *KeepChain
+	Match *regexp.Regexp // names of the cases to run; nil: all
+
+	Coverage Coverage
 }
 
 // Outcome is what came of one case.
@@ -193,27 +191,22 @@ func (c *Chain) ruleNames() []string {
 }
 
 func (r *Runner) runKeep(c *KeepCase) (Outcome, error) {
-	sets := []*Keep{r.Keep, r.RepositoryKeep[c.Repository]}
-	if c.Rules != nil {
-		own, err := CompileKeep("keep", c.Rules)
-		if err != nil {
-			return Outcome{}, err
-		}
-		sets = []*Keep{own}
+	o := Outcome{Name: c.Name, Line: c.Line}
+	sets, problem, err := r.keepSets(c)
+	if err != nil || problem != "" {
+		o.Problem = problem
+		return o, err
 	}
 	images := make([]Image, len(c.Images))
 	for i, image := range c.Images {
 		images[i] = image.Image
 	}
-	o := Outcome{Name: c.Name, Line: c.Line}
-	if sets = slices.DeleteFunc(sets, func(k *Keep) bool { return k == nil }); len(sets) == 0 {
-		o.Problem = "the config has no keep rules for it: give the case rules of its own"
-		return o, nil
-	}
-	decisions := DecideKeep(c.Now, images, sets...)
+	decisions, among := DecideKeep(c.Now, images, sets...), newStandings(images)
 	var gone, left []string
 	for i, d := range decisions {
-		r.Coverage.noteKeep(sets, d)
+		if c.Rules == nil {
+			r.Coverage.decide(keepScope(d.Scope), d.Rule)
+		}
 		stays := slices.Contains(c.Stays, c.Images[i].Name)
 		if d.Kept == stays {
 			continue
@@ -223,7 +216,7 @@ func (r *Runner) runKeep(c *KeepCase) (Outcome, error) {
 		} else {
 			gone = append(gone, c.Images[i].Name)
 		}
-		o.Images = append(o.Images, explainImage(c, i, d, sets, images))
+		o.Images = append(o.Images, ImageOutcome{Name: c.Images[i].Name, Kept: d.Kept, Rules: explainKept(newJudged(c.Now, among, i), sets)})
 	}
 	o.Problem = strings.Join(slices.DeleteFunc([]string{tell("should stay and goes", gone), tell("should go and stays", left)},
 		func(s string) bool { return s == "" }), "; ")
@@ -231,19 +224,32 @@ func (r *Runner) runKeep(c *KeepCase) (Outcome, error) {
 	return o, nil
 }
 
+// keepSets are the rules that a case is about, or what is wrong with the case.
+func (r *Runner) keepSets(c *KeepCase) (sets []*Keep, problem string, err error) {
+	if c.Rules != nil {
+		own, err := CompileKeep("keep", c.Rules)
+		return []*Keep{own}, "", err
+	}
+	namespace := c.Namespace
+	if c.Repository != "" {
+		names := r.Keep.names()
+		if namespace, err = oci.ParseName(c.Repository); err != nil || !slices.Contains(names, c.Repository) {
+			problem = "no repository is called " + c.Repository
+			if near, ok := spelling.Nearest(c.Repository, names); ok {
+				problem += ", did you mean " + near + "?"
+			}
+			return nil, problem, nil
+		}
+	}
+	if sets = r.Keep.Of(namespace); len(sets) == 0 {
+		return nil, "the config has no keep rules for it, so all would stay: give the case rules of its own", nil
+	}
+	return sets, "", nil
+}
+
 func tell(what string, names []string) string {
 	if len(names) == 0 {
 		return ""
 	}
 	return what + ": " + strings.Join(names, ", ")
-}
-
-func explainImage(c *KeepCase, i int, d KeepDecision, sets []*Keep, images []Image) ImageOutcome {
-	pushed, pulled := rankAll(images)
-	j := &judged{image: newObject(imageWords, &images[i]), now: types.Int(c.Now.Unix()), pushedRank: pushed[i], pulledRank: pulled[i]}
-	x := ImageOutcome{Name: c.Images[i].Name, Kept: d.Kept}
-	for _, k := range sets {
-		x.Rules = append(x.Rules, k.explain(d, j)...)
-	}
-	return x
 }

@@ -22,7 +22,7 @@ func TestCasesAreComparedWithAllThatTheyExpect(t *testing.T) {
 	t.Parallel()
 	global := compile(t, Global, Config{Default: "deny", Rules: []RuleConfig{{Name: "named", Expr: "identity.username != null"}, {Expr: "request.namespace.startsWith('open')"}}})
 	guarded := compile(t, "open/guarded", Config{Default: "allow", Webhook: "guard"})
-	r := &Runner{Chain: NewChain(global, []Repository{{Name: parse(t, oci.ParseName, "open/guarded"), Policy: guarded}})}
+	r := &Runner{Chain: NewChain(global, []Repository{{Name: parse(t, oci.ParseName, "open/guarded"), Policy: guarded}}), Keep: NewKeepChain(nil, nil)}
 	undecided := "the policies allow, and webhook guard decides: say what it answers with webhook: allow, deny or error"
 	notAsked := "the case says what a webhook answers, and none is asked here: leave out webhook, or name one in policy.webhook of the config"
 	for line, want := range map[string]string{
@@ -49,7 +49,7 @@ func TestCasesAreComparedWithAllThatTheyExpect(t *testing.T) {
 	} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
-			own := &Runner{Chain: r.Chain}
+			own := &Runner{Chain: r.Chain, Keep: r.Keep}
 			outcomes, err := own.Run(suite(t, "cases: [{name: a, "+line+"}]"))
 			must(t, err)
 			if o := outcomes[0]; o.Problem != want || o.Passed != (want == "") || o.Passed != (len(o.Stages) == 0) {
@@ -63,7 +63,7 @@ func TestCasesAreComparedWithAllThatTheyExpect(t *testing.T) {
 func TestAnUploadInOneRequestAsksForItsEnd(t *testing.T) {
 	t.Parallel()
 	global := compile(t, Global, Config{Default: "deny", Rules: rules("request.action == 'start-upload'")})
-	r := &Runner{Chain: NewChain(global, nil)}
+	r := &Runner{Chain: NewChain(global, nil), Keep: NewKeepChain(nil, nil)}
 	outcomes, err := r.Run(suite(t, fmt.Sprintf(`cases:
   - {name: a begin, request: {action: start-upload, namespace: a}, expect: allow}
   - {name: a whole blob, request: {action: start-upload, namespace: a, digest: "sha256:%064d"}, expect: deny}
@@ -86,7 +86,7 @@ func TestCoverageCountsTheRulesThatDecided(t *testing.T) {
 	must(t, err)
 	hub, err := CompileKeep("hub", rules("image.size > 5"))
 	must(t, err)
-	r := &Runner{Chain: NewChain(global, nil), Keep: keep, RepositoryKeep: map[string]*Keep{"hub": hub}, Match: regexp.MustCompile("^run")}
+	r := &Runner{Chain: NewChain(global, nil), Keep: NewKeepChain(keep, []KeepRepository{{Name: parse(t, oci.ParseName, "hub"), Keep: hub}}), Match: regexp.MustCompile("^run")}
 	outcomes, err := r.Run(suite(t, `
 cases:
   - {name: run b, request: {action: get-blob, namespace: b}, expect: allow}
@@ -106,7 +106,7 @@ keep:
 	}
 	report := r.Report()
 	got := fmt.Sprintf("%d of %d, %.0f: %s", report.Decided, report.Rules, report.Percent, strings.Join(report.NeverDecided, " "))
-	if want := "3 of 5, 60: global/1 global/2"; got != want || len(outcomes) != 2 {
+	if want := "3 of 5, 60: global/1 keep global/2"; got != want || len(outcomes) != 2 {
 		t.Errorf("got %s in %d cases, want %s in 2", got, len(outcomes), want)
 	}
 	if len(report.NeverAsked) != len(Actions())-1 {
@@ -114,9 +114,21 @@ keep:
 	}
 }
 
+func TestRulesOfACaseCoverNoneOfTheConfig(t *testing.T) {
+	t.Parallel()
+	k, err := CompileKeep("keep", rules("top_pushed(1)"))
+	must(t, err)
+	r := &Runner{Chain: NewChain(nil, nil), Keep: NewKeepChain(nil, []KeepRepository{{Name: parse(t, oci.ParseName, "keep"), Keep: k}})}
+	_, err = r.Run(suite(t, "keep: [{name: a, now: 1, rules: [top_pushed(1)], images: [{tag: x, pushed_at: 1}], stays: [x]}]"))
+	must(t, err)
+	if got := r.Report(); got.Rules != 1 || got.Decided != 0 || len(got.NeverAsked) > 0 {
+		t.Errorf("got %+v, want one rule that decided nothing, and no action", got)
+	}
+}
+
 func TestAKeepCaseWithoutRulesFails(t *testing.T) {
 	t.Parallel()
-	r := &Runner{Chain: NewChain(nil, nil)}
+	r := &Runner{Chain: NewChain(nil, nil), Keep: NewKeepChain(nil, nil)}
 	s := suite(t, "keep: [{name: a, now: 1, images: [{tag: x, pushed_at: 1}], stays: [x]}]")
 	outcomes, err := r.Run(s)
 	must(t, err)
@@ -126,6 +138,43 @@ func TestAKeepCaseWithoutRulesFails(t *testing.T) {
 	s.Keep[0].Rules = rules("image.tgs == 'x'")
 	if _, err := r.Run(s); err == nil || !strings.Contains(err.Error(), `case "a": rule keep/1: line 1, column 7`) {
 		t.Errorf("got %v, want the mistake in the rule", err)
+	}
+}
+
+func TestAKeepCaseIsJudgedByTheRulesOfItsNamespace(t *testing.T) {
+	t.Parallel()
+	keepTag := func(scope, tag string) *Keep {
+		k, err := CompileKeep(scope, rules("image.tag == '"+tag+"'"))
+		must(t, err)
+		return k
+	}
+	r := &Runner{Chain: NewChain(nil, nil), Keep: NewKeepChain(keepTag(Global, "all"), []KeepRepository{
+		{Name: parse(t, oci.ParseName, "hub"), Keep: keepTag("hub", "hub")},
+		{Name: parse(t, oci.ParseName, "hub/open")},
+		{Name: parse(t, oci.ParseName, "hub/own"), Keep: keepTag("hub/own", "own")},
+	})}
+	for about, want := range map[string]string{
+		"stays: [all]":                                                   "",
+		"namespace: hub, stays: [all, hub]":                              "",
+		"namespace: hub/x/y, stays: [all, hub]":                          "",
+		"namespace: hubble, stays: [all]":                                "",
+		"namespace: hub/open/x, stays: [all]":                            "",
+		"namespace: hub/own/x, stays: [all, own]":                        "",
+		"repository: hub/own, stays: [all, own]":                         "",
+		"namespace: hub, stays: [own]":                                   "should stay and goes: own; should go and stays: all, hub",
+		"repository: hbu, stays: [all]":                                  "no repository is called hbu, did you mean hub?",
+		"repository: hub/x, stays: [all]":                                "no repository is called hub/x",
+		"rules: [top_pushed(9)], namespace: hub, stays: [all, hub, own]": "",
+	} {
+		t.Run(about, func(t *testing.T) {
+			t.Parallel()
+			own := &Runner{Chain: r.Chain, Keep: r.Keep}
+			outcomes, err := own.Run(suite(t, "keep: [{name: a, now: 9, images: [{tag: all, pushed_at: 1}, {tag: hub, pushed_at: 1}, {tag: own, pushed_at: 1}], "+about+"}]"))
+			must(t, err)
+			if o := outcomes[0]; o.Problem != want || o.Passed != (want == "") {
+				t.Errorf("got %q, passed %t, want %q", o.Problem, o.Passed, want)
+			}
+		})
 	}
 }
 

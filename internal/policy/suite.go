@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/oci"
 )
 
 // Suite is the cases of one test file.
@@ -38,7 +39,8 @@ const (
 type KeepCase struct {
 	Name       string
 	Line       int
-	Repository string       // whose rules are asked beside the global ones
+	Namespace  oci.Name     // whose images these are: the rules of its repository are asked beside the global ones
+	Repository string       // the same, by the repository's name
 	Rules      []RuleConfig // asked instead of the config's; nil: the config's
 	Now        time.Time
 	Images     []NamedImage

@@ -66,6 +66,7 @@ func TestATestFileThatHasNoEndIsRefused(t *testing.T) {
 		"a list as key":       {"? [a]\n: b\n", "want a plain name as key"},
 		"a text for a list":   {"cases: text\n", "cases: want a list, got \"text\""},
 		"an unknown key":      {"csaes: []\n", "csaes: unknown key, did you mean cases?"},
+		"two owners":          {"keep: [{name: a, now: 1, images: [], stays: [], namespace: a, repository: a}]\n", "keep[0].repository: given beside namespace"},
 		"reference and a tag": {"cases: [{name: a, request: {action: get-manifest, namespace: a, tag: a, reference: b}, expect: deny}]\n", "given beside reference"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -158,7 +159,7 @@ func FuzzSuite(f *testing.F) {
 		if s == nil {
 			return
 		}
-		outcomes, err := (&Runner{Chain: NewChain(p, nil)}).Run(s)
+		outcomes, err := (&Runner{Chain: NewChain(p, nil), Keep: NewKeepChain(nil, nil)}).Run(s)
 		if err == nil && len(outcomes) != len(s.Cases)+len(s.Keep) {
 			t.Errorf("got %d outcomes of %d cases", len(outcomes), len(s.Cases)+len(s.Keep))
 		}

@@ -45,6 +45,8 @@ func tables() string {
 	}
 	b.WriteString("\n### Words of keep rules\n\n| word | type | meaning |\n|---|---|---|\n")
 	writeWords(&b, imageWords)
+	b.WriteString("\n### Words of versions\n\n| word | type | meaning |\n|---|---|---|\n")
+	writeWords(&b, versionWords)
 	for _, group := range []struct {
 		title string
 		list  []function

@@ -31,3 +31,21 @@ func Policies(cfg *config.Config) (*policy.Chain, error) {
 	}
 	return policy.NewChain(global, repositories), nil
 }
+
+// KeepRules compiles all that the config says about what stays.
+func KeepRules(cfg *config.Config) (*policy.KeepChain, error) {
+	global, err := cfg.Retention.Compile(policy.Global)
+	if err != nil {
+		return nil, fmt.Errorf("retention: %w", err)
+	}
+	repositories := make([]policy.KeepRepository, len(cfg.Repositories))
+	for i, r := range cfg.Repositories {
+		if repositories[i].Name, err = oci.ParseName(r.Name); err != nil {
+			return nil, fmt.Errorf("repositories[%d].name: %w", i, err)
+		}
+		if repositories[i].Keep, err = r.Retention.Compile(r.Name); err != nil {
+			return nil, fmt.Errorf("repositories[%d].retention: %w", i, err)
+		}
+	}
+	return policy.NewKeepChain(global, repositories), nil
+}

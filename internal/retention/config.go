@@ -1,0 +1,47 @@
+// Package retention is for the rules that say which images stay.
+// It promises that an image stays unless rules were asked about it and none of them keeps it.
+// It must not know who asks, or how what goes is removed.
+package retention
+
+import (
+	"fmt"
+
+	"github.com/sreg-project/sreg/internal/policy"
+)
+
+// Config is one retention section of sreg's configuration. The struct tags are the single source of the
+// keys' names, values and documentation.
+type Config struct {
+	Rules []policy.RuleConfig `mapstructure:"rules" doc:"An image stays if any rule is true, or fails: a global one, or one of the repository that owns it. A rule is an expression, or a name and an expression. Without rules everything stays."`
+}
+
+// Validate reports what is wrong: the path below the section, and the problem. Compile tells what is wrong
+// within an expression.
+func (c Config) Validate(report func(path, problem string)) {
+	policy.ValidateRules(c.Rules, report)
+}
+
+// Compile makes the rules. It is nil without any; the error is a *policy.CompileError.
+func (c Config) Compile(scope string) (*policy.Keep, error) {
+	if len(c.Rules) == 0 {
+		return nil, nil
+	}
+	return policy.CompileKeep(scope, c.Rules)
+}
+
+// Warn reports what is allowed and seldom meant, in rules that compile.
+func (c Config) Warn(report func(path, problem string)) {
+	keep, err := c.Compile("")
+	if err != nil || keep == nil {
+		return
+	}
+	for i := range c.Rules {
+		holds, constant := keep.Constant(i)
+		if constant && !holds {
+			report(fmt.Sprintf("rules[%d]", i), "is never true, so it keeps nothing; and without any other rule nothing stays")
+		}
+		if holds && len(c.Rules) > 1 {
+			report(fmt.Sprintf("rules[%d]", i), "is always true, so that the other rules do nothing")
+		}
+	}
+}
