@@ -2,16 +2,176 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/gc"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/snapshot"
 	"github.com/sreg-project/sreg/internal/telemetry"
 )
+
+// gcRun is what sreg gc was told.
+type gcRun struct {
+	from       source
+	output     format
+	dryRun     bool
+	only       part
+	repository string
+	maxDelete  share
+	explain    string
+}
+
+func newGC(io IO) *cobra.Command {
+	var opts gcRun
+	cmd := newGroup(&cobra.Command{
+		Use:   "gc",
+		Short: "Collect what nothing needs any more, undo removals, verify what is stored",
+		Long: "Collect what nothing needs any more. It runs beside a server that has the store in use, and\n" +
+			"beside pushes; what it stops in the middle of, the next run goes on with.\n\n" +
+			"First the rules of retention take tags away, and expired uploads end. What nothing names\n" +
+			"any more is condemned: it is there for every reader, and comes to life again if somebody\n" +
+			"needs it. What has been condemned for gc.trash is destroyed. So space is freed by the runs\n" +
+			"of the next day, and until then sreg gc restore undoes what was removed.\n\n" +
+			"A plan is refused that would remove more than gc.max_delete, or all tags." + exitCodes,
+		Example: "  sreg gc --dry-run\n" +
+			"  sreg gc -c /etc/sreg/sreg.yaml --max-delete 20%\n" +
+			"  sreg gc --explain team/app:1.2\n" +
+			"  sreg gc --only retention --repository team -o json",
+	})
+	run := func(cmd *cobra.Command, _ []string) error { return runGC(cmd.Context(), io, opts) }
+	cmd.RunE = run
+	opts.from.addFlags(cmd)
+	opts.from.overrideFlag(cmd, "rate", "gc.rate", "look at or change at most `N` objects a second", plain)
+	opts.from.overrideFlag(cmd, "concurrency", "gc.concurrency", "read or change `N` objects at the same moment", plain)
+	addOutputFlag(cmd, &opts.output)
+	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false, "print the plan and change nothing")
+	cmd.Flags().Var(&opts.only, "only", "do one part of it: retention, uploads or collect")
+	cmd.Flags().StringVar(&opts.repository, "repository", "", "limit retention and uploads to `NAME` and all below it; what is needed is looked for everywhere")
+	cmd.Flags().Var(&opts.maxDelete, "max-delete", "refuse a plan that removes more than `PERCENT` of all tags, manifests or blobs; 100% also permits to remove all tags")
+	cmd.Flags().StringVar(&opts.explain, "explain", "", "say why `REF|DIGEST` stays or goes, and change nothing")
+	completeFrom(cmd, "only", "retention", "uploads", "collect")
+	completeFrom(cmd, "max-delete", "5%", "20%", "100%")
+	cmd.AddCommand(newGCStatus(io))
+	return cmd
+}
+
+// part is a part of a run.
+type part gc.Part
+
+// String is for pflag.Value.
+func (p *part) String() string { return string(*p) }
+
+// Type is for pflag.Value.
+func (p *part) Type() string { return "PART" }
+
+// Set is for pflag.Value.
+func (p *part) Set(text string) error {
+	switch gc.Part(text) {
+	case gc.RetentionPart, gc.UploadsPart, gc.CollectPart:
+		*p = part(text)
+		return nil
+	}
+	return errors.New("want retention, uploads or collect")
+}
+
+// share is a percentage that may be left out.
+type share struct{ percent *float64 }
+
+// String is for pflag.Value.
+func (s *share) String() string {
+	if s.percent == nil {
+		return ""
+	}
+	return fmt.Sprintf("%g%%", *s.percent)
+}
+
+// Type is for pflag.Value.
+func (s *share) Type() string { return "PERCENT" }
+
+// Set is for pflag.Value.
+func (s *share) Set(text string) error {
+	percent, err := gc.ParseShare(text)
+	if err != nil {
+		return err
+	}
+	s.percent = &percent
+	return nil
+}
+
+// gcHeapGrowth and gcMemory keep the collector small beside the server: it has much that lives as long as
+// the run, and nobody waits for it.
+const (
+	gcHeapGrowth = 50
+	gcMemory     = 384 << 20
+)
+
+func runGC(ctx context.Context, io IO, opts gcRun) error {
+	target, err := opts.target()
+	if err != nil {
+		return err
+	}
+	var repository oci.Name
+	if opts.repository != "" {
+		if repository, err = oci.ParseName(opts.repository); err != nil {
+			return &usageError{message: "--repository: " + err.Error()}
+		}
+	}
+	debug.SetGCPercent(gcHeapGrowth)
+	debug.SetMemoryLimit(gcMemory)
+	store, err := openStore(ctx, io, opts.from)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if store.config.Registry.ReadOnly && !opts.dryRun && target == nil {
+		return hintedError{registry.ErrReadOnly, "set registry.read_only to false, or look with --dry-run"}
+	}
+	report, err := store.Collector.Run(ctx, gc.RunOptions{
+		DryRun: opts.dryRun || target != nil, Only: gc.Part(opts.only), Repository: repository, MaxDelete: opts.maxDelete.percent,
+		Explain: target, Holder: holder(time.Now()),
+	})
+	if report == nil {
+		return asHeld(err)
+	}
+	return errors.Join(printReport(io, opts, report, store.config.GC), err)
+}
+
+// target reads what an explanation is wanted of, nil if none is.
+func (o gcRun) target() (*gc.Target, error) {
+	if o.explain == "" {
+		return nil, nil
+	}
+	ref, err := parseStoreRef(o.explain)
+	if err != nil {
+		return nil, err
+	}
+	if ref.Tag.IsZero() && ref.Digest.IsZero() {
+		return nil, &usageError{message: fmt.Sprintf("--explain: %q names a whole namespace", o.explain), hint: "name a tag or a digest, as in team/app:1.2"}
+	}
+	return &gc.Target{Namespace: ref.Namespace, Tag: ref.Tag, Digest: ref.Digest}, nil
+}
+
+// asHeld tells who collects already.
+func asHeld(err error) error {
+	var claimed *registry.ClaimedError
+	if !errors.As(err, &claimed) {
+		return err
+	}
+	by := claimed.Note
+	if by == "" {
+		by = "it has just started"
+	}
+	return &heldError{message: "another collector is at work: " + by, hint: "wait for it; sreg gc status tells how the last run ended"}
+}
 
 // openedStore is what a command on a store works with.
 type openedStore struct {
@@ -44,19 +204,7 @@ func openStore(ctx context.Context, io IO, from source) (*openedStore, error) {
 		}
 	}
 	if err != nil {
-		core.Close()
-		return nil, err
+		return nil, errors.Join(err, core.Close())
 	}
 	return &openedStore{Core: core, config: cfg, log: logger}, nil
-}
-
-func newGC(io IO) *cobra.Command {
-	cmd := newGroup(&cobra.Command{
-		Use:   "gc",
-		Short: "Look after what is stored: collect, undo, verify",
-		Long:  "Look after what is stored." + exitCodes,
-		Example: "  sreg gc trash\n  sreg gc verify",
-	})
-	_ = io
-	return cmd
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -77,6 +78,7 @@ func runServe(ctx context.Context, io IO, from source) error {
 	var draining atomic.Bool
 	current, err := snapshot.Build(ctx, cfg, snapshot.Shared{
 		Logger: logger, Metrics: metrics, Version: build.Version, Draining: draining.Load, Audit: audit.Logger,
+		Holder: holder(time.Now()),
 	})
 	if err != nil {
 		return withDataHint(placed(err, sources))

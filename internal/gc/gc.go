@@ -129,7 +129,7 @@ func (e *RefusedError) Hint() string { return e.Do }
 var ErrIncomplete = errors.New("not all could be collected")
 
 // Run makes a plan and carries it out. The report is there also with most errors: a *RefusedError,
-// ErrIncomplete, and the context's. A *storage.ClaimedError says who collects already.
+// ErrIncomplete, and the context's. A *registry.ClaimedError says who collects already.
 func (c *Collector) Run(ctx context.Context, opts RunOptions) (*Report, error) {
 	if !opts.DryRun {
 		held, release, err := c.registry.ClaimCollector(ctx, opts.Holder)

@@ -2,12 +2,12 @@ package gc
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
-	"github.com/sreg-project/sreg/internal/storage"
 )
 
 // graph is what the manifests of one namespace name. Nodes are manifests that are there, or that another
@@ -121,7 +121,7 @@ func (g *graph) add(revision registry.Revision, pending, withImage bool) {
 		return
 	}
 	n.there = true
-	n.condemned = revision.State == storage.Condemned
+	n.condemned = revision.Condemned
 	n.pushedAt, n.storedAt = revision.PushedAt, revision.StoredAt
 	if withImage {
 		n.image = &registry.Image{
@@ -216,32 +216,24 @@ func (g *graph) height(i int) int {
 	return deepest + 1
 }
 
-// chain says why a node stays, from itself to what stands by itself.
+// chain says why a node stays, one step after the other: "it" is what the line before it names.
 func (g *graph) chain(i int) []string {
 	var lines []string
-	for steps := 0; i >= 0 && steps < len(g.nodes); steps++ {
+	for steps := 0; steps < len(g.nodes); steps++ {
 		n := &g.nodes[i]
 		if n.why.from < 0 {
-			return append(lines, fmt.Sprintf("manifest %s stays: %s", n.digest, n.why.text))
+			return append(lines, n.why.text)
 		}
 		from := &g.nodes[n.why.from]
-		relation := "is named by"
-		if n.subject == from.digest {
-			relation = "refers to"
-		} else if !contains(from.children, i) {
-			relation = "has a tag that belongs to"
+		switch {
+		case n.subject == from.digest:
+			lines = append(lines, fmt.Sprintf("it refers to manifest %s", from.digest))
+		case slices.Contains(from.children, i):
+			lines = append(lines, fmt.Sprintf("manifest %s names it", from.digest))
+		default:
+			lines = append(lines, fmt.Sprintf("a tag of it belongs to manifest %s", from.digest))
 		}
-		lines = append(lines, fmt.Sprintf("manifest %s %s manifest %s", n.digest, relation, from.digest))
 		i = n.why.from
 	}
 	return lines
-}
-
-func contains(list []int, i int) bool {
-	for _, one := range list {
-		if one == i {
-			return true
-		}
-	}
-	return false
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
-	"github.com/sreg-project/sreg/internal/storage"
 )
 
 // mark looks for what is needed, and makes the plan. Its order is part of what makes a run safe: the trash
@@ -244,7 +243,7 @@ func (r *run) readEach(ctx context.Context, ns oci.Name, wanted []oci.Digest, ta
 		}
 		group.Go(func() error {
 			revision, err := r.registry.Revision(ctx, ns, d)
-			if errors.Is(err, storage.ErrNotExist) {
+			if errors.Is(err, registry.ErrGone) {
 				return nil
 			}
 			mu.Lock()
@@ -283,7 +282,7 @@ func (r *run) readTags(ctx context.Context, g *graph) error {
 			return err
 		}
 		stored, err := r.registry.Tag(ctx, g.ns, name)
-		if errors.Is(err, storage.ErrNotExist) {
+		if errors.Is(err, registry.ErrGone) {
 			continue
 		}
 		if err != nil {
@@ -579,7 +578,7 @@ func (r *run) planLinks(ctx context.Context, g *graph, trash []registry.Condemne
 			continue
 		}
 		r.plan.Condemn = append(r.plan.Condemn, Planned{
-			Thing: thing, Bytes: info.Size, Why: "no manifest that is kept names it", storedAt: info.ModTime,
+			Thing: thing, Bytes: info.Size, Why: "no manifest that is kept names it", storedAt: info.StoredAt,
 		})
 	}
 	for _, condemned := range trash {
@@ -603,15 +602,15 @@ func (r *run) planCondemnedLink(g *graph, condemned registry.Condemned) {
 
 // young looks at how old something is that nothing needs. What went away meanwhile counts as young: there is
 // nothing to do about it.
-func (r *run) young(ctx context.Context, t registry.Thing) (young bool, info storage.Info, err error) {
+func (r *run) young(ctx context.Context, t registry.Thing) (young bool, info registry.ThingInfo, err error) {
 	if err := r.wait(ctx); err != nil {
 		return false, info, err
 	}
 	info, err = r.registry.Stat(ctx, t)
-	if errors.Is(err, storage.ErrNotExist) {
+	if errors.Is(err, registry.ErrGone) {
 		return true, info, nil
 	}
-	return err == nil && (info.State == storage.Condemned || r.began.Sub(info.ModTime) < r.config.Grace), info, err
+	return err == nil && (info.Condemned || r.began.Sub(info.StoredAt) < r.config.Grace), info, err
 }
 
 // markBlobs lists the bytes. Those that no link needs and that are old are condemned.
@@ -635,7 +634,7 @@ func (r *run) markBlobs(ctx context.Context) error {
 		}
 		if !young {
 			r.plan.Condemn = append(r.plan.Condemn, Planned{
-				Thing: thing, Bytes: info.Size, Why: "no namespace that needs it holds it", storedAt: info.ModTime,
+				Thing: thing, Bytes: info.Size, Why: "no namespace that needs it holds it", storedAt: info.StoredAt,
 			})
 		}
 	}

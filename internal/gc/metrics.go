@@ -21,7 +21,9 @@ type figures struct {
 
 // Register makes the figures of the last run metrics. They are absent until there was one.
 func (c *Collector) Register(registerer prometheus.Registerer, log *slog.Logger) error {
-	desc := func(name, help string) *prometheus.Desc { return prometheus.NewDesc("sreg_gc_last_run_"+name, help, nil, nil) }
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc("sreg_gc_last_run_"+name, help, nil, nil)
+	}
 	err := registerer.Register(&figures{
 		collector: c, log: log,
 		ended:    desc("timestamp_seconds", "When the last run of the collector ended, in seconds since the epoch."),

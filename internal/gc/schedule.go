@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/sreg-project/sreg/internal/storage"
+	"github.com/sreg-project/sreg/internal/registry"
 )
 
 // Schedule runs the collector at the times of the config, each up to its jitter later, until ctx ends. It
@@ -45,7 +45,7 @@ func (c *Collector) jitter() time.Duration {
 // scheduled is one run that nobody waits for: what became of it is logged.
 func (c *Collector) scheduled(ctx context.Context, holder string, log *slog.Logger) {
 	report, err := c.Run(ctx, RunOptions{Holder: holder})
-	var claimed *storage.ClaimedError
+	var claimed *registry.ClaimedError
 	switch {
 	case ctx.Err() != nil:
 		return // the next run goes on

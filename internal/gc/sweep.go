@@ -10,7 +10,6 @@ import (
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
-	"github.com/sreg-project/sreg/internal/storage"
 )
 
 // by is who removed what retention takes away, in the trash and in histories.
@@ -166,7 +165,7 @@ func (r *run) condemn(ctx context.Context) error {
 		if err != nil {
 			return skipGone(err)
 		}
-		if !info.ModTime.Equal(p.storedAt) {
+		if !info.StoredAt.Equal(p.storedAt) {
 			return nil
 		}
 		if err := r.registry.Condemn(ctx, p.Thing); err != nil {
@@ -185,7 +184,7 @@ func (r *run) disturbed(ns oci.Name) bool {
 
 // skipGone: what went away, or came to life again, is the ordinary lot of a collector.
 func skipGone(err error) error {
-	if errors.Is(err, storage.ErrNotExist) {
+	if errors.Is(err, registry.ErrGone) {
 		return nil
 	}
 	return err

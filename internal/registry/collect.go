@@ -99,7 +99,7 @@ func (r *Registry) eachStore() []storage.Store {
 	return []storage.Store{r.metadata, r.blobs}
 }
 
-// Condemn makes a live thing condemned. What is gone is storage.ErrNotExist.
+// Condemn makes a live thing condemned. What is gone is ErrGone.
 func (r *Registry) Condemn(ctx context.Context, t Thing) error {
 	if err := r.storeOf(t.Kind).Condemn(ctx, t.key()); err != nil {
 		return fmt.Errorf("condemn %s: %w", t, err)
@@ -107,7 +107,7 @@ func (r *Registry) Condemn(ctx context.Context, t Thing) error {
 	return nil
 }
 
-// Revive makes a condemned thing live. What is gone is storage.ErrNotExist.
+// Revive makes a condemned thing live. What is gone is ErrGone.
 func (r *Registry) Revive(ctx context.Context, t Thing) error {
 	if _, err := r.storeOf(t.Kind).Revive(ctx, t.key()); err != nil {
 		return fmt.Errorf("revive %s: %w", t, err)
@@ -115,7 +115,7 @@ func (r *Registry) Revive(ctx context.Context, t Thing) error {
 	return nil
 }
 
-// Destroy ends a condemned thing. What is gone, or live again, is storage.ErrNotExist.
+// Destroy ends a condemned thing. What is gone, or live again, is ErrGone.
 func (r *Registry) Destroy(ctx context.Context, t Thing) error {
 	if err := r.storeOf(t.Kind).Destroy(ctx, t.key()); err != nil {
 		return fmt.Errorf("destroy %s: %w", t, err)
@@ -123,13 +123,20 @@ func (r *Registry) Destroy(ctx context.Context, t Thing) error {
 	return nil
 }
 
+// ThingInfo describes a thing.
+type ThingInfo struct {
+	Size      int64 // bytes
+	StoredAt  time.Time
+	Condemned bool
+}
+
 // Stat describes a thing without reading it.
-func (r *Registry) Stat(ctx context.Context, t Thing) (storage.Info, error) {
+func (r *Registry) Stat(ctx context.Context, t Thing) (ThingInfo, error) {
 	info, err := r.storeOf(t.Kind).Stat(ctx, t.key())
 	if err != nil {
-		return info, fmt.Errorf("look at %s: %w", t, err)
+		return ThingInfo{}, fmt.Errorf("look at %s: %w", t, err)
 	}
-	return info, nil
+	return ThingInfo{Size: info.Size, StoredAt: info.ModTime, Condemned: info.State == storage.Condemned}, nil
 }
 
 // Image is a tag with the manifest that it stands for, or a manifest that no tag stands for: what rules of
@@ -152,11 +159,12 @@ type Revision struct {
 	By       string
 	Size     int64     // bytes of the manifest
 	StoredAt time.Time // when it was written last
-	State    storage.State
 	Manifest oci.Manifest
+	// Condemned says that it waits to be revived or destroyed.
+	Condemned bool
 }
 
-// Revision reads a manifest that a namespace holds. What is gone is storage.ErrNotExist, what cannot be
+// Revision reads a manifest that a namespace holds. What is gone is ErrGone, what cannot be
 // read or parsed ErrDamaged.
 func (r *Registry) Revision(ctx context.Context, ns oci.Name, d oci.Digest) (Revision, error) {
 	key := revisionKey(ns, d)
@@ -179,7 +187,7 @@ func parseWholeRevision(key string, d oci.Digest, value storage.Value) (Revision
 	}
 	return Revision{
 		Digest: d, PushedAt: record.PushedAt, By: record.By, Size: int64(len(content)),
-		StoredAt: value.ModTime, State: value.State, Manifest: m,
+		StoredAt: value.ModTime, Condemned: value.State == storage.Condemned, Manifest: m,
 	}, nil
 }
 
@@ -228,7 +236,7 @@ type StoredTag struct {
 	record  tagRecord
 }
 
-// Tag reads a tag. What is gone is storage.ErrNotExist, what cannot be read ErrDamaged.
+// Tag reads a tag. What is gone is ErrGone, what cannot be read ErrDamaged.
 func (r *Registry) Tag(ctx context.Context, ns oci.Name, tag oci.Tag) (StoredTag, error) {
 	version, record, err := r.tagObject(ctx, ns, tag)
 	if err != nil {
@@ -236,6 +244,12 @@ func (r *Registry) Tag(ctx context.Context, ns oci.Name, tag oci.Tag) (StoredTag
 	}
 	return StoredTag{Tag: tag, Digest: record.Digest, PushedAt: record.PushedAt, By: record.By, version: version, record: record}, nil
 }
+
+// ErrGone says that something is neither live nor condemned.
+var ErrGone = storage.ErrNotExist
+
+// ClaimedError says that another process holds a name, and who it is.
+type ClaimedError = storage.ClaimedError
 
 // ErrTagChanged says that a tag is not any more what it was when it was read.
 var ErrTagChanged = storage.ErrChanged

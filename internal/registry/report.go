@@ -29,7 +29,7 @@ func (r *Registry) KeepReport(ctx context.Context, report []byte) error {
 }
 
 // ClaimCollector makes the caller the one collector of the stores, until it is released or its process
-// ends. Another one gets a *storage.ClaimedError with the note of the holder.
+// ends. Another one gets a *ClaimedError with the note of the holder.
 func (r *Registry) ClaimCollector(ctx context.Context, note string) (held context.Context, release func(), err error) {
 	return r.metadata.Claim(ctx, "collect", note)
 }

@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/lock/memory"
+	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/retention"
 	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/fs"
 	"github.com/sreg-project/sreg/internal/storage/metered"
@@ -20,7 +24,8 @@ import (
 // Core is the registry on its stores, and what works on them beside requests: what a command on a store
 // runs on, and a part of every Snapshot.
 type Core struct {
-	Registry *registry.Registry
+	Registry  *registry.Registry
+	Collector *gc.Collector
 
 	log    *slog.Logger
 	config *config.Config
@@ -45,7 +50,30 @@ func (c *Core) open(ctx context.Context, metrics prometheus.Registerer) error {
 		Blobs: blobs, Metadata: metadata, Locks: memory.New(),
 		Config: c.config.Registry, Repositories: repositories(c.config),
 	})
+	if err != nil {
+		return err
+	}
+	rules, err := KeepRules(c.config)
+	if err != nil {
+		return err
+	}
+	c.Collector, err = gc.New(gc.Options{
+		Registry: c.Registry, Retention: judge{retention.New(rules)}, Config: c.config.GC,
+	})
 	return err
+}
+
+// judge is the rules of retention as the collector asks them: the two do not know each other.
+type judge struct{ *retention.Retention }
+
+// Decide hands on what the rules say.
+func (j judge) Decide(ns oci.Name, now time.Time, images []registry.Image) []gc.Verdict {
+	said := j.Retention.Decide(ns, now, images)
+	verdicts := make([]gc.Verdict, len(said))
+	for i, verdict := range said {
+		verdicts[i] = gc.Verdict(verdict)
+	}
+	return verdicts
 }
 
 // repositories is what the core knows of the configured prefixes.

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +35,8 @@ type Shared struct {
 	Version string
 	// Audit gets one record for each decision of the authorization. nil keeps none.
 	Audit *slog.Logger
+	// Holder is told to whoever wants to collect while a scheduled run does.
+	Holder string
 	// Draining says that the server is shutting down.
 	Draining func() bool
 }
@@ -47,6 +50,8 @@ type Snapshot struct {
 	authorizer    *authz.Authorizer
 	authenticator *authn.Authenticator
 	signIns       signIns
+	holder        string
+	gcLog         *slog.Logger
 
 	closers []func() error // beside the stores
 }
@@ -57,7 +62,7 @@ func Build(ctx context.Context, cfg *config.Config, shared Shared) (*Snapshot, e
 	if err != nil {
 		return nil, err
 	}
-	s := &Snapshot{Core: core}
+	s := &Snapshot{Core: core, holder: shared.Holder, gcLog: shared.Logger.With("module", "gc")}
 	if err := s.build(ctx, cfg, shared); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -65,6 +70,9 @@ func Build(ctx context.Context, cfg *config.Config, shared Shared) (*Snapshot, e
 }
 
 func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared) error {
+	if err := s.Collector.Register(shared.Metrics, s.gcLog); err != nil {
+		return err
+	}
 	if err := s.buildAuthorizer(cfg, shared); err != nil {
 		return err
 	}
@@ -104,11 +112,19 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared)
 // Prepare gets ready before the first request: it makes the key of tokens, and fetches those of providers.
 func (s *Snapshot) Prepare(ctx context.Context) error { return s.authenticator.Prepare(ctx) }
 
-// Maintain ends expired uploads now and then, until ctx ends.
+// Maintain keeps house beside the requests until ctx ends: it ends expired uploads now and then, and
+// collects at the times of the config.
 func (s *Snapshot) Maintain(ctx context.Context) {
 	if s.config.Registry.ReadOnly {
 		return
 	}
+	var work sync.WaitGroup
+	work.Go(func() { s.Collector.Schedule(ctx, s.holder, s.gcLog) }) // ends with ctx
+	defer work.Wait()
+	s.expireUploads(ctx)
+}
+
+func (s *Snapshot) expireUploads(ctx context.Context) {
 	tick := time.NewTicker(maintainEvery)
 	defer tick.Stop()
 	for {

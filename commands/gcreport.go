@@ -1,0 +1,183 @@
+package commands
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/gc"
+)
+
+// printReport prints what a run did, or means to do.
+func printReport(io IO, opts gcRun, report *gc.Report, cfg gc.Config) error {
+	if opts.output == formatJSON {
+		if !report.DryRun {
+			report.Plan = nil
+		}
+		return io.printJSON(report)
+	}
+	if opts.explain != "" {
+		return printExplanation(io, opts.explain, report)
+	}
+	for _, warning := range report.Warnings {
+		io.warn(warning)
+	}
+	if more := report.WarningCount - len(report.Warnings); more > 0 {
+		io.warn(fmt.Sprintf("and %d more of these", more))
+	}
+	for _, problem := range report.Errors {
+		fmt.Fprintln(io.Err, "error:", problem)
+	}
+	if more := report.ErrorCount - len(report.Errors); more > 0 && len(report.Errors) > 0 {
+		fmt.Fprintf(io.Err, "error: and %d more of these\n", more)
+	}
+	if report.DryRun {
+		return printPlan(io, report, cfg)
+	}
+	if report.Outcome == gc.Refused {
+		return nil
+	}
+	_, err := fmt.Fprintln(io.Out, summary(report))
+	return err
+}
+
+// summary is what a run did, in one line.
+func summary(r *gc.Report) string {
+	return fmt.Sprintf("collected in %s: %s removed by retention, %s ended, %s condemned (%s), %s revived, %s destroyed, %s freed",
+		duration(r.Seconds), counted(int(r.Removed.Objects), "tag"), counted(int(r.Uploads.Objects), "upload"),
+		counted(int(r.Awaiting.Objects), "object"), humanBytes(r.Awaiting.Bytes), counted(int(r.Revived.Objects), "object"),
+		counted(int(r.Freed.Objects), "object"), humanBytes(r.Freed.Bytes))
+}
+
+func duration(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second))
+	return d.Round(max(time.Millisecond, d/100)).String()
+}
+
+// planRow is one line of a plan: what happens to how much of what, and why.
+type planRow struct {
+	action, namespace, noun, why string
+	objects                      int
+	bytes                        int64
+	names                        []string
+}
+
+// namesShown is how many tags a line of a plan names.
+const namesShown = 5
+
+func printPlan(io IO, report *gc.Report, cfg gc.Config) error {
+	rows := [][]string{{"ACTION", "NAMESPACE", "WHAT", "BYTES", "WHY"}}
+	for _, row := range planRows(report.Plan) {
+		why := row.why
+		if len(row.names) > 0 {
+			why += ": " + strings.Join(row.names[:min(len(row.names), namesShown)], ", ")
+		}
+		if more := len(row.names) - namesShown; more > 0 {
+			why += fmt.Sprintf(" and %d more", more)
+		}
+		rows = append(rows, []string{row.action, orDash(row.namespace), counted(row.objects, row.noun), humanBytes(row.bytes), why})
+	}
+	if len(rows) > 1 {
+		if err := io.printTable(rows); err != nil {
+			return err
+		}
+	}
+	p := report.Plan
+	_, err := fmt.Fprintf(io.Out, "%s would be freed now, and %s when gc.trash (%s) is over; nothing was changed\n",
+		humanBytes(p.Freed()), humanBytes(p.Freeable()), cfg.Trash)
+	if p.Waiting.Objects > 0 && err == nil {
+		_, err = fmt.Fprintf(io.Out, "%s are condemned already, and wait for their time: %s\n",
+			counted(int(p.Waiting.Objects), "object"), humanBytes(p.Waiting.Bytes))
+	}
+	return err
+}
+
+// planRows groups a plan by what happens, where and why.
+func planRows(p *gc.Plan) []planRow {
+	var rows []planRow
+	index := map[[4]string]int{}
+	row := func(action, namespace, noun, why string) *planRow {
+		key := [4]string{action, namespace, noun, why}
+		i, known := index[key]
+		if !known {
+			i = len(rows)
+			index[key] = i
+			rows = append(rows, planRow{action: action, namespace: namespace, noun: noun, why: why})
+		}
+		return &rows[i]
+	}
+	for _, tag := range p.Tags {
+		r := row("remove", tag.Namespace.String(), "tag", tag.Why)
+		r.objects++
+		r.names = append(r.names, tag.Tag)
+	}
+	for _, upload := range p.Uploads {
+		r := row("end", upload.Namespace, "upload", "older than registry.upload_ttl")
+		r.objects++
+		r.bytes += upload.Bytes
+	}
+	for _, list := range []struct {
+		action string
+		things []gc.Planned
+	}{{"revive", p.Revive}, {"destroy", p.Destroy}, {"condemn", p.Condemn}} {
+		for _, thing := range list.things {
+			r := row(list.action, thing.Namespace.String(), thing.Kind.String(), thing.Why)
+			r.objects++
+			r.bytes += thing.Bytes
+		}
+	}
+	for _, left := range p.Finish {
+		row("finish", left.Namespace.String(), "delete", "a delete was interrupted here").objects++
+	}
+	if p.Restore.Objects > 0 {
+		r := row("forget", "", "removal", "older than gc.trash: it can be restored no longer")
+		r.objects, r.bytes = int(p.Restore.Objects), p.Restore.Bytes
+	}
+	slices.SortStableFunc(rows, func(a, b planRow) int { return strings.Compare(a.namespace, b.namespace) })
+	return rows
+}
+
+func printExplanation(io IO, what string, report *gc.Report) error {
+	if len(report.Explanation) == 0 {
+		return hintedError{fmt.Errorf("%s: there is nothing of that name", what), "sreg gc trash lists what was removed and can be restored"}
+	}
+	for _, explained := range report.Explanation {
+		verdict := "goes"
+		if explained.Stays {
+			verdict = "stays"
+		}
+		if _, err := fmt.Fprintf(io.Out, "%s %s\n", explained.What, verdict); err != nil {
+			return err
+		}
+		for _, why := range explained.Why {
+			if _, err := fmt.Fprintf(io.Out, "  %s\n", why); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// humanBytes is a number of bytes for people.
+func humanBytes(n int64) string {
+	const step = 1024
+	if n < step {
+		return fmt.Sprintf("%d B", n)
+	}
+	value := float64(n)
+	for _, unit := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		value /= step
+		if value < step {
+			return fmt.Sprintf("%.1f %s", value, unit)
+		}
+	}
+	return fmt.Sprintf("%.1f PiB", value/step)
+}

@@ -1,0 +1,48 @@
+package retention
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/policy"
+	"github.com/sreg-project/sreg/internal/registry"
+)
+
+// Retention is all keep rules of a configuration, as they are asked about images of a registry.
+type Retention struct{ rules *policy.KeepChain }
+
+// New makes it of the rules.
+func New(rules *policy.KeepChain) *Retention { return &Retention{rules} }
+
+// Verdict is what the rules say to one image.
+type Verdict struct {
+	Kept   bool
+	Rule   string   // that keeps it; empty if none does
+	Failed []string // rules that failed, and how; each keeps the image
+}
+
+// Rules tells whether there is any rule for a namespace. Where there is none all is kept.
+func (r *Retention) Rules(ns oci.Name) bool { return len(r.rules.Of(ns)) > 0 }
+
+// Decide judges all images of a namespace, and answers for each in the same order.
+func (r *Retention) Decide(ns oci.Name, now time.Time, images []registry.Image) []Verdict {
+	asked := make([]policy.Image, len(images))
+	for i, image := range images {
+		asked[i] = policy.Image{
+			Tag: image.Tag.String(), PushedAt: image.PushedAt.Unix(), Size: image.Size, MediaType: image.MediaType,
+			Platforms: image.Platforms, Annotations: image.Annotations,
+		}
+		if !image.LastPulledAt.IsZero() {
+			asked[i].LastPulledAt = image.LastPulledAt.Unix()
+		}
+	}
+	verdicts := make([]Verdict, len(images))
+	for i, decision := range policy.DecideKeep(now, asked, r.rules.Of(ns)...) {
+		verdicts[i] = Verdict{Kept: decision.Kept, Rule: decision.Rule}
+		for _, failed := range decision.Failed {
+			verdicts[i].Failed = append(verdicts[i].Failed, fmt.Sprintf("rule %s fails, and so keeps it: %v", failed.Rule, failed.Err))
+		}
+	}
+	return verdicts
+}
