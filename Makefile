@@ -56,7 +56,7 @@ test: ## all tests that CI runs, with real clients, under the race detector
 
 .PHONY: test-all
 test-all: ## also what is slow to build or to run
-	@tools/install.sh test all
+	@tools/install.sh test all bench
 	SREG_TEST_ALL=1 go test -race -timeout 60m ./...
 
 .PHONY: bench
