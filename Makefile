@@ -65,6 +65,12 @@ bench: build ## measure beside a bare server and the Docker registry, write docs
 	go build -trimpath -o bin/bench ./internal/bench/cmd/bench
 	bin/bench -rounds $(ROUNDS) -sreg bin/sreg -peer .tools/bin/registry -write docs/performance.md
 
+.PHONY: bench-gc
+bench-gc: build ## measure the collector beside the Docker registry's, write its part of docs/performance.md
+	@tools/install.sh bench
+	go build -trimpath -o bin/bench ./internal/bench/cmd/bench
+	bin/bench -gc -rounds $(ROUNDS) -sreg bin/sreg -peer .tools/bin/registry -write docs/performance.md
+
 .PHONY: profile
 profile: build ## record what the compiler should make fast: cmd/sreg/default.pgo
 	@tools/install.sh bench
