@@ -56,7 +56,7 @@ test: ## all tests that CI runs, with real clients, under the race detector
 
 .PHONY: test-all
 test-all: ## also what is slow to build or to run
-	@tools/install.sh test all
+	@tools/install.sh test all bench
 	SREG_TEST_ALL=1 go test -race -timeout 60m ./...
 
 .PHONY: bench
@@ -64,6 +64,12 @@ bench: build ## measure beside a bare server and the Docker registry, write docs
 	@tools/install.sh bench
 	go build -trimpath -o bin/bench ./internal/bench/cmd/bench
 	bin/bench -rounds $(ROUNDS) -sreg bin/sreg -peer .tools/bin/registry -write docs/performance.md
+
+.PHONY: bench-gc
+bench-gc: build ## measure the collector beside the Docker registry's, write its part of docs/performance.md
+	@tools/install.sh bench
+	go build -trimpath -o bin/bench ./internal/bench/cmd/bench
+	bin/bench -gc -rounds $(ROUNDS) -sreg bin/sreg -peer .tools/bin/registry -write docs/performance.md
 
 .PHONY: profile
 profile: build ## record what the compiler should make fast: cmd/sreg/default.pgo

@@ -68,8 +68,11 @@ var allowed = map[string]string{
 	"snapshot": "*",
 	"commands": "*",
 
-	// The benchmark is a client: it knows the program by its address only.
-	"bench": "", "bench/cmd/bench": "bench",
+	// The benchmark is a client: it knows the program by its address only. Worlds alone know a layout: a
+	// million blobs take hours by the network, so they are written as files into a store that the registry's
+	// own code has given birth to.
+	"bench": "bench/worlds", "bench/cmd/bench": "bench",
+	"bench/worlds": "oci registry storage/fs", "bench/cmd/world": "bench/worlds",
 }
 
 // forbidden are imports that no package has, and why.
@@ -130,7 +133,7 @@ func TestNoPackageHasAVagueName(t *testing.T) {
 
 func TestOnlyMainEndsTheProcess(t *testing.T) {
 	for _, p := range packages(t) {
-		if p.name == "cmd/sreg" || p.name == "bench/cmd/bench" {
+		if p.files[0].Name.Name == "main" {
 			continue
 		}
 		for _, file := range p.files {

@@ -2,7 +2,8 @@
 // that docs/performance.md is written from.
 // It promises ratios whose two sides ran in turns in one run, on servers in processes of their own,
 // with answers that were checked before they were timed, and it leaves neither processes nor files.
-// It must not know how sreg works inside: it speaks HTTP to a built binary and reads /proc.
+// It must not know how sreg works inside: it speaks HTTP to a built binary and reads /proc, and the
+// stores that are too big to push come from package worlds.
 package bench
 
 import (
@@ -29,6 +30,11 @@ type Options struct {
 	Rounds int
 	// Only selects rows by their id; nil selects all.
 	Only *regexp.Regexp
+	// Collectors measures what collects garbage, over stores of many blobs, instead of all else.
+	Collectors bool
+	// World and LargeWorld are the blobs in those stores, and CollectRate what a collector may do in a
+	// second where it is told; 0 is the default.
+	World, LargeWorld, CollectRate int
 	// Short makes everything tiny: a smoke run, its figures mean nothing.
 	Short bool
 	// Temp is where the servers keep their data: on the disk that the figures are meant for.
@@ -54,6 +60,9 @@ type group struct {
 
 // groups lists everything that can be measured, in the order of the table.
 func groups(s *stage) []group {
+	if s.opts.Collectors {
+		return []group{collectorsGroup(s), largeWorldGroup(s)}
+	}
 	return []group{
 		pullGroup(s), manyTagsGroup(s), pushGroup(s), catalogGroup(s), referrersGroup(s), accessGroup(s), processGroup(s),
 	}
@@ -96,7 +105,7 @@ type stagedGroup struct {
 // selectGroups keeps what opts.Only matches, each group on a stage of its own.
 func selectGroups(opts Options) ([]stagedGroup, error) {
 	var picked []stagedGroup
-	for i := range groups(&stage{}) {
+	for i := range groups(&stage{opts: opts}) {
 		s, err := newStage(opts)
 		if err != nil {
 			return nil, err

@@ -9,16 +9,30 @@ import (
 	"testing"
 )
 
-// TestMain lets the test binary be the servers that a run starts: the floor as the bench calls it,
-// and a floor again where the Docker registry would be called with its config.
+// TestMain lets the test binary be the programs that a run starts: the floor as the bench calls it, a
+// floor again where sreg or the Docker registry would serve, and a collector in the place of theirs.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && (os.Args[1] == FloorCommand || os.Args[1] == "serve") {
-		if err := ServeFloor(context.Background(), strings.TrimSuffix(os.Args[2], ".yaml")); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+	play, arg := "", ""
+	if len(os.Args) > 1 {
+		play, arg = os.Args[1], os.Args[len(os.Args)-1]
+	}
+	switch play {
+	case FloorCommand, "serve":
+		end(ServeFloor(context.Background(), strings.TrimSuffix(arg, ".yaml")))
+	case "gc":
+		end(playCollector(os.Args[3], printPlan))
+	case "garbage-collect":
+		end(playCollector(strings.TrimSuffix(arg, ".yaml"), printPeerPlan))
 	}
 	os.Exit(m.Run())
+}
+
+func end(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
 }
 
 // smokeRun measures tiny rows with floors in every place.
@@ -112,12 +126,14 @@ func TestASelectionThatMatchesNothingIsAnError(t *testing.T) {
 func TestRowIDsAreUnique(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for _, g := range groups(&stage{}) {
-		for _, r := range g.rows {
-			if seen[r.id] {
-				t.Errorf("%s stands there twice", r.id)
+	for _, collectors := range []bool{false, true} {
+		for _, g := range groups(&stage{opts: Options{Collectors: collectors}}) {
+			for _, r := range g.rows {
+				if seen[r.id] {
+					t.Errorf("%s stands there twice", r.id)
+				}
+				seen[r.id] = true
 			}
-			seen[r.id] = true
 		}
 	}
 }

@@ -24,6 +24,10 @@ type usage struct {
 func (u usage) wallEach() time.Duration { return u.wall / time.Duration(max(u.ops, 1)) }
 func (u usage) cpuEach() time.Duration  { return u.cpu / time.Duration(max(u.ops, 1)) }
 
+func (u usage) plus(other usage) usage {
+	return usage{wall: u.wall + other.wall, cpu: u.cpu + other.cpu, ops: u.ops + other.ops}
+}
+
 // measure runs the load on the server, timed without the connecting.
 func (s *server) measure(ctx context.Context, l load) (usage, error) {
 	clients, err := dialAll(s.addr, l.clients)

@@ -11,6 +11,9 @@ import (
 //go:embed report.md.tmpl
 var reportText string
 
+//go:embed collectors.md.tmpl
+var collectorsText string
+
 // Report is a full run.
 type Report struct {
 	Rounds  int
@@ -18,17 +21,31 @@ type Report struct {
 	Results []Result
 }
 
-// Write makes docs/performance.md: fixed text around the machine and the table.
+// Write makes docs/performance.md: fixed text around the machine and the table. The part that
+// WriteCollectors wrote stays.
 func (r Report) Write(path string) error {
-	text, err := r.text()
+	kept, err := section(path)
+	if err != nil {
+		return err
+	}
+	text, err := r.text(reportText, sectionBegin+kept+sectionEnd)
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(path, text, 0o644)
 }
 
-func (r Report) text() ([]byte, error) {
-	tmpl, err := template.New("report").Parse(reportText)
+// WriteCollectors replaces the part of docs/performance.md that is about collectors.
+func (r Report) WriteCollectors(path string) error {
+	text, err := r.text(collectorsText, "")
+	if err != nil {
+		return err
+	}
+	return replaceSection(path, string(text))
+}
+
+func (r Report) text(around, collectors string) ([]byte, error) {
+	tmpl, err := template.New("report").Parse(around)
 	if err != nil {
 		return nil, fmt.Errorf("parse the report's text: %w", err)
 	}
@@ -45,6 +62,7 @@ func (r Report) text() ([]byte, error) {
 		Rounds        int
 		OthersPercent string
 		Table         string
-	}{m, r.Rounds, fmt.Sprintf("%.0f %%", 100*r.Others), table.String()})
+		Collectors    string
+	}{m, r.Rounds, fmt.Sprintf("%.0f %%", 100*r.Others), table.String(), collectors})
 	return text.Bytes(), err
 }

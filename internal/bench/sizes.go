@@ -1,6 +1,9 @@
 package bench
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // sizes are the numbers behind the words of the table: how many tags are many, how many operations
 // make a round. A round has a fixed number of operations, enough for the 10 ms ticks of /proc.
@@ -25,6 +28,12 @@ type sizes struct {
 	walks       int // listings that cost what is stored, a round
 	parallel    int // pushers and pullers at once
 
+	worldBlobs    int // what collectors are compared over
+	largeWorld    int // blobs, too: what a collector must have the memory for
+	gcRate        int
+	besidePushes  int // a batch
+	besideBatches int // before a collector runs, and again after it
+
 	settle time.Duration // over the second that a folder stands still before its listing may be kept
 	idle   time.Duration // after which a server counts as idle
 }
@@ -35,6 +44,8 @@ func newSizes(opts Options) sizes {
 			rounds: 1, fewTags: 2, manyTags: 12, namespaces: 12, referrers: 5, page: 10,
 			smallBlob: 16 << 10, smallBlobs: 4, largeBlob: 1 << 20, layer: 4 << 10,
 			gets: 64, largeGets: 2, largePushes: 1, imagePushes: 4, pages: 4, walks: 2, parallel: 4,
+			worldBlobs: cmp.Or(opts.World, 300), largeWorld: cmp.Or(opts.LargeWorld, 600), gcRate: cmp.Or(opts.CollectRate, defaultRate),
+			besidePushes: 4, besideBatches: 1,
 			settle: time.Millisecond, idle: time.Millisecond,
 		}
 	}
@@ -42,9 +53,14 @@ func newSizes(opts Options) sizes {
 		rounds: max(opts.Rounds, 1), fewTags: 5, manyTags: 10_000, namespaces: 5_000, referrers: 500, page: 100,
 		smallBlob: 16 << 10, smallBlobs: 64, largeBlob: 100 << 20, layer: 16 << 10,
 		gets: 20_000, largeGets: 20, largePushes: 4, imagePushes: 200, pages: 1_000, walks: 10, parallel: 50,
+		worldBlobs: cmp.Or(opts.World, 100_000), largeWorld: cmp.Or(opts.LargeWorld, 1_000_000), gcRate: cmp.Or(opts.CollectRate, defaultRate),
+		besidePushes: 50, besideBatches: 20,
 		settle: 1500 * time.Millisecond, idle: time.Second,
 	}
 }
+
+// defaultRate is how many objects a second the collector may look at beside pushes that should not notice it.
+const defaultRate = 5000
 
 // Clients of a row: enough to keep two cores busy, as many as the table says where it says so.
 const (

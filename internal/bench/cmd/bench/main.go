@@ -60,7 +60,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if f.report != "" {
 		report := bench.Report{Rounds: f.opts.Rounds, Others: others, Results: results}
-		if err := report.Write(f.report); err != nil {
+		write := report.Write
+		if f.opts.Collectors {
+			write = report.WriteCollectors
+		}
+		if err := write(f.report); err != nil {
 			return err
 		}
 	}
@@ -100,6 +104,10 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 	set.StringVar(&f.opts.Temp, "temp", "", "the `folder` for the servers' data (default the system's)")
 	set.StringVar(&f.report, "write", "", "also write the report to this `file`")
 	set.StringVar(&f.profile, "profile", "", "measure nothing, and write to this `file` what sreg does under small pulls and pushes")
+	set.BoolVar(&f.opts.Collectors, "gc", false, "measure the collectors of garbage instead; -write replaces their part of the report")
+	set.IntVar(&f.opts.World, "gc-blobs", 0, "how many blobs both collectors look through (default 100000)")
+	set.IntVar(&f.opts.LargeWorld, "gc-large", 0, "how many blobs the memory is measured with (default 1000000)")
+	set.IntVar(&f.opts.CollectRate, "gc-rate", 0, "the --rate of the collector that pushes should not notice")
 	only := set.String("only", "", "measure the rows whose id matches this `regexp`")
 	output := set.String("o", "table", "table or json")
 	if err := set.Parse(args); err != nil {
