@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -104,11 +105,20 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared)
 // Prepare gets ready before the first request: it makes the key of tokens, and fetches those of providers.
 func (s *Snapshot) Prepare(ctx context.Context) error { return s.authenticator.Prepare(ctx) }
 
-// Maintain ends expired uploads now and then, until ctx ends.
+// Maintain records pulls and ends expired uploads now and then, until ctx ends.
 func (s *Snapshot) Maintain(ctx context.Context) {
 	if s.config.Registry.ReadOnly {
 		return
 	}
+	var work sync.WaitGroup
+	work.Go(func() { s.expireUploads(ctx) }) // ends with ctx
+	s.Registry.TrackPulls(ctx, func(err error) {
+		s.log.WarnContext(ctx, "pulls not recorded", "error", err)
+	})
+	work.Wait()
+}
+
+func (s *Snapshot) expireUploads(ctx context.Context) {
 	tick := time.NewTicker(maintainEvery)
 	defer tick.Stop()
 	for {
