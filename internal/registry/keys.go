@@ -17,6 +17,7 @@ import (
 //	  <namespace>/_manifests/revisions/<alg>/<hex>               revision record, then the manifest
 //	  <namespace>/_manifests/tags/<tag>                          tag record
 //	  <namespace>/_manifests/referrers/<alg>/<hex>/<alg>-<hex>   referrer record, below its subject
+//	  <namespace>/_pulls                                         when what was pulled last
 //	  _namespaces/<namespace>                                    the catalog's entry; empty
 //	  _deleted/<namespace>/<time>-<random>                       what was removed, for undo
 //	  _keys/token                                                the private key that signs tokens
@@ -78,6 +79,8 @@ func referrersPrefix(ns oci.Name, subject oci.Digest) string {
 func referrerKey(ns oci.Name, subject, referrer oci.Digest) string {
 	return referrersPrefix(ns, subject) + "/" + string(referrer.Algorithm()) + "-" + referrer.Hex()
 }
+
+func pullsKey(ns oci.Name) string { return ns.String() + "/" + pullsObject }
 
 func namespaceKey(ns oci.Name) string { return namespacesPrefix + "/" + flatten(ns.String()) }
 

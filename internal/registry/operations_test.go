@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
@@ -163,6 +164,37 @@ var operations = []operation{
 				registrytest.NoManifest(app, d), registrytest.NoReferrer(app, imageDigest("one"), d))
 		},
 		removes: true,
+	},
+	{
+		name:   "first record of pulls",
+		before: func(w *world) []registrytest.Fact { return w.must(w.pushImage(app, "one", tagV1)) },
+		do:     recordPull,
+	},
+	{
+		name: "record of pulls beside an earlier one",
+		before: func(w *world) []registrytest.Fact {
+			facts := w.must(w.pushImage(app, "one", tagV1, tagBig))
+			w.reg.NotePull(app, oci.Reference{Tag: tagBig}, imageDigest("one"))
+			w.must(recordPulls(w.reg))
+			return append(facts, pulled(app, tagBig, imageDigest("one"), time.Now()))
+		},
+		do: recordPull,
+	},
+	{
+		name: "dropping the pulls of what is gone",
+		before: func(w *world) []registrytest.Fact {
+			w.must(w.pushImage(app, "one", tagV1, tagBig))
+			now := time.Now()
+			for _, tag := range []oci.Tag{tagV1, tagBig} {
+				w.reg.NotePull(app, oci.Reference{Tag: tag}, imageDigest("one"))
+			}
+			w.must(recordPulls(w.reg), w.reg.DeleteTag(w.ctx, app, tagBig, ""))
+			return []registrytest.Fact{pulled(app, tagV1, imageDigest("one"), now)}
+		},
+		do: func(w *world) error {
+			err := w.reg.PrunePulls(w.ctx, app, keepNone[oci.Tag], keepNone[oci.Digest])
+			return w.ack(err, neverPulled(app, tagBig))
+		},
 	},
 }
 

@@ -56,6 +56,13 @@ type (
 		Why       string     `json:"why,omitempty"` // empty: a client asked for it
 	}
 
+	// pullsRecord says when each tag and each manifest of a namespace was last pulled, in seconds since
+	// the epoch.
+	pullsRecord struct {
+		Tags      map[oci.Tag]int64    `json:"tags"`
+		Manifests map[oci.Digest]int64 `json:"manifests"`
+	}
+
 	// sessionLabel is what an upload session keeps beside its bytes.
 	sessionLabel struct {
 		Namespace oci.Name      `json:"namespace"`
