@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -44,8 +45,7 @@ func openStore(ctx context.Context, io IO, from source) (*openedStore, error) {
 		}
 	}
 	if err != nil {
-		core.Close()
-		return nil, err
+		return nil, errors.Join(err, core.Close())
 	}
 	return &openedStore{Core: core, config: cfg, log: logger}, nil
 }

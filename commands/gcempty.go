@@ -42,12 +42,12 @@ func newGCEmpty(io IO) *cobra.Command {
 	return cmd
 }
 
-func runGCEmpty(ctx context.Context, io IO, opts gcEmpty, now time.Time) error {
+func runGCEmpty(ctx context.Context, io IO, opts gcEmpty, now time.Time) (err error) {
 	store, err := openStore(ctx, io, opts.source)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer func() { err = errors.Join(err, store.Close()) }()
 	if store.config.Registry.ReadOnly {
 		return fmt.Errorf("empty the trash: %w", registry.ErrReadOnly)
 	}

@@ -62,7 +62,7 @@ func newHistoryRow(value registry.TagValue) historyRow {
 	return row
 }
 
-func runGCHistory(ctx context.Context, io IO, opts gcHistory, text string, now time.Time) error {
+func runGCHistory(ctx context.Context, io IO, opts gcHistory, text string, now time.Time) (err error) {
 	ref, err := parseStoreRef(text)
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func runGCHistory(ctx context.Context, io IO, opts gcHistory, text string, now t
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer func() { err = errors.Join(err, store.Close()) }()
 	history, err := store.Registry.History(ctx, ref.Namespace, ref.Tag)
 	if errors.Is(err, registry.ErrManifestUnknown) {
 		return hintedError{err, "the tag was never there, or its trash is emptied"}

@@ -56,7 +56,7 @@ type restoredRow struct {
 	Result string        `json:"result"` // restored, would be restored, was there
 }
 
-func runGCRestore(ctx context.Context, io IO, opts gcRestore, text string, now time.Time) error {
+func runGCRestore(ctx context.Context, io IO, opts gcRestore, text string, now time.Time) (err error) {
 	ref, err := parseStoreRef(text)
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func runGCRestore(ctx context.Context, io IO, opts gcRestore, text string, now t
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer func() { err = errors.Join(err, store.Close()) }()
 	restored, err := store.Registry.Restore(ctx, undo)
 	return errors.Join(io.printRestored(restored, opts), withUndoHint(err))
 }

@@ -64,12 +64,12 @@ func refOf(kind registry.Kind, ref storeRef) string {
 	return ref.String()
 }
 
-func runGCTrash(ctx context.Context, io IO, opts gcTrash, now time.Time) error {
+func runGCTrash(ctx context.Context, io IO, opts gcTrash, now time.Time) (err error) {
 	store, err := openStore(ctx, io, opts.source)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer func() { err = errors.Join(err, store.Close()) }()
 	rows := []trashRow{} // for JSON: none is an empty list
 	var broken []error
 	for entry, err := range store.Registry.Trash(ctx, opts.repository) {

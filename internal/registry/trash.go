@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -231,4 +232,36 @@ func (k keptEntry) manifest() (*Manifest, error) {
 		return nil, damaged(k.Key, fmt.Errorf("want the manifest %s, got %s", k.Digest, got))
 	}
 	return &Manifest{Digest: k.Digest, MediaType: record.MediaType, Content: content, PushedAt: record.PushedAt, By: record.By}, nil
+}
+
+// trashIndex is what the trash of a namespace holds, without the content: for each manifest and blob the
+// last removal, for each tag all of them, the last one first.
+type trashIndex struct {
+	manifests, blobs map[oci.Digest]Removed
+	tags             map[oci.Tag][]Removed
+}
+
+// readTrash passes over entries that are damaged; Trash shows them.
+func (r *Registry) readTrash(ctx context.Context, ns oci.Name) (trashIndex, error) {
+	index := trashIndex{manifests: map[oci.Digest]Removed{}, blobs: map[oci.Digest]Removed{}, tags: map[oci.Tag][]Removed{}}
+	for kept, err := range r.trashOf(ctx, ns) {
+		if errors.Is(err, errDamaged) {
+			continue
+		}
+		if err != nil {
+			return trashIndex{}, err
+		}
+		switch kept.Kind {
+		case KindManifest:
+			index.manifests[kept.Digest] = kept.Removed
+		case KindBlob:
+			index.blobs[kept.Digest] = kept.Removed
+		case KindTag:
+			index.tags[kept.Tag] = append(index.tags[kept.Tag], kept.Removed)
+		}
+	}
+	for _, entries := range index.tags {
+		slices.Reverse(entries)
+	}
+	return index, nil
 }
