@@ -60,7 +60,7 @@ func newGC(io IO) *cobra.Command {
 	cmd.Flags().StringVar(&opts.explain, "explain", "", "say why `REF|DIGEST` stays or goes, and change nothing")
 	completeFrom(cmd, "only", "retention", "uploads", "collect")
 	completeFrom(cmd, "max-delete", "5%", "20%", "100%")
-	cmd.AddCommand(newGCStatus(io))
+	cmd.AddCommand(newGCStatus(io), newGCTrash(io), newGCRestore(io), newGCHistory(io), newGCEmpty(io))
 	return cmd
 }
 

@@ -148,7 +148,9 @@ func (r *run) destroy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := each(ctx, r, r.plan.drop, r.registry.DropUndo); err != nil {
+	if err := each(ctx, r, r.plan.drop, func(ctx context.Context, kept registry.Kept) error {
+		return r.registry.DropTrash(ctx, kept.Removed)
+	}); err != nil {
 		return err
 	}
 	return each(ctx, r, r.touched(), func(ctx context.Context, ns oci.Name) error {
@@ -214,13 +216,16 @@ func skipGone(err error) error {
 	return err
 }
 
+// rank is the order in which things are destroyed: what names comes before what is named.
+var rank = map[registry.Kind]int{registry.KindManifest: 0, registry.KindLink: 1, registry.KindBlob: 2}
+
 // batches sorts things so that with direction 1 what names comes before what is named, and with -1 behind
 // it. Those of one batch name nothing of each other.
 func batches(things []Planned, direction int) [][]Planned {
 	sorted := slices.Clone(things)
 	order := func(a, b Planned) int {
 		if a.Kind != b.Kind {
-			return direction * (int(a.Kind) - int(b.Kind))
+			return direction * (rank[a.Kind] - rank[b.Kind])
 		}
 		return direction * (b.depth - a.depth)
 	}

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -84,9 +85,21 @@ func pullsKey(ns oci.Name) string { return ns.String() + "/" + pullsObject }
 
 func namespaceKey(ns oci.Name) string { return namespacesPrefix + "/" + flatten(ns.String()) }
 
+func trashPrefix(ns oci.Name) string { return deletedPrefix + "/" + flatten(ns.String()) }
+
 // deletedKey sorts by the time of the removal, which has a fixed width until the year 2286.
 func deletedKey(ns oci.Name, at time.Time, random string) string {
-	return fmt.Sprintf("%s/%s/%019d-%s", deletedPrefix, flatten(ns.String()), at.UnixNano(), random)
+	return fmt.Sprintf("%s/%019d-%s", trashPrefix(ns), at.UnixNano(), random)
+}
+
+// deletedAt reads the time of the removal from the last component of a deletedKey.
+func deletedAt(component string) (at time.Time, ok bool) {
+	digits, _, found := strings.Cut(component, "-")
+	nanoseconds, err := strconv.ParseInt(digits, 10, 64)
+	if !found || err != nil || len(digits) != 19 {
+		return time.Time{}, false
+	}
+	return time.Unix(0, nanoseconds).UTC(), true
 }
 
 // flatten writes a namespace as one component. ".~" cannot occur in a name, and sorts among the

@@ -13,6 +13,18 @@ import (
 // formerTags is how many former values a tag's record keeps.
 const formerTags = 10
 
+// Kind is what sort of thing something is, in the words of people and of reports.
+type Kind string
+
+// The kinds. Manifests, tags and blobs can be removed and restored; manifests, links and the bytes of blobs
+// are condemned.
+const (
+	KindManifest Kind = "manifest"
+	KindTag      Kind = "tag"
+	KindLink     Kind = "link"
+	KindBlob     Kind = "blob"
+)
+
 // The records. Times that decide anything are in them, never only a file's mtime: a restored backup
 // must not change what retention keeps.
 type (
@@ -47,7 +59,7 @@ type (
 
 	// deletedRecord says what was removed, and why; the content of the object that went stands behind it.
 	deletedRecord struct {
-		Kind      string     `json:"kind"` // manifest, tag, blob
+		Kind      Kind       `json:"kind"`
 		Namespace oci.Name   `json:"namespace"`
 		Tag       string     `json:"tag,omitempty"`
 		Digest    oci.Digest `json:"digest"`
