@@ -52,11 +52,11 @@ func openStore(ctx context.Context, io IO, from source) (*openedStore, error) {
 
 func newGC(io IO) *cobra.Command {
 	cmd := newGroup(&cobra.Command{
-		Use:   "gc",
-		Short: "Look after what is stored: collect, undo, verify",
-		Long:  "Look after what is stored." + exitCodes,
+		Use:     "gc",
+		Short:   "Look after what is stored: collect, undo, verify",
+		Long:    "Look after what is stored." + exitCodes,
 		Example: "  sreg gc trash\n  sreg gc verify",
 	})
-	_ = io
+	cmd.AddCommand(newGCVerify(io))
 	return cmd
 }
