@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -60,7 +61,7 @@ func newGC(io IO) *cobra.Command {
 	cmd.Flags().StringVar(&opts.explain, "explain", "", "say why `REF|DIGEST` stays or goes, and change nothing")
 	completeFrom(cmd, "only", "retention", "uploads", "collect")
 	completeFrom(cmd, "max-delete", "5%", "20%", "100%")
-	cmd.AddCommand(newGCStatus(io), newGCTrash(io), newGCRestore(io), newGCHistory(io), newGCEmpty(io))
+	cmd.AddCommand(newGCStatus(io), newGCTrash(io), newGCRestore(io), newGCHistory(io), newGCEmpty(io), newGCVerify(io))
 	return cmd
 }
 
@@ -131,14 +132,22 @@ func runGC(ctx context.Context, io IO, opts gcRun) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer closing(store.log, "close stores", store.Close)
 	if store.config.Registry.ReadOnly && !opts.dryRun && target == nil {
 		return hintedError{registry.ErrReadOnly, "set registry.read_only to false, or look with --dry-run"}
 	}
+	shown := io.newProgress()
+	var showing sync.Mutex
 	report, err := store.Collector.Run(ctx, gc.RunOptions{
 		DryRun: opts.dryRun || target != nil, Only: gc.Part(opts.only), Repository: repository, MaxDelete: opts.maxDelete.percent,
 		Explain: target, Holder: holder(time.Now()),
+		Progress: func(p gc.Progress) {
+			showing.Lock()
+			defer showing.Unlock()
+			shown.show(p.Phase, p.Objects, p.Bytes)
+		},
 	})
+	shown.end()
 	if report == nil {
 		return asHeld(err)
 	}

@@ -30,7 +30,7 @@ func runGCStatus(ctx context.Context, io IO, from source, output format) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer closing(store.log, "close stores", store.Close)
 	report, err := store.Collector.LastReport(ctx)
 	if err != nil {
 		return err

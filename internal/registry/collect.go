@@ -283,7 +283,7 @@ func (r *Registry) walkNamespaces(ctx context.Context, prefix string, yield func
 			// Not below a namespace, or the file system's.
 		case component == layersFolder || component == manifestsFolder:
 			own = true
-		case component == pullsObject:
+		case component == pullsObject || component == removedFolder:
 		case !folder:
 			return yield(oci.Name{}, damaged(joinKey(prefix, component), errNoPlace)) && false
 		default:

@@ -33,6 +33,9 @@ type (
 		MediaType string    `json:"media_type"`
 		PushedAt  time.Time `json:"pushed_at"`
 		By        string    `json:"by,omitempty"`
+		// Missing is what the manifest named and the namespace did not hold when it was pushed: a repair
+		// gives it no link to that. An empty list says that it held everything, null that nobody knows.
+		Missing []oci.Digest `json:"missing"`
 	}
 
 	// tagRecord is the content of a tag's link. Nonce makes each write differ from every other one,
