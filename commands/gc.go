@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -137,15 +136,10 @@ func runGC(ctx context.Context, io IO, opts gcRun) error {
 		return hintedError{registry.ErrReadOnly, "set registry.read_only to false, or look with --dry-run"}
 	}
 	shown := io.newProgress()
-	var showing sync.Mutex
 	report, err := store.Collector.Run(ctx, gc.RunOptions{
 		DryRun: opts.dryRun || target != nil, Only: gc.Part(opts.only), Repository: repository, MaxDelete: opts.maxDelete.percent,
 		Explain: target, Holder: holder(time.Now()),
-		Progress: func(p gc.Progress) {
-			showing.Lock()
-			defer showing.Unlock()
-			shown.show(p.Phase, p.Objects, p.Bytes)
-		},
+		Progress: func(p gc.Progress) { shown.show(p.Phase, p.Objects, p.Bytes) },
 	})
 	shown.end()
 	if report == nil {

@@ -1,14 +1,21 @@
 package commands
 
 import (
+	"sync/atomic"
+	"time"
+
 	"github.com/schollz/progressbar/v3"
 )
 
 // progress shows a person how far a long command is: its phase, how many objects, how many bytes. Where
 // stderr is no terminal it shows nothing.
 type progress struct {
-	bar *progressbar.ProgressBar // nil shows nothing
+	bar   *progressbar.ProgressBar // nil shows nothing
+	shown atomic.Int64             // when it was last drawn, in nanoseconds since the epoch
 }
+
+// drawEvery is how often the line is drawn at most: a command may have a million objects.
+const drawEvery = 100 * time.Millisecond
 
 // newProgress begins to show it. The caller ends it.
 func (io IO) newProgress() *progress {
@@ -24,9 +31,10 @@ func (io IO) newProgress() *progress {
 	)}
 }
 
-// show says where the command is. It is called by one goroutine at a time.
+// show says where the command is. It is called by any number of goroutines.
 func (p *progress) show(phase string, objects, bytes int64) {
-	if p.bar == nil {
+	now, last := time.Now().UnixNano(), p.shown.Load()
+	if p.bar == nil || now-last < int64(drawEvery) || !p.shown.CompareAndSwap(last, now) {
 		return
 	}
 	p.bar.Describe(phase + ", " + counted(int(objects), "object"))
