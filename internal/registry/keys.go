@@ -77,8 +77,10 @@ func removedKey(ns oci.Name, d oci.Digest) string {
 	return ns.String() + "/_removed/" + string(d.Algorithm()) + "/" + d.Hex()
 }
 
+func revisionsPrefix(ns oci.Name) string { return ns.String() + "/_manifests/revisions" }
+
 func revisionKey(ns oci.Name, d oci.Digest) string {
-	return ns.String() + "/_manifests/revisions/" + string(d.Algorithm()) + "/" + d.Hex()
+	return revisionsPrefix(ns) + "/" + string(d.Algorithm()) + "/" + d.Hex()
 }
 
 func tagsPrefix(ns oci.Name) string { return ns.String() + "/_manifests/tags" }
@@ -179,6 +181,13 @@ func parseThing(key string) (Thing, error) {
 			}
 		}
 		return Thing{}, damaged(key, errNoPlace)
+	}
+	if name, ok := strings.CutPrefix(key, namespacesPrefix+"/"); ok {
+		ns, err := unflatten(name)
+		if err != nil {
+			return Thing{}, damaged(key, errNoPlace)
+		}
+		return Thing{Kind: KindNamespace, Namespace: ns}, nil
 	}
 	kind := KindManifest
 	name, rest, found := strings.Cut(key, "/"+manifestsFolder+"/revisions/")
