@@ -167,6 +167,7 @@ type run struct {
 	needs   []need  // by their numbers in blobs
 	spaces  int     // namespaces that were found
 	newest  time.Time
+	stale   []oci.Name // namespaces that have times of pulls of what is gone
 
 	texts    sync.Mutex        // guards the report and what is below
 	unstable map[oci.Name]bool // namespaces in which a tag changed while its removal was planned

@@ -423,6 +423,9 @@ func (r *run) askRules(ctx context.Context, g *graph) (untagged map[int]Verdict,
 		}
 		return untagged, ctx.Err()
 	}
+	if g.outlived(pulled) {
+		r.stale = append(r.stale, g.ns)
+	}
 	var images []registry.Image
 	var ask []func(Verdict)
 	judged := r.judges(g.ns)
@@ -456,6 +459,26 @@ func (r *run) askRules(ctx context.Context, g *graph) (untagged map[int]Verdict,
 		ask[i](verdict)
 	}
 	return untagged, ctx.Err()
+}
+
+// outlived tells whether there are times of pulls whose tag or manifest is gone: a run that is killed between
+// the two leaves them.
+func (g *graph) outlived(pulled registry.PullTimes) bool {
+	for d := range pulled.Manifests {
+		if i, known := g.index[d]; !known || !g.nodes[i].there {
+			return true
+		}
+	}
+	tags := map[oci.Tag]bool{}
+	for _, tag := range g.tags {
+		tags[tag.stored.Tag] = true
+	}
+	for tag := range pulled.Tags {
+		if !tags[tag] {
+			return true
+		}
+	}
+	return false
 }
 
 func nameOf(ns oci.Name, image registry.Image) string {

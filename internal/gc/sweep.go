@@ -162,6 +162,9 @@ func (r *run) destroy(ctx context.Context) error {
 // for any more.
 func (r *run) touched() []oci.Name {
 	lost := map[oci.Name]bool{}
+	for _, ns := range r.stale {
+		lost[ns] = true
+	}
 	for _, tag := range r.plan.Tags {
 		lost[tag.Namespace] = true
 	}
