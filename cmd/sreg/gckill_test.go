@@ -13,8 +13,8 @@ import (
 type lifetimes struct {
 	prepared string
 	dangling []string // names of what is gone that a killed delete has left there
-	last     files // when there is no more to do
-	ever     files // behind any of the runs
+	last     files    // when there is no more to do
+	ever     files    // behind any of the runs
 }
 
 func lifetimesOf(t *testing.T) lifetimes {
