@@ -21,11 +21,13 @@ import (
 // The tests of the collector run sreg gc as cron does, a process of its own.
 
 // hasty makes a collector without patience: whatever lies there is old already.
-const hasty = `
-gc: {grace: 1ms, trash: 1ms, untagged_after: 1ms, concurrency: 1}
-registry: {upload_ttl: 1ms}
-retention: {rules: ["image.tag != null && image.tag.startsWith('keep')"]}
-`
+const (
+	hasty = hastyButForUploads + "registry: {upload_ttl: 1ms}\n"
+
+	// hastyButForUploads is for one that runs beside pushes.
+	hastyButForUploads = "gc: {grace: 1ms, trash: 1ms, untagged_after: 1ms, concurrency: 1}\n" +
+		"retention: {rules: [\"image.tag != null && image.tag.startsWith('keep')\"]}\n"
+)
 
 // gcCommand is sreg gc on a folder, with a config, and what else it is told.
 func gcCommand(t *testing.T, dir, yaml string, args ...string) *exec.Cmd {
