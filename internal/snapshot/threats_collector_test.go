@@ -49,12 +49,12 @@ func (w *world) hasNone(auth, ns, tag, name string) {
 	}
 }
 
-// TestThreatPushesLostToTheCollector pushes beside a collector that has no patience at all and never rests.
-// What a client is told to be there is there, or the answer says what is missing and the client pushes it.
+// TestThreatPushesLostToTheCollector moves tags to and fro between two images beside a collector that has no
+// patience at all and never rests: so each push is one of what is about to go. What a client is told to be
+// there is there, or the answer says what is missing and the client pushes it.
 func TestThreatPushesLostToTheCollector(t *testing.T) {
 	t.Parallel()
 	w := newTenants(t, hasty)
-	names := func(tenant string, i int) string { return fmt.Sprintf("%s's %d", tenant, i) }
 	ended, collected := make(chan struct{}), make(chan struct{})
 	go func() { // ends when all is pushed
 		defer close(collected)
@@ -67,24 +67,27 @@ func TestThreatPushesLostToTheCollector(t *testing.T) {
 			}
 		}
 	}()
-	const images = 12
 	var pushers sync.WaitGroup
 	for _, tenant := range []string{"a", "b"} {
-		pushers.Go(func() {
-			for i := range images {
-				w.pushUntilTaken(signIn(tenant), tenant, fmt.Sprint("v", i), names(tenant, i))
-			}
-		})
+		for _, tag := range []string{"x", "y", "z"} {
+			pushers.Go(func() {
+				for round := range 40 {
+					name := fmt.Sprint(tenant, tag, round%2)
+					w.pushUntilTaken(signIn(tenant), tenant, tag, name)
+					w.has(signIn(tenant), tenant, tag, name)
+				}
+			})
+		}
 	}
 	pushers.Wait()
 	close(ended)
 	<-collected
 	w.collect(3)
 	for _, tenant := range []string{"a", "b"} {
-		for i := range images {
-			w.has(signIn(tenant), tenant, fmt.Sprint("v", i), names(tenant, i))
+		for _, tag := range []string{"x", "y", "z"} {
+			w.has(signIn(tenant), tenant, tag, tenant+tag+"1")
+			w.hasNone(signIn(tenant), tenant, "none", tenant+tag+"0") // or nothing was collected at all
 		}
-		w.has(signIn(tenant), tenant, "v1", names(tenant, 1))
 	}
 }
 
