@@ -2,11 +2,16 @@ package main_test
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
 )
 
 // lifetimes are what runs of the collector that nothing disturbs make of a store.
@@ -36,11 +41,7 @@ func lifetimesOf(t *testing.T) lifetimes {
 func (l lifetimes) finish(t *testing.T, dir string, runs int) {
 	t.Helper()
 	// Check brings uploads to their end, which the collector here takes for expired: so it gets a copy.
-	for _, dangling := range checkStore(t, copyStore(t, dir), lifeIs...) {
-		if !slices.Contains(l.dangling, dangling) {
-			t.Errorf("S2: what the run took away is named: %s", dangling)
-		}
-	}
+	wantNoNew(t, l.dangling, checkStore(t, copyStore(t, dir), lifeIs...))
 	for range runs {
 		runCmd(t, gcCommand(t, dir, hasty, "--max-delete", "100%"))
 	}
@@ -81,43 +82,131 @@ func TestACollectorThatIsKilledBehindAnyWriteIsFinishedByTheNext(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
 	l := lifetimesOf(t)
-	calls := l.killBehind(t, 0)
-	if len(calls) < 30 {
-		t.Fatalf("an undisturbed run makes %d writes, want more: %s", len(calls), calls)
+	everyKill(t, 30, func(t *testing.T, n int) []call {
+		dir, calls := killProcess(t, l.prepared, n, func(dir string) *exec.Cmd { return gcCommand(t, dir, hasty) })
+		l.finish(t, dir, 1)
+		return calls
+	})
+}
+
+// everyKill runs a test for each call behind which a process shall be killed. With n = 0 it is not. But for the
+// slow tests one of those that are alike has its turn, and a kill behind what only prepares a rename shows
+// little.
+func everyKill(t *testing.T, atLeast int, try func(t *testing.T, n int) []call) {
+	t.Helper()
+	calls := try(t, 0)
+	if len(calls) < atLeast {
+		t.Fatalf("undisturbed it makes %d writes, want more: %s", len(calls), calls)
 	}
 	seen := map[string]bool{}
-	for n := range calls {
-		alike := likeness(calls[n])
+	for i, c := range calls {
+		alike := likeness(c)
 		if !all() && (seen[alike] || !strings.HasPrefix(alike, "renameat") && !strings.HasPrefix(alike, "unlinkat")) {
 			continue
 		}
 		seen[alike] = true
-		t.Run(fmt.Sprintf("write %d of %d, %s", n+1, len(calls), calls[n].name), func(t *testing.T) {
+		t.Run(fmt.Sprintf("write %d of %d, %s", i+1, len(calls), c.name), func(t *testing.T) {
 			t.Parallel()
-			l.killBehind(t, n+1)
+			if try(t, i+1); t.Failed() {
+				t.Logf("killed behind %s", c)
+			}
 		})
 	}
 }
 
-// killBehind collects a copy of the store with a process that is killed behind its n-th write, or never if
-// n is 0, and returns the writes.
-func (l lifetimes) killBehind(t *testing.T, n int) []call {
+// killProcess runs a command on a copy of a store and kills it behind its n-th write, or never if n is 0. It
+// returns the copy and the writes.
+func killProcess(t *testing.T, prepared string, n int, commandOn func(dir string) *exec.Cmd) (dir string, calls []call) {
 	t.Helper()
-	dir := copyStore(t, l.prepared)
-	collector, begin := heldBack(t, dir, gcCommand(t, dir, hasty))
-	calls, held, done := stepper{kinds: writeCalls, counts: writes(dir), n: n}.run(t, collector, begin)
-	_ = collector.process.cmd.Process.Kill()
-	if err := <-done; err != nil && !held {
+	dir = copyStore(t, prepared)
+	doomed, begin := heldBack(t, dir, commandOn(dir))
+	calls, held, done := stepper{kinds: writeCalls, counts: writes(dir), n: n}.run(t, doomed, begin)
+	_ = doomed.process.cmd.Process.Kill()
+	if err := <-done; err != nil && !held && exitCode(err) != 1 {
 		t.Fatalf("undisturbed: %v", err)
 	}
 	if len(calls) < n-1 {
 		t.Fatalf("it made %d writes, want %d", len(calls), n)
 	}
-	l.finish(t, dir, 1)
-	if t.Failed() && n > 0 {
-		t.Logf("killed behind %s", calls[len(calls)-1])
+	return dir, calls
+}
+
+// TestAnUndoThatIsKilledBehindAnyWriteIsFinishedByTheNext kills sreg gc restore.
+func TestAnUndoThatIsKilledBehindAnyWriteIsFinishedByTheNext(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	prepared := lifeOf(t, mountMemory(t, "2g"))
+	before := checkStore(t, copyStore(t, prepared), lifeIs...)
+	undo := imageOf("undo")
+	restored := slices.Concat(lifeIs, []registrytest.Fact{
+		registrytest.ManifestIs(lifeUndo, undo.manifest()), registrytest.TagIs(lifeUndo, tagOne, undo.digest()),
+		blobIs(lifeUndo, undo.config), blobIs(lifeUndo, undo.layer),
+	})
+	restore := func(dir string) *exec.Cmd {
+		return command(t, binary, "gc", "restore", lifeUndo.String(), "--data", dir)
 	}
-	return calls
+	everyKill(t, 10, func(t *testing.T, n int) []call {
+		dir, calls := killProcess(t, prepared, n, restore)
+		wantNoNew(t, before, checkStore(t, copyStore(t, dir), lifeIs...))
+		// If the killed one was at its end already nothing is left to be restored. An entry of the trash whose
+		// tag is there again stays until gc.trash is over.
+		if out, err := restore(dir).CombinedOutput(); err != nil && len(trashOf(t, dir, lifeUndo)) > 0 {
+			t.Errorf("restored again: %v\n%s", err, out)
+		}
+		wantNoNew(t, before, checkStore(t, dir, restored...))
+		return calls
+	})
+}
+
+func trashOf(t *testing.T, dir string, ns oci.Name) []string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, "_deleted", strings.ReplaceAll(ns.String(), "/", ".~"), "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
+}
+
+// wantNoNew wants that no more is named that is gone than was before.
+func wantNoNew(t *testing.T, before, now []string) {
+	t.Helper()
+	for _, dangling := range now {
+		if !slices.Contains(before, dangling) {
+			t.Errorf("S2: what was taken away is named: %s", dangling)
+		}
+	}
+}
+
+// TestARepairThatIsKilledBehindAnyWriteIsFinishedByTheNext kills sreg gc verify --repair.
+func TestARepairThatIsKilledBehindAnyWriteIsFinishedByTheNext(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	prepared := lifeOf(t, mountMemory(t, "2g"))
+	kept := imageOf("kept")
+	corrupt := blobFile(prepared, digestOf(kept.layer))
+	if err := os.WriteFile(corrupt, []byte("no layer"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, lost := range []string{lifeKept.String() + "/_layers/sha256/" + digestOf(kept.config).Hex(), "_namespaces/life.~kept"} {
+		if err := os.Remove(filepath.Join(prepared, lost)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	repair := func(dir string) *exec.Cmd { return command(t, binary, "gc", "verify", "--repair", "--data", dir) }
+	repaired := slices.Concat(lifeIs[:3], lifeIs[4:], []registrytest.Fact{registrytest.NoBlob(lifeKept, digestOf(kept.layer))})
+	everyKill(t, 5, func(t *testing.T, n int) []call {
+		dir, calls := killProcess(t, prepared, n, repair)
+		// The layer has to be pushed again, so a finding remains.
+		if out, err := repair(dir).CombinedOutput(); exitCode(err) != 1 {
+			t.Errorf("repaired again: want exit code 1, got %v\n%s", err, out)
+		}
+		checkStore(t, dir, repaired...)
+		aside, err := filepath.Glob(filepath.Join(dir, "_corrupt", "*", "_blobs", "sha256", "*", digestOf(kept.layer).Hex()))
+		if err != nil || len(aside) == 0 {
+			t.Errorf("the last copy of the layer is gone: %v", err)
+		}
+		return calls
+	})
 }
 
 // TestAnyCallOfACollectorMayFail lets each call that a run makes on the store fail once: it says what and exits
@@ -149,8 +238,7 @@ func TestAnyCallOfACollectorMayFail(t *testing.T) {
 // chance is what no two runs have in their paths alike, or what is the same for one digest as for another.
 var chance = regexp.MustCompile(`[0-9a-f]{64}|/[0-9a-f]{2}\b|~[A-Z0-9]+|[0-9]{19}-[A-Z0-9]+|/copy-[0-9]+|/\.tmp-[A-Z0-9]+|life/[a-z]+|/[A-Z0-9]{26}`)
 
-// likeness is what calls have in common that do the same to another digest. With the slow tests each call
-// has its turn, else one of those that are alike; a kill behind what only prepares a rename shows little.
+// likeness is what calls have in common that do the same to another digest.
 func likeness(c call) string {
 	return c.name + " " + chance.ReplaceAllString(strings.Join(c.paths, " "), "*")
 }
