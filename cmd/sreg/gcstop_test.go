@@ -64,15 +64,19 @@ func turning(dir string) func(call) bool {
 
 const turningCalls = "openat,write,linkat,renameat,renameat2,unlinkat"
 
-// few is how many calls each have their turn. Of more only one of those that are alike has, but for the slow
-// tests.
+// few is how many calls each have their turn. Of more only one of those that are alike has; for the slow tests
+// also what comes next has to be alike.
 const few = 100
 
 // stops are the numbers of the calls behind which a process shall stand still.
 func stops(calls []call) (numbers []int) {
 	seen := map[string]bool{}
 	for i, c := range calls {
-		if alike := likeness(c); all() || len(calls) <= few || !seen[alike] {
+		alike := likeness(c)
+		if all() && i+1 < len(calls) {
+			alike += " " + likeness(calls[i+1])
+		}
+		if len(calls) <= few || !seen[alike] {
 			seen[alike] = true
 			numbers = append(numbers, i+1)
 		}
