@@ -17,29 +17,41 @@ func printReport(io IO, opts gcRun, report *gc.Report, cfg gc.Config) error {
 		}
 		return io.printJSON(report)
 	}
-	if opts.explain != "" {
+	if opts.explain == "" {
+		for _, line := range reported(report) {
+			fmt.Fprintln(io.Err, line)
+		}
+	}
+	switch {
+	case report.Plan != nil && len(report.Plan.Problems) > 0:
+		return nil // who has not seen all knows neither what goes nor why
+	case opts.explain != "":
 		return printExplanation(io, opts.explain, report)
-	}
-	for _, warning := range report.Warnings {
-		io.warn(warning)
-	}
-	if more := report.WarningCount - len(report.Warnings); more > 0 {
-		io.warn(fmt.Sprintf("and %d more of these", more))
-	}
-	for _, problem := range report.Errors {
-		fmt.Fprintln(io.Err, "error:", problem)
-	}
-	if more := report.ErrorCount - len(report.Errors); more > 0 && len(report.Errors) > 0 {
-		fmt.Fprintf(io.Err, "error: and %d more of these\n", more)
-	}
-	if report.DryRun {
+	case report.DryRun:
 		return printPlan(io, report, cfg)
-	}
-	if report.Outcome == gc.Refused {
+	case report.Outcome == gc.Refused:
 		return nil
 	}
 	_, err := fmt.Fprintln(io.Out, summary(report))
 	return err
+}
+
+// reported are the warnings and errors of a run, a line each.
+func reported(r *gc.Report) []string {
+	var lines []string
+	for _, list := range []struct {
+		word  string
+		texts []string
+		count int
+	}{{"warning", r.Warnings, r.WarningCount}, {"error", r.Errors, r.ErrorCount}} {
+		for _, text := range list.texts {
+			lines = append(lines, list.word+": "+text)
+		}
+		if more := list.count - len(list.texts); more > 0 && len(list.texts) > 0 {
+			lines = append(lines, fmt.Sprintf("%s: and %d more of these", list.word, more))
+		}
+	}
+	return lines
 }
 
 // summary is what a run did, in one line.

@@ -45,11 +45,32 @@ func (r *run) explainNamespace(g *graph) {
 	if i, known := g.index[t.Digest]; known {
 		r.explainManifest(g, i)
 	}
-	if number, known := r.blobs.find(t.Digest); known {
-		if blob, named := g.blobs[number]; named {
-			r.explainLink(g, blob)
-		}
+}
+
+// asked tells whether an explanation is wanted of a link or of bytes.
+func (r *run) asked(thing registry.Thing) bool {
+	t := r.opts.Explain
+	return t != nil && t.Digest == thing.Digest && (t.Namespace.IsZero() || thing.Namespace.IsZero() || t.Namespace == thing.Namespace)
+}
+
+// explainThing says of a link, or of bytes, what was planned, if anybody wants to know.
+func (r *run) explainThing(thing registry.Thing, stays bool, why ...string) {
+	switch {
+	case !r.asked(thing):
+	case thing.Kind == registry.KindLink:
+		r.explain(fmt.Sprintf("blob %s in %s", thing.Digest, thing.Namespace), stays, why...)
+	default:
+		r.explain(fmt.Sprintf("the bytes of blob %s", thing.Digest), stays, why...)
 	}
+}
+
+func (r *run) whyYoung() string {
+	return fmt.Sprintf("it was stored less than gc.grace (%s) ago", r.config.Grace)
+}
+
+// names says that a manifest names what is spoken of.
+func (g *graph) names(manifest int32) string {
+	return fmt.Sprintf("manifest %s names it", g.nodes[manifest].digest)
 }
 
 func (r *run) explainTag(g *graph, tag tagEdge) {
@@ -75,7 +96,7 @@ func (r *run) explainManifest(g *graph, i int) {
 	what := fmt.Sprintf("manifest %s in %s", n.digest, g.ns)
 	switch {
 	case !n.there && !n.pending:
-		r.explain(what, false, "it is not there")
+		r.explain(what, false, r.whyAbsent(g.ns, n.digest))
 	case n.needs&kept != 0:
 		r.explain(what, true, g.chain(i)...)
 	case n.condemned:
@@ -103,37 +124,13 @@ func (r *run) willBeDestroyed() string {
 	return fmt.Sprintf("it is condemned, and destroyed by a run that is gc.trash (%s) later, unless somebody needs it until then", r.trashFor)
 }
 
-func (r *run) explainLink(g *graph, blob blobNeed) {
-	what := fmt.Sprintf("blob %s in %s", r.opts.Explain.Digest, g.ns)
-	if blob.needs&kept != 0 {
-		r.explain(what, true, append([]string{fmt.Sprintf("manifest %s names it", g.nodes[blob.by].digest)}, g.chain(int(blob.by))...)...)
-		return
-	}
-	r.explain(what, false, "no manifest that is kept names it", r.willBeDestroyed())
-}
-
-// explainBlob says what becomes of the bytes, which belong to no namespace.
-func (r *run) explainBlob() {
-	t := r.opts.Explain
-	if t == nil || t.Digest.IsZero() {
-		return
-	}
-	thing := registry.Thing{Kind: registry.KindBlob, Digest: t.Digest}
-	what := fmt.Sprintf("the bytes of blob %s", t.Digest)
-	needs := r.blobNeeds(t.Digest)
-	for _, condemned := range r.trash {
-		if condemned.Thing == thing {
-			r.explain(what, needs&held != 0, r.departing(condemned.Since, needs)...)
-			return
+// whyAbsent says what is known of a manifest that is named and not there.
+func (r *run) whyAbsent(ns oci.Name, d oci.Digest) string {
+	for _, undo := range r.undos[ns] {
+		if undo.Digest == d && undo.Kind == "manifest" {
+			return fmt.Sprintf("it was removed at %s, and can be restored until %s",
+				undo.At.UTC().Format(time.RFC3339), undo.At.Add(r.trashFor).UTC().Format(time.RFC3339))
 		}
 	}
-	for _, planned := range r.plan.Condemn {
-		if planned.Thing == thing {
-			r.explain(what, false, planned.Why, r.willBeDestroyed())
-			return
-		}
-	}
-	if needs&kept != 0 {
-		r.explain(what, true, "a namespace holds it")
-	}
+	return "it is not there"
 }

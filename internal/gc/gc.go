@@ -162,10 +162,13 @@ type run struct {
 	trash   []registry.Condemned
 	pending map[oci.Name][]registry.Pending
 	undos   map[oci.Name][]registry.Undo
-	blobs   digests // of all blobs that any namespace names or holds
-	needs   []need  // by their numbers in blobs
-	spaces  int     // namespaces that were found
-	newest  time.Time
+	blobs   digests  // of all blobs that any namespace names or holds
+	needs   []need   // by their numbers in blobs
+	spaces  int      // namespaces that were found
+	newest  struct { // of all records
+		registry.Image
+		namespace oci.Name
+	}
 
 	texts    sync.Mutex        // guards the report and what is below
 	unstable map[oci.Name]bool // namespaces in which a tag changed while its removal was planned
@@ -191,7 +194,11 @@ func (c *Collector) newRun(opts RunOptions) *run {
 	r := &run{
 		Collector: c, opts: opts, began: c.now(), trashFor: c.config.Trash,
 		limiter: rate.NewLimiter(limit, max(c.config.Rate/10, 1)),
-		plan:    &Plan{},
+		// Lists that are empty are no null to machines.
+		plan: &Plan{
+			Tags: []PlannedTag{}, Uploads: []PlannedUpload{}, Revive: []Planned{}, Destroy: []Planned{},
+			Condemn: []Planned{}, Finish: []Unfinished{}, Problems: []string{},
+		},
 		pending: map[oci.Name][]registry.Pending{}, undos: map[oci.Name][]registry.Undo{},
 		unstable: map[oci.Name]bool{},
 	}
@@ -210,14 +217,14 @@ func (r *run) everything(ctx context.Context) error {
 		if err := r.mark(ctx); err != nil {
 			return err
 		}
-		if err := r.refuse(); err != nil {
-			return err
-		}
 	}
 	if r.opts.Only.includes(UploadsPart) {
 		if err := r.planUploads(ctx); err != nil {
 			return err
 		}
+	}
+	if err := r.refuse(); err != nil {
+		return err
 	}
 	if r.opts.DryRun {
 		return nil

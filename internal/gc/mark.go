@@ -21,6 +21,15 @@ import (
 func (r *run) mark(ctx context.Context) error {
 	r.begin("mark")
 	defer r.phase.end()
+	err := r.lookAround(ctx)
+	if err != nil && ctx.Err() == nil {
+		r.plan.Problems = append(r.plan.Problems, err.Error())
+		return nil
+	}
+	return err
+}
+
+func (r *run) lookAround(ctx context.Context) error {
 	if err := r.listTrash(ctx); err != nil {
 		return err
 	}
@@ -122,6 +131,9 @@ func (r *run) markNamespaces(ctx context.Context) error {
 		r.spaces++
 		r.plan.Totals.Namespaces++
 		if r.opts.Only == RetentionPart && !r.judges(ns) {
+			if err := r.countTags(ctx, ns); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := visit(ns); err != nil {
@@ -143,6 +155,21 @@ func (r *run) markNamespaces(ctx context.Context) error {
 		if err := visit(ns); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// countTags counts those of a namespace that is not looked at further: what goes is compared with all that
+// there is, also when only a part of it was judged.
+func (r *run) countTags(ctx context.Context, ns oci.Name) error {
+	for _, err := range r.registry.Tags(ctx, ns) {
+		if err != nil {
+			if err := r.damage(err); err != nil {
+				return err
+			}
+			continue
+		}
+		r.plan.Totals.Tags++
 	}
 	return nil
 }
@@ -222,11 +249,15 @@ func (r *run) readManifests(ctx context.Context, g *graph, trash []registry.Cond
 			since[condemned.Digest] = condemned.Since
 		}
 	}
+	// They are read in whatever order; numbered in this one a plan comes out the same each time.
+	for _, d := range wanted {
+		g.node(d)
+	}
 	err := r.readEach(ctx, g.ns, wanted, func(revision registry.Revision) {
 		g.add(revision, false, withImages)
 		n := &g.nodes[g.index[revision.Digest]]
 		n.since = since[revision.Digest]
-		r.seen(revision.PushedAt)
+		r.seen(revision.PushedAt, g.ns, registry.Image{Digest: revision.Digest})
 	})
 	return err
 }
@@ -260,9 +291,10 @@ func (r *run) readEach(ctx context.Context, ns oci.Name, wanted []oci.Digest, ta
 }
 
 // seen notes the newest time of all records: a clock that is far behind it is wrong.
-func (r *run) seen(at time.Time) {
-	if at.After(r.newest) {
-		r.newest = at
+func (r *run) seen(at time.Time, ns oci.Name, image registry.Image) {
+	if at.After(r.newest.PushedAt) {
+		image.PushedAt = at
+		r.newest.Image, r.newest.namespace = image, ns
 	}
 }
 
@@ -292,7 +324,7 @@ func (r *run) readTags(ctx context.Context, g *graph) error {
 			continue
 		}
 		r.phase.add(1, 0)
-		r.seen(stored.PushedAt)
+		r.seen(stored.PushedAt, g.ns, registry.Image{Tag: name})
 		r.plan.Totals.Tags++
 		i := g.node(stored.Digest)
 		g.nodes[i].tagged = true
@@ -562,30 +594,41 @@ func (r *run) planLinks(ctx context.Context, g *graph, trash []registry.Condemne
 		}
 		r.plan.Totals.Links++
 		r.phase.add(1, 0)
-		number := r.number(d)
-		r.needs[number] |= held
-		if g.blobs[number].needs&kept != 0 {
-			r.needs[number] |= kept
-			continue
-		}
-		thing := registry.Thing{Kind: registry.KindLink, Namespace: g.ns, Digest: d}
-		young, info, err := r.young(ctx, thing)
-		if err != nil {
+		if err := r.planLink(ctx, g, d); err != nil {
 			return err
 		}
-		if young {
-			r.needs[number] |= kept
-			continue
-		}
-		r.plan.Condemn = append(r.plan.Condemn, Planned{
-			Thing: thing, Bytes: info.Size, Why: "no manifest that is kept names it", storedAt: info.StoredAt,
-		})
 	}
 	for _, condemned := range trash {
 		if condemned.Kind == registry.KindLink {
 			r.planCondemnedLink(g, condemned)
 		}
 	}
+	return nil
+}
+
+func (r *run) planLink(ctx context.Context, g *graph, d oci.Digest) error {
+	thing := registry.Thing{Kind: registry.KindLink, Namespace: g.ns, Digest: d}
+	number := r.number(d)
+	r.needs[number] |= held
+	if blob := g.blobs[number]; blob.needs&kept != 0 {
+		r.needs[number] |= kept
+		if r.asked(thing) {
+			r.explainThing(thing, true, append([]string{g.names(blob.by)}, g.chain(int(blob.by))...)...)
+		}
+		return nil
+	}
+	young, info, err := r.young(ctx, thing)
+	if err != nil {
+		return err
+	}
+	if young {
+		r.needs[number] |= kept
+		r.explainThing(thing, true, r.whyYoung())
+		return nil
+	}
+	planned := Planned{Thing: thing, Bytes: info.Size, Why: "no manifest that is kept names it", storedAt: info.StoredAt}
+	r.plan.Condemn = append(r.plan.Condemn, planned)
+	r.explainThing(thing, false, planned.Why, r.willBeDestroyed())
 	return nil
 }
 
@@ -598,6 +641,7 @@ func (r *run) planCondemnedLink(g *graph, condemned registry.Condemned) {
 	}
 	r.needs[number] |= needs
 	r.fate(Planned{Thing: condemned.Thing, Bytes: condemned.Size, since: condemned.Since}, needs)
+	r.explainThing(condemned.Thing, needs&held != 0, r.departing(condemned.Since, needs)...)
 }
 
 // young looks at how old something is that nothing needs. What went away meanwhile counts as young: there is
@@ -624,26 +668,36 @@ func (r *run) markBlobs(ctx context.Context) error {
 		}
 		r.plan.Totals.Blobs++
 		r.phase.add(1, 0)
-		if r.blobNeeds(d)&kept != 0 {
-			continue
-		}
-		thing := registry.Thing{Kind: registry.KindBlob, Digest: d}
-		young, info, err := r.young(ctx, thing)
-		if err != nil {
+		if err := r.planBlob(ctx, registry.Thing{Kind: registry.KindBlob, Digest: d}); err != nil {
 			return err
-		}
-		if !young {
-			r.plan.Condemn = append(r.plan.Condemn, Planned{
-				Thing: thing, Bytes: info.Size, Why: "no namespace that needs it holds it", storedAt: info.StoredAt,
-			})
 		}
 	}
 	for _, condemned := range r.trash {
 		if condemned.Kind == registry.KindBlob {
-			r.fate(Planned{Thing: condemned.Thing, Bytes: condemned.Size, since: condemned.Since}, r.blobNeeds(condemned.Digest))
+			needs := r.blobNeeds(condemned.Digest)
+			r.fate(Planned{Thing: condemned.Thing, Bytes: condemned.Size, since: condemned.Since}, needs)
+			r.explainThing(condemned.Thing, needs&held != 0, r.departing(condemned.Since, needs)...)
 		}
 	}
-	r.explainBlob()
+	return nil
+}
+
+func (r *run) planBlob(ctx context.Context, thing registry.Thing) error {
+	if r.blobNeeds(thing.Digest)&kept != 0 {
+		r.explainThing(thing, true, "a namespace holds it")
+		return nil
+	}
+	young, info, err := r.young(ctx, thing)
+	if err != nil {
+		return err
+	}
+	if young {
+		r.explainThing(thing, true, r.whyYoung())
+		return nil
+	}
+	planned := Planned{Thing: thing, Bytes: info.Size, Why: "no namespace that needs it holds it", storedAt: info.StoredAt}
+	r.plan.Condemn = append(r.plan.Condemn, planned)
+	r.explainThing(thing, false, planned.Why, r.willBeDestroyed())
 	return nil
 }
 
