@@ -49,7 +49,7 @@ func newGC(io IO) *cobra.Command {
 	})
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runGC(cmd.Context(), io, opts) }
 	opts.addFlags(cmd)
-	cmd.AddCommand(newGCStatus(io))
+	cmd.AddCommand(newGCStatus(io), newGCTrash(io), newGCRestore(io), newGCHistory(io), newGCEmpty(io))
 	return cmd
 }
 

@@ -58,8 +58,8 @@ func reported(r *gc.Report) []string {
 func summary(r *gc.Report) string {
 	return fmt.Sprintf("collected in %s: %s removed by retention, %s ended, %s condemned (%s), %s revived, %s destroyed, %s freed",
 		duration(r.Seconds), counted(int(r.Removed.Objects), "tag"), counted(int(r.Uploads.Objects), "upload"),
-		counted(int(r.Awaiting.Objects), "object"), humanBytes(r.Awaiting.Bytes), counted(int(r.Revived.Objects), "object"),
-		counted(int(r.Freed.Objects), "object"), humanBytes(r.Freed.Bytes))
+		counted(int(r.Awaiting.Objects), "object"), sized(r.Awaiting.Bytes), counted(int(r.Revived.Objects), "object"),
+		counted(int(r.Freed.Objects), "object"), sized(r.Freed.Bytes))
 }
 
 func duration(seconds float64) string {
@@ -88,7 +88,7 @@ func printPlan(io IO, report *gc.Report, cfg gc.Config) error {
 		if more := len(row.names) - namesShown; more > 0 {
 			why += fmt.Sprintf(" and %d more", more)
 		}
-		rows = append(rows, []string{row.action, orDash(row.namespace), counted(row.objects, row.noun), humanBytes(row.bytes), why})
+		rows = append(rows, []string{row.action, orDash(row.namespace), counted(row.objects, row.noun), sized(row.bytes), why})
 	}
 	if len(rows) > 1 {
 		if err := io.printTable(rows); err != nil {
@@ -97,10 +97,10 @@ func printPlan(io IO, report *gc.Report, cfg gc.Config) error {
 	}
 	p := report.Plan
 	_, err := fmt.Fprintf(io.Out, "%s would be freed now, and %s when gc.trash (%s) is over; nothing was changed\n",
-		humanBytes(p.Freed()), humanBytes(p.Freeable()), cfg.Trash)
+		sized(p.Freed()), sized(p.Freeable()), cfg.Trash)
 	if p.Waiting.Objects > 0 && err == nil {
 		_, err = fmt.Fprintf(io.Out, "%s are condemned already, and wait for their time: %s\n",
-			counted(int(p.Waiting.Objects), "object"), humanBytes(p.Waiting.Bytes))
+			counted(int(p.Waiting.Objects), "object"), sized(p.Waiting.Bytes))
 	}
 	return err
 }
@@ -134,7 +134,7 @@ func planRows(p *gc.Plan) []planRow {
 		things []gc.Planned
 	}{{"revive", p.Revive}, {"destroy", p.Destroy}, {"condemn", p.Condemn}} {
 		for _, thing := range list.things {
-			r := row(list.action, thing.Namespace.String(), thing.Kind.String(), thing.Why)
+			r := row(list.action, thing.Namespace.String(), string(thing.Kind), thing.Why)
 			r.objects++
 			r.bytes += thing.Bytes
 		}
@@ -176,20 +176,4 @@ func orDash(text string) string {
 		return "-"
 	}
 	return text
-}
-
-// humanBytes is a number of bytes for people.
-func humanBytes(n int64) string {
-	const step = 1024
-	if n < step {
-		return fmt.Sprintf("%d B", n)
-	}
-	value := float64(n)
-	for _, unit := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		value /= step
-		if value < step {
-			return fmt.Sprintf("%.1f %s", value, unit)
-		}
-	}
-	return fmt.Sprintf("%.1f PiB", value/step)
 }

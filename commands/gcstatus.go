@@ -49,9 +49,9 @@ func runGCStatus(ctx context.Context, io IO, from source, output format) error {
 			{"took", duration(report.Seconds)},
 			{"tags removed", fmt.Sprint(report.Removed.Objects)},
 			{"uploads ended", fmt.Sprint(report.Uploads.Objects)},
-			{"condemned", fmt.Sprintf("%d (%s)", report.Awaiting.Objects, humanBytes(report.Awaiting.Bytes))},
+			{"condemned", fmt.Sprintf("%d (%s)", report.Awaiting.Objects, sized(report.Awaiting.Bytes))},
 			{"revived", fmt.Sprint(report.Revived.Objects)},
-			{"destroyed", fmt.Sprintf("%d (%s)", report.Freed.Objects, humanBytes(report.Freed.Bytes))},
+			{"destroyed", fmt.Sprintf("%d (%s)", report.Freed.Objects, sized(report.Freed.Bytes))},
 			{"errors", fmt.Sprint(report.ErrorCount)},
 			{"warnings", fmt.Sprint(report.WarningCount)},
 		})

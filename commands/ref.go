@@ -4,43 +4,82 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/sreg-project/sreg/internal/oci"
 )
 
-// storeRef is what a person names in a store: NAME, NAME:TAG, NAME@DIGEST or DIGEST, each also behind
-// store:. What was not named is zero.
+// storeRef names something in a store: a namespace, a tag, a digest in a namespace, a tag and a digest
+// that it stands or stood for, or a digest alone.
 type storeRef struct {
 	Namespace oci.Name
 	Tag       oci.Tag
 	Digest    oci.Digest
 }
 
-// parseStoreRef reads what a person typed. What it cannot be is a usage error.
+// refForms are what parseStoreRef reads, for help and hints.
+const refForms = "NAME, NAME:TAG, NAME@DIGEST, NAME:TAG@DIGEST or DIGEST"
+
+// parseStoreRef reads NAME, NAME:TAG, NAME@DIGEST, NAME:TAG@DIGEST or DIGEST, each also behind "store:". A
+// store has no host.
 func parseStoreRef(text string) (ref storeRef, err error) {
 	rest := strings.TrimPrefix(text, "store:")
-	wrong := func(err error) (storeRef, error) {
-		return storeRef{}, &usageError{
-			message: fmt.Sprintf("%q: %v", text, err),
-			hint:    "name NAME:TAG, NAME@DIGEST, NAME or DIGEST, as in team/app:1.2 or sha256:6c3c…",
-		}
+	if digest, err := oci.ParseDigest(rest); err == nil {
+		return storeRef{Digest: digest}, nil
 	}
-	if d, err := oci.ParseDigest(rest); err == nil {
-		return storeRef{Digest: d}, nil
-	}
-	if name, digest, found := strings.Cut(rest, "@"); found {
+	rest, digest, hasDigest := strings.Cut(rest, "@")
+	if hasDigest {
 		if ref.Digest, err = oci.ParseDigest(digest); err != nil {
-			return wrong(err)
+			return storeRef{}, refError(text, err)
 		}
-		rest = name
 	}
-	if name, tag, found := strings.Cut(rest, ":"); found {
+	name, tag, hasTag := strings.Cut(rest, ":")
+	if hasTag {
 		if ref.Tag, err = oci.ParseTag(tag); err != nil {
-			return wrong(err)
+			return storeRef{}, refError(text, err)
 		}
-		rest = name
 	}
-	if ref.Namespace, err = oci.ParseName(rest); err != nil {
-		return wrong(err)
+	if ref.Namespace, err = oci.ParseName(name); err != nil {
+		return storeRef{}, refError(text, err)
 	}
 	return ref, nil
+}
+
+func refError(text string, err error) error {
+	hint := "want " + refForms
+	if host, _, _ := strings.Cut(strings.TrimPrefix(text, "store:"), "/"); strings.ContainsAny(host, ":.") && host != text {
+		hint += ", without the address of a registry"
+	}
+	return &usageError{message: fmt.Sprintf("reference %q: %v", text, err), hint: hint}
+}
+
+// String writes what parseStoreRef reads.
+func (r storeRef) String() string {
+	if r.Namespace.IsZero() {
+		return r.Digest.String()
+	}
+	text := r.Namespace.String()
+	if !r.Tag.IsZero() {
+		text += ":" + r.Tag.String()
+	}
+	if !r.Digest.IsZero() {
+		text += "@" + r.Digest.String()
+	}
+	return text
+}
+
+// oneRef wants one reference.
+func oneRef(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 {
+		return nil
+	}
+	return &usageError{message: fmt.Sprintf("%s takes one reference, got %d", cmd.CommandPath(), len(args)), hint: seeHelp(cmd)}
+}
+
+// nameFlag adds a flag whose value is a namespace.
+func nameFlag(cmd *cobra.Command, name *oci.Name, flag, usage string) {
+	cmd.Flags().Func(flag, usage, func(text string) (err error) {
+		*name, err = oci.ParseName(text)
+		return err
+	})
 }

@@ -27,6 +27,8 @@ func TestMain(m *testing.M) {
 //	exits CODE COMMAND...   run a command that must end with that code
 //	taken NAME              take a free port and put its address in $NAME
 //	await SOCKET            wait until somebody answers on a unix socket
+//	pushed REF BY WORD      push an image with a layer of that word to ./data, and put its digest in $WORD
+//	deleted REF BY          delete a tag or a manifest from ./data, as a client does
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -36,6 +38,9 @@ func TestScripts(t *testing.T) {
 			"exits": exits,
 			"taken": taken,
 			"await": await,
+
+			"pushed":  pushed,
+			"deleted": deleted,
 		},
 		UpdateScripts: *update,
 	})

@@ -144,11 +144,11 @@ func takeFolders(ctx context.Context, cfg *config.Config, current *snapshot.Snap
 	return claimToServe(ctx, current)
 }
 
-// serveAndMaintain serves until ctx ends, and keeps house beside it.
+// serveAndMaintain serves until ctx ends, and keeps house beside it until the last request has ended.
 func serveAndMaintain(ctx context.Context, srv *server.Server, current *snapshot.Snapshot) error {
-	ctx, cancel := context.WithCancel(ctx)
+	house, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
-	work.Go(func() { current.Maintain(ctx) }) // ends with ctx
+	work.Go(func() { current.Maintain(house) }) // ends with house
 	err := srv.Serve(ctx)
 	cancel()
 	work.Wait()

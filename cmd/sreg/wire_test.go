@@ -249,16 +249,23 @@ func errorIn(r *refusal) (oci.ErrorInfo, error) {
 // acknowledged, and returns what names something that is gone.
 func checkStore(t *testing.T, dir string, facts ...registrytest.Fact) (dangling []string) {
 	t.Helper()
+	store, opened := openStore(t, dir)
+	defer store.Close()
+	return registrytest.Check(t, registrytest.Subject{Registry: opened, Blobs: store, Metadata: store}, facts...)
+}
+
+// openStore opens the folder of a server, as another process would. The caller closes the store.
+func openStore(t *testing.T, dir string) (*fs.Store, *registry.Registry) {
+	t.Helper()
 	store, err := fs.New(fs.Config{Root: dir}, fs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer store.Close()
 	opened, err := registry.New(t.Context(), registry.Options{
 		Blobs: store, Metadata: store, Locks: memory.New(), Config: registry.DefaultConfig(), Now: time.Now,
 	})
 	if err != nil {
 		t.Fatalf("open the store: %v", err)
 	}
-	return registrytest.Check(t, registrytest.Subject{Registry: opened, Blobs: store, Metadata: store}, facts...)
+	return store, opened
 }

@@ -15,10 +15,17 @@ import (
 
 var digestText = regexp.MustCompile(`sha256:([0-9a-f]{64})`)
 
+// found is what a collector has seen.
+type found struct {
+	Namespaces, Tags, Manifests, Links, Blobs int
+	garbage                                   int
+}
+
 // playCollector finds what no manifest names, and prints it as sreg or as the Docker registry does. It
 // knows both layouts of a world.
-func playCollector(dir string, print func(kept, garbage int) error) error {
+func playCollector(dir string, print func(found) error) error {
 	blobs, named, manifests := map[string][]byte{}, map[string]bool{}, map[string]bool{}
+	var all found
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -31,6 +38,12 @@ func playCollector(dir string, print func(kept, garbage int) error) error {
 		case strings.Contains(path, "/_manifests/revisions/"):
 			manifests[hex] = true
 			name(content, named)
+		case strings.Contains(path, "/_manifests/tags/"):
+			all.Tags++
+		case strings.Contains(path, "/_layers/"):
+			all.Links++
+		case strings.Contains(path, "_namespaces/"):
+			all.Namespaces++
 		}
 		return err
 	})
@@ -40,28 +53,28 @@ func playCollector(dir string, print func(kept, garbage int) error) error {
 	for hex := range manifests { // where manifests are blobs
 		name(blobs[hex], named)
 	}
-	garbage := 0
 	for hex := range blobs {
 		if !named[hex] && !manifests[hex] {
-			garbage++
+			all.garbage++
 		}
 	}
-	return print(len(blobs)-garbage, garbage)
+	all.Blobs, all.Manifests = len(blobs), len(manifests)
+	return print(all)
 }
 
-func printPlan(_, garbage int) error {
-	var plan struct {
-		Condemn []struct{ Kind string } `json:"condemn"`
+func printPlan(all found) error {
+	type thing struct {
+		Kind string `json:"kind"`
 	}
-	plan.Condemn = append(plan.Condemn, make([]struct{ Kind string }, garbage)...)
-	for i := range plan.Condemn {
-		plan.Condemn[i].Kind = "link"
+	condemn := []thing{}
+	for range all.garbage {
+		condemn = append(condemn, thing{"link"}, thing{"blob"})
 	}
-	return json.NewEncoder(os.Stdout).Encode(plan)
+	return json.NewEncoder(os.Stdout).Encode(map[string]any{"totals": all, "plan": map[string]any{"condemn": condemn}})
 }
 
-func printPeerPlan(kept, garbage int) error {
-	_, err := fmt.Printf("%d blobs marked, %d blobs and 0 manifests eligible for deletion\n", kept, garbage)
+func printPeerPlan(all found) error {
+	_, err := fmt.Printf("%d blobs marked, %d blobs and 0 manifests eligible for deletion\n", all.Blobs-all.garbage, all.garbage)
 	return err
 }
 
@@ -105,6 +118,10 @@ func TestAPlanThatIsNotTheWorldsFailsTheRow(t *testing.T) {
 		"the Docker registry marks less":   {checkPeerPlan, "84 blobs marked, 20 blobs and 0 manifests eligible for deletion\n", "want 85 blobs marked and 20 eligible"},
 		"the Docker registry frees more":   {checkPeerPlan, "85 blobs marked, 21 blobs and 0 manifests eligible for deletion\n", "want 85 blobs marked and 20 eligible"},
 		"the Docker registry says nothing": {checkPeerPlan, "", "want a plan"},
+		"sreg's":                           {checkPlan, `{"totals":{"manifests":5,"blobs":100},"plan":{"condemn":[` + strings.Repeat(`{"kind":"link"},{"kind":"blob"},`, 20) + `{}]}}`, ""},
+		"sreg sees less":                   {checkPlan, `{"totals":{"manifests":4,"blobs":100},"plan":{"condemn":[` + strings.Repeat(`{"kind":"link"},{"kind":"blob"},`, 20) + `{}]}}`, "want a plan for"},
+		"sreg condemns less":               {checkPlan, `{"totals":{"manifests":5,"blobs":100},"plan":{"condemn":[]}}`, "want a plan for"},
+		"sreg condemns what stays":         {checkPlan, `{"totals":{"manifests":5,"blobs":100},"plan":{"condemn":[` + strings.Repeat(`{"kind":"link"},{"kind":"blob"},`, 20) + `{"kind":"manifest"}]}}`, "want a plan for"},
 		"no JSON":                          {checkPlan, "error: no store", "want a plan in JSON, got error: no store"},
 	} {
 		err := tc.check([]byte(tc.output), stock)

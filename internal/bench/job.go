@@ -15,35 +15,40 @@ import (
 type job struct {
 	name  string
 	cmd   *exec.Cmd
-	log   *os.File // what it writes
-	began time.Time
+	out   string        // the file for what it prints; beside it one for what it says meanwhile
 	ended chan struct{} // closed when the process has been waited for
 	took  time.Duration // from exec to the end; set before ended is closed
 	err   error         // how it ended; likewise
 }
 
-// startJob runs a program on a folder. What it writes goes to a file, so that no reader slows it down.
+// startJob runs a program on a folder. What it writes goes to files, so that no reader slows it down.
 func (s *stage) startJob(ctx context.Context, p program, dir string) (*job, error) {
 	args, err := p.args(dir)
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", p.name, err)
 	}
 	s.started++
-	log, err := os.Create(filepath.Join(s.dir, fmt.Sprintf("%02d-%s.out", s.started, p.name)))
-	if err != nil {
+	j := &job{
+		name: p.name, cmd: exec.CommandContext(ctx, p.path, args...), ended: make(chan struct{}),
+		out: filepath.Join(s.dir, fmt.Sprintf("%02d-%s.out", s.started, p.name)),
+	}
+	stdout, outErr := os.Create(j.out)
+	stderr, errErr := os.Create(j.out + ".err")
+	defer stdout.Close() // the process has its own descriptors
+	defer stderr.Close()
+	j.cmd.Env = append(os.Environ(), p.env...)
+	j.cmd.Dir = s.dir
+	j.cmd.Stdout, j.cmd.Stderr = stdout, stderr
+	began := time.Now()
+	if err := errors.Join(outErr, errErr); err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.name, err)
 	}
-	cmd := exec.CommandContext(ctx, p.path, args...)
-	cmd.Env = append(os.Environ(), p.env...)
-	cmd.Dir = s.dir
-	cmd.Stdout, cmd.Stderr = log, log
-	j := &job{name: p.name, cmd: cmd, log: log, began: time.Now(), ended: make(chan struct{})}
-	if err := cmd.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("start %s: %w", p.name, err), log.Close())
+	if err := j.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", p.name, err)
 	}
 	go func() { // ends with the process
-		j.err = errors.Join(cmd.Wait(), log.Close())
-		j.took = time.Since(j.began)
+		j.err = j.cmd.Wait()
+		j.took = time.Since(began)
 		close(j.ended)
 	}()
 	return j, nil
@@ -59,9 +64,10 @@ type outcome struct {
 // wait returns when the job has ended. One that fails is an error that quotes it.
 func (j *job) wait() (outcome, error) {
 	<-j.ended
-	output, err := os.ReadFile(j.log.Name())
-	if err := errors.Join(j.err, err); err != nil {
-		return outcome{}, fmt.Errorf("%s: %w: %.500s", j.name, err, output)
+	output, outErr := os.ReadFile(j.out)
+	said, errErr := os.ReadFile(j.out + ".err")
+	if err := errors.Join(j.err, outErr, errErr); err != nil {
+		return outcome{}, fmt.Errorf("%s: %w: %.500s%.300s", j.name, err, said, output)
 	}
 	used, ok := j.cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if !ok {

@@ -103,10 +103,27 @@ func peerCollector(path string) program {
 	}}
 }
 
-// checkPlan makes sure that a plan is one.
-func checkPlan(output []byte, _ worlds.Stock) error {
-	if !json.Valid(output) {
+// checkPlan compares what sreg says with what the world holds: all is seen, and the garbage goes with
+// the links to it.
+func checkPlan(output []byte, stock worlds.Stock) error {
+	var report struct {
+		Totals struct{ Namespaces, Tags, Manifests, Links, Blobs int }
+		Plan   struct{ Condemn []struct{ Kind string } }
+	}
+	if err := json.Unmarshal(output, &report); err != nil {
 		return fmt.Errorf("gc: want a plan in JSON, got %.300s", output)
+	}
+	condemned := map[string]int{}
+	for _, thing := range report.Plan.Condemn {
+		condemned[thing.Kind]++
+	}
+	seen := report.Totals
+	got := worlds.Stock{
+		Namespaces: seen.Namespaces, Tags: seen.Tags, Manifests: seen.Manifests, Links: seen.Links, Blobs: seen.Blobs,
+		Garbage: condemned["blob"], Untagged: stock.Untagged, Referrers: stock.Referrers, // which no report counts
+	}
+	if got != stock || condemned["link"] != stock.Garbage || condemned["manifest"] != 0 {
+		return fmt.Errorf("gc: want a plan for %+v, got one for %+v that condemns %v", stock, got, condemned)
 	}
 	return nil
 }

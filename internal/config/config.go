@@ -25,7 +25,7 @@ type Config struct {
 	Server       server.Config        `mapstructure:"server" doc:"What is listened on, and how."`
 	Storage      Storage              `mapstructure:"storage" doc:"Where everything is kept."`
 	Locks        lock.Config          `mapstructure:"locks" doc:"How instances keep out of each other's way."`
-	Registry     registry.Config      `mapstructure:"registry" doc:"What may be pushed."`
+	Registry     registry.Config      `mapstructure:"registry" doc:"What may be pushed, and what is noted of pulls."`
 	Repositories []Repository         `mapstructure:"repositories" doc:"Prefixes of namespaces with settings of their own; the longest that fits counts."`
 	Auth         authn.Config         `mapstructure:"auth" doc:"Who is known, and how they show who they are."`
 	Policy       *policy.GlobalConfig `mapstructure:"policy" filled:"true" doc:"Who may do what. Without it everything is allowed, and every listener must be on loopback or a unix socket."`

@@ -16,7 +16,6 @@ var unsupported = []string{
 	"storage.metadata.s3", "storage.metadata.type=s3",
 	"storage.metadata_cache_ttl",
 	"locks.lease", "locks.type=redis",
-	"registry.track_pulls", "registry.track_pulls_every",
 	"repositories[].upstreams", "repositories[].proxies", "repositories[].redirect", "repositories[].tag_ttl",
 	"repositories[].platforms", "repositories[].prefetch",
 }

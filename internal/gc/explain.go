@@ -127,9 +127,9 @@ func (r *run) willBeDestroyed() string {
 // whyAbsent says what is known of a manifest that is named and not there.
 func (r *run) whyAbsent(ns oci.Name, d oci.Digest) string {
 	for _, undo := range r.undos[ns] {
-		if undo.Digest == d && undo.Kind == "manifest" {
+		if undo.Digest == d && undo.Kind == registry.KindManifest {
 			return fmt.Sprintf("it was removed at %s, and can be restored until %s",
-				undo.At.UTC().Format(time.RFC3339), undo.At.Add(r.trashFor).UTC().Format(time.RFC3339))
+				undo.At.UTC().Format(time.RFC3339), undo.At.Add(r.config.Trash).UTC().Format(time.RFC3339))
 		}
 	}
 	return "it is not there"

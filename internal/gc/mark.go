@@ -72,7 +72,7 @@ func (r *run) listTrash(ctx context.Context) error {
 
 // listUndos finds what can still be restored, and what cannot any longer.
 func (r *run) listUndos(ctx context.Context) error {
-	for undo, err := range r.registry.Undos(ctx) {
+	for undo, err := range r.registry.KeptInTrash(ctx) {
 		if err != nil {
 			if err := r.damage(err); err != nil {
 				return err
@@ -82,7 +82,7 @@ func (r *run) listUndos(ctx context.Context) error {
 		if err := r.wait(ctx); err != nil {
 			return err
 		}
-		if r.began.Sub(undo.At) >= r.trashFor {
+		if r.began.Sub(undo.At) >= r.config.Trash {
 			r.plan.Restore.add(undo.Size)
 			r.plan.drop = append(r.plan.drop, undo)
 			continue
@@ -508,7 +508,7 @@ func (r *run) planTags(g *graph, rules bool) {
 // is not destroyed in this run. A condemned one is there for every reader, and so is all that it names.
 func (r *run) await(g *graph, trash []registry.Condemned) {
 	for _, undo := range r.undos[g.ns] {
-		if undo.Kind == "blob" {
+		if undo.Kind == registry.KindBlob {
 			g.needBlob(g.number(undo.Digest), awaited, 0)
 			continue
 		}

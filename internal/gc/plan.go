@@ -20,7 +20,7 @@ type Plan struct {
 	Totals   Totals          `json:"totals"`   // what is there
 	Problems []string        `json:"problems"` // what could not be read: nothing is condemned nor destroyed
 
-	drop []registry.Undo
+	drop []registry.Kept
 }
 
 // Tally is a number of objects and their bytes.

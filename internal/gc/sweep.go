@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -147,7 +148,32 @@ func (r *run) destroy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return each(ctx, r, r.plan.drop, r.registry.DropUndo)
+	if err := each(ctx, r, r.plan.drop, func(ctx context.Context, kept registry.Kept) error {
+		return r.registry.DropTrash(ctx, kept.Removed)
+	}); err != nil {
+		return err
+	}
+	return each(ctx, r, r.touched(), func(ctx context.Context, ns oci.Name) error {
+		return r.registry.PrunePulls(ctx, ns, func(oci.Tag) bool { return false }, func(oci.Digest) bool { return false })
+	})
+}
+
+// touched are the namespaces that lost a tag or a manifest, and so may have times of pulls that nobody asks
+// for any more.
+func (r *run) touched() []oci.Name {
+	lost := map[oci.Name]bool{}
+	for _, tag := range r.plan.Tags {
+		lost[tag.Namespace] = true
+	}
+	for _, planned := range r.plan.Destroy {
+		if planned.Kind == registry.KindManifest {
+			lost[planned.Namespace] = true
+		}
+	}
+	for _, left := range r.plan.Finish {
+		lost[left.Namespace] = true
+	}
+	return slices.Collect(maps.Keys(lost))
 }
 
 // condemn is the last thing that a run does: what it condemns no list of this run has, so that only a later
@@ -190,13 +216,16 @@ func skipGone(err error) error {
 	return err
 }
 
+// rank is the order in which things are destroyed: what names comes before what is named.
+var rank = map[registry.Kind]int{registry.KindManifest: 0, registry.KindLink: 1, registry.KindBlob: 2}
+
 // batches sorts things so that with direction 1 what names comes before what is named, and with -1 behind
 // it. Those of one batch name nothing of each other.
 func batches(things []Planned, direction int) [][]Planned {
 	sorted := slices.Clone(things)
 	order := func(a, b Planned) int {
 		if a.Kind != b.Kind {
-			return direction * (int(a.Kind) - int(b.Kind))
+			return direction * (rank[a.Kind] - rank[b.Kind])
 		}
 		return direction * (b.depth - a.depth)
 	}

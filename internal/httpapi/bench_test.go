@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
 )
 
 // The benchmarks call the handler without a network, so that what they show is the work of this
@@ -62,6 +63,12 @@ func BenchmarkGetManifestByTag(b *testing.B) {
 	bench(b, f, "GET", "/v2/app/manifests/v1", 200)
 }
 
+// BenchmarkGetManifestUntracked shows beside BenchmarkGetManifestByTag what it costs to note a pull.
+func BenchmarkGetManifestUntracked(b *testing.B) {
+	f := newHandlerWithImage(b, func(c *registry.Config) { c.TrackPulls = false })
+	bench(b, f, "GET", "/v2/app/manifests/v1", 200)
+}
+
 func BenchmarkHeadManifest(b *testing.B) {
 	f := newHandlerWithImage(b)
 	bench(b, f, "HEAD", "/v2/app/manifests/"+digestOf(imageOf("a")).String(), 200)
@@ -91,9 +98,9 @@ func BenchmarkPutManifest(b *testing.B) {
 	}
 }
 
-func newHandlerWithImage(b *testing.B) *fixture {
+func newHandlerWithImage(b *testing.B, set ...func(*registry.Config)) *fixture {
 	b.Helper()
-	f := newHandler(b)
+	f := newHandler(b, set...)
 	for _, content := range []string{"config a", "layer a"} {
 		f.send(b, "POST", "/v2/app/blobs/uploads/?digest="+digestOf(content).String(), content)
 	}

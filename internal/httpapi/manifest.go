@@ -16,6 +16,9 @@ func (a *API) getManifest(w *answer, r *http.Request, req *request) error {
 	if err != nil {
 		return err
 	}
+	if r.Method == http.MethodGet { // HEAD asks and takes nothing
+		a.registry.NotePull(req.Namespace, req.Reference, m.Digest)
+	}
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
 	setDigest(w, m.Digest)

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"strings"
@@ -38,6 +39,42 @@ func TestAManifestComesBackByteForByte(t *testing.T) {
 		if a.body != "" {
 			t.Errorf("HEAD has a body of %d bytes", len(a.body))
 		}
+	}
+}
+
+func TestAGetIsAPullAndNothingElseIs(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name          string
+		request       call
+		tag, manifest bool // whether it was pulled
+	}{
+		{"GET by tag", call{method: "GET", path: "/v2/app/manifests/v1"}, true, true},
+		{"GET by digest", call{method: "GET", path: "/v2/app/manifests/" + digestOf(imageOf("a")).String()}, false, true},
+		{"GET of what the client has", call{method: "GET", path: "/v2/app/manifests/v1", header: map[string]string{"If-None-Match": "*"}}, true, true},
+		{"HEAD by tag", call{method: "HEAD", path: "/v2/app/manifests/v1"}, false, false},
+		{"HEAD by digest", call{method: "HEAD", path: "/v2/app/manifests/" + digestOf(imageOf("a")).String()}, false, false},
+		{"GET of another tag", call{method: "GET", path: "/v2/app/manifests/v2"}, false, false},
+		{"list of tags", call{method: "GET", path: "/v2/app/tags/list"}, false, false},
+		{"list of referrers", call{method: "GET", path: "/v2/app/referrers/" + digestOf(imageOf("a")).String()}, false, false},
+		{"push", call{method: "PUT", path: "/v2/app/manifests/v1", header: map[string]string{"Content-Type": oci.MediaTypeImageManifest}, body: strings.NewReader(imageOf("a"))}, false, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, settings{})
+			f.pushImage("app", "a", "v1")
+			f.do(tt.request)
+			ended, end := context.WithCancel(t.Context())
+			end()
+			f.registry.TrackPulls(ended, func(err error) { t.Error(err) })
+			app, err := oci.ParseName("app")
+			must(t, err)
+			times, err := f.registry.PullTimes(t.Context(), app)
+			must(t, err)
+			if tag, manifest := len(times.Tags) > 0, len(times.Manifests) > 0; tag != tt.tag || manifest != tt.manifest {
+				t.Errorf("got %v, want the time of the tag: %t, of the manifest: %t", times, tt.tag, tt.manifest)
+			}
+		})
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 )
 
@@ -32,11 +33,16 @@ func FuzzSurface(f *testing.F) {
 }
 
 // newHandler is a fixture without a listener.
-func newHandler(t testing.TB) *fixture {
+func newHandler(t testing.TB, change ...func(*registry.Config)) *fixture {
 	t.Helper()
 	f := &fixture{t: t, root: t.TempDir(), clock: &clock{}, logs: &logs{}}
-	f.openRegistry(settings{})
-	f.makeHandler(settings{})
+	set := settings{config: func(c *registry.Config) {
+		for _, one := range change {
+			one(c)
+		}
+	}}
+	f.openRegistry(set)
+	f.makeHandler(set)
 	return f
 }
 

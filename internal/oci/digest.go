@@ -109,6 +109,9 @@ func (d Digest) String() string { return d.s }
 // IsZero tells whether this is no digest.
 func (d Digest) IsZero() bool { return d.s == "" }
 
+// Clone is the same digest, which holds no memory of the text that it was parsed from.
+func (d Digest) Clone() Digest { return Digest{strings.Clone(d.s)} }
+
 // MarshalText writes what String returns; the zero value is written as nothing.
 func (d Digest) MarshalText() ([]byte, error) { return []byte(d.s), nil }
 

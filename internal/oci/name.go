@@ -42,6 +42,9 @@ func (n Name) Parent() (Name, bool) {
 	return Name{n.s[:i]}, true
 }
 
+// Clone is the same name, which holds no memory of the text that it was parsed from.
+func (n Name) Clone() Name { return Name{strings.Clone(n.s)} }
+
 // MarshalText writes what String returns.
 func (n Name) MarshalText() ([]byte, error) { return []byte(n.s), nil }
 

@@ -1,6 +1,9 @@
 package oci
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // maxTagLength bounds a tag, in bytes.
 const maxTagLength = 128
@@ -28,3 +31,15 @@ func (t Tag) String() string { return t.s }
 
 // IsZero tells whether this is no tag.
 func (t Tag) IsZero() bool { return t.s == "" }
+
+// Clone is the same tag, which holds no memory of the text that it was parsed from.
+func (t Tag) Clone() Tag { return Tag{strings.Clone(t.s)} }
+
+// MarshalText writes what String returns.
+func (t Tag) MarshalText() ([]byte, error) { return []byte(t.s), nil }
+
+// UnmarshalText parses as ParseTag does.
+func (t *Tag) UnmarshalText(text []byte) (err error) {
+	*t, err = ParseTag(string(text))
+	return err
+}

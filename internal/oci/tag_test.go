@@ -1,6 +1,7 @@
 package oci_test
 
 import (
+	"encoding/json"
 	"errors"
 	"regexp"
 	"strings"
@@ -110,4 +111,19 @@ func FuzzParseReference(f *testing.F) {
 			t.Fatalf("ParseReference(%q) = tag %q, digest %q", s, r.Tag, r.Digest)
 		}
 	})
+}
+
+func TestATagSurvivesJSON(t *testing.T) {
+	t.Parallel()
+	for text, ok := range map[string]bool{`"Latest"`: true, `"-"`: false, `""`: false, `{}`: false} {
+		var tag oci.Tag
+		err := json.Unmarshal([]byte(text), &tag)
+		if (err == nil) != ok {
+			t.Errorf("%s: got error %v, want accepted %v", text, err, ok)
+			continue
+		}
+		if back, _ := json.Marshal(tag); ok && string(back) != text {
+			t.Errorf("got %s, want %s", back, text)
+		}
+	}
 }

@@ -96,7 +96,7 @@ func (r *Registry) DeleteBlob(ctx context.Context, ns oci.Name, d oci.Digest, by
 	}
 	// The undo entry comes first: a crash between the two leaves an entry for something that is
 	// still there, which misleads nobody.
-	if err := r.keepDeleted(ctx, deletedRecord{Kind: "blob", Namespace: ns, Digest: d, By: by}, nil); err != nil {
+	if err := r.keepDeleted(ctx, deletedRecord{Kind: KindBlob, Namespace: ns, Digest: d, By: by}, nil); err != nil {
 		return err
 	}
 	if err := r.metadata.Delete(ctx, linkKey(ns, d), storage.DeleteOptions{}); err != nil {

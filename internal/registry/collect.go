@@ -19,22 +19,6 @@ import (
 // layout. The error names the key.
 var ErrDamaged = errDamaged
 
-// Kind is what a Thing is.
-type Kind uint8
-
-// The kinds, in the order in which they are destroyed: what names comes before what is named.
-const (
-	KindManifest Kind = iota
-	KindLink
-	KindBlob
-)
-
-// String is the kind in the words of people and of reports.
-func (k Kind) String() string { return [...]string{"manifest", "link", "blob"}[k] }
-
-// MarshalText writes what String returns.
-func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
-
 // Thing is an object that can be condemned: a revision or a link of a namespace, or the bytes of a blob,
 // which are no namespace's.
 type Thing struct {
@@ -422,67 +406,36 @@ func (r *Registry) Blobs(ctx context.Context) iter.Seq2[oci.Digest, error] {
 	}
 }
 
-// Undo is what a removal kept, as far as a collector has to know: what must not be destroyed until its
+// Kept is an entry of the trash, as far as a collector has to know: what must not be destroyed until its
 // time is over.
-type Undo struct {
-	Namespace oci.Name
-	Kind      string // manifest, tag, blob
-	Digest    oci.Digest
-	At        time.Time
-	Size      int64 // bytes of the entry
-	Manifest  *oci.Manifest
-
-	key string
+type Kept struct {
+	Removed
+	Manifest *oci.Manifest // of a manifest, else nil
 }
 
-// Undos yields what was removed and can be restored.
-func (r *Registry) Undos(ctx context.Context) iter.Seq2[Undo, error] {
-	return func(yield func(Undo, error) bool) {
-		for entry, err := range r.metadata.List(ctx, deletedPrefix, storage.ListOptions{Deep: true}) {
+// KeptInTrash yields what was removed and can be restored. It is Trash for who has to know what a manifest
+// names; what cannot be read is ErrDamaged.
+func (r *Registry) KeptInTrash(ctx context.Context) iter.Seq2[Kept, error] {
+	return func(yield func(Kept, error) bool) {
+		for ns, err := range r.trashed(ctx, oci.Name{}) {
 			if err != nil {
-				yield(Undo{}, fmt.Errorf("list what was removed: %w", err))
+				yield(Kept{}, err)
 				return
 			}
-			undo, err := r.undo(ctx, deletedPrefix+"/"+entry.Name)
-			if errors.Is(err, storage.ErrNotExist) {
-				continue // restored, or dropped, meanwhile
-			}
-			if !yield(undo, err) {
-				return
+			for entry, err := range r.trashOf(ctx, ns) {
+				kept := Kept{Removed: entry.Removed}
+				if err == nil && entry.Kind == KindManifest {
+					var revision Revision
+					revision, err = parseWholeRevision(entry.Key, entry.Digest, storage.Value{Data: entry.content})
+					kept.Manifest = &revision.Manifest
+				}
+				kept.Size = int64(len(entry.content))
+				if !yield(kept, err) {
+					return
+				}
 			}
 		}
 	}
-}
-
-func (r *Registry) undo(ctx context.Context, key string) (Undo, error) {
-	value, err := r.metadata.Get(ctx, key)
-	if err != nil {
-		return Undo{}, fmt.Errorf("read %s: %w", key, err)
-	}
-	var record deletedRecord
-	content, err := unpackRecord(value.Data, &record)
-	if err != nil {
-		return Undo{}, damaged(key, err)
-	}
-	undo := Undo{
-		Namespace: record.Namespace, Kind: record.Kind, Digest: record.Digest, At: record.DeletedAt, Size: value.Size, key: key,
-	}
-	if record.Kind == "manifest" {
-		revision, err := parseWholeRevision(key, record.Digest, storage.Value{Data: content})
-		if err != nil {
-			return Undo{}, err
-		}
-		undo.Manifest = &revision.Manifest
-	}
-	return undo, nil
-}
-
-// DropUndo ends what a removal kept.
-func (r *Registry) DropUndo(ctx context.Context, u Undo) error {
-	if err := r.metadata.Delete(ctx, u.key, storage.DeleteOptions{}); err != nil {
-		return fmt.Errorf("drop what was removed: %w", err)
-	}
-	return nil
 }
 
 // Session is an upload that was not completed.

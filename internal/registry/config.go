@@ -19,6 +19,8 @@ type Config struct {
 	MaxBlobSize        bytesize.Size `mapstructure:"max_blob_size" min:"1" doc:"The largest blob that is taken; a larger one is answered 413."`
 	UploadTTL          time.Duration `mapstructure:"upload_ttl" min:"1" doc:"How long an unfinished upload is kept after it began; then it answers 404 and its bytes go."`
 	MissingReferences  string        `mapstructure:"missing_references" enum:"reject,allow" doc:"What happens to a manifest that names what is not there."`
+	TrackPulls         bool          `mapstructure:"track_pulls" doc:"Whether it is recorded when tags and manifests were last pulled. A HEAD is no pull."`
+	TrackPullsEvery    time.Duration `mapstructure:"track_pulls_every" doc:"How often pulls are recorded, once for each namespace; a crash forgets those of this time."`
 	UnlistedNamespaces string        `mapstructure:"unlisted_namespaces" enum:"allow,deny" doc:"What happens to namespaces under no configured repository."`
 	ReadOnly           bool          `mapstructure:"read_only" doc:"Whether pushes and deletes are refused."`
 	ImmutableTags      ImmutableTags `mapstructure:"immutable_tags" doc:"Tags that keep their first value."`
@@ -44,12 +46,17 @@ func DefaultConfig() Config {
 		MaxBlobSize:        100 * bytesize.GiB,
 		UploadTTL:          24 * time.Hour,
 		MissingReferences:  "reject",
+		TrackPulls:         true,
+		TrackPullsEvery:    time.Hour,
 		UnlistedNamespaces: "allow",
 	}
 }
 
 // Validate reports what is wrong: the path below the section, and the problem.
 func (c Config) Validate(report func(path, problem string)) {
+	if c.TrackPulls && c.TrackPullsEvery < time.Second {
+		report("track_pulls_every", fmt.Sprintf("want at least 1s, got %s", c.TrackPullsEvery))
+	}
 	c.ImmutableTags.Validate(func(field, problem string) { report("immutable_tags."+field, problem) })
 }
 

@@ -36,6 +36,8 @@ var (
 	ErrBusy = storage.ErrBusy
 	// ErrDisturbed says that what a push named went away again and again while it was under way.
 	ErrDisturbed = errors.New("what the push named was removed meanwhile")
+	// ErrNotKept says that the trash holds nothing by which an undo could bring something back.
+	ErrNotKept = errors.New("nothing is kept of it for an undo")
 )
 
 // errDamaged says that a record of ours cannot be read. It is nobody's fault who asks.
@@ -55,6 +57,32 @@ type ImmutableTagError struct {
 
 func (e *ImmutableTagError) Error() string {
 	return fmt.Sprintf("tag %s is immutable and stands for %s", e.Tag, e.Now)
+}
+
+// TagMovedError says that a tag which is to be restored stands for another manifest by now.
+type TagMovedError struct {
+	Namespace oci.Name
+	Tag       oci.Tag
+	Now       oci.Digest
+	Kept      oci.Digest // what the undo would have put back
+}
+
+func (e *TagMovedError) Error() string {
+	return fmt.Sprintf("tag %s of %s was pushed again and stands for %s", e.Tag, e.Namespace, e.Now)
+}
+
+// SeveralError says that a digest was removed from more than one namespace.
+type SeveralError struct {
+	Digest     oci.Digest
+	Namespaces []oci.Name
+}
+
+func (e *SeveralError) Error() string {
+	names := make([]string, len(e.Namespaces))
+	for i, ns := range e.Namespaces {
+		names[i] = ns.String()
+	}
+	return fmt.Sprintf("%s was removed from %d namespaces: %s", e.Digest, len(names), strings.Join(names, ", "))
 }
 
 // MissingError names what a manifest refers to and the namespace does not hold.

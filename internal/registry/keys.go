@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 //	  <namespace>/_manifests/revisions/<alg>/<hex>               revision record, then the manifest
 //	  <namespace>/_manifests/tags/<tag>                          tag record
 //	  <namespace>/_manifests/referrers/<alg>/<hex>/<alg>-<hex>   referrer record, below its subject
+//	  <namespace>/_pulls                                         when what was pulled last
 //	  _namespaces/<namespace>                                    the catalog's entry; empty
 //	  _deleted/<namespace>/<time>-<random>                       what was removed, for undo
 //	  _keys/token                                                the private key that signs tokens
@@ -79,11 +81,25 @@ func referrerKey(ns oci.Name, subject, referrer oci.Digest) string {
 	return referrersPrefix(ns, subject) + "/" + string(referrer.Algorithm()) + "-" + referrer.Hex()
 }
 
+func pullsKey(ns oci.Name) string { return ns.String() + "/" + pullsObject }
+
 func namespaceKey(ns oci.Name) string { return namespacesPrefix + "/" + flatten(ns.String()) }
+
+func trashPrefix(ns oci.Name) string { return deletedPrefix + "/" + flatten(ns.String()) }
 
 // deletedKey sorts by the time of the removal, which has a fixed width until the year 2286.
 func deletedKey(ns oci.Name, at time.Time, random string) string {
-	return fmt.Sprintf("%s/%s/%019d-%s", deletedPrefix, flatten(ns.String()), at.UnixNano(), random)
+	return fmt.Sprintf("%s/%019d-%s", trashPrefix(ns), at.UnixNano(), random)
+}
+
+// deletedAt reads the time of the removal from the last component of a deletedKey.
+func deletedAt(component string) (at time.Time, ok bool) {
+	digits, _, found := strings.Cut(component, "-")
+	nanoseconds, err := strconv.ParseInt(digits, 10, 64)
+	if !found || err != nil || len(digits) != 19 {
+		return time.Time{}, false
+	}
+	return time.Unix(0, nanoseconds).UTC(), true
 }
 
 // flatten writes a namespace as one component. ".~" cannot occur in a name, and sorts among the

@@ -94,8 +94,9 @@ func (r *Registry) PutManifest(ctx context.Context, ns oci.Name, push Push) (Pus
 	if m.Subject != nil {
 		pushed.Subject = m.Subject.Digest
 	}
+	hold := func() error { return r.holdReferences(ctx, ns, m) }
 	for range attempts {
-		err := r.putManifest(ctx, ns, push, m, d)
+		err := r.putManifest(ctx, ns, push, m, d, hold)
 		if !errors.Is(err, storage.ErrNotExist) {
 			return pushed, err
 		}
@@ -120,11 +121,12 @@ func (r *Registry) parse(push Push) (oci.Manifest, oci.Digest, error) {
 	return m, d, err
 }
 
-// putManifest is one try of the promise rule. storage.ErrNotExist says that something which it
-// rests on went away meanwhile, and that another try may succeed.
-func (r *Registry) putManifest(ctx context.Context, ns oci.Name, push Push, m oci.Manifest, d oci.Digest) error {
+// putManifest is one try of the promise rule, with hold as its looks at what the manifest names.
+// storage.ErrNotExist says that something which it rests on went away meanwhile, and that another try
+// may succeed.
+func (r *Registry) putManifest(ctx context.Context, ns oci.Name, push Push, m oci.Manifest, d oci.Digest, hold func() error) error {
 	// 1. Make live and durable what the manifest names.
-	if err := r.holdReferences(ctx, ns, m); err != nil {
+	if err := hold(); err != nil {
 		return err
 	}
 	// 2. Write it, so that only the collector sees it.
@@ -141,7 +143,7 @@ func (r *Registry) putManifest(ctx context.Context, ns oci.Name, push Push, m oc
 		return fmt.Errorf("put manifest %s in %s: %w", d, ns, err)
 	}
 	// 3. Look once more at what it names: a collector that began before step 2 did not know of it.
-	if err := r.holdReferences(ctx, ns, m); err != nil {
+	if err := hold(); err != nil {
 		return errors.Join(err, draft.Discard(ctx))
 	}
 	// From here on nobody builds on content that is gone.
@@ -318,7 +320,7 @@ func (r *Registry) DeleteManifest(ctx context.Context, ns oci.Name, d oci.Digest
 	if err := r.refuseDelete(ctx, ns, d); err != nil {
 		return err
 	}
-	if err := r.keepDeleted(ctx, deletedRecord{Kind: "manifest", Namespace: ns, Digest: d, By: by}, stored.Data); err != nil {
+	if err := r.keepDeleted(ctx, deletedRecord{Kind: KindManifest, Namespace: ns, Digest: d, By: by}, stored.Data); err != nil {
 		return err
 	}
 	if err := r.metadata.Delete(ctx, key, storage.DeleteOptions{}); err != nil {

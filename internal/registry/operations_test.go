@@ -2,9 +2,11 @@ package registry_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
@@ -164,6 +166,95 @@ var operations = []operation{
 		},
 		removes: true,
 	},
+	{
+		name:   "first record of pulls",
+		before: func(w *world) []registrytest.Fact { return w.must(w.pushImage(app, "one", tagV1)) },
+		do:     recordPull,
+	},
+	{
+		name: "record of pulls beside an earlier one",
+		before: func(w *world) []registrytest.Fact {
+			facts := w.must(w.pushImage(app, "one", tagV1, tagBig))
+			w.reg.NotePull(app, oci.Reference{Tag: tagBig}, imageDigest("one"))
+			w.must(recordPulls(w.reg))
+			return append(facts, pulled(app, tagBig, imageDigest("one"), time.Now()))
+		},
+		do: recordPull,
+	},
+	{
+		name: "dropping the pulls of what is gone",
+		before: func(w *world) []registrytest.Fact {
+			w.must(w.pushImage(app, "one", tagV1, tagBig))
+			now := time.Now()
+			for _, tag := range []oci.Tag{tagV1, tagBig} {
+				w.reg.NotePull(app, oci.Reference{Tag: tag}, imageDigest("one"))
+			}
+			w.must(recordPulls(w.reg), w.reg.DeleteTag(w.ctx, app, tagBig, ""))
+			return []registrytest.Fact{pulled(app, tagV1, imageDigest("one"), now)}
+		},
+		do: func(w *world) error {
+			err := w.reg.PrunePulls(w.ctx, app, keepNone[oci.Tag], keepNone[oci.Digest])
+			return w.ack(err, neverPulled(app, tagBig))
+		},
+	},
+	{
+		name: "undo of the delete of a manifest, by a tag of it",
+		before: func(w *world) []registrytest.Fact {
+			w.must(w.pushImage(app, "one", tagV1, tagBig))
+			facts := w.acknowledged[:2] // its blobs
+			w.must(w.reg.DeleteManifest(w.ctx, app, imageDigest("one"), "somebody"))
+			return facts
+		},
+		do: restoreTag,
+	},
+	{
+		name: "undo of the delete of a manifest and of its layer, which a collector has condemned",
+		before: func(w *world) []registrytest.Fact {
+			w.must(w.pushImage(app, "one", tagV1))
+			w.must(w.reg.DeleteManifest(w.ctx, app, imageDigest("one"), "somebody"))
+			w.must(w.reg.DeleteBlob(w.ctx, app, oci.DigestOf(oci.SHA256, []byte("layer one")), "somebody"))
+			w.condemnContent()
+			return nil
+		},
+		do: restoreTag,
+	},
+	{
+		name: "undo of all deletes in a namespace",
+		before: func(w *world) []registrytest.Fact {
+			w.must(w.pushImage(app, "one"), pushIndex(w), pushReferrer(w))
+			for _, d := range []oci.Digest{indexDigest(), imageDigest("one"), oci.DigestOf(oci.SHA256, referrerManifest())} {
+				w.must(w.reg.DeleteManifest(w.ctx, app, d, "somebody"))
+			}
+			return nil
+		},
+		do: func(w *world) error {
+			_, err := w.reg.Restore(w.ctx, registry.Undo{Namespace: app, By: "somebody"})
+			if errors.Is(err, registry.ErrNotKept) {
+				err = nil // it is all back
+			}
+			return w.ack(err, registrytest.ManifestIs(app, imageManifest("one", "")), registrytest.TagIs(app, tagV1, indexDigest()),
+				registrytest.ReferrerIs(app, imageDigest("one"), oci.DigestOf(oci.SHA256, referrerManifest())))
+		},
+	},
+	{
+		name: "return of a tag to a former value",
+		before: func(w *world) []registrytest.Fact {
+			w.must(w.pushImage(app, "one", tagV1), w.pushImage(app, "two", tagV1))
+			return []registrytest.Fact{
+				registrytest.ManifestIs(app, imageManifest("two", "")),
+				registrytest.TagIs(app, tagV1, imageDigest("one"), imageDigest("two")),
+			}
+		},
+		do: func(w *world) error {
+			_, err := w.reg.Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1, Digest: imageDigest("one"), By: "somebody"})
+			return w.ack(err, registrytest.TagIs(app, tagV1, imageDigest("one")))
+		},
+	},
+}
+
+func restoreTag(w *world) error {
+	_, err := w.reg.Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1, By: "somebody"})
+	return w.ack(err, imageLasts(app, tagV1)...)
 }
 
 func nothing(*world) []registrytest.Fact { return nil }
@@ -188,9 +279,14 @@ func pushFoundImage(w *world) error {
 }
 
 func pushIndex(w *world) error {
-	index := `{"schemaVersion":2,"manifests":[` + descriptor(oci.MediaTypeImageManifest, imageManifest("one", "")) + `]}`
-	return w.pushManifest(app, oci.MediaTypeImageIndex, []byte(index), tagV1)
+	return w.pushManifest(app, oci.MediaTypeImageIndex, indexManifest(), tagV1)
 }
+
+func indexManifest() []byte {
+	return []byte(`{"schemaVersion":2,"manifests":[` + descriptor(oci.MediaTypeImageManifest, imageManifest("one", "")) + `]}`)
+}
+
+func indexDigest() oci.Digest { return oci.DigestOf(oci.SHA256, indexManifest()) }
 
 func pushReferrer(w *world) error {
 	err := w.pushManifest(app, "application/vnd.example.sbom+json", referrerManifest())
@@ -289,6 +385,22 @@ func (w *world) condemnAll() {
 	for entry, err := range w.store.List(w.ctx, "", storage.ListOptions{Deep: true}) {
 		w.must(err)
 		if entry.Name != "_format" {
+			keys = append(keys, entry.Name)
+		}
+	}
+	for _, key := range keys {
+		w.must(w.store.Condemn(w.ctx, key))
+	}
+	w.acknowledged = nil
+}
+
+// condemnContent does what a collector does that finds no manifest, link and blob needed.
+func (w *world) condemnContent() {
+	w.t.Helper()
+	var keys []string
+	for entry, err := range w.store.List(w.ctx, "", storage.ListOptions{Deep: true}) {
+		w.must(err)
+		if rank(entry.Name) < 3 {
 			keys = append(keys, entry.Name)
 		}
 	}

@@ -84,6 +84,40 @@ var promises = []promise{
 		},
 	},
 	{
+		name: "the undo of a delete of a manifest and of a layer",
+		before: func(w *world) {
+			w.must(w.pushImage(app, "one", tagV1))
+			w.must(w.reg.DeleteManifest(w.ctx, app, imageDigest("one"), ""))
+			w.must(w.reg.DeleteBlob(w.ctx, app, oci.DigestOf(oci.SHA256, []byte("layer one")), ""))
+		},
+		do:    restoreTag,
+		lasts: imageLasts(app, tagV1),
+	},
+	{
+		name: "the undo of a delete of a tag",
+		before: func(w *world) {
+			w.must(w.pushImage(app, "one", tagV1))
+			w.must(w.reg.DeleteTag(w.ctx, app, tagV1, ""))
+		},
+		do:    restoreTag,
+		lasts: imageLasts(app, tagV1),
+	},
+	{
+		name: "the undo of a delete of an index and its child",
+		before: func(w *world) {
+			w.must(w.pushImage(app, "one"), pushIndex(w))
+			w.must(w.reg.DeleteManifest(w.ctx, app, indexDigest(), ""), w.reg.DeleteManifest(w.ctx, app, imageDigest("one"), ""))
+		},
+		do: func(w *world) error {
+			_, err := w.reg.Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1})
+			return w.ack(err, registrytest.TagIs(app, tagV1, indexDigest()))
+		},
+		lasts: []registrytest.Fact{
+			registrytest.ManifestIs(app, imageManifest("one", "")), registrytest.BlobIs(app, []byte("layer one")),
+			registrytest.TagIs(app, tagV1, indexDigest()),
+		},
+	},
+	{
 		name:   "a referrer",
 		before: func(w *world) { w.must(w.pushImage(app, "one", tagV1)) },
 		do:     pushReferrer,
@@ -187,7 +221,7 @@ func (p promise) lasting(t *testing.T, w *world, reaper *collector) {
 func forgetful(err error) bool {
 	var missing *registry.MissingError
 	return errors.As(err, &missing) || errors.Is(err, registry.ErrDisturbed) || errors.Is(err, registry.ErrBlobUnknown) ||
-		errors.Is(err, registry.ErrUploadUnknown)
+		errors.Is(err, registry.ErrUploadUnknown) || errors.Is(err, registry.ErrNotKept)
 }
 
 func newHooked(t *testing.T, stores *place, before func()) *world {
@@ -214,6 +248,16 @@ func TestAPushInTheMiddleOfADelete(t *testing.T) {
 		return errors.Join(known(w.reg.DeleteManifest(w.ctx, app, oci.DigestOf(oci.SHA256, referrerManifest()), "")),
 			known(w.reg.DeleteManifest(w.ctx, app, imageDigest("one"), "")))
 	}
+	undo := func(w *world) error {
+		if err := remove(w); err != nil {
+			return err
+		}
+		_, err := w.reg.Restore(w.ctx, registry.Undo{Namespace: app})
+		if errors.Is(err, registry.ErrNotKept) {
+			return nil // another undo was faster
+		}
+		return err
+	}
 	untag := func(w *world) error { return known(w.reg.DeleteTag(w.ctx, app, tagV1, "")) }
 	for _, tt := range []struct {
 		name         string
@@ -224,6 +268,10 @@ func TestAPushInTheMiddleOfADelete(t *testing.T) {
 		{"a delete within a push", push, remove},
 		{"a delete of a tag within a push", push, untag},
 		{"a delete within a delete", remove, remove},
+		{"a push within an undo", undo, push},
+		{"a delete within an undo", undo, remove},
+		{"an undo within an undo", undo, undo},
+		{"an undo within a push", push, undo},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

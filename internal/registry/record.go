@@ -13,6 +13,18 @@ import (
 // formerTags is how many former values a tag's record keeps.
 const formerTags = 10
 
+// Kind is what sort of thing something is, in the words of people and of reports.
+type Kind string
+
+// The kinds. Manifests, tags and blobs can be removed and restored; manifests, links and the bytes of blobs
+// are condemned.
+const (
+	KindManifest Kind = "manifest"
+	KindTag      Kind = "tag"
+	KindLink     Kind = "link"
+	KindBlob     Kind = "blob"
+)
+
 // The records. Times that decide anything are in them, never only a file's mtime: a restored backup
 // must not change what retention keeps.
 type (
@@ -47,13 +59,20 @@ type (
 
 	// deletedRecord says what was removed, and why; the content of the object that went stands behind it.
 	deletedRecord struct {
-		Kind      string     `json:"kind"` // manifest, tag, blob
+		Kind      Kind       `json:"kind"`
 		Namespace oci.Name   `json:"namespace"`
 		Tag       string     `json:"tag,omitempty"`
 		Digest    oci.Digest `json:"digest"`
 		DeletedAt time.Time  `json:"deleted_at"`
 		By        string     `json:"by,omitempty"`
 		Why       string     `json:"why,omitempty"` // empty: a client asked for it
+	}
+
+	// pullsRecord says when each tag and each manifest of a namespace was last pulled, in seconds since
+	// the epoch.
+	pullsRecord struct {
+		Tags      map[oci.Tag]int64    `json:"tags"`
+		Manifests map[oci.Digest]int64 `json:"manifests"`
 	}
 
 	// sessionLabel is what an upload session keeps beside its bytes.

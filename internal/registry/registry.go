@@ -45,6 +45,7 @@ type Registry struct {
 	config   Config
 	rules    rules
 	now      func() time.Time
+	pulls    *pullTracker // nil if pulls are not tracked
 
 	revisions *lru.Cache[revisionID, cached[*Manifest]]
 	tags      *lru.Cache[tagID, cached[tagValue]]
@@ -67,6 +68,9 @@ func New(ctx context.Context, opts Options) (*Registry, error) {
 		revisions: lru.New[revisionID, cached[*Manifest]](manifestBudget),
 		tags:      lru.New[tagID, cached[tagValue]](tagBudget),
 		referrers: lru.New[string, cached[Referrers]](referrerBudget),
+	}
+	if opts.Config.TrackPulls && !opts.Config.ReadOnly {
+		r.pulls = newPullTracker(opts.Config.TrackPullsEvery, opts.Now)
 	}
 	return r, r.checkFormat(ctx)
 }

@@ -157,24 +157,36 @@ func (r *Registry) refuseDelete(ctx context.Context, ns oci.Name, d oci.Digest) 
 	return nil
 }
 
-// putTag makes a tag stand for a manifest by check-and-set: of two pushers one is first and the
-// other one replaces it, whole.
+// putTag makes a tag stand for a manifest: of two pushers one is first and the other one replaces it,
+// whole.
 func (r *Registry) putTag(ctx context.Context, ns oci.Name, tag oci.Tag, value tagValue) error {
 	immutable := r.rules.immutable(ns, tag)
-	for {
-		version, record, err := r.tagObject(ctx, ns, tag)
-		opts := storage.PutOptions{IfUnchanged: version}
-		switch {
-		case errors.Is(err, storage.ErrNotExist):
-			opts = storage.PutOptions{IfAbsent: true}
-		case err != nil:
-			return fmt.Errorf("put tag %s in %s: %w", tag, ns, err)
-		case immutable:
-			if err := r.refuseChange(ctx, ns, tag, record, value.Digest); err != nil {
-				return err
+	return r.changeTag(ctx, ns, tag, func(now tagRecord) (tagRecord, error) {
+		if immutable && !now.Digest.IsZero() {
+			if err := r.refuseChange(ctx, ns, tag, now, value.Digest); err != nil {
+				return tagRecord{}, err
 			}
 		}
-		data, err := json.Marshal(record.next(value, immutable))
+		return now.next(value, immutable), nil
+	})
+}
+
+// changeTag replaces a tag's record by check-and-set. change gets the zero record for a tag that is not
+// there, and is asked again when somebody else was faster; its error ends it.
+func (r *Registry) changeTag(ctx context.Context, ns oci.Name, tag oci.Tag, change func(now tagRecord) (tagRecord, error)) error {
+	for {
+		version, now, err := r.tagObject(ctx, ns, tag)
+		opts := storage.PutOptions{IfUnchanged: version}
+		if errors.Is(err, storage.ErrNotExist) {
+			opts = storage.PutOptions{IfAbsent: true}
+		} else if err != nil {
+			return fmt.Errorf("put tag %s in %s: %w", tag, ns, err)
+		}
+		next, err := change(now)
+		if err != nil {
+			return err
+		}
+		data, err := json.Marshal(next)
 		if err != nil {
 			return fmt.Errorf("put tag %s in %s: %w", tag, ns, err)
 		}
@@ -254,7 +266,7 @@ func (r *Registry) removeTag(ctx context.Context, ns oci.Name, tag oci.Tag, reco
 	if err != nil {
 		return err
 	}
-	undo := deletedRecord{Kind: "tag", Namespace: ns, Tag: tag.String(), Digest: record.Digest, By: why.by, Why: why.why}
+	undo := deletedRecord{Kind: KindTag, Namespace: ns, Tag: tag.String(), Digest: record.Digest, By: why.by, Why: why.why}
 	if err := r.keepDeleted(ctx, undo, content); err != nil {
 		return err
 	}

@@ -112,16 +112,19 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared)
 // Prepare gets ready before the first request: it makes the key of tokens, and fetches those of providers.
 func (s *Snapshot) Prepare(ctx context.Context) error { return s.authenticator.Prepare(ctx) }
 
-// Maintain keeps house beside the requests until ctx ends: it ends expired uploads now and then, and
-// collects at the times of the config.
+// Maintain keeps house beside the requests until ctx ends: it records pulls, ends expired uploads now and
+// then, and collects at the times of the config.
 func (s *Snapshot) Maintain(ctx context.Context) {
 	if s.config.Registry.ReadOnly {
 		return
 	}
 	var work sync.WaitGroup
+	work.Go(func() { s.expireUploads(ctx) })                         // ends with ctx
 	work.Go(func() { s.Collector.Schedule(ctx, s.holder, s.gcLog) }) // ends with ctx
-	defer work.Wait()
-	s.expireUploads(ctx)
+	s.Registry.TrackPulls(ctx, func(err error) {
+		s.log.WarnContext(ctx, "pulls not recorded", "error", err)
+	})
+	work.Wait()
 }
 
 func (s *Snapshot) expireUploads(ctx context.Context) {

@@ -125,6 +125,7 @@ var (
 	revisionPattern = regexp.MustCompile(`^(.+)/_manifests/revisions/(sha256|sha512)/([0-9a-f]+)$`)
 	tagPattern      = regexp.MustCompile(`^(.+)/_manifests/tags/([^/]+)$`)
 	referrerPattern = regexp.MustCompile(`^(.+)/_manifests/referrers/(sha256|sha512)/([0-9a-f]+)/(sha256|sha512)-([0-9a-f]+)$`)
+	pullsPattern    = regexp.MustCompile(`^(.+)/_pulls$`)
 	catalogPattern  = regexp.MustCompile(`^_namespaces/([^/]+)$`)
 	otherPattern    = regexp.MustCompile(`^(_format|_keys/token|_gc/report|_deleted/[^/]+/[0-9]{19}-[A-Z0-9]+)$`)
 	upperPattern    = regexp.MustCompile(`\^[a-z]`)
@@ -155,6 +156,11 @@ func (s *stock) add(key string, content []byte) bool {
 		referrer, also := s.place(m[1], m[4]+":"+m[5])
 		s.referrers[referrerPlace{subject.namespace, subject.digest, referrer.digest}] = true
 		return ok && also
+	}
+	if m := pullsPattern.FindStringSubmatch(key); m != nil {
+		ns, err := oci.ParseName(m[1])
+		s.seen[ns] = true
+		return err == nil && json.Valid(content)
 	}
 	if m := catalogPattern.FindStringSubmatch(key); m != nil {
 		ns, err := oci.ParseName(strings.ReplaceAll(m[1], ".~", "/"))

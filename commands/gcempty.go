@@ -1,0 +1,163 @@
+package commands
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sreg-project/sreg/internal/gc"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+)
+
+// gcEmpty are the flags of sreg gc empty.
+type gcEmpty struct {
+	source     source
+	repository oci.Name
+	olderThan  time.Duration
+	yes        bool
+}
+
+func newGCEmpty(io IO) *cobra.Command {
+	var opts gcEmpty
+	cmd := &cobra.Command{
+		Use:   "empty",
+		Short: "Destroy what was removed, before its time",
+		Long: "Destroy what clients and retention have removed, instead of waiting for gc.trash: it cannot be\n" +
+			"restored from then on. It says how much that is and asks." + exitCodes,
+		Example: "  sreg gc empty\n  sreg gc empty --repository team --older-than 1h --yes",
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runGCEmpty(cmd.Context(), io, opts, time.Now()) },
+	}
+	opts.source.addFlags(cmd)
+	nameFlag(cmd, &opts.repository, "repository", "only what is in `NAME` or below it")
+	cmd.Flags().DurationVar(&opts.olderThan, "older-than", 0, "only what was removed at least this long ago")
+	cmd.Flags().BoolVar(&opts.yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func runGCEmpty(ctx context.Context, io IO, opts gcEmpty, now time.Time) (err error) {
+	store, err := openStore(ctx, io, opts.source)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	if store.config.Registry.ReadOnly {
+		return fmt.Errorf("empty the trash: %w", registry.ErrReadOnly)
+	}
+	entries, bytes, err := opts.choose(ctx, io, store, now)
+	if err != nil {
+		return err
+	}
+	if len(entries) == 0 {
+		fmt.Fprintln(io.Err, "the trash has nothing to destroy")
+		return nil
+	}
+	if !opts.yes {
+		question := fmt.Sprintf("Destroy %s, at most %s? They cannot be restored. Type yes: ", counted(len(entries), "removed thing"), sized(bytes))
+		if err := io.confirm(ctx, question); err != nil {
+			return err
+		}
+	}
+	if err := opts.drop(ctx, store, entries, now); err != nil {
+		return err
+	}
+	fmt.Fprintf(io.Err, "emptied the trash of %s, at most %s\n", counted(len(entries), "removed thing"), sized(bytes))
+	return opts.collectNow(ctx, io, store)
+}
+
+// choose lists what is to be destroyed. Blobs that several manifests name count for each of them. An entry
+// that cannot be read, so that nobody knows what it is, waits for its end.
+func (opts gcEmpty) choose(ctx context.Context, io IO, store *openedStore, now time.Time) (entries []registry.Removed, bytes int64, err error) {
+	for entry, err := range store.Registry.Trash(ctx, opts.repository) {
+		if err != nil && entry.Key == "" {
+			return nil, 0, err
+		}
+		if err != nil {
+			io.warn(err.Error())
+			continue
+		}
+		if opts.olderThan > 0 && now.Sub(entry.At) < opts.olderThan {
+			continue
+		}
+		entries = append(entries, entry)
+		if entry.Kind != registry.KindTag { // its manifest has an entry of its own, or is there
+			bytes += entry.Size
+		}
+	}
+	return entries, bytes, nil
+}
+
+// drop removes the entries while no collector runs, which judges by them.
+func (opts gcEmpty) drop(ctx context.Context, store *openedStore, entries []registry.Removed, now time.Time) error {
+	held, release, err := store.Registry.ClaimCollector(ctx, holder(now))
+	if err != nil {
+		return asHeld(err)
+	}
+	defer release()
+	for _, entry := range entries {
+		if err := store.Registry.DropTrash(held, entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// emptyRuns bounds the runs that it takes until nothing is left to destroy: what a run condemns only a later
+// one destroys.
+const emptyRuns = 5
+
+// collectNow destroys what the trash has let go of, in as many runs as that needs.
+func (opts gcEmpty) collectNow(ctx context.Context, io IO, store *openedStore) error {
+	var freed gc.Tally
+	var at time.Duration
+	for range emptyRuns {
+		report, err := store.Collector.Run(ctx, gc.RunOptions{Only: gc.CollectPart, Trash: &at, Holder: holder(time.Now())})
+		if err != nil {
+			return asHeld(err)
+		}
+		freed.Objects += report.Freed.Objects
+		freed.Bytes += report.Freed.Bytes
+		if report.Awaiting.Objects+report.Freed.Objects == 0 {
+			break
+		}
+	}
+	fmt.Fprintf(io.Err, "%s destroyed, %s freed; what is younger than gc.grace (%s), or still needed, stays\n",
+		counted(int(freed.Objects), "object"), sized(freed.Bytes), store.config.GC.Grace)
+	return nil
+}
+
+// confirm asks somebody at the terminal, who has to type yes.
+func (i IO) confirm(ctx context.Context, question string) error {
+	if i.ReadHidden == nil {
+		return &usageError{message: "there is no terminal to ask whether you mean it", hint: "say so with --yes"}
+	}
+	fmt.Fprint(i.Err, question)
+	type line struct {
+		text string
+		err  error
+	}
+	read := make(chan line, 1)
+	go func() { // ends with the line, or with the process
+		text, err := bufio.NewReader(i.In).ReadString('\n')
+		read <- line{text, err}
+	}()
+	select {
+	case l := <-read:
+		if l.err != nil && !errors.Is(l.err, io.EOF) {
+			return fmt.Errorf("read the answer: %w", l.err)
+		}
+		if strings.TrimSpace(l.text) != "yes" {
+			return errors.New("nothing was destroyed")
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

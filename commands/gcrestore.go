@@ -1,0 +1,133 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+)
+
+// gcRestore are the flags of sreg gc restore.
+type gcRestore struct {
+	source source
+	since  time.Duration
+	dryRun bool
+	output format
+}
+
+func newGCRestore(io IO) *cobra.Command {
+	var opts gcRestore
+	cmd := &cobra.Command{
+		Use:   "restore REF|DIGEST",
+		Short: "Bring back what was removed",
+		Long: "Bring back what was removed, with all that it needs:\n\n" +
+			"    NAME:TAG         a tag and its manifest\n" +
+			"    NAME:TAG@DIGEST  a tag as it was before, from its history\n" +
+			"    NAME@DIGEST      a manifest or a blob\n" +
+			"    DIGEST           the same, found in the trash\n" +
+			"    NAME             every tag, manifest and blob that is gone from the namespace\n\n" +
+			"It is as if it were pushed now. What is there already stays as it is; no tag is taken from\n" +
+			"another manifest, unless a digest is named." + exitCodes,
+		Example: "  sreg gc restore team/app:v1\n  sreg gc restore team/app --since 1h --dry-run",
+		Args:    oneRef,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runGCRestore(cmd.Context(), io, opts, args[0], time.Now())
+		},
+	}
+	opts.source.addFlags(cmd)
+	cmd.Flags().DurationVar(&opts.since, "since", 0, "of a namespace only what was removed at most this long ago")
+	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false, "say what would come back, and change nothing")
+	addOutputFlag(cmd, &opts.output)
+	return cmd
+}
+
+// restoredRow is what is shown of one thing that came back.
+type restoredRow struct {
+	Kind   registry.Kind `json:"kind"`
+	Ref    string        `json:"ref"`
+	Digest oci.Digest    `json:"digest"`
+	Result string        `json:"result"` // restored, would be restored, was there
+}
+
+func runGCRestore(ctx context.Context, io IO, opts gcRestore, text string, now time.Time) (err error) {
+	ref, err := parseStoreRef(text)
+	if err != nil {
+		return err
+	}
+	undo := registry.Undo{Namespace: ref.Namespace, Tag: ref.Tag, Digest: ref.Digest, By: "sreg gc restore (" + operator() + ")", DryRun: opts.dryRun}
+	if opts.since > 0 {
+		if !ref.Tag.IsZero() || !ref.Digest.IsZero() {
+			return &usageError{message: "--since goes with a namespace alone", hint: "leave it out, or the tag and the digest"}
+		}
+		undo.Since = now.Add(-opts.since)
+	}
+	store, err := openStore(ctx, io, opts.source)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	restored, err := store.Registry.Restore(ctx, undo)
+	return errors.Join(io.printRestored(restored, opts), withUndoHint(err))
+}
+
+func (io IO) printRestored(restored []registry.Restored, opts gcRestore) error {
+	rows := []restoredRow{} // for JSON: none is an empty list
+	for _, one := range restored {
+		result := "restored"
+		if opts.dryRun {
+			result = "would be restored"
+		}
+		if one.Found {
+			result = "was there"
+		}
+		rows = append(rows, restoredRow{
+			Kind: one.Kind, Ref: refOf(one.Kind, storeRef{one.Namespace, one.Tag, one.Digest}), Digest: one.Digest, Result: result,
+		})
+	}
+	if opts.output == formatJSON {
+		return io.printJSON(rows)
+	}
+	var table [][]string
+	for _, row := range rows {
+		table = append(table, []string{row.Result, string(row.Kind), row.Ref})
+	}
+	return io.printTable(table)
+}
+
+// withUndoHint says what can be done when an undo cannot.
+func withUndoHint(err error) error {
+	var missing *registry.MissingError
+	var moved *registry.TagMovedError
+	var several *registry.SeveralError
+	switch {
+	case errors.As(err, &moved):
+		return hintedError{err, "to put it back all the same: sreg gc restore " + storeRef{moved.Namespace, moved.Tag, moved.Kept}.String()}
+	case errors.As(err, &several):
+		return hintedError{err, "name one: sreg gc restore " + storeRef{Namespace: several.Namespaces[0], Digest: several.Digest}.String()}
+	case errors.As(err, &missing):
+		return hintedError{err, "it is destroyed or was never there; push it again"}
+	case errors.Is(err, registry.ErrNotKept):
+		return hintedError{err, "sreg gc trash lists what can be restored, sreg gc history NAME:TAG what a tag has stood for; else push it again"}
+	}
+	return err
+}
+
+// operator is who types, for the records.
+func operator() string {
+	name := fmt.Sprint("uid ", os.Getuid())
+	if me, err := user.Current(); err == nil {
+		name = me.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return name + "@" + host
+}

@@ -1,0 +1,76 @@
+package commands_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/sreg-project/sreg/internal/lock/memory"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/storage/fs"
+)
+
+func pushed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: pushed REF BY WORD")
+	}
+	ns, ref := nameAndReference(ts, args[0])
+	reg, closeStore := dataOf(ts)
+	defer closeStore()
+	ctx := context.Background()
+	descriptors := make([]string, 2)
+	for i, content := range []string{"{}", args[2]} {
+		d := oci.DigestOf(oci.SHA256, []byte(content))
+		descriptors[i] = fmt.Sprintf(`{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":%q,"size":%d}`, d, len(content))
+		upload, err := reg.StartUpload(ctx, ns, oci.SHA256, args[1])
+		ts.Check(err)
+		ts.Check(reg.CompleteUpload(ctx, ns, upload.ID, registry.Chunk{Body: strings.NewReader(content), Start: -1}, d))
+	}
+	image := `{"schemaVersion":2,"config":` + descriptors[0] + `,"layers":[` + descriptors[1] + `]}`
+	put, err := reg.PutManifest(ctx, ns, registry.Push{
+		Tags: []oci.Tag{ref.Tag}, ContentType: oci.MediaTypeImageManifest, Content: []byte(image), By: args[1],
+	})
+	ts.Check(err)
+	ts.Setenv(args[2], put.Digest.String())
+}
+
+func deleted(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: deleted REF BY")
+	}
+	ns, ref := nameAndReference(ts, args[0])
+	reg, closeStore := dataOf(ts)
+	defer closeStore()
+	if ref.IsDigest() {
+		ts.Check(reg.DeleteManifest(context.Background(), ns, ref.Digest, args[1]))
+		return
+	}
+	ts.Check(reg.DeleteTag(context.Background(), ns, ref.Tag, args[1]))
+}
+
+func nameAndReference(ts *testscript.TestScript, text string) (oci.Name, oci.Reference) {
+	name, reference, isDigest := strings.Cut(text, "@")
+	if !isDigest {
+		name, reference, _ = strings.Cut(text, ":")
+	}
+	ns, err := oci.ParseName(name)
+	ts.Check(err)
+	ref, err := oci.ParseReference(reference)
+	ts.Check(err)
+	return ns, ref
+}
+
+// dataOf opens the registry in ./data, as a server does.
+func dataOf(ts *testscript.TestScript) (reg *registry.Registry, closeStore func()) {
+	store, err := fs.New(fs.Config{Root: ts.MkAbs("data")}, fs.Options{})
+	ts.Check(err)
+	ctx := context.Background()
+	ts.Check(store.Create(ctx))
+	reg, err = registry.New(ctx, registry.Options{Blobs: store, Metadata: store, Locks: memory.New(), Config: registry.DefaultConfig()})
+	ts.Check(err)
+	ts.Check(reg.Create(ctx))
+	return reg, func() { store.Close() }
+}

@@ -1,0 +1,137 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+)
+
+// gcTrash are the flags of sreg gc trash.
+type gcTrash struct {
+	source     source
+	repository oci.Name
+	output     format
+}
+
+func newGCTrash(io IO) *cobra.Command {
+	var opts gcTrash
+	cmd := &cobra.Command{
+		Use:   "trash",
+		Short: "List what was removed and can be restored",
+		Long: "List what clients and retention have removed: what, how large it is, when, by whom, why, and\n" +
+			"until when it can be restored, which is gc.trash after its removal. The size of a manifest is\n" +
+			"with all that it names; others may need that, too." + exitCodes,
+		Example: "  sreg gc trash\n  sreg gc trash --repository team -o json",
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runGCTrash(cmd.Context(), io, opts, time.Now()) },
+	}
+	opts.source.addFlags(cmd)
+	nameFlag(cmd, &opts.repository, "repository", "show only what is in `NAME` or below it")
+	addOutputFlag(cmd, &opts.output)
+	return cmd
+}
+
+// trashRow is what is shown of an entry of the trash.
+type trashRow struct {
+	Kind      registry.Kind `json:"kind"`
+	Ref       string        `json:"ref"` // what sreg gc restore takes
+	Digest    oci.Digest    `json:"digest"`
+	Bytes     int64         `json:"bytes"`
+	RemovedAt time.Time     `json:"removed_at"`
+	By        string        `json:"by,omitempty"`
+	Why       string        `json:"why,omitempty"`
+	Until     time.Time     `json:"until"`
+}
+
+func newTrashRow(entry registry.Removed, keep time.Duration) trashRow {
+	return trashRow{
+		Kind: entry.Kind, Ref: refOf(entry.Kind, storeRef{entry.Namespace, entry.Tag, entry.Digest}), Digest: entry.Digest,
+		Bytes: entry.Size, RemovedAt: entry.At, By: entry.By, Why: entry.Why, Until: entry.At.Add(keep),
+	}
+}
+
+// refOf names a tag without what it stands for.
+func refOf(kind registry.Kind, ref storeRef) string {
+	if kind == registry.KindTag {
+		ref.Digest = oci.Digest{}
+	}
+	return ref.String()
+}
+
+func runGCTrash(ctx context.Context, io IO, opts gcTrash, now time.Time) (err error) {
+	store, err := openStore(ctx, io, opts.source)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	rows := []trashRow{} // for JSON: none is an empty list
+	var broken []error
+	for entry, err := range store.Registry.Trash(ctx, opts.repository) {
+		if err != nil {
+			broken = append(broken, err)
+			continue
+		}
+		rows = append(rows, newTrashRow(entry, store.config.GC.Trash))
+	}
+	return errors.Join(append([]error{io.printTrash(rows, opts.output, now)}, broken...)...)
+}
+
+func (io IO) printTrash(rows []trashRow, output format, now time.Time) error {
+	if output == formatJSON {
+		return io.printJSON(rows)
+	}
+	var table [][]string
+	if io.OutIsTerminal {
+		table = append(table, []string{"KIND", "REF", "SIZE", "REMOVED", "BY", "UNTIL", "WHY"})
+	}
+	for _, row := range rows {
+		table = append(table, []string{
+			string(row.Kind), row.Ref, sized(row.Bytes), io.when(row.RemovedAt, now), row.By, io.when(row.Until, now), row.Why,
+		})
+	}
+	return io.printTable(table)
+}
+
+// when says a time as people say it, and to a pipe exactly.
+func (io IO) when(at, now time.Time) string {
+	if !io.OutIsTerminal {
+		return at.UTC().Format(time.RFC3339)
+	}
+	if at.After(now) {
+		return "in " + span(at.Sub(now))
+	}
+	return span(now.Sub(at)) + " ago"
+}
+
+// span says a duration in its largest unit.
+func span(d time.Duration) string {
+	switch {
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%d days", int(d.Hours()/24))
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%d hours", int(d.Hours()))
+	case d >= 2*time.Minute:
+		return fmt.Sprintf("%d minutes", int(d.Minutes()))
+	}
+	return fmt.Sprintf("%d seconds", int(d.Seconds()))
+}
+
+// sized says a number of bytes in the unit that leaves the fewest digits, rounded to a tenth.
+func sized(bytes int64) string {
+	size := float64(bytes)
+	if size < 1024 {
+		return fmt.Sprintf("%d B", bytes)
+	}
+	unit := -1
+	for size >= 1024 && unit < 3 {
+		size /= 1024
+		unit++
+	}
+	return fmt.Sprintf("%.1f %ciB", size, "KMGT"[unit])
+}

@@ -1,0 +1,603 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/lock/memory"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// newUndoWorld has a clock on which each look is a minute later, from noon on.
+func newUndoWorld(t *testing.T, set ...func(*registry.Config)) *world {
+	t.Helper()
+	s := newPlace(t).store()
+	config := registry.DefaultConfig()
+	for _, one := range set {
+		one(&config)
+	}
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	reg, err := registry.New(t.Context(), registry.Options{
+		Blobs: s, Metadata: s, Locks: memory.New(), Config: config,
+		Now: func() time.Time { now = now.Add(time.Minute); return now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{t: t, ctx: t.Context(), reg: reg, store: s}
+}
+
+func (w *world) deleteManifest(ns oci.Name, d oci.Digest) {
+	w.t.Helper()
+	w.must(w.reg.DeleteManifest(w.ctx, ns, d, "bob"))
+}
+
+func (w *world) deleteTag(tag oci.Tag) {
+	w.t.Helper()
+	w.must(w.reg.DeleteTag(w.ctx, app, tag, "bob"))
+}
+
+func (w *world) deleteBlob(content string) {
+	w.t.Helper()
+	w.must(w.reg.DeleteBlob(w.ctx, app, blobDigest(content), "bob"))
+}
+
+func blobDigest(content string) oci.Digest { return oci.DigestOf(oci.SHA256, []byte(content)) }
+
+// removed are the entries of the trash in a few words each.
+func (w *world) removed(within oci.Name) (list []string) {
+	w.t.Helper()
+	for entry, err := range w.reg.Trash(w.ctx, within) {
+		w.must(err)
+		what := string(entry.Kind) + " of " + entry.Namespace.String()
+		if entry.Kind == registry.KindTag {
+			what = "tag " + entry.Tag.String() + " of " + entry.Namespace.String()
+		}
+		list = append(list, what)
+	}
+	return list
+}
+
+func TestWhatAnUndoBringsBack(t *testing.T) {
+	t.Parallel()
+	layer := []byte("layer one")
+	both := func(w *world) { w.must(w.pushImage(app, "one", tagV1, tagBig)) }
+	tests := []struct {
+		name   string
+		before func(w *world)
+		undo   registry.Undo
+		want   []string // what it says it did
+		facts  []registrytest.Fact
+		trash  []string // what is left in it
+	}{
+		{
+			name:   "a tag that was deleted alone",
+			before: func(w *world) { both(w); w.deleteTag(tagV1) },
+			undo:   registry.Undo{Namespace: app, Tag: tagV1},
+			want:   []string{"tag v1"},
+			facts:  imageLasts(app, tagV1),
+		},
+		{
+			name:   "a tag that went with its manifest, and not the other one",
+			before: func(w *world) { both(w); w.deleteManifest(app, imageDigest("one")) },
+			undo:   registry.Undo{Namespace: app, Tag: tagV1},
+			want:   []string{"manifest", "tag v1"},
+			facts:  append(imageLasts(app, tagV1), registrytest.NoTag(app, tagBig)),
+			trash:  []string{"tag LATEST of team/app"},
+		},
+		{
+			name:   "a manifest without its tags",
+			before: func(w *world) { both(w); w.deleteManifest(app, imageDigest("one")) },
+			undo:   registry.Undo{Namespace: app, Digest: imageDigest("one")},
+			want:   []string{"manifest"},
+			facts:  []registrytest.Fact{registrytest.ManifestIs(app, imageManifest("one", "")), registrytest.NoTag(app, tagV1)},
+			trash:  []string{"tag LATEST of team/app", "tag v1 of team/app"},
+		},
+		{
+			name:   "a manifest that a digest alone names",
+			before: func(w *world) { both(w); w.deleteManifest(app, imageDigest("one")) },
+			undo:   registry.Undo{Digest: imageDigest("one")},
+			want:   []string{"manifest"},
+			facts:  []registrytest.Fact{registrytest.ManifestIs(app, imageManifest("one", ""))},
+			trash:  []string{"tag LATEST of team/app", "tag v1 of team/app"},
+		},
+		{
+			name: "a manifest and the layer that was deleted after it, though a collector has condemned both",
+			before: func(w *world) {
+				both(w)
+				w.deleteManifest(app, imageDigest("one"))
+				w.deleteBlob("layer one")
+				w.condemnContent()
+			},
+			undo:  registry.Undo{Namespace: app, Tag: tagV1},
+			want:  []string{"blob", "manifest", "tag v1"},
+			facts: imageLasts(app, tagV1),
+			trash: []string{"tag LATEST of team/app"},
+		},
+		{
+			name:   "a layer alone",
+			before: func(w *world) { both(w); w.deleteBlob("layer one") },
+			undo:   registry.Undo{Namespace: app, Digest: blobDigest("layer one")},
+			want:   []string{"blob"},
+			facts:  []registrytest.Fact{registrytest.BlobIs(app, layer)},
+		},
+		{
+			name:   "the layer of an image that is there",
+			before: func(w *world) { both(w); w.deleteBlob("layer one") },
+			undo:   registry.Undo{Namespace: app, Tag: tagV1},
+			want:   []string{"blob", "tag v1"},
+			facts:  imageLasts(app, tagV1),
+		},
+		{
+			name: "an index, its child, and the layer of that",
+			before: func(w *world) {
+				w.must(w.pushImage(app, "one"), pushIndex(w))
+				w.deleteManifest(app, indexDigest())
+				w.deleteManifest(app, imageDigest("one"))
+				w.deleteBlob("layer one")
+			},
+			undo:  registry.Undo{Namespace: app, Tag: tagV1},
+			want:  []string{"blob", "manifest", "manifest", "tag v1"},
+			facts: []registrytest.Fact{registrytest.TagIs(app, tagV1, indexDigest()), registrytest.ManifestIs(app, imageManifest("one", "")), registrytest.BlobIs(app, layer)},
+		},
+		{
+			name: "a referrer, which its subject shows again",
+			before: func(w *world) {
+				w.must(w.pushImage(app, "one", tagV1), pushReferrer(w))
+				w.deleteManifest(app, oci.DigestOf(oci.SHA256, referrerManifest()))
+			},
+			undo:  registry.Undo{Digest: oci.DigestOf(oci.SHA256, referrerManifest())},
+			want:  []string{"manifest"},
+			facts: []registrytest.Fact{registrytest.ReferrerIs(app, imageDigest("one"), oci.DigestOf(oci.SHA256, referrerManifest()))},
+		},
+		{
+			name: "a whole namespace, and no other one",
+			before: func(w *world) {
+				both(w)
+				w.must(pushReferrer(w), w.pushImage(other, "one", tagV1))
+				w.deleteManifest(app, oci.DigestOf(oci.SHA256, referrerManifest()))
+				w.deleteManifest(app, imageDigest("one"))
+				w.deleteBlob("layer one")
+				w.deleteManifest(other, imageDigest("one"))
+			},
+			undo:  registry.Undo{Namespace: app},
+			want:  []string{"blob", "manifest", "tag LATEST", "tag v1", "manifest"},
+			facts: append(imageLasts(app, tagV1), registrytest.TagIs(app, tagBig, imageDigest("one")), registrytest.NoTag(other, tagV1)),
+			trash: []string{"manifest of other", "tag v1 of other"},
+		},
+		{
+			name: "of a namespace what was removed since a time",
+			before: func(w *world) {
+				both(w)
+				w.deleteTag(tagBig) // before 12:30
+				for range 30 {
+					w.must(w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("one", "")))
+				}
+				w.deleteTag(tagV1)
+			},
+			undo:  registry.Undo{Namespace: app, Since: time.Date(2026, 11, 24, 12, 30, 0, 0, time.UTC)},
+			want:  []string{"tag v1"},
+			facts: append(imageLasts(app, tagV1), registrytest.NoTag(app, tagBig)),
+			trash: []string{"tag LATEST of team/app"},
+		},
+		{
+			name: "of a tag that was deleted twice the last value",
+			before: func(w *world) {
+				both(w)
+				w.deleteTag(tagV1)
+				w.must(w.pushImage(app, "two", tagV1))
+				w.deleteTag(tagV1)
+			},
+			undo:  registry.Undo{Namespace: app, Tag: tagV1},
+			want:  []string{"tag v1"},
+			facts: []registrytest.Fact{registrytest.TagIs(app, tagV1, imageDigest("two"))},
+		},
+		{
+			name:   "of a tag that was pushed over the former value",
+			before: func(w *world) { both(w); w.must(w.pushImage(app, "two", tagV1)) },
+			undo:   registry.Undo{Namespace: app, Tag: tagV1, Digest: imageDigest("one")},
+			want:   []string{"tag v1"},
+			facts:  imageLasts(app, tagV1),
+		},
+		{
+			name: "of a tag that was pushed over and deleted the former value",
+			before: func(w *world) {
+				both(w)
+				w.must(w.pushImage(app, "two", tagV1))
+				w.deleteManifest(app, imageDigest("two"))
+				w.deleteManifest(app, imageDigest("one"))
+			},
+			undo:  registry.Undo{Namespace: app, Tag: tagV1, Digest: imageDigest("one")},
+			want:  []string{"manifest", "tag v1"},
+			facts: append(imageLasts(app, tagV1), registrytest.NoManifest(app, imageDigest("two"))),
+			trash: []string{"manifest of team/app", "tag LATEST of team/app"},
+		},
+		{
+			name:   "nothing, as the tag is there",
+			before: both,
+			undo:   registry.Undo{Namespace: app, Tag: tagV1},
+			want:   []string{"tag v1, which was there"},
+			facts:  imageLasts(app, tagV1),
+		},
+		{
+			name:   "nothing, as the manifest is there again; what the trash keeps of it stays",
+			before: func(w *world) { both(w); w.deleteManifest(app, imageDigest("one")); both(w) },
+			undo:   registry.Undo{Namespace: app, Digest: imageDigest("one")},
+			want:   []string{"manifest, which was there"},
+			facts:  imageLasts(app, tagV1),
+			trash:  []string{"manifest of team/app", "tag LATEST of team/app", "tag v1 of team/app"},
+		},
+		{
+			name:   "what a collector has condemned",
+			before: func(w *world) { w.must(w.pushImage(app, "one")); w.condemnContent() },
+			undo:   registry.Undo{Namespace: app, Digest: imageDigest("one")},
+			want:   []string{"manifest"},
+			facts:  []registrytest.Fact{registrytest.ManifestIs(app, imageManifest("one", "")), registrytest.BlobIs(app, layer)},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newUndoWorld(t)
+			tt.before(w)
+			before := w.removed(oci.Name{})
+			dry := tt.undo
+			dry.DryRun = true
+			planned, err := w.reg.Restore(w.ctx, dry)
+			w.must(err)
+			if kept := w.removed(oci.Name{}); !slices.Equal(kept, before) {
+				t.Errorf("a dry run left %q in the trash, want %q", kept, before)
+			}
+			tt.undo.By = "carol"
+			done, err := w.reg.Restore(w.ctx, tt.undo)
+			if err != nil {
+				t.Fatalf("restore: %v", err)
+			}
+			if got := words(done); !slices.Equal(got, tt.want) {
+				t.Errorf("restored %q, want %q", got, tt.want)
+			}
+			if got := words(planned); !slices.Equal(got, words(done)) && !slices.Equal(sorted(got), sorted(words(done))) {
+				t.Errorf("a dry run said %q, and then came %q", got, words(done))
+			}
+			if got := w.removed(oci.Name{}); !slices.Equal(got, tt.trash) {
+				t.Errorf("the trash holds %q, want %q", got, tt.trash)
+			}
+			registrytest.Check(t, w.subject(), tt.facts...)
+			again, err := w.reg.Restore(w.ctx, tt.undo)
+			if err != nil && !errors.Is(err, registry.ErrNotKept) {
+				t.Errorf("restore again: %v", err)
+			}
+			if i := slices.IndexFunc(again, func(one registry.Restored) bool { return !one.Found }); i >= 0 {
+				t.Errorf("restored again: %q, want that all was there", words(again))
+			}
+		})
+	}
+}
+
+func words(list []registry.Restored) (out []string) {
+	for _, one := range list {
+		word := string(one.Kind)
+		if one.Kind == registry.KindTag {
+			word += " " + one.Tag.String()
+		}
+		if one.Found {
+			word += ", which was there"
+		}
+		out = append(out, word)
+	}
+	return out
+}
+
+func sorted(list []string) []string { return slices.Sorted(slices.Values(list)) }
+
+func TestWhatAnUndoRefuses(t *testing.T) {
+	t.Parallel()
+	push := func(w *world) { w.must(w.pushImage(app, "one", tagV1)) }
+	destroyed := func(w *world) {
+		push(w)
+		w.deleteManifest(app, imageDigest("one"))
+		w.condemnContent()
+		for departed, err := range w.store.Condemned(w.ctx, "") {
+			w.must(err, w.store.Destroy(w.ctx, departed.Key))
+		}
+	}
+	tests := []struct {
+		name   string
+		config func(*registry.Config)
+		before func(w *world)
+		undo   registry.Undo
+		want   string // in its error
+	}{
+		{
+			name: "a tag that never was", before: push, undo: registry.Undo{Namespace: app, Tag: tagBig},
+			want: "nothing is kept of it for an undo: tag LATEST of team/app",
+		},
+		{
+			name: "a digest that never was", before: push, undo: registry.Undo{Digest: imageDigest("two")},
+			want: "nothing is kept of it for an undo: " + imageDigest("two").String(),
+		},
+		{
+			name: "a namespace of which nothing was removed", before: push, undo: registry.Undo{Namespace: app},
+			want: "nothing is kept of it for an undo: team/app",
+		},
+		{
+			name: "a tag whose layers are destroyed", before: destroyed, undo: registry.Undo{Namespace: app, Tag: tagV1},
+			want: "manifest names content that the namespace does not hold: " + blobDigest("config one").String() + ", " + blobDigest("layer one").String(),
+		},
+		{
+			name: "a blob that another namespace held",
+			before: func(w *world) {
+				w.must(w.pushBlob(other, "layer one"), w.pushBlob(app, "layer one"))
+				w.deleteBlob("layer one")
+			},
+			undo: registry.Undo{Namespace: other, Digest: blobDigest("config one")},
+			want: "nothing is kept of it for an undo",
+		},
+		{
+			name: "a digest that was removed from two namespaces",
+			before: func(w *world) {
+				push(w)
+				w.must(w.pushImage(other, "one", tagV1))
+				w.deleteManifest(app, imageDigest("one"))
+				w.deleteManifest(other, imageDigest("one"))
+			},
+			undo: registry.Undo{Digest: imageDigest("one")},
+			want: "was removed from 2 namespaces: other, team/app",
+		},
+		{
+			name:   "a tag that was pushed again",
+			before: func(w *world) { push(w); w.deleteTag(tagV1); w.must(w.pushImage(app, "two", tagV1)) },
+			undo:   registry.Undo{Namespace: app, Tag: tagV1},
+			want:   "tag v1 of team/app was pushed again and stands for " + imageDigest("two").String(),
+		},
+		{
+			name: "a value that a tag never had", before: func(w *world) { push(w); w.must(w.pushImage(app, "two")) },
+			undo: registry.Undo{Namespace: app, Tag: tagV1, Digest: imageDigest("two")},
+			want: "tag v1 of team/app has not stood for " + imageDigest("two").String(),
+		},
+		{
+			name:   "an immutable tag that stands for something else",
+			config: func(c *registry.Config) { c.ImmutableTags.Enabled = true },
+			before: func(w *world) {
+				mutable, err := registry.New(w.ctx, registry.Options{Blobs: w.store, Metadata: w.store, Locks: memory.New(), Config: registry.DefaultConfig()})
+				w.must(err)
+				m := &world{t: w.t, ctx: w.ctx, reg: mutable, store: w.store}
+				m.must(m.pushImage(app, "one", tagV1), m.pushImage(app, "two", tagV1))
+			},
+			undo: registry.Undo{Namespace: app, Tag: tagV1, Digest: imageDigest("one")},
+			want: "tag v1 is immutable and stands for " + imageDigest("two").String(),
+		},
+		{
+			name:   "anything, as the registry is read-only",
+			config: func(c *registry.Config) { c.ReadOnly = true },
+			before: func(*world) {},
+			undo:   registry.Undo{Namespace: app, Tag: tagV1},
+			want:   registry.ErrReadOnly.Error(),
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			config := tt.config
+			if config == nil {
+				config = func(*registry.Config) {}
+			}
+			w := newUndoWorld(t, config)
+			tt.before(w)
+			before := w.removed(oci.Name{})
+			for _, dry := range []bool{true, false} {
+				tt.undo.DryRun = dry
+				_, err := w.reg.Restore(w.ctx, tt.undo)
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("dry run %t: got %v, want %q", dry, err, tt.want)
+				}
+			}
+			if got := w.removed(oci.Name{}); !slices.Equal(got, before) {
+				t.Errorf("the trash holds %q, want %q as before", got, before)
+			}
+		})
+	}
+}
+
+// TestAnUndoOpensNothingOfOthers: a manifest of the trash names a blob that only another namespace holds.
+func TestAnUndoOpensNothingOfOthers(t *testing.T) {
+	t.Parallel()
+	w := newUndoWorld(t, func(c *registry.Config) { c.MissingReferences = "allow" })
+	w.must(w.pushImage(other, "one"))
+	w.must(w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("one", ""), tagV1))
+	w.deleteManifest(app, imageDigest("one"))
+	_, err := w.reg.Restore(w.ctx, registry.Undo{Namespace: app})
+	w.must(err)
+	registrytest.Check(t, w.subject(), registrytest.TagIs(app, tagV1, imageDigest("one")),
+		registrytest.NoBlob(app, blobDigest("layer one")), registrytest.NoBlob(app, blobDigest("config one")))
+}
+
+// TestARestoredTagIsAPushOfNow: else retention would drop it again in the night.
+func TestARestoredTagIsAPushOfNow(t *testing.T) {
+	t.Parallel()
+	w := newUndoWorld(t)
+	w.must(w.pushImage(app, "zero", tagV1), w.pushImage(app, "one", tagV1))
+	pushed, err := w.reg.GetManifest(w.ctx, app, oci.Reference{Tag: tagV1})
+	w.must(err)
+	w.deleteManifest(app, imageDigest("one"))
+	wantHistory(t, w, "removed one somebody", "zero somebody")
+	_, err = w.reg.Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1, By: "carol"})
+	w.must(err)
+	restored, err := w.reg.GetManifest(w.ctx, app, oci.Reference{Tag: tagV1})
+	w.must(err)
+	if !restored.PushedAt.After(pushed.PushedAt) || restored.By != "carol" {
+		t.Errorf("restored at %s by %q, pushed at %s", restored.PushedAt, restored.By, pushed.PushedAt)
+	}
+	wantHistory(t, w, "now one carol", "one somebody", "zero somebody")
+
+	_, err = w.reg.Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1, Digest: imageDigest("zero"), By: "dave"})
+	w.must(err)
+	wantHistory(t, w, "now zero dave", "one carol", "one somebody", "zero somebody")
+
+	w.deleteTag(tagV1)
+	w.must(w.pushImage(app, "two", tagV1))
+	w.deleteManifest(app, imageDigest("one"))
+	w.deleteBlob("layer zero")
+	w.must(w.reg.DropTrash(w.ctx, w.entry(registry.KindBlob)))
+	wantHistory(t, w, "now two somebody", "removed lost zero dave", "one carol", "one somebody", "lost zero somebody")
+
+	if _, err := w.reg.History(w.ctx, app, tagBig); !errors.Is(err, registry.ErrManifestUnknown) {
+		t.Errorf("history of a tag that never was: %v, want %v", err, registry.ErrManifestUnknown)
+	}
+}
+
+// entry is the one of a kind in the trash.
+func (w *world) entry(kind registry.Kind) registry.Removed {
+	w.t.Helper()
+	for entry, err := range w.reg.Trash(w.ctx, app) {
+		w.must(err)
+		if entry.Kind == kind {
+			return entry
+		}
+	}
+	w.t.Fatalf("the trash has no %s", kind)
+	return registry.Removed{}
+}
+
+func wantHistory(t *testing.T, w *world, want ...string) {
+	t.Helper()
+	history, err := w.reg.History(w.ctx, app, tagV1)
+	w.must(err)
+	names := map[oci.Digest]string{imageDigest("zero"): "zero", imageDigest("one"): "one", imageDigest("two"): "two"}
+	var got []string
+	for _, value := range history {
+		line := names[value.Digest] + " " + value.By
+		if !value.Restorable {
+			line = "lost " + line
+		}
+		if value.Removed != nil {
+			line = "removed " + line
+		}
+		if value.Current {
+			line = "now " + line
+		}
+		got = append(got, line)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("history\n got %q\nwant %q", got, want)
+	}
+}
+
+func TestTheTrash(t *testing.T) {
+	t.Parallel()
+	w := newUndoWorld(t)
+	w.must(w.pushImage(other, "one", tagV1), w.pushImage(app, "one", tagV1))
+	w.deleteManifest(app, imageDigest("one"))
+	w.deleteBlob("layer one")
+	w.must(w.reg.DeleteTag(w.ctx, other, tagV1, "bob"))
+
+	image := int64(len(imageManifest("one", "")))
+	for kind, size := range map[registry.Kind]int64{
+		registry.KindManifest: image + int64(len("config one")+len("layer one")), registry.KindTag: image, registry.KindBlob: int64(len("layer one")),
+	} {
+		if entry := w.entry(kind); entry.Size != size || entry.By != "bob" || entry.At.IsZero() {
+			t.Errorf("%s: got %d bytes, by %q at %s, want %d by bob", kind, entry.Size, entry.By, entry.At, size)
+		}
+	}
+	team, err := oci.ParseName("team")
+	w.must(err)
+	if got := w.removed(team); len(got) != 3 {
+		t.Errorf("the trash of team and below it is %q", got)
+	}
+	if got := w.removed(other); !slices.Equal(got, []string{"tag v1 of other"}) {
+		t.Errorf("the trash of other is %q", got)
+	}
+
+	layer := w.entry(registry.KindBlob)
+	dropped, err := w.reg.ExpireTrash(w.ctx, layer.At)
+	if err != nil || dropped != 2 {
+		t.Errorf("%d entries were from before the blob's, %v, want 2", dropped, err)
+	}
+	w.must(w.reg.DropTrash(w.ctx, layer))
+	if got := w.removed(oci.Name{}); !slices.Equal(got, []string{"tag v1 of other"}) {
+		t.Errorf("then the trash is %q", got)
+	}
+}
+
+// TestADamagedEntryHidesNoOther: it is shown with its key, and the others are shown and restored.
+func TestADamagedEntryHidesNoOther(t *testing.T) {
+	t.Parallel()
+	for name, data := range map[string]string{
+		"empty":                        "",
+		"no JSON":                      "{\n",
+		"an unknown kind":              `{"kind":"cat","namespace":"team/app","digest":"` + imageDigest("one").String() + `"}` + "\n",
+		"no digest":                    `{"kind":"tag","namespace":"team/app","tag":"v1"}` + "\n",
+		"a tag that is none":           `{"kind":"tag","namespace":"team/app","tag":"/","digest":"` + imageDigest("one").String() + `"}` + "\n",
+		"of another namespace":         `{"kind":"blob","namespace":"other","digest":"` + imageDigest("one").String() + `"}` + "\n",
+		"a manifest of another digest": `{"kind":"manifest","namespace":"team/app","digest":"` + imageDigest("two").String() + `"}` + "\n" + `{"media_type":"a/b"}` + "\n{}",
+		"a tag without a record":       `{"kind":"tag","namespace":"team/app","tag":"v1","digest":"` + imageDigest("one").String() + `"}` + "\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newUndoWorld(t)
+			w.must(w.pushImage(app, "one", tagV1))
+			w.deleteTag(tagV1)
+			key := fmt.Sprintf("_deleted/team.~app/%019d-AAAA", time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC).UnixNano())
+			_, err := w.store.Put(w.ctx, key, []byte(data), storage.PutOptions{})
+			w.must(err)
+			var whole, broken []string
+			for entry, err := range w.reg.Trash(w.ctx, oci.Name{}) {
+				if err == nil {
+					whole = append(whole, string(entry.Kind))
+				} else if strings.Contains(err.Error(), key) {
+					broken = append(broken, entry.Key)
+				}
+			}
+			if !slices.Equal(whole, []string{"tag"}) || !slices.Equal(broken, []string{key}) {
+				t.Errorf("the trash shows %q and as damaged %q, want the tag and %s", whole, broken, key)
+			}
+			done, err := w.reg.Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1})
+			if err != nil || !slices.Equal(words(done), []string{"tag v1"}) {
+				t.Errorf("restored %q, %v, want the tag", words(done), err)
+			}
+		})
+	}
+}
+
+// TestUndoAgainstDeleteAndPush: whichever comes first, the tag is there with its manifest, or absent.
+func TestUndoAgainstDeleteAndPush(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	clients := []*client{newClient(t, root), newClient(t, root)}
+	d := imageDigest("one")
+	for range 20 {
+		clients[0].must(clients[0].pushImage(app, "one", tagV1, tagBig))
+		atOnce(6, func(i int) {
+			c := clients[i/3]
+			switch i % 3 {
+			case 0:
+				if err := c.reg.DeleteManifest(t.Context(), app, d, ""); err != nil && !isUnknown(err) {
+					t.Errorf("delete: %v", err)
+				}
+			case 1:
+				if err := c.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("one", ""), tagV1); err != nil {
+					t.Errorf("push: %v", err)
+				}
+			default:
+				_, err := c.reg.Restore(t.Context(), registry.Undo{Namespace: app, Tag: tagV1})
+				if err != nil && !errors.Is(err, registry.ErrNotKept) {
+					t.Errorf("restore: %v", err)
+				}
+			}
+		})
+		clients[0].tagsFollowTheManifest(t, clients[1], d)
+	}
+	clients[0].must(clients[0].pushImage(app, "one", tagV1))
+	clients[0].deleteManifest(app, d)
+	_, err := clients[1].reg.Restore(context.Background(), registry.Undo{Namespace: app, Tag: tagV1})
+	clients[1].must(err)
+	clients[0].check(t, imageLasts(app, tagV1)...)
+}
