@@ -2,6 +2,7 @@ package gc
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
@@ -34,12 +35,7 @@ func (r *run) explainNamespace(g *graph) {
 		return
 	}
 	if !t.Tag.IsZero() {
-		for _, tag := range g.tags {
-			if tag.stored.Tag == t.Tag {
-				r.explainTag(g, tag)
-				r.explainManifest(g, tag.node)
-			}
-		}
+		r.explainTagged(g, t.Tag)
 		return
 	}
 	if i, known := g.index[t.Digest]; known {
@@ -71,6 +67,23 @@ func (r *run) whyYoung() string {
 // names says that a manifest names what is spoken of.
 func (g *graph) names(manifest int32) string {
 	return fmt.Sprintf("manifest %s names it", g.nodes[manifest].digest)
+}
+
+// explainTagged explains a tag and what it stands for, or that it was removed.
+func (r *run) explainTagged(g *graph, tag oci.Tag) {
+	for _, edge := range g.tags {
+		if edge.stored.Tag == tag {
+			r.explainTag(g, edge)
+			r.explainManifest(g, edge.node)
+			return
+		}
+	}
+	for _, undo := range slices.Backward(r.undos[g.ns]) {
+		if undo.Tag == tag {
+			r.explain(fmt.Sprintf("tag %s in %s", tag, g.ns), false, r.restorable(undo))
+			return
+		}
+	}
 }
 
 func (r *run) explainTag(g *graph, tag tagEdge) {
@@ -126,11 +139,19 @@ func (r *run) willBeDestroyed() string {
 
 // whyAbsent says what is known of a manifest that is named and not there.
 func (r *run) whyAbsent(ns oci.Name, d oci.Digest) string {
-	for _, undo := range r.undos[ns] {
+	for _, undo := range slices.Backward(r.undos[ns]) {
 		if undo.Digest == d && undo.Kind == registry.KindManifest {
-			return fmt.Sprintf("it was removed at %s, and can be restored until %s",
-				undo.At.UTC().Format(time.RFC3339), undo.At.Add(r.config.Trash).UTC().Format(time.RFC3339))
+			return r.restorable(undo)
 		}
 	}
 	return "it is not there"
+}
+
+func (r *run) restorable(undo registry.Kept) string {
+	by := ""
+	if undo.By != "" {
+		by = " by " + undo.By
+	}
+	return fmt.Sprintf("it was removed%s at %s, and can be restored until %s",
+		by, undo.At.UTC().Format(time.RFC3339), undo.At.Add(r.config.Trash).UTC().Format(time.RFC3339))
 }

@@ -28,6 +28,7 @@ const layerSize = 1024
 //	blob NAME NS              push a blob alone
 //	mount NAME NS FROM        mount a blob from another namespace
 //	upload NAME NS            begin to push a blob, and leave it at that
+//	pull REF                  a client is given a manifest; NS:TAG or NS@NAME
 //	delete NS:TAG             as a client does; or NS@NAME, a manifest or a blob
 //	kill NS@NAME              delete a manifest, but be killed when the manifest itself is gone
 //	wait DURATION             2h, or 3d
@@ -62,6 +63,8 @@ func (w *World) play(word string, args []string) error {
 		return w.Registry.MountBlob(w.t.Context(), w.name(args[1]), w.name(args[2]), w.Digest(args[0]))
 	case word == "upload" && len(args) == 2:
 		return w.leave(w.name(args[1]), w.layer(args[0]))
+	case word == "pull" && len(args) == 1:
+		return w.note(args[0])
 	case word == "delete" && len(args) == 1:
 		return w.remove(w.Registry, args[0])
 	case word == "kill" && len(args) == 1:
@@ -228,6 +231,20 @@ func (w *World) leave(ns oci.Name, c *content) error {
 	}
 	_, err = w.Registry.AppendUpload(w.t.Context(), ns, session.ID, registry.Chunk{Body: bytes.NewReader(c.bytes), Start: -1})
 	return err
+}
+
+// note tells the registry that a client pulls, and waits until that is recorded.
+func (w *World) note(ref string) error {
+	ns, reference := w.reference(ref)
+	stored, err := w.Registry.GetManifest(w.t.Context(), ns, reference)
+	if err != nil {
+		return err
+	}
+	w.Registry.NotePull(ns, reference, stored.Digest)
+	ctx, cancel := context.WithCancel(w.t.Context())
+	cancel() // it records what is left, and ends
+	w.Registry.TrackPulls(ctx, w.must)
+	return nil
 }
 
 func (w *World) remove(from *registry.Registry, what string) error {

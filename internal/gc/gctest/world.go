@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -149,13 +150,19 @@ func (w *World) expand(text string) string {
 // each has its digest.
 func (w *World) Pull(ref string) {
 	w.t.Helper()
+	ns, reference := w.reference(ref)
+	w.must(w.pull(ns, reference))
+}
+
+func (w *World) reference(ref string) (oci.Name, oci.Reference) {
+	w.t.Helper()
 	ns, text, isDigest := strings.Cut(w.Digests(ref), "@")
 	if !isDigest {
 		ns, text, _ = strings.Cut(ns, ":")
 	}
 	reference, err := oci.ParseReference(text)
 	w.must(err)
-	w.must(w.pull(w.name(ns), reference))
+	return w.name(ns), reference
 }
 
 func (w *World) pull(ns oci.Name, ref oci.Reference) error {
@@ -214,13 +221,50 @@ func (w *World) State() State {
 	}
 	for session, err := range w.Registry.Sessions(w.t.Context()) {
 		w.must(err)
-		s["upload "+session.ID] = "live"
+		s[uploadOf(session.Namespace.String(), session.Size)] = "live"
 	}
 	named := State{}
 	for what, state := range s {
 		named[w.Names(what)] = w.Names(state)
 	}
 	return named
+}
+
+func uploadOf(ns string, size int64) string { return fmt.Sprintf("upload of %d bytes in %s", size, ns) }
+
+// After is what a state becomes by a plan.
+func (w *World) After(s State, p *gc.Plan) State {
+	after := maps.Clone(s)
+	for _, tag := range p.Tags {
+		delete(after, w.Names(fmt.Sprintf("tag %s in %s", tag.Tag, tag.Namespace)))
+	}
+	for _, upload := range p.Uploads {
+		delete(after, uploadOf(upload.Namespace, upload.Bytes))
+	}
+	for _, revived := range p.Revive {
+		after[w.Names(revived.Thing.String())] = "live"
+	}
+	for _, destroyed := range p.Destroy {
+		delete(after, w.Names(destroyed.Thing.String()))
+		if destroyed.Kind == registry.KindManifest {
+			w.forget(after, destroyed.Namespace, destroyed.Digest)
+		}
+	}
+	for _, left := range p.Finish {
+		delete(after, w.Names(fmt.Sprintf("tag %s in %s", left.Tag, left.Namespace)))
+		w.forget(after, left.Namespace, left.Digest)
+	}
+	for _, condemned := range p.Condemn {
+		after[w.Names(condemned.Thing.String())] = "condemned"
+	}
+	return after
+}
+
+// forget drops the entry of a manifest among the referrers of its subject.
+func (w *World) forget(s State, ns oci.Name, referrer oci.Digest) {
+	maps.DeleteFunc(s, func(what, _ string) bool {
+		return strings.HasPrefix(what, w.Names(fmt.Sprintf("entry of %s at ", referrer))) && strings.HasSuffix(what, " in "+ns.String())
+	})
 }
 
 func (w *World) stateOf(ns oci.Name, s State) {
