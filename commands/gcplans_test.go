@@ -158,13 +158,24 @@ func (c *planCase) run(args []string) string {
 	if changes := want.Changes(c.world.State()); len(changes) > 0 {
 		c.t.Errorf("the run did not do what its plan said; the plan's: what is true\n%s", strings.Join(changes, "\n"))
 	}
-	if p := planned.Plan; planned.Outcome == gc.Done {
-		got := fmt.Sprint(report.Removed.Objects, report.Uploads.Objects, report.Revived.Objects, report.Freed, report.Awaiting)
-		want := fmt.Sprint(len(p.Tags), len(p.Uploads), len(p.Revive), gc.Tally{Objects: int64(len(p.Destroy)), Bytes: p.Freed()},
-			gc.Tally{Objects: int64(len(p.Condemn)), Bytes: p.Freeable()})
+	if planned.Outcome == gc.Done {
+		p := planned.Plan
+		got := fmt.Sprint(report.Removed.Objects, report.Uploads, report.Revived, report.Freed, report.Awaiting)
+		want := fmt.Sprint(len(p.Tags), tally(p.Uploads, func(u gc.PlannedUpload) int64 { return u.Bytes }), tally(p.Revive, bytesOf),
+			tally(p.Destroy, bytesOf), tally(p.Condemn, bytesOf))
 		if got != want {
 			c.t.Errorf("got a report of %s, planned were %s", got, want)
 		}
 	}
 	return text
+}
+
+func bytesOf(p gc.Planned) int64 { return p.Bytes }
+
+func tally[T any](list []T, bytes func(T) int64) (sum gc.Tally) {
+	for _, one := range list {
+		sum.Objects++
+		sum.Bytes += bytes(one)
+	}
+	return sum
 }

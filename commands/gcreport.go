@@ -140,11 +140,11 @@ func planRows(p *gc.Plan) []planRow {
 		}
 	}
 	for _, left := range p.Finish {
-		row("finish", left.Namespace.String(), "delete", "a delete was interrupted here").objects++
+		row("finish", left.Namespace.String(), "leftover", "of a delete that was interrupted").objects++
 	}
 	if p.Restore.Objects > 0 {
 		r := row("forget", "", "removal", "older than gc.trash: it can be restored no longer")
-		r.objects, r.bytes = int(p.Restore.Objects), p.Restore.Bytes
+		r.objects = int(p.Restore.Objects) // its bytes are among those that are destroyed
 	}
 	slices.SortStableFunc(rows, func(a, b planRow) int { return strings.Compare(a.namespace, b.namespace) })
 	return rows
@@ -156,8 +156,11 @@ func printExplanation(io IO, what string, report *gc.Report) error {
 	}
 	for _, explained := range report.Explanation {
 		verdict := "goes"
-		if explained.Stays {
+		switch {
+		case explained.Stays:
 			verdict = "stays"
+		case explained.Gone:
+			verdict = "is gone"
 		}
 		if _, err := fmt.Fprintf(io.Out, "%s %s\n", explained.What, verdict); err != nil {
 			return err
@@ -169,6 +172,18 @@ func printExplanation(io IO, what string, report *gc.Report) error {
 		}
 	}
 	return nil
+}
+
+// inWords is a duration without the zeros at its end.
+func inWords(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 func orDash(text string) string {

@@ -3,6 +3,7 @@ package gc
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
@@ -20,11 +21,16 @@ type Target struct {
 type Explained struct {
 	What  string   `json:"what"`
 	Stays bool     `json:"stays"`
-	Why   []string `json:"why"` // one step after the other
+	Gone  bool     `json:"gone,omitempty"` // already
+	Why   []string `json:"why"`            // one step after the other
 }
 
 func (r *run) explain(what string, stays bool, why ...string) {
 	r.report.Explanation = append(r.report.Explanation, Explained{What: what, Stays: stays, Why: why})
+}
+
+func (r *run) explainGone(what, why string) {
+	r.report.Explanation = append(r.report.Explanation, Explained{What: what, Gone: true, Why: []string{why}})
 }
 
 // explainNamespace says what a namespace has to do with the target. It runs when all is decided and before
@@ -56,12 +62,12 @@ func (r *run) explainThing(thing registry.Thing, stays bool, why ...string) {
 	case thing.Kind == registry.KindLink:
 		r.explain(fmt.Sprintf("blob %s in %s", thing.Digest, thing.Namespace), stays, why...)
 	default:
-		r.explain(fmt.Sprintf("the bytes of blob %s", thing.Digest), stays, why...)
+		r.explain(fmt.Sprintf("the content of blob %s", thing.Digest), stays, why...)
 	}
 }
 
 func (r *run) whyYoung() string {
-	return fmt.Sprintf("it was stored less than gc.grace (%s) ago", r.config.Grace)
+	return fmt.Sprintf("it was stored less than gc.grace (%s) ago", inWords(r.config.Grace))
 }
 
 // names says that a manifest names what is spoken of.
@@ -80,7 +86,7 @@ func (r *run) explainTagged(g *graph, tag oci.Tag) {
 	}
 	for _, undo := range slices.Backward(r.undos[g.ns]) {
 		if undo.Tag == tag {
-			r.explain(fmt.Sprintf("tag %s in %s", tag, g.ns), false, r.restorable(undo))
+			r.explainGone(fmt.Sprintf("tag %s in %s", tag, g.ns), r.restorable(undo))
 			return
 		}
 	}
@@ -89,14 +95,18 @@ func (r *run) explainTagged(g *graph, tag oci.Tag) {
 func (r *run) explainTag(g *graph, tag tagEdge) {
 	what := fmt.Sprintf("tag %s in %s", tag.stored.Tag, g.ns)
 	switch {
+	case g.gone(tag.stored.Digest):
+		r.explain(what, false, "what it stands for is gone: a delete was interrupted here")
 	case !tag.keep && tag.subject >= 0:
 		r.explain(what, false, fmt.Sprintf("it belongs to manifest %s, which goes", g.nodes[tag.subject].digest))
 	case !tag.keep:
 		r.explain(what, false, "no rule of retention keeps it")
 	case tag.subject >= 0:
 		r.explain(what, true, fmt.Sprintf("it belongs to manifest %s", g.nodes[tag.subject].digest))
-	case tag.rule != "":
-		r.explain(what, true, fmt.Sprintf("rule %s keeps it", tag.rule))
+	case tag.verdict.Rule != "":
+		r.explain(what, true, tag.verdict.why())
+	case g.unasked != "":
+		r.explain(what, true, g.unasked)
 	case r.retention.Rules(g.ns):
 		r.explain(what, true, "this run does not judge it")
 	default:
@@ -109,7 +119,7 @@ func (r *run) explainManifest(g *graph, i int) {
 	what := fmt.Sprintf("manifest %s in %s", n.digest, g.ns)
 	switch {
 	case !n.there && !n.pending:
-		r.explain(what, false, r.whyAbsent(g.ns, n.digest))
+		r.explainGone(what, r.whyAbsent(g.ns, n.digest))
 	case n.needs&kept != 0:
 		r.explain(what, true, g.chain(i)...)
 	case n.condemned:
@@ -125,16 +135,17 @@ func (r *run) departing(since time.Time, needs need) []string {
 	switch {
 	case needs&held != 0:
 		return []string{first, "it is revived, because something that is live names it"}
+	case !r.ripe(since):
+		return []string{first, fmt.Sprintf("it can be destroyed from %s on, when gc.trash (%s) is over, unless somebody needs it until then",
+			since.Add(r.trashFor).UTC().Format(time.RFC3339), inWords(r.trashFor))}
 	case needs&awaited != 0:
 		return []string{first, "it is not destroyed yet, because something that can be restored, or is condemned itself, names it"}
-	case !r.ripe(since):
-		return []string{first, fmt.Sprintf("it can be destroyed from %s on, when gc.trash (%s) is over", since.Add(r.trashFor).UTC().Format(time.RFC3339), r.trashFor)}
 	}
 	return []string{first, "its time is over, and nothing needs it: it is destroyed"}
 }
 
 func (r *run) willBeDestroyed() string {
-	return fmt.Sprintf("it is condemned, and destroyed by a run that is gc.trash (%s) later, unless somebody needs it until then", r.trashFor)
+	return fmt.Sprintf("it is condemned, and destroyed by a run that is gc.trash (%s) later, unless somebody needs it until then", inWords(r.trashFor))
 }
 
 // whyAbsent says what is known of a manifest that is named and not there.
@@ -154,4 +165,16 @@ func (r *run) restorable(undo registry.Kept) string {
 	}
 	return fmt.Sprintf("it was removed%s at %s, and can be restored until %s",
 		by, undo.At.UTC().Format(time.RFC3339), undo.At.Add(r.config.Trash).UTC().Format(time.RFC3339))
+}
+
+// inWords is a duration without the zeros at its end.
+func inWords(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }

@@ -34,6 +34,16 @@ type Verdict struct {
 	Failed []string // rules that failed, and how; each keeps the image
 }
 
+func (v Verdict) failed() bool { return len(v.Failed) > 0 }
+
+// why is the reason that something stays.
+func (v Verdict) why() string {
+	if v.failed() {
+		return fmt.Sprintf("rule %s fails, and so keeps it", v.Rule)
+	}
+	return fmt.Sprintf("rule %s keeps it", v.Rule)
+}
+
 // Options are what a Collector is made of.
 type Options struct {
 	Registry *registry.Registry
@@ -227,9 +237,18 @@ func (r *run) everything(ctx context.Context) error {
 	if err := r.refuse(); err != nil {
 		return err
 	}
-	if r.opts.DryRun {
-		return nil
+	if !r.opts.DryRun {
+		if err := r.carryOut(ctx); err != nil {
+			return err
+		}
 	}
+	if r.report.ErrorCount > 0 {
+		return fmt.Errorf("%w: %d errors", ErrIncomplete, r.report.ErrorCount)
+	}
+	return nil
+}
+
+func (r *run) carryOut(ctx context.Context) error {
 	for _, step := range []struct {
 		part Part
 		do   func(context.Context) error
@@ -246,9 +265,6 @@ func (r *run) everything(ctx context.Context) error {
 		if err := step.do(ctx); err != nil {
 			return err
 		}
-	}
-	if r.report.ErrorCount > 0 {
-		return fmt.Errorf("%w: %d errors", ErrIncomplete, r.report.ErrorCount)
 	}
 	return nil
 }

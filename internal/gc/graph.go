@@ -19,6 +19,8 @@ type graph struct {
 	number func(blob oci.Digest) uint32
 	blobs  map[uint32]blobNeed
 	tags   []tagEdge
+	// unasked says why no rule could be asked; empty if they were.
+	unasked string
 }
 
 // blobNeed says what a namespace needs a blob for, and so its link.
@@ -36,7 +38,7 @@ type node struct {
 	since     time.Time // when it was condemned
 	pushedAt  time.Time
 	storedAt  time.Time
-	size      int64 // bytes of the manifest
+	size      int64 // bytes that the manifest takes in the store
 	whole     int64 // bytes of it and of all blobs that it names
 	image     *registry.Image
 	subject   oci.Digest
@@ -62,7 +64,7 @@ type tagEdge struct {
 	node    int
 	subject int // the node whose referrer it is by its name, -1 if it is an ordinary tag
 	keep    bool
-	rule    string
+	verdict Verdict // zero if no rule was asked
 }
 
 func newGraph(ns oci.Name, number func(oci.Digest) uint32) *graph {
@@ -77,6 +79,12 @@ func (g *graph) node(d oci.Digest) int {
 	g.index[d] = len(g.nodes)
 	g.nodes = append(g.nodes, node{digest: d})
 	return len(g.nodes) - 1
+}
+
+// gone tells whether a manifest is neither there nor about to be.
+func (g *graph) gone(d oci.Digest) bool {
+	i, known := g.index[d]
+	return !known || !g.nodes[i].there && !g.nodes[i].pending
 }
 
 // needBlob marks one blob.
@@ -113,7 +121,7 @@ func (g *graph) add(revision registry.Revision, pending, withImage bool) {
 	n := &g.nodes[i]
 	n.pending = n.pending || pending
 	n.blobs, n.children = numbers, children
-	n.size, n.whole = revision.Size, whole
+	n.size, n.whole = revision.StoredSize, whole
 	if revision.Manifest.Subject != nil {
 		n.subject = revision.Manifest.Subject.Digest
 	}

@@ -390,10 +390,12 @@ func tagWhy(tag tagEdge, rules bool) string {
 	switch {
 	case !rules:
 		return fmt.Sprintf("tag %s stands for it", tag.stored.Tag)
-	case tag.rule == "":
+	case tag.verdict.Rule == "":
 		return fmt.Sprintf("tag %s stands for it, which this run does not judge", tag.stored.Tag)
+	case tag.verdict.failed():
+		return fmt.Sprintf("tag %s stands for it, which rule %s keeps by failing", tag.stored.Tag, tag.verdict.Rule)
 	}
-	return fmt.Sprintf("tag %s stands for it, which rule %s keeps", tag.stored.Tag, tag.rule)
+	return fmt.Sprintf("tag %s stands for it, which rule %s keeps", tag.stored.Tag, tag.verdict.Rule)
 }
 
 // standsAlone says why a manifest stays although nothing names it; empty if it does not for that.
@@ -406,13 +408,15 @@ func (r *run) standsAlone(g *graph, i int, rules bool, untagged map[int]Verdict)
 	case !n.there || n.condemned:
 		return ""
 	case age < r.config.Grace:
-		return fmt.Sprintf("it was pushed less than gc.grace (%s) ago", r.config.Grace)
+		return fmt.Sprintf("it was pushed less than gc.grace (%s) ago", inWords(r.config.Grace))
+	case g.unasked != "":
+		return g.unasked
 	case verdict.Kept:
-		return fmt.Sprintf("rule %s keeps it", verdict.Rule)
+		return verdict.why()
 	case n.tagged && rules:
 		return "" // its tags were judged
 	case r.config.UntaggedAfter > 0 && age < r.config.UntaggedAfter:
-		return fmt.Sprintf("it was pushed less than gc.untagged_after (%s) ago", r.config.UntaggedAfter)
+		return fmt.Sprintf("it was pushed less than gc.untagged_after (%s) ago", inWords(r.config.UntaggedAfter))
 	case !rules && r.config.UntaggedAfter == 0:
 		return "untagged manifests stay: gc.untagged_after is 0"
 	}
@@ -425,13 +429,8 @@ func (r *run) askRules(ctx context.Context, g *graph) (untagged map[int]Verdict,
 	if err != nil {
 		// Who does not know when something was pulled last keeps it.
 		r.fail(fmt.Errorf("retention in %s: %w", g.ns, err))
-		for i := range g.nodes {
-			if untagged == nil {
-				untagged = map[int]Verdict{}
-			}
-			untagged[i] = Verdict{Kept: true, Rule: "none could be asked, because the pull times cannot be read,"}
-		}
-		return untagged, ctx.Err()
+		g.unasked = "no rule could be asked, because the times of pulls cannot be read"
+		return nil, ctx.Err()
 	}
 	var images []registry.Image
 	var ask []func(Verdict)
@@ -446,7 +445,7 @@ func (r *run) askRules(ctx context.Context, g *graph) (untagged map[int]Verdict,
 		image.Tag, image.PushedAt = tag.stored.Tag, tag.stored.PushedAt
 		image.LastPulledAt = latest(pulled.Tags[tag.stored.Tag], pulled.Manifests[n.digest])
 		images = append(images, image)
-		ask = append(ask, func(v Verdict) { tag.keep, tag.rule = v.Kept || !judged, v.Rule })
+		ask = append(ask, func(v Verdict) { tag.keep, tag.verdict = v.Kept || !judged, v })
 	}
 	untagged = map[int]Verdict{}
 	for i := range g.nodes {
@@ -579,7 +578,7 @@ func (r *run) whyGone(g *graph, i int) string {
 	case n.tagged:
 		return "its tags go"
 	}
-	return fmt.Sprintf("untagged for longer than gc.untagged_after (%s), and nothing that is kept names it", r.config.UntaggedAfter)
+	return fmt.Sprintf("untagged for longer than gc.untagged_after (%s), and nothing that is kept names it", inWords(r.config.UntaggedAfter))
 }
 
 // planLinks lists the live links. Those that nothing names and that are old are condemned; every other one
@@ -710,12 +709,8 @@ func (r *run) blobNeeds(d oci.Digest) need {
 
 // planUnfinished finds what a delete that was killed left: tags and referrer entries of what is gone.
 func (r *run) planUnfinished(ctx context.Context, g *graph) error {
-	gone := func(d oci.Digest) bool {
-		i, known := g.index[d]
-		return !known || !g.nodes[i].there && !g.nodes[i].pending
-	}
 	for _, tag := range g.tags {
-		if gone(tag.stored.Digest) {
+		if g.gone(tag.stored.Digest) {
 			r.plan.Finish = append(r.plan.Finish, Unfinished{
 				Namespace: g.ns, Digest: tag.stored.Digest, Tag: tag.stored.Tag.String(), tag: tag.stored.Tag,
 			})
@@ -728,7 +723,7 @@ func (r *run) planUnfinished(ctx context.Context, g *graph) error {
 			}
 			continue
 		}
-		if gone(entry.Referrer) {
+		if g.gone(entry.Referrer) {
 			r.plan.Finish = append(r.plan.Finish, Unfinished{Namespace: g.ns, Digest: entry.Referrer, Subject: entry.Subject})
 		}
 	}

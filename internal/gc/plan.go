@@ -83,8 +83,14 @@ type Unfinished struct {
 	tag oci.Tag
 }
 
-// Freed is what the destroyed of the plan have in bytes.
-func (p *Plan) Freed() int64 { return bytesOf(p.Destroy) }
+// Freed is what the destroyed of the plan and the uploads that it ends have in bytes.
+func (p *Plan) Freed() int64 {
+	bytes := bytesOf(p.Destroy)
+	for _, upload := range p.Uploads {
+		bytes += upload.Bytes
+	}
+	return bytes
+}
 
 // Freeable is what the condemned of the plan will free when their time is over.
 func (p *Plan) Freeable() int64 { return bytesOf(p.Condemn) }

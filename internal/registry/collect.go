@@ -141,9 +141,11 @@ type Revision struct {
 	Digest   oci.Digest
 	PushedAt time.Time
 	By       string
-	Size     int64     // bytes of the manifest
-	StoredAt time.Time // when it was written last
-	Manifest oci.Manifest
+	Size     int64 // bytes of the manifest
+	// StoredSize is that of the object which has it, in bytes.
+	StoredSize int64
+	StoredAt   time.Time // when it was written last
+	Manifest   oci.Manifest
 	// Condemned says that it waits to be revived or destroyed.
 	Condemned bool
 }
@@ -170,7 +172,7 @@ func parseWholeRevision(key string, d oci.Digest, value storage.Value) (Revision
 		return Revision{}, damaged(key, err)
 	}
 	return Revision{
-		Digest: d, PushedAt: record.PushedAt, By: record.By, Size: int64(len(content)),
+		Digest: d, PushedAt: record.PushedAt, By: record.By, Size: int64(len(content)), StoredSize: value.Size,
 		StoredAt: value.ModTime, Condemned: value.State == storage.Condemned, Manifest: m,
 	}, nil
 }
