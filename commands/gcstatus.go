@@ -2,10 +2,13 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sreg-project/sreg/internal/registry"
 )
 
 func newGCStatus(io IO) *cobra.Command {
@@ -32,6 +35,9 @@ func runGCStatus(ctx context.Context, io IO, from source, output format) error {
 	}
 	defer store.Close()
 	report, err := store.Collector.LastReport(ctx)
+	if errors.Is(err, registry.ErrDamaged) {
+		return hintedError{err, "sreg gc writes it anew; nothing else rests on it"}
+	}
 	if err != nil {
 		return err
 	}

@@ -281,6 +281,8 @@ func (r *Registry) walkNamespaces(ctx context.Context, prefix string, yield func
 		}
 		component, folder := strings.CutSuffix(entry.Name, "/")
 		switch {
+		case !folder && (component == layersFolder || component == manifestsFolder || prefix == "" && component == deletedPrefix):
+			return yield(oci.Name{}, damaged(joinKey(prefix, component), errNoFolder)) && false
 		case prefix == "" && (strings.HasPrefix(component, "_") || strings.HasPrefix(component, ".") || component == "lost+found"):
 			// Not below a namespace, or the file system's.
 		case component == layersFolder || component == manifestsFolder:
@@ -296,6 +298,8 @@ func (r *Registry) walkNamespaces(ctx context.Context, prefix string, yield func
 		ns, err := oci.ParseName(prefix)
 		if err != nil {
 			err = damaged(prefix, errNoPlace)
+		} else {
+			err = r.wholeNamespace(ctx, ns)
 		}
 		if !yield(ns, err) {
 			return false
@@ -309,6 +313,21 @@ func (r *Registry) walkNamespaces(ctx context.Context, prefix string, yield func
 	return true
 }
 
+// wholeNamespace sees that what holds manifests, tags and referrers are folders: a listing of something else
+// is empty, and they would look as if there were none.
+func (r *Registry) wholeNamespace(ctx context.Context, ns oci.Name) error {
+	prefix := joinKey(ns.String(), manifestsFolder)
+	for entry, err := range r.metadata.List(ctx, prefix, storage.ListOptions{}) {
+		if err != nil {
+			return fmt.Errorf("list %s: %w", prefix, err)
+		}
+		if !strings.HasSuffix(entry.Name, "/") {
+			return damaged(joinKey(prefix, entry.Name), errNoFolder)
+		}
+	}
+	return nil
+}
+
 func joinKey(prefix, component string) string {
 	if prefix == "" {
 		return component
@@ -318,6 +337,9 @@ func joinKey(prefix, component string) string {
 
 // errNoPlace is what damaged says of a name that the layout has no place for.
 var errNoPlace = errors.New("no object of sreg has a name like that; move the file away if something else put it there")
+
+// errNoFolder is what damaged says of a file in the place of a folder.
+var errNoFolder = errors.New("it is a file, want a folder; restore the folder from a backup, or move the file away")
 
 // Revisions yields the digests of the live manifests of a namespace.
 func (r *Registry) Revisions(ctx context.Context, ns oci.Name) iter.Seq2[oci.Digest, error] {
@@ -329,24 +351,46 @@ func (r *Registry) Links(ctx context.Context, ns oci.Name) iter.Seq2[oci.Digest,
 	return r.digestsBelow(ctx, ns.String()+"/"+layersFolder)
 }
 
-// digestsBelow lists a folder that has a folder for each algorithm.
+// digestsBelow lists a folder that has a folder for each algorithm. It goes down level by level: a folder
+// where an object should be would not show in a deep listing.
 func (r *Registry) digestsBelow(ctx context.Context, prefix string) iter.Seq2[oci.Digest, error] {
 	return func(yield func(oci.Digest, error) bool) {
-		for entry, err := range r.metadata.List(ctx, prefix, storage.ListOptions{Deep: true}) {
+		for algorithm, err := range r.metadata.List(ctx, prefix, storage.ListOptions{}) {
 			if err != nil {
 				yield(oci.Digest{}, fmt.Errorf("list %s: %w", prefix, err))
 				return
 			}
-			algorithm, hex, _ := strings.Cut(entry.Name, "/")
-			d, err := oci.ParseDigest(algorithm + ":" + hex)
-			if err != nil {
-				err = damaged(prefix+"/"+entry.Name, errNoPlace)
+			name, folder := strings.CutSuffix(algorithm.Name, "/")
+			if !folder {
+				if !yield(oci.Digest{}, damaged(joinKey(prefix, name), errNoPlace)) {
+					return
+				}
+				continue
 			}
-			if !yield(d, err) {
+			if !r.digestsOf(ctx, prefix, name, yield) {
 				return
 			}
 		}
 	}
+}
+
+// digestsOf lists those of one algorithm, and says whether to go on.
+func (r *Registry) digestsOf(ctx context.Context, prefix, algorithm string, yield func(oci.Digest, error) bool) bool {
+	folder := joinKey(prefix, algorithm)
+	for entry, err := range r.metadata.List(ctx, folder, storage.ListOptions{}) {
+		if err != nil {
+			yield(oci.Digest{}, fmt.Errorf("list %s: %w", folder, err))
+			return false
+		}
+		d, err := oci.ParseDigest(algorithm + ":" + entry.Name)
+		if err != nil {
+			err = damaged(joinKey(folder, entry.Name), errNoPlace)
+		}
+		if !yield(d, err) {
+			return false
+		}
+	}
+	return true
 }
 
 // Tags yields the names of the tags of a namespace.
