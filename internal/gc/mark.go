@@ -292,7 +292,7 @@ func (r *run) readEach(ctx context.Context, ns oci.Name, wanted []oci.Digest, ta
 
 // seen notes the newest time of all records: a clock that is far behind it is wrong.
 func (r *run) seen(at time.Time, ns oci.Name, image registry.Image) {
-	if at.After(r.newest.PushedAt) {
+	if at.After(r.newest.PushedAt) || at.Equal(r.newest.PushedAt) && !image.Tag.IsZero() {
 		image.PushedAt = at
 		r.newest.Image, r.newest.namespace = image, ns
 	}
