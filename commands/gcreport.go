@@ -38,12 +38,16 @@ func printReport(io IO, opts gcRun, report *gc.Report, cfg gc.Config) error {
 
 // reported are the warnings and errors of a run, a line each.
 func reported(r *gc.Report) []string {
+	errs, count := r.Errors, r.ErrorCount
+	if r.Outcome == gc.Refused && count == 1 {
+		errs = nil // the refusal itself says it
+	}
 	var lines []string
 	for _, list := range []struct {
 		word  string
 		texts []string
 		count int
-	}{{"warning", r.Warnings, r.WarningCount}, {"error", r.Errors, r.ErrorCount}} {
+	}{{"warning", r.Warnings, r.WarningCount}, {"error", errs, count}} {
 		for _, text := range list.texts {
 			lines = append(lines, list.word+": "+text)
 		}
@@ -97,7 +101,7 @@ func printPlan(io IO, report *gc.Report, cfg gc.Config) error {
 	}
 	p := report.Plan
 	_, err := fmt.Fprintf(io.Out, "%s would be freed now, and %s when gc.trash (%s) is over; nothing was changed\n",
-		sized(p.Freed()), sized(p.Freeable()), cfg.Trash)
+		sized(p.Freed()), sized(p.Freeable()), inWords(cfg.Trash))
 	if p.Waiting.Objects > 0 && err == nil {
 		_, err = fmt.Fprintf(io.Out, "%s are condemned already, and wait for their time: %s\n",
 			counted(int(p.Waiting.Objects), "object"), sized(p.Waiting.Bytes))
@@ -177,11 +181,11 @@ func printExplanation(io IO, what string, report *gc.Report) error {
 // inWords is a duration without the zeros at its end.
 func inWords(d time.Duration) string {
 	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
+	if short, found := strings.CutSuffix(text, "m0s"); found {
+		text = short + "m"
 	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
+	if short, found := strings.CutSuffix(text, "h0m"); found {
+		text = short + "h"
 	}
 	return text
 }

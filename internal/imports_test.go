@@ -45,7 +45,8 @@ var allowed = map[string]string{
 	"registry/registrytest": "oci storage registry",
 
 	// Work over the core: it may use engines, and asks retention by one function.
-	"gc": "oci registry",
+	"gc":        "oci registry",
+	"gc/gctest": "gc lock/memory oci registry storage storage/fs",
 
 	// Engines know no store.
 	"policy":  "oci access spelling",

@@ -170,11 +170,11 @@ func (r *run) restorable(undo registry.Kept) string {
 // inWords is a duration without the zeros at its end.
 func inWords(d time.Duration) string {
 	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
+	if short, found := strings.CutSuffix(text, "m0s"); found {
+		text = short + "m"
 	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
+	if short, found := strings.CutSuffix(text, "h0m"); found {
+		text = short + "h"
 	}
 	return text
 }

@@ -6,6 +6,7 @@
 package gctest
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,7 +15,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/gc"
@@ -27,6 +27,16 @@ import (
 // Epoch is when every world begins.
 var Epoch = time.Date(2026, time.November, 1, 12, 0, 0, 0, time.UTC)
 
+// T is what a world needs of the test that it is made for: a *testing.T is one.
+type T interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+	Context() context.Context
+	TempDir() string
+	Cleanup(func())
+}
+
 // Options say how a world is configured. Its fields are those of the sections of the config.
 type Options struct {
 	Registry     registry.Config
@@ -35,6 +45,8 @@ type Options struct {
 	Retention    gc.Retention // nil: none
 	// Folder is where the store lies; empty is one of the test's own.
 	Folder string
+	// Begin is when the world begins; zero is Epoch.
+	Begin time.Time
 	// OwnTimes leaves to the file system when objects were written and condemned.
 	OwnTimes bool
 }
@@ -48,7 +60,7 @@ type World struct {
 	// StoreAhead and CollectorAhead are how far other clocks are ahead of it.
 	StoreAhead, CollectorAhead time.Duration
 
-	t         testing.TB
+	t         T
 	opts      Options
 	root      string
 	store     *clocked
@@ -66,9 +78,12 @@ type content struct {
 }
 
 // New makes an empty world.
-func New(t testing.TB, opts Options) *World {
+func New(t T, opts Options) *World {
 	t.Helper()
-	w := &World{Now: Epoch, t: t, opts: opts, root: opts.Folder, algorithm: oci.SHA256, named: map[string]*content{}}
+	w := &World{Now: opts.Begin, t: t, opts: opts, root: opts.Folder, algorithm: oci.SHA256, named: map[string]*content{}}
+	if w.Now.IsZero() {
+		w.Now = Epoch
+	}
 	if w.root == "" {
 		w.root = filepath.Join(t.TempDir(), "data")
 	}
@@ -114,6 +129,15 @@ func (w *World) Collect() *gc.Report {
 	report, err := w.Collector.Run(w.t.Context(), gc.RunOptions{Holder: "the test"})
 	w.must(err)
 	return report
+}
+
+// Named are the digests of all names in the script.
+func (w *World) Named() map[string]oci.Digest {
+	named := map[string]oci.Digest{}
+	for name, c := range w.named {
+		named[name] = c.digest
+	}
+	return named
 }
 
 // Digest is that of a name in the script.
