@@ -181,8 +181,9 @@ type run struct {
 		namespace oci.Name
 	}
 
-	texts    sync.Mutex        // guards the report and what is below
-	unstable map[oci.Name]bool // namespaces in which a tag changed while its removal was planned
+	texts    sync.Mutex          // guards the report and what is below
+	unstable map[oci.Name]bool   // namespaces in which a tag changed while its removal was planned
+	spared   map[oci.Digest]bool // blobs with a link that was to be condemned, and stays
 }
 
 // need says what a thing is needed for.
@@ -211,7 +212,7 @@ func (c *Collector) newRun(opts RunOptions) *run {
 			Condemn: []Planned{}, Finish: []Unfinished{}, Problems: []string{},
 		},
 		pending: map[oci.Name][]registry.Pending{}, undos: map[oci.Name][]registry.Kept{},
-		unstable: map[oci.Name]bool{},
+		unstable: map[oci.Name]bool{}, spared: map[oci.Digest]bool{},
 	}
 	if opts.Trash != nil {
 		r.trashFor = *opts.Trash

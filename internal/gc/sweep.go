@@ -182,7 +182,8 @@ func (r *run) condemn(ctx context.Context) error {
 	r.begin("condemn")
 	defer r.phase.end()
 	return r.inBatches(ctx, batches(r.plan.Condemn, +1), func(ctx context.Context, p Planned) error {
-		if r.disturbed(p.Namespace) {
+		if r.disturbed(p) {
+			r.spare(p)
 			return nil
 		}
 		// Who pushed it anew since it was looked at needs it. Were it condemned all the same the next
@@ -192,6 +193,7 @@ func (r *run) condemn(ctx context.Context) error {
 			return skipGone(err)
 		}
 		if !info.StoredAt.Equal(p.storedAt) {
+			r.spare(p)
 			return nil
 		}
 		if err := r.registry.Condemn(ctx, p.Thing); err != nil {
@@ -202,10 +204,21 @@ func (r *run) condemn(ctx context.Context) error {
 	})
 }
 
-func (r *run) disturbed(ns oci.Name) bool {
+// disturbed tells whether a thing is not to be condemned after all.
+func (r *run) disturbed(p Planned) bool {
 	r.texts.Lock()
 	defer r.texts.Unlock()
-	return r.unstable[ns]
+	return r.unstable[p.Namespace] || p.Kind == registry.KindBlob && r.spared[p.Digest]
+}
+
+// spare keeps the bytes of a link that stays: links come before bytes.
+func (r *run) spare(p Planned) {
+	if p.Kind != registry.KindLink {
+		return
+	}
+	r.texts.Lock()
+	defer r.texts.Unlock()
+	r.spared[p.Digest] = true
 }
 
 // skipGone: what went away, or came to life again, is the ordinary lot of a collector.
