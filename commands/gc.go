@@ -49,7 +49,7 @@ func newGC(io IO) *cobra.Command {
 	})
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runGC(cmd.Context(), io, opts) }
 	opts.addFlags(cmd)
-	cmd.AddCommand(newGCStatus(io), newGCTrash(io), newGCRestore(io), newGCHistory(io), newGCEmpty(io))
+	cmd.AddCommand(newGCStatus(io), newGCTrash(io), newGCRestore(io), newGCHistory(io), newGCEmpty(io), newGCVerify(io))
 	return cmd
 }
 
@@ -128,12 +128,15 @@ func runGC(ctx context.Context, io IO, opts gcRun) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer closing(store.log, "close stores", store.Close)
 	if store.config.Registry.ReadOnly && !run.DryRun {
 		return hintedError{registry.ErrReadOnly, "set registry.read_only to false, or look with --dry-run"}
 	}
 	run.Holder = holder(time.Now())
+	shown := io.newProgress()
+	run.Progress = func(p gc.Progress) { shown.show(p.Phase, p.Objects, p.Bytes) }
 	report, err := store.Collector.Run(ctx, run)
+	shown.end()
 	if report == nil {
 		return asHeld(err)
 	}

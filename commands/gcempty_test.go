@@ -6,33 +6,21 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/commands"
-	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
-	"github.com/sreg-project/sreg/internal/storage/fs"
 )
 
 // TestTheTrashIsNotEmptiedUnderACollector: it judges by what the trash holds.
 func TestTheTrashIsNotEmptiedUnderACollector(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
-	store, err := fs.New(fs.Config{Root: root}, fs.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
-	reg, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: memory.New(), Config: registry.DefaultConfig()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	reg := newEmptyStore(t, root)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	must(store.Create(t.Context()))
-	must(reg.Create(t.Context()))
 	ns, err := oci.ParseName("app")
 	must(err)
 	upload, err := reg.StartUpload(t.Context(), ns, oci.SHA256, "")

@@ -33,7 +33,7 @@ func runGCStatus(ctx context.Context, io IO, from source, output format) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer closing(store.log, "close stores", store.Close)
 	report, err := store.Collector.LastReport(ctx)
 	if errors.Is(err, registry.ErrDamaged) {
 		return hintedError{err, "sreg gc writes it anew; nothing else rests on it"}

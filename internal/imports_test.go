@@ -47,6 +47,7 @@ var allowed = map[string]string{
 	// Work over the core: it may use engines, and asks retention by one function.
 	"gc":        "oci registry",
 	"gc/gctest": "gc lock/memory oci registry storage storage/fs",
+	"scrub":     "oci registry storage",
 
 	// Engines know no store.
 	"policy":  "oci access spelling",

@@ -57,6 +57,14 @@ func (r *run) damage(err error) error {
 	return nil
 }
 
+// damageOf is damage for what may be no error.
+func (r *run) damageOf(err error) error {
+	if err == nil {
+		return nil
+	}
+	return r.damage(err)
+}
+
 func (r *run) listTrash(ctx context.Context) error {
 	for condemned, err := range r.registry.Condemned(ctx) {
 		if err != nil {
@@ -114,7 +122,9 @@ func (r *run) markNamespaces(ctx context.Context) error {
 			trash[condemned.Namespace] = append(trash[condemned.Namespace], condemned)
 		}
 	}
+	visited := map[oci.Name]bool{}
 	visit := func(ns oci.Name) error {
+		visited[ns] = true
 		err := r.markNamespace(ctx, ns, trash[ns])
 		delete(trash, ns)
 		delete(r.pending, ns)
@@ -141,6 +151,14 @@ func (r *run) markNamespaces(ctx context.Context) error {
 		}
 	}
 	var rest []oci.Name
+	for ns, err := range r.registry.Enrolled(ctx) {
+		if err := r.damageOf(err); err != nil {
+			return err
+		}
+		if err == nil && !visited[ns] && r.opts.Only != RetentionPart {
+			rest = append(rest, ns)
+		}
+	}
 	for ns := range trash {
 		rest = append(rest, ns)
 	}
@@ -207,7 +225,11 @@ func (r *run) markNamespace(ctx context.Context, ns oci.Name, trash []registry.C
 		return nil
 	}
 	r.planManifests(g, trash)
+	links := r.plan.Totals.Links
 	if err := r.planLinks(ctx, g, trash); err != nil {
+		return err
+	}
+	if err := r.planEntry(ctx, g, trash, r.plan.Totals.Links > links); err != nil {
 		return err
 	}
 	for number, blob := range g.blobs {
@@ -641,6 +663,31 @@ func (r *run) planCondemnedLink(g *graph, condemned registry.Condemned) {
 	r.needs[number] |= needs
 	r.fate(Planned{Thing: condemned.Thing, Bytes: condemned.Size, since: condemned.Since}, needs)
 	r.explainThing(condemned.Thing, needs&held != 0, r.departing(condemned.Since, needs)...)
+}
+
+// planEntry decides about the catalog's entry: a namespace that has nothing at all any more, nor anything
+// that can be restored, need not be listed.
+func (r *run) planEntry(ctx context.Context, g *graph, trash []registry.Condemned, hasLinks bool) error {
+	entry := registry.Thing{Kind: registry.KindNamespace, Namespace: g.ns}
+	used := len(g.tags) > 0 || slices.ContainsFunc(g.nodes, func(n node) bool { return n.there || n.pending })
+	for _, condemned := range trash {
+		if condemned.Thing != entry {
+			continue
+		}
+		var needs need
+		if used {
+			needs = held
+		}
+		r.fate(Planned{Thing: entry, since: condemned.Since}, needs)
+	}
+	if used || hasLinks || len(trash) > 0 || len(r.undos[g.ns]) > 0 {
+		return nil
+	}
+	young, info, err := r.young(ctx, entry)
+	if err == nil && !young {
+		r.plan.Condemn = append(r.plan.Condemn, Planned{Thing: entry, Why: "nothing is in it any more", storedAt: info.StoredAt})
+	}
+	return err
 }
 
 // young looks at how old something is that nothing needs. What went away meanwhile counts as young: there is

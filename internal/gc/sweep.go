@@ -196,7 +196,11 @@ func (r *run) condemn(ctx context.Context) error {
 			r.spare(p)
 			return nil
 		}
-		if err := r.registry.Condemn(ctx, p.Thing); err != nil {
+		if p.Kind == registry.KindNamespace {
+			if withdrawn, err := r.registry.Withdraw(ctx, p.Namespace); err != nil || !withdrawn {
+				return skipGone(err)
+			}
+		} else if err := r.registry.Condemn(ctx, p.Thing); err != nil {
 			return skipGone(err)
 		}
 		r.count(&r.report.Awaiting, p.Bytes)
@@ -230,7 +234,7 @@ func skipGone(err error) error {
 }
 
 // rank is the order in which things are destroyed: what names comes before what is named.
-var rank = map[registry.Kind]int{registry.KindManifest: 0, registry.KindLink: 1, registry.KindBlob: 2}
+var rank = map[registry.Kind]int{registry.KindManifest: 0, registry.KindLink: 1, registry.KindBlob: 2, registry.KindNamespace: 3}
 
 // batches sorts things so that with direction 1 what names comes before what is named, and with -1 behind
 // it. Those of one batch name nothing of each other.

@@ -23,7 +23,7 @@ func (r *Registry) OpenBlob(ctx context.Context, ns oci.Name, d oci.Digest) (Blo
 	if err := r.admit(ns); err != nil {
 		return Blob{}, err
 	}
-	if _, err := r.metadata.Stat(ctx, linkKey(ns, d)); err != nil {
+	if _, err := r.linked(ctx, ns, d); err != nil {
 		return Blob{}, r.blobError(ns, d, err)
 	}
 	content, info, err := r.blobs.Open(ctx, blobKey(d))
@@ -40,7 +40,7 @@ func (r *Registry) StatBlob(ctx context.Context, ns oci.Name, d oci.Digest) (Blo
 		return Blob{}, err
 	}
 	for range attempts {
-		link, err := r.metadata.Stat(ctx, linkKey(ns, d))
+		link, err := r.linked(ctx, ns, d)
 		if err != nil {
 			return Blob{}, r.blobError(ns, d, err)
 		}
@@ -67,7 +67,7 @@ func (r *Registry) MountBlob(ctx context.Context, ns, from oci.Name, d oci.Diges
 	if r.admit(from) != nil {
 		return fmt.Errorf("%w: %s in %s", ErrBlobUnknown, d, from) // what is hidden holds nothing
 	}
-	if _, err := r.metadata.Stat(ctx, linkKey(from, d)); err != nil {
+	if _, err := r.linked(ctx, from, d); err != nil {
 		return r.blobError(from, d, err)
 	}
 	for range attempts {
@@ -91,7 +91,7 @@ func (r *Registry) DeleteBlob(ctx context.Context, ns oci.Name, d oci.Digest, by
 	if err := r.admitWrite(ns); err != nil {
 		return err
 	}
-	if _, err := r.metadata.Stat(ctx, linkKey(ns, d)); err != nil {
+	if _, err := r.linked(ctx, ns, d); err != nil {
 		return r.blobError(ns, d, err)
 	}
 	// The undo entry comes first: a crash between the two leaves an entry for something that is
@@ -99,10 +99,24 @@ func (r *Registry) DeleteBlob(ctx context.Context, ns oci.Name, d oci.Digest, by
 	if err := r.keepDeleted(ctx, deletedRecord{Kind: KindBlob, Namespace: ns, Digest: d, By: by}, nil); err != nil {
 		return err
 	}
+	// Before the link goes, and for good: no repair gives back what a client took away.
+	if _, err := r.metadata.Put(ctx, removedKey(ns, d), nil, storage.PutOptions{}); err != nil {
+		return fmt.Errorf("delete blob %s in %s: %w", d, ns, err)
+	}
 	if err := r.metadata.Delete(ctx, linkKey(ns, d), storage.DeleteOptions{}); err != nil {
 		return fmt.Errorf("delete blob %s in %s: %w", d, ns, err)
 	}
 	return nil
+}
+
+// linked looks at the link by which a namespace holds a blob. One that a repair has only proposed, see
+// Relink, holds nothing yet.
+func (r *Registry) linked(ctx context.Context, ns oci.Name, d oci.Digest) (storage.Info, error) {
+	info, err := r.metadata.Stat(ctx, linkKey(ns, d))
+	if err == nil && info.Size > 0 {
+		return info, fmt.Errorf("link of %s in %s is only proposed: %w", d, ns, storage.ErrNotExist)
+	}
+	return info, err
 }
 
 // holdBlob makes a blob of a namespace live and durable, the bytes before the link that names them.
@@ -111,7 +125,10 @@ func (r *Registry) holdBlob(ctx context.Context, ns oci.Name, d oci.Digest) erro
 	if _, err := r.blobs.Revive(ctx, blobKey(d)); err != nil {
 		return err
 	}
-	_, err := r.metadata.Revive(ctx, linkKey(ns, d))
+	info, err := r.metadata.Revive(ctx, linkKey(ns, d))
+	if err == nil && info.Size > 0 {
+		return fmt.Errorf("link of %s in %s is only proposed: %w", d, ns, storage.ErrNotExist)
+	}
 	return err
 }
 
@@ -119,8 +136,8 @@ func (r *Registry) holdBlob(ctx context.Context, ns oci.Name, d oci.Digest) erro
 // afterwards.
 func (r *Registry) link(ctx context.Context, ns oci.Name, d oci.Digest) error {
 	key := linkKey(ns, d)
-	_, err := r.metadata.Revive(ctx, key)
-	if errors.Is(err, storage.ErrNotExist) {
+	info, err := r.metadata.Revive(ctx, key)
+	if errors.Is(err, storage.ErrNotExist) || err == nil && info.Size > 0 {
 		_, err = r.metadata.Put(ctx, key, nil, storage.PutOptions{})
 	}
 	return err

@@ -19,17 +19,20 @@ import (
 // layout. The error names the key.
 var ErrDamaged = errDamaged
 
-// Thing is an object that can be condemned: a revision or a link of a namespace, or the bytes of a blob,
-// which are no namespace's.
+// Thing is an object that can be condemned: a revision or a link of a namespace, its entry in the catalog,
+// or the bytes of a blob, which are no namespace's.
 type Thing struct {
 	Kind      Kind       `json:"kind"`
 	Namespace oci.Name   `json:"namespace,omitzero"`
-	Digest    oci.Digest `json:"digest"`
+	Digest    oci.Digest `json:"digest,omitzero"`
 }
 
 func (t Thing) String() string {
-	if t.Kind == KindBlob {
+	switch t.Kind {
+	case KindBlob:
 		return fmt.Sprintf("blob %s", t.Digest)
+	case KindNamespace:
+		return fmt.Sprintf("namespace %s", t.Namespace)
 	}
 	return fmt.Sprintf("%s %s in %s", t.Kind, t.Digest, t.Namespace)
 }
@@ -40,6 +43,8 @@ func (t Thing) key() string {
 		return revisionKey(t.Namespace, t.Digest)
 	case KindLink:
 		return linkKey(t.Namespace, t.Digest)
+	case KindNamespace:
+		return namespaceKey(t.Namespace)
 	}
 	return blobKey(t.Digest)
 }
@@ -89,6 +94,31 @@ func (r *Registry) Condemn(ctx context.Context, t Thing) error {
 		return fmt.Errorf("condemn %s: %w", t, err)
 	}
 	return nil
+}
+
+// Withdraw condemns the catalog's entry of a namespace that has no manifest any more. A push enrolls its
+// namespace behind its manifest: so a look behind the condemnation finds that of a push which took the entry
+// for live, and the entry comes back.
+func (r *Registry) Withdraw(ctx context.Context, ns oci.Name) (withdrawn bool, err error) {
+	entry := Thing{Kind: KindNamespace, Namespace: ns}
+	if err := r.Condemn(ctx, entry); err != nil {
+		return false, err
+	}
+	empty, err := r.hasNoManifest(ctx, ns)
+	if err == nil && empty {
+		return true, nil
+	}
+	return false, errors.Join(err, r.Revive(ctx, entry))
+}
+
+func (r *Registry) hasNoManifest(ctx context.Context, ns oci.Name) (bool, error) {
+	for _, err := range r.metadata.Drafts(ctx, revisionsPrefix(ns)) {
+		return false, err
+	}
+	for _, err := range r.Revisions(ctx, ns) {
+		return false, err
+	}
+	return true, nil
 }
 
 // Revive makes a condemned thing live. What is gone is ErrGone.
@@ -287,7 +317,7 @@ func (r *Registry) walkNamespaces(ctx context.Context, prefix string, yield func
 			// Not below a namespace, or the file system's.
 		case component == layersFolder || component == manifestsFolder:
 			own = true
-		case component == pullsObject:
+		case component == pullsObject || component == removedFolder:
 		case !folder:
 			return yield(oci.Name{}, damaged(joinKey(prefix, component), errNoPlace)) && false
 		default:
@@ -341,9 +371,28 @@ var errNoPlace = errors.New("no object of sreg has a name like that; move the fi
 // errNoFolder is what damaged says of a file in the place of a folder.
 var errNoFolder = errors.New("it is a file, want a folder; restore the folder from a backup, or move the file away")
 
+// Enrolled yields the namespaces of the catalog.
+func (r *Registry) Enrolled(ctx context.Context) iter.Seq2[oci.Name, error] {
+	return func(yield func(oci.Name, error) bool) {
+		for entry, err := range r.metadata.List(ctx, namespacesPrefix, storage.ListOptions{}) {
+			if err != nil {
+				yield(oci.Name{}, fmt.Errorf("list %s: %w", namespacesPrefix, err))
+				return
+			}
+			ns, err := unflatten(entry.Name)
+			if err != nil {
+				err = damaged(namespacesPrefix+"/"+entry.Name, errNoPlace)
+			}
+			if !yield(ns, err) {
+				return
+			}
+		}
+	}
+}
+
 // Revisions yields the digests of the live manifests of a namespace.
 func (r *Registry) Revisions(ctx context.Context, ns oci.Name) iter.Seq2[oci.Digest, error] {
-	return r.digestsBelow(ctx, ns.String()+"/"+manifestsFolder+"/revisions")
+	return r.digestsBelow(ctx, revisionsPrefix(ns))
 }
 
 // Links yields the digests of the blobs that a namespace holds.

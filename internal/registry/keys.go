@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,11 +20,14 @@ import (
 //	  <namespace>/_manifests/tags/<tag>                          tag record
 //	  <namespace>/_manifests/referrers/<alg>/<hex>/<alg>-<hex>   referrer record, below its subject
 //	  <namespace>/_pulls                                         when what was pulled last
+//	  <namespace>/_removed/<alg>/<hex>                           a client took the blob away; empty
 //	  _namespaces/<namespace>                                    the catalog's entry; empty
 //	  _deleted/<namespace>/<time>-<random>                       what was removed, for undo
 //	  _keys/token                                                the private key that signs tokens
 //	  _gc/report                                                 what the collector did last
+//	  _gc/verify                                                 how far a verification came that was interrupted
 //	both
+//	  _corrupt/<time>/<key>                                      what had that key and was no good
 //	  _format                                                    format record
 //
 // No key is a '/'-prefix of another one: the last component of each is never a folder of another,
@@ -32,14 +36,17 @@ const (
 	blobsPrefix      = "_blobs"
 	namespacesPrefix = "_namespaces"
 	deletedPrefix    = "_deleted"
+	corruptPrefix    = "_corrupt"
 	formatKey        = "_format"
 	keysPrefix       = "_keys"
 	tokenKey         = keysPrefix + "/token"
 	reportKey        = "_gc/report"
+	verifyKey        = "_gc/verify"
 
 	// The folders and objects below a namespace.
 	layersFolder    = "_layers"
 	manifestsFolder = "_manifests"
+	removedFolder   = "_removed"
 	pullsObject     = "_pulls"
 )
 
@@ -65,8 +72,15 @@ func linkKey(ns oci.Name, d oci.Digest) string {
 	return ns.String() + "/_layers/" + string(d.Algorithm()) + "/" + d.Hex()
 }
 
+// removedKey says that a client took a blob away from a namespace. It stays when the blob comes back.
+func removedKey(ns oci.Name, d oci.Digest) string {
+	return ns.String() + "/_removed/" + string(d.Algorithm()) + "/" + d.Hex()
+}
+
+func revisionsPrefix(ns oci.Name) string { return ns.String() + "/_manifests/revisions" }
+
 func revisionKey(ns oci.Name, d oci.Digest) string {
-	return ns.String() + "/_manifests/revisions/" + string(d.Algorithm()) + "/" + d.Hex()
+	return revisionsPrefix(ns) + "/" + string(d.Algorithm()) + "/" + d.Hex()
 }
 
 func tagsPrefix(ns oci.Name) string { return ns.String() + "/_manifests/tags" }
@@ -100,6 +114,11 @@ func deletedAt(component string) (at time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	return time.Unix(0, nanoseconds).UTC(), true
+}
+
+// corruptKey is where the object of a key lies after it was moved aside. It tells what it was.
+func corruptKey(key string, at time.Time) string {
+	return fmt.Sprintf("%s/%019d/%s", corruptPrefix, at.UnixNano(), key)
 }
 
 // flatten writes a namespace as one component. ".~" cannot occur in a name, and sorts among the
@@ -163,6 +182,13 @@ func parseThing(key string) (Thing, error) {
 		}
 		return Thing{}, damaged(key, errNoPlace)
 	}
+	if name, ok := strings.CutPrefix(key, namespacesPrefix+"/"); ok {
+		ns, err := unflatten(name)
+		if err != nil {
+			return Thing{}, damaged(key, errNoPlace)
+		}
+		return Thing{Kind: KindNamespace, Namespace: ns}, nil
+	}
 	kind := KindManifest
 	name, rest, found := strings.Cut(key, "/"+manifestsFolder+"/revisions/")
 	if !found {
@@ -190,4 +216,99 @@ func parseReferrerName(name string) (ReferrerEntry, error) {
 	}
 	referrer, err := oci.ParseDigest(strings.Replace(parts[2], "-", ":", 1))
 	return ReferrerEntry{Subject: subject, Referrer: referrer}, err
+}
+
+// key is where an object lies.
+func (o Object) key() string {
+	switch o.Kind {
+	case ObjectBlob:
+		return blobKey(o.Digest)
+	case ObjectLink:
+		return linkKey(o.Namespace, o.Digest)
+	case ObjectRemoved:
+		return removedKey(o.Namespace, o.Digest)
+	case ObjectRevision:
+		return revisionKey(o.Namespace, o.Digest)
+	case ObjectTag:
+		return tagKey(o.Namespace, o.Tag)
+	case ObjectReferrer:
+		return referrerKey(o.Namespace, o.Subject, o.Digest)
+	case ObjectPulls:
+		return o.Namespace.String() + "/" + pullsObject
+	case ObjectNamespace:
+		return namespaceKey(o.Namespace)
+	}
+	return o.Key
+}
+
+// parseKey reads what the functions above wrote. What they cannot have written is ObjectStrange.
+func parseKey(key string) Object {
+	o := Object{Key: key}
+	top, rest, _ := strings.Cut(key, "/")
+	switch top {
+	case blobsPrefix:
+		algorithm, rest, _ := strings.Cut(rest, "/")
+		_, hex, _ := strings.Cut(rest, "/")
+		o.Kind, o.Digest = ObjectBlob, digestOfKey(algorithm, hex)
+	case namespacesPrefix:
+		o.Kind = ObjectNamespace
+		o.Namespace, _ = unflatten(rest)
+	case deletedPrefix:
+		flat, _, _ := strings.Cut(rest, "/")
+		o.Kind = ObjectDeleted
+		o.Namespace, _ = unflatten(flat)
+		return known(o, !o.Namespace.IsZero())
+	case corruptPrefix:
+		o.Kind = ObjectCorrupt
+		return o
+	case formatKey, keysPrefix, "_gc":
+		o.Kind = ObjectOwn
+		return known(o, slices.Contains([]string{formatKey, tokenKey, reportKey, verifyKey}, key))
+	default:
+		o.parseInNamespace()
+	}
+	return known(o, o.Kind != "" && o.key() == key)
+}
+
+// parseInNamespace reads a key that begins with a namespace. No component of one begins with '_'.
+func (o *Object) parseInNamespace() {
+	name, rest, _ := strings.Cut(o.Key, "/_")
+	ns, err := oci.ParseName(name)
+	parts := strings.Split(rest, "/")
+	if err != nil {
+		return
+	}
+	o.Namespace = ns
+	last := parts[len(parts)-1]
+	switch shape := strings.Join(parts[:len(parts)-1], "/"); {
+	case parts[0] == "layers" && len(parts) == 3:
+		o.Kind, o.Digest = ObjectLink, digestOfKey(parts[1], last)
+	case rest == "pulls":
+		o.Kind = ObjectPulls
+	case parts[0] == "removed" && len(parts) == 3:
+		o.Kind, o.Digest = ObjectRemoved, digestOfKey(parts[1], last)
+	case shape == "manifests/tags":
+		o.Kind = ObjectTag
+		o.Tag, _ = unescapeTag(last)
+	case strings.HasPrefix(shape, "manifests/revisions/") && len(parts) == 4:
+		o.Kind, o.Digest = ObjectRevision, digestOfKey(parts[2], last)
+	case strings.HasPrefix(shape, "manifests/referrers/") && len(parts) == 5:
+		algorithm, hex, _ := strings.Cut(last, "-")
+		o.Kind, o.Subject, o.Digest = ObjectReferrer, digestOfKey(parts[2], parts[3]), digestOfKey(algorithm, hex)
+	}
+}
+
+func digestOfKey(algorithm, hex string) oci.Digest {
+	d, err := oci.ParseDigest(algorithm + ":" + hex)
+	if err != nil {
+		return oci.Digest{} // it makes another key than the one that was read
+	}
+	return d
+}
+
+func known(o Object, yes bool) Object {
+	if !yes {
+		return Object{Kind: ObjectStrange, Key: o.Key}
+	}
+	return o
 }

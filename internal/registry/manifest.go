@@ -94,7 +94,7 @@ func (r *Registry) PutManifest(ctx context.Context, ns oci.Name, push Push) (Pus
 	if m.Subject != nil {
 		pushed.Subject = m.Subject.Digest
 	}
-	hold := func() error { return r.holdReferences(ctx, ns, m) }
+	hold := func() ([]oci.Digest, error) { return r.holdReferences(ctx, ns, m) }
 	for range attempts {
 		err := r.putManifest(ctx, ns, push, m, d, hold)
 		if !errors.Is(err, storage.ErrNotExist) {
@@ -124,9 +124,10 @@ func (r *Registry) parse(push Push) (oci.Manifest, oci.Digest, error) {
 // putManifest is one try of the promise rule, with hold as its looks at what the manifest names.
 // storage.ErrNotExist says that something which it rests on went away meanwhile, and that another try
 // may succeed.
-func (r *Registry) putManifest(ctx context.Context, ns oci.Name, push Push, m oci.Manifest, d oci.Digest, hold func() error) error {
+func (r *Registry) putManifest(ctx context.Context, ns oci.Name, push Push, m oci.Manifest, d oci.Digest, hold func() (missing []oci.Digest, err error)) error {
 	// 1. Make live and durable what the manifest names.
-	if err := hold(); err != nil {
+	missing, err := hold()
+	if err != nil {
 		return err
 	}
 	// 2. Write it, so that only the collector sees it.
@@ -134,6 +135,7 @@ func (r *Registry) putManifest(ctx context.Context, ns oci.Name, push Push, m oc
 	if err != nil {
 		return err
 	}
+	record.Missing = append([]oci.Digest{}, missing...)
 	content, err := packRecord(record, push.Content)
 	if err != nil {
 		return err
@@ -143,7 +145,7 @@ func (r *Registry) putManifest(ctx context.Context, ns oci.Name, push Push, m oc
 		return fmt.Errorf("put manifest %s in %s: %w", d, ns, err)
 	}
 	// 3. Look once more at what it names: a collector that began before step 2 did not know of it.
-	if err := hold(); err != nil {
+	if _, err := hold(); err != nil {
 		return errors.Join(err, draft.Discard(ctx))
 	}
 	// From here on nobody builds on content that is gone.
@@ -205,9 +207,8 @@ func (r *Registry) announce(ctx context.Context, ns oci.Name, push Push, m oci.M
 }
 
 // holdReferences makes live what a manifest names. What the namespace does not hold is a
-// MissingError, unless missing references are allowed.
-func (r *Registry) holdReferences(ctx context.Context, ns oci.Name, m oci.Manifest) error {
-	var missing []oci.Digest
+// MissingError, or, where missing references are allowed, what it returns.
+func (r *Registry) holdReferences(ctx context.Context, ns oci.Name, m oci.Manifest) (missing []oci.Digest, err error) {
 	note := func(d oci.Digest, err error) error {
 		if errors.Is(err, storage.ErrNotExist) {
 			missing = append(missing, d)
@@ -220,24 +221,24 @@ func (r *Registry) holdReferences(ctx context.Context, ns oci.Name, m oci.Manife
 	}
 	for _, blob := range m.Blobs() {
 		if err := note(blob.Digest, r.holdLinked(ctx, ns, blob.Digest)); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for _, child := range m.Children() {
 		if err := note(child.Digest, r.holdRevision(ctx, ns, child.Digest, maxDepth)); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if len(missing) > 0 && r.config.MissingReferences != "allow" {
-		return &MissingError{Digests: missing}
+		return nil, &MissingError{Digests: missing}
 	}
-	return nil
+	return missing, nil
 }
 
 // holdLinked is holdBlob for a blob that the namespace may not hold: then its bytes, which may be
 // another namespace's, are left alone.
 func (r *Registry) holdLinked(ctx context.Context, ns oci.Name, d oci.Digest) error {
-	if _, err := r.metadata.Stat(ctx, linkKey(ns, d)); err != nil {
+	if _, err := r.linked(ctx, ns, d); err != nil {
 		return err
 	}
 	return r.holdBlob(ctx, ns, d)

@@ -16,13 +16,14 @@ const formerTags = 10
 // Kind is what sort of thing something is, in the words of people and of reports.
 type Kind string
 
-// The kinds. Manifests, tags and blobs can be removed and restored; manifests, links and the bytes of blobs
-// are condemned.
+// The kinds. Manifests, tags and blobs can be removed and restored; manifests, links, the bytes of blobs and
+// the catalog's entries of namespaces are condemned.
 const (
-	KindManifest Kind = "manifest"
-	KindTag      Kind = "tag"
-	KindLink     Kind = "link"
-	KindBlob     Kind = "blob"
+	KindManifest  Kind = "manifest"
+	KindTag       Kind = "tag"
+	KindLink      Kind = "link"
+	KindBlob      Kind = "blob"
+	KindNamespace Kind = "namespace"
 )
 
 // The records. Times that decide anything are in them, never only a file's mtime: a restored backup
@@ -33,6 +34,9 @@ type (
 		MediaType string    `json:"media_type"`
 		PushedAt  time.Time `json:"pushed_at"`
 		By        string    `json:"by,omitempty"`
+		// Missing is what the manifest named and the namespace did not hold when it was pushed: a repair
+		// gives it no link to that. An empty list says that it held everything, null that nobody knows.
+		Missing []oci.Digest `json:"missing"`
 	}
 
 	// tagRecord is the content of a tag's link. Nonce makes each write differ from every other one,

@@ -236,7 +236,7 @@ func (u *undoing) find(ctx context.Context, d oci.Digest) (found, error) {
 // push pushes a manifest once more, whether it is gone or not.
 func (u *undoing) push(ctx context.Context, m found, depth int) error {
 	push := Push{Digest: m.Digest, ContentType: m.MediaType, Content: m.Content, By: u.By}
-	hold := func() error { return u.hold(ctx, m.parsed, depth) }
+	hold := func() ([]oci.Digest, error) { return u.hold(ctx, m.parsed, depth) }
 	err := storage.ErrNotExist
 	for range attempts {
 		err = u.r.putManifest(ctx, u.Namespace, push, m.parsed, m.Digest, hold)
@@ -271,9 +271,9 @@ func (u *undoing) keptManifest(ctx context.Context, d oci.Digest) (*Manifest, er
 
 // hold makes live what a manifest names, and brings back what of it was removed from this namespace:
 // only an entry of its trash says that it held a blob, never the word of a manifest.
-func (u *undoing) hold(ctx context.Context, m oci.Manifest, depth int) error {
+func (u *undoing) hold(ctx context.Context, m oci.Manifest, depth int) (missing []oci.Digest, err error) {
 	if err := u.bringBack(ctx, m, depth, visited{}); err != nil {
-		return err
+		return nil, err
 	}
 	return u.r.holdReferences(ctx, u.Namespace, m)
 }

@@ -126,13 +126,22 @@ var (
 	tagPattern      = regexp.MustCompile(`^(.+)/_manifests/tags/([^/]+)$`)
 	referrerPattern = regexp.MustCompile(`^(.+)/_manifests/referrers/(sha256|sha512)/([0-9a-f]+)/(sha256|sha512)-([0-9a-f]+)$`)
 	pullsPattern    = regexp.MustCompile(`^(.+)/_pulls$`)
+	removedPattern  = regexp.MustCompile(`^(.+)/_removed/(sha256|sha512)/([0-9a-f]+)$`)
+	asidePattern    = regexp.MustCompile(`^_corrupt/[0-9]{19}/.+$`)
 	catalogPattern  = regexp.MustCompile(`^_namespaces/([^/]+)$`)
-	otherPattern    = regexp.MustCompile(`^(_format|_keys/token|_gc/report|_deleted/[^/]+/[0-9]{19}-[A-Z0-9]+)$`)
+	otherPattern    = regexp.MustCompile(`^(_format|_keys/token|_gc/(report|verify)|_deleted/[^/]+/[0-9]{19}-[A-Z0-9]+)$`)
 	upperPattern    = regexp.MustCompile(`\^[a-z]`)
 )
 
 // add sorts one object in and says whether its key is of the layout.
 func (s *stock) add(key string, content []byte) bool {
+	if strings.HasPrefix(key, "_corrupt/") {
+		return asidePattern.MatchString(key)
+	}
+	if m := removedPattern.FindStringSubmatch(key); m != nil {
+		_, ok := s.place(m[1], m[2]+":"+m[3])
+		return ok && len(content) == 0
+	}
 	if m := blobPattern.FindStringSubmatch(key); m != nil {
 		d, err := oci.ParseDigest(m[1] + ":" + m[3])
 		s.blobs[d] = blob{content}

@@ -1,0 +1,243 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sreg-project/sreg/internal/bytesize"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/scrub"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// patience is how long a verification waits for deletes that are under way at its end.
+const patience = 2 * time.Second
+
+// verifyOptions are the flags of sreg gc verify.
+type verifyOptions struct {
+	source     source
+	output     format
+	repair     bool
+	quick      bool
+	restart    bool
+	repository string
+	rate       string
+	workers    int
+}
+
+func newGCVerify(io IO) *cobra.Command {
+	var opts verifyOptions
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Hash everything again, follow what names what, repair",
+		Long: "Verify what is stored: hash every blob and manifest again, and look whether tags, manifests,\n" +
+			"links and referrers lead to what is there. It changes nothing without --repair, and runs\n" +
+			"beside a server. What was interrupted goes on where it was, with the next run.\n\n" +
+			"With --repair it rebuilds entries of referrers, links and the catalog, and moves what is no\n" +
+			"good aside, below _corrupt, so that the next push makes it anew. It never deletes the last\n" +
+			"copy of anything. Exit code 1 says that findings remain." + exitCodes,
+		Example: "  sreg gc verify --data /var/lib/sreg\n  sreg gc verify -c sreg.yaml --repair\n  sreg gc verify -c sreg.yaml --rate 50MiB --concurrency 4 -o json",
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runGCVerify(cmd.Context(), io, opts) },
+	}
+	opts.source.addFlags(cmd)
+	addOutputFlag(cmd, &opts.output)
+	flags := cmd.Flags()
+	flags.BoolVar(&opts.repair, "repair", false, "repair what can be repaired")
+	flags.BoolVar(&opts.quick, "quick", false, "hash no blobs, only look at what names what")
+	flags.BoolVar(&opts.restart, "restart", false, "begin anew instead of going on where a run was interrupted")
+	flags.StringVar(&opts.repository, "repository", "", "verify only the namespace `NAME`, those below it and what they hold")
+	flags.StringVar(&opts.rate, "rate", "", "hash at most `SIZE` a second, such as 50MiB")
+	flags.IntVar(&opts.workers, "concurrency", 2, "look at `N` objects at the same moment")
+	return cmd
+}
+
+func runGCVerify(ctx context.Context, io IO, opts verifyOptions) error {
+	options, err := opts.parse()
+	if err != nil {
+		return err
+	}
+	store, err := openStore(ctx, io, opts.source)
+	if err != nil {
+		return err
+	}
+	defer closing(store.log, "close stores", store.Close)
+	ctx, release, err := claimToVerify(ctx, store, opts.repair)
+	if err != nil {
+		return err
+	}
+	defer release()
+	shown := io.newProgress()
+	options.Progress = func(p scrub.Progress) { shown.show(p.Phase, p.Objects, p.Bytes) }
+	report, err := scrub.Run(ctx, store.Registry, options)
+	shown.end()
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(io.Err, "hint: run the same command again to go on where this run was interrupted, or with --restart to begin anew")
+		return context.Canceled
+	}
+	if err != nil {
+		return err
+	}
+	return io.printVerified(report, opts.output)
+}
+
+func (o verifyOptions) parse() (scrub.Options, error) {
+	options := scrub.Options{Repair: o.repair, Quick: o.quick, Restart: o.restart, Concurrency: o.workers, Patience: patience}
+	if o.workers < 1 || o.workers > 256 {
+		return options, &usageError{message: fmt.Sprintf("--concurrency: want 1 to 256, got %d", o.workers)}
+	}
+	if o.rate != "" {
+		size, err := bytesize.ParseSize(strings.TrimSuffix(o.rate, "/s"))
+		if err != nil {
+			return options, &usageError{message: "--rate: " + err.Error()}
+		}
+		options.Rate = int64(size)
+	}
+	if o.repository != "" {
+		ns, err := oci.ParseName(o.repository)
+		if err != nil {
+			return options, &usageError{message: "--repository: " + err.Error()}
+		}
+		options.Repository = ns
+	}
+	return options, nil
+}
+
+// claimToVerify keeps two verifications apart, which would note over each other how far they came, and a
+// repair from the collector. A store that takes no writes takes no claims.
+func claimToVerify(ctx context.Context, store *openedStore, repair bool) (context.Context, func(), error) {
+	if store.config.Registry.ReadOnly {
+		if repair {
+			return nil, nil, &usageError{message: "the registry is read-only", hint: "set registry.read_only to false to repair"}
+		}
+		return ctx, func() {}, nil
+	}
+	note := holder(time.Now())
+	ctx, release, err := store.Registry.ClaimVerify(ctx, note)
+	if err != nil {
+		return nil, nil, claimed(err, "another verification is under way")
+	}
+	if !repair {
+		return ctx, release, nil
+	}
+	ctx, also, err := store.Registry.ClaimCollector(ctx, note)
+	if err != nil {
+		release()
+		return nil, nil, claimed(err, "a collector is at work")
+	}
+	return ctx, func() { also(); release() }, nil
+}
+
+func claimed(err error, what string) error {
+	var held *storage.ClaimedError
+	if !errors.As(err, &held) {
+		return err
+	}
+	by := held.Note
+	if by == "" {
+		by = "it has just begun"
+	}
+	return &heldError{message: what + ": " + by, hint: "wait until it has ended"}
+}
+
+// findingsError says that something remains that a person has to see to.
+type findingsError struct{ remaining int64 }
+
+func (e *findingsError) Error() string {
+	if e.remaining == 1 {
+		return "1 finding remains"
+	}
+	return counted(int(e.remaining), "finding") + " remain"
+}
+
+func (io IO) printVerified(report *scrub.Report, output format) error {
+	err := io.printFindings(report, output)
+	if err != nil {
+		return err
+	}
+	resumed := ""
+	if report.Resumed {
+		resumed = ", with what an interrupted run had done"
+	}
+	fmt.Fprintf(io.Err, "verified %s, %s hashed%s: %d critical, %s, %s, %s; %d repaired\n",
+		counted(total(report), "object"), readable(report.Bytes), resumed, report.Counts[scrub.Critical],
+		counted(int(report.Counts[scrub.Error]), "error"), counted(int(report.Counts[scrub.Warning]), "warning"),
+		counted(int(report.Counts[scrub.Note]), "note"), report.Repaired)
+	if report.Remaining() > 0 {
+		return &findingsError{remaining: report.Remaining()}
+	}
+	return nil
+}
+
+func (io IO) printFindings(report *scrub.Report, output format) error {
+	if output == formatJSON {
+		return io.printJSON(report)
+	}
+	var table [][]string
+	if io.OutIsTerminal && len(report.Findings) > 0 {
+		table = append(table, []string{"SEVERITY", "FINDING", "WHERE", "WHAT IT MEANS", "WHAT TO DO"})
+	}
+	for _, f := range report.Findings {
+		table = append(table, []string{string(f.Severity), string(f.Code), where(f), means(f), toDo(f)})
+	}
+	if err := io.printTable(table); err != nil {
+		return err
+	}
+	if report.Omitted > 0 {
+		io.warn(fmt.Sprintf("%s more are not shown", counted(int(report.Omitted), "finding")))
+	}
+	return nil
+}
+
+// where is a finding as a person names it: a reference, or a key where there is none.
+func where(f scrub.Finding) string {
+	switch {
+	case f.Namespace.IsZero() || f.Digest.IsZero() && f.Tag == "":
+		return f.Key
+	case f.Tag != "":
+		return f.Namespace.String() + ":" + f.Tag
+	}
+	return f.Namespace.String() + "@" + f.Digest.String()
+}
+
+func means(f scrub.Finding) string {
+	if f.Names.IsZero() {
+		return f.Means
+	}
+	return f.Means + ": " + f.Names.String()
+}
+
+func toDo(f scrub.Finding) string {
+	switch {
+	case f.Repaired != "":
+		return "repaired: " + f.Repaired
+	case f.Problem != "":
+		return f.Do + " (" + f.Problem + ")"
+	}
+	return f.Do
+}
+
+func total(report *scrub.Report) (n int) {
+	for _, one := range report.Objects {
+		n += int(one)
+	}
+	return n
+}
+
+// readable is a number of bytes as a person reads it.
+func readable(n int64) string {
+	switch {
+	case n >= int64(bytesize.GiB):
+		return fmt.Sprintf("%.1f GiB", float64(n)/float64(bytesize.GiB))
+	case n >= int64(bytesize.MiB):
+		return fmt.Sprintf("%.1f MiB", float64(n)/float64(bytesize.MiB))
+	case n >= int64(bytesize.KiB):
+		return fmt.Sprintf("%.1f KiB", float64(n)/float64(bytesize.KiB))
+	}
+	return counted(int(n), "byte")
+}

@@ -1,0 +1,71 @@
+package registry_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// condemning is a Store that calls a function around each condemnation.
+type condemning struct {
+	storage.Store
+	before, after func()
+}
+
+func (c *condemning) Condemn(ctx context.Context, key string) error {
+	c.before()
+	defer c.after()
+	return c.Store.Condemn(ctx, key)
+}
+
+// TestANamespaceIsWithdrawnOnlyWhileItHasNoManifest lets a push into an emptied namespace run at each point
+// at which a collector takes the namespace out of the catalog.
+func TestANamespaceIsWithdrawnOnlyWhileItHasNoManifest(t *testing.T) {
+	t.Parallel()
+	nothing := func() {}
+	for _, tt := range []struct {
+		name          string
+		push          func(w *world) (before, after, afterwards func())
+		wantWithdrawn bool
+		wantListed    bool
+	}{
+		{"nobody pushes", func(*world) (before, after, afterwards func()) { return nothing, nothing, nothing }, true, false},
+		{"a push before", func(w *world) (before, after, afterwards func()) {
+			return func() { w.must(w.pushImage(app, "two", tagV1)) }, nothing, nothing
+		}, false, true},
+		{"a push behind the condemnation", func(w *world) (before, after, afterwards func()) {
+			return nothing, func() { w.must(w.pushImage(app, "two", tagV1)) }, nothing
+		}, false, true},
+		{"a push afterwards", func(w *world) (before, after, afterwards func()) {
+			return nothing, nothing, func() { w.must(w.pushImage(app, "two", tagV1)) }
+		}, true, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := newClient(t, t.TempDir())
+			c.must(c.pushImage(app, "one"), c.reg.DeleteManifest(t.Context(), app, imageDigest("one"), ""))
+			before, after, afterwards := tt.push(c.world)
+			watched := &condemning{Store: c.store, before: before, after: after}
+			collector, err := registry.New(t.Context(), registry.Options{Blobs: watched, Metadata: watched, Config: c.config})
+			if err != nil {
+				t.Fatal(err)
+			}
+			withdrawn, err := collector.Withdraw(t.Context(), app)
+			if err != nil || withdrawn != tt.wantWithdrawn {
+				t.Errorf("withdrawn: %t, %v, want %t", withdrawn, err, tt.wantWithdrawn)
+			}
+			afterwards()
+			names, _, err := c.reg.Catalog(t.Context(), registry.Cursor{}, 10, func(oci.Name) bool { return true })
+			if listed := len(names) == 1; err != nil || listed != tt.wantListed {
+				t.Errorf("the catalog lists %q, %v, want one: %t", names, err, tt.wantListed)
+			}
+			if tt.wantListed {
+				c.check(t, registrytest.ManifestIs(app, imageManifest("two", "")), registrytest.TagIs(app, tagV1, imageDigest("two")))
+			}
+		})
+	}
+}

@@ -1,0 +1,368 @@
+package scrub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// check looks at one object as its kind wants it, and repairs it if that is wanted. What went meanwhile is
+// no finding.
+func (s *scrubber) check(ctx context.Context, one item) (result, error) {
+	var found result
+	var err error
+	switch {
+	case one.Kind == registry.ObjectBlob:
+		found, err = s.checkBlob(ctx, one.Object)
+	case one.Kind == registry.ObjectRevision:
+		found, err = s.checkRevision(ctx, one)
+	case one.condemned:
+		// It is on its way out, and names nothing any more.
+	case one.Kind == registry.ObjectLink:
+		found, err = s.checkLink(ctx, one)
+	case one.Kind == registry.ObjectTag:
+		found.findings, err = s.checkTag(ctx, one)
+	case one.Kind == registry.ObjectReferrer:
+		found.findings, err = s.checkReferrer(ctx, one)
+	case one.Kind == registry.ObjectDeleted:
+		found.findings, err = s.checkDeleted(ctx, one.Object)
+	case one.alone:
+	case one.Kind == registry.ObjectCorrupt:
+		found.findings = []Finding{newFinding(CodeMovedAside, one.Object)}
+	case one.Kind == registry.ObjectStrange:
+		found.findings = []Finding{newFinding(CodeStrangeKey, one.Object)}
+	}
+	if errors.Is(err, storage.ErrNotExist) {
+		return result{bytes: found.bytes}, nil
+	}
+	if err != nil {
+		return found, err
+	}
+	if one.first {
+		more, err := s.checkNamespace(ctx, one.Object)
+		found.findings = append(found.findings, more...)
+		return found, err
+	}
+	return found, nil
+}
+
+// checkBlob hashes the bytes, twice before it says that they are no good.
+func (s *scrubber) checkBlob(ctx context.Context, o registry.Object) (found result, err error) {
+	if s.opts.Quick {
+		return found, nil
+	}
+	for range 2 {
+		good, n, err := s.hashObject(ctx, o)
+		found.bytes += n
+		if err != nil || good {
+			return found, err
+		}
+	}
+	f := newFinding(CodeCorruptBlob, o)
+	if s.opts.Repair {
+		s.moveAside(ctx, o, &f, func(content io.Reader) (bool, error) {
+			good, _, err := s.hash(ctx, o.Digest, content)
+			return good, err
+		})
+	}
+	found.findings = []Finding{f}
+	return found, nil
+}
+
+// aside is how something was repaired that only a push can heal.
+const aside = "moved aside; the next push makes it anew"
+
+// moveAside notes what became of it.
+func (s *scrubber) moveAside(ctx context.Context, o registry.Object, f *Finding, good func(io.Reader) (bool, error)) {
+	moved, err := s.reg.MoveAside(ctx, o, good)
+	switch {
+	case err != nil:
+		f.Problem = err.Error()
+	case moved:
+		f.Repaired = aside
+	default:
+		f.Repaired = "it was made anew meanwhile"
+	}
+}
+
+// checkRevision hashes a manifest and follows what it names. A condemned one is only hashed.
+func (s *scrubber) checkRevision(ctx context.Context, one item) (found result, err error) {
+	o := one.Object
+	stored, err := s.reg.ReadRevision(ctx, o.Namespace, o.Digest)
+	found.bytes = int64(len(stored.Content))
+	if err != nil && !errors.Is(err, registry.ErrDamaged) {
+		return found, err
+	}
+	if code := revisionFault(o, stored, err); code != "" {
+		found.findings = []Finding{s.mendRevision(ctx, o, code, stored.MediaType)}
+		return found, nil
+	}
+	m, err := oci.ParseManifest(stored.MediaType, stored.Content)
+	if err != nil {
+		f := newFinding(CodeInvalidManifest, o)
+		f.Problem = err.Error()
+		found.findings = []Finding{f}
+		return found, nil //nolint:nilerr // the finding tells it
+	}
+	if one.condemned || one.alone || stored.Condemned {
+		return found, nil
+	}
+	found.findings, err = s.checkReferences(ctx, o, stored, m)
+	if err != nil {
+		return found, err
+	}
+	// A delete takes the manifest first. What it names may go as soon as it has.
+	there, err := s.reg.Exists(ctx, o)
+	if err == nil && !there {
+		err = fmt.Errorf("%s: %w", o.Key, storage.ErrNotExist)
+	}
+	return found, err
+}
+
+// revisionFault is what is wrong with a manifest as it lies there.
+func revisionFault(o registry.Object, stored registry.Stored, err error) Code {
+	switch {
+	case errors.Is(err, registry.ErrDamaged):
+		return CodeDamagedRecord
+	case oci.DigestOf(o.Digest.Algorithm(), stored.Content) != o.Digest:
+		return CodeCorruptManifest
+	}
+	return ""
+}
+
+// mendRevision moves a manifest aside. Whether it can be had again is for later, see fetchManifests.
+func (s *scrubber) mendRevision(ctx context.Context, o registry.Object, code Code, mediaType string) Finding {
+	f := newFinding(code, o)
+	f.MediaType = mediaType
+	if s.opts.Repair {
+		s.moveAside(ctx, o, &f, func(io.Reader) (bool, error) {
+			stored, err := s.reg.ReadRevision(ctx, o.Namespace, o.Digest)
+			if err != nil && !errors.Is(err, registry.ErrDamaged) {
+				return false, err
+			}
+			return revisionFault(o, stored, err) == "", nil
+		})
+	}
+	return f
+}
+
+// checkReferences looks at what a manifest names, and at the entry by which its subject shows it.
+func (s *scrubber) checkReferences(ctx context.Context, o registry.Object, stored registry.Stored, m oci.Manifest) ([]Finding, error) {
+	var findings []Finding
+	seen := map[oci.Digest]bool{}
+	for _, blob := range m.Blobs() {
+		if seen[blob.Digest] {
+			continue
+		}
+		seen[blob.Digest] = true
+		f, err := s.checkNamedBlob(ctx, o, blob.Digest, stored.Missing)
+		if err != nil {
+			return nil, err
+		}
+		findings = append(findings, f...)
+	}
+	for _, child := range m.Children() {
+		there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.ObjectRevision, Namespace: o.Namespace, Digest: child.Digest})
+		if err != nil {
+			return nil, err
+		}
+		if !there && !slices.Contains(stored.Missing, child.Digest) {
+			findings = append(findings, naming(CodeNoChild, o, child.Digest))
+		}
+	}
+	if m.Subject == nil {
+		return findings, nil
+	}
+	more, err := s.checkShown(ctx, o, m.Subject.Digest)
+	return append(findings, more...), err
+}
+
+func naming(code Code, o registry.Object, target oci.Digest) Finding {
+	f := newFinding(code, o)
+	f.Names = target
+	return f
+}
+
+// checkNamedBlob looks at the link and the bytes of a blob that a manifest names. What the namespace did
+// not hold when the manifest was pushed is not missing.
+func (s *scrubber) checkNamedBlob(ctx context.Context, o registry.Object, blob oci.Digest, missing []oci.Digest) ([]Finding, error) {
+	linked, err := s.reg.Exists(ctx, registry.Object{Kind: registry.ObjectLink, Namespace: o.Namespace, Digest: blob})
+	if err != nil || !linked && slices.Contains(missing, blob) {
+		return nil, err
+	}
+	there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.ObjectBlob, Digest: blob})
+	switch {
+	case err != nil || linked && there:
+		return nil, err
+	case linked:
+		return []Finding{naming(CodeNoBytes, o, blob)}, nil
+	}
+	f := naming(CodeNoLink, o, blob)
+	removed, err := s.reg.Exists(ctx, registry.Object{Kind: registry.ObjectRemoved, Namespace: o.Namespace, Digest: blob})
+	if err != nil {
+		return nil, err
+	}
+	if removed {
+		f.Means, f.Do = "the manifest names a blob that a client deleted from the namespace", "delete the manifest, or push the image again"
+	}
+	if s.opts.Repair {
+		s.relink(ctx, o, blob, &f)
+	}
+	return []Finding{f}, nil
+}
+
+func (s *scrubber) relink(ctx context.Context, o registry.Object, blob oci.Digest, f *Finding) {
+	if err := s.reg.Relink(ctx, o.Namespace, o.Digest, blob); err != nil {
+		f.Problem = err.Error()
+		return
+	}
+	f.Repaired = "linked again"
+}
+
+// checkShown looks whether the referrers of a subject show a manifest.
+func (s *scrubber) checkShown(ctx context.Context, o registry.Object, subject oci.Digest) ([]Finding, error) {
+	there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.ObjectReferrer, Namespace: o.Namespace, Subject: subject, Digest: o.Digest})
+	if err != nil || there {
+		return nil, err
+	}
+	f := naming(CodeNoReferrer, o, subject)
+	if s.opts.Repair {
+		f.settle(s.reg.RebuildReferrer(ctx, o.Namespace, o.Digest), "entry rebuilt")
+	}
+	return []Finding{f}, nil
+}
+
+// settle notes how a repair ended.
+func (f *Finding) settle(err error, how string) {
+	if err != nil {
+		f.Problem = err.Error()
+		return
+	}
+	f.Repaired = how
+}
+
+// checkLink looks at the bytes of a link. Within one repository it hashes them, too.
+func (s *scrubber) checkLink(ctx context.Context, one item) (found result, err error) {
+	o := one.Object
+	isLink, err := s.reg.Exists(ctx, o)
+	if err != nil {
+		return found, err
+	}
+	if !isLink {
+		return s.checkProposed(ctx, o)
+	}
+	blob := registry.ObjectOfBlob(o.Digest)
+	if !s.opts.Repository.IsZero() && one.alone == s.opts.Repair {
+		if found, err = s.checkBlob(ctx, blob); err != nil && !errors.Is(err, storage.ErrNotExist) {
+			return found, err
+		}
+	}
+	if one.alone {
+		return found, nil
+	}
+	there, err := s.reg.Exists(ctx, blob)
+	if err != nil || there {
+		return found, err
+	}
+	f := newFinding(CodeDanglingLink, o)
+	if s.opts.Repair && s.opts.Fetch != nil {
+		err := s.fetch(ctx, o, func(content io.Reader) error { return s.reg.Refetch(ctx, o.Namespace, o.Digest, content) })
+		f.settle(err, "fetched again")
+	}
+	found.findings = append(found.findings, f)
+	return found, nil
+}
+
+// checkProposed is for a link that was proposed, or went meanwhile.
+func (s *scrubber) checkProposed(ctx context.Context, o registry.Object) (found result, err error) {
+	content, size, err := s.reg.OpenObject(ctx, o)
+	if err != nil {
+		return found, err
+	}
+	if err := content.Close(); err != nil || size == 0 {
+		return found, err
+	}
+	f := newFinding(CodeProposedLink, o)
+	if s.opts.Repair {
+		f.settle(s.reg.WithdrawLink(ctx, o.Namespace, o.Digest), "withdrawn; whatever needs it proposes it anew")
+	}
+	found.findings = []Finding{f}
+	return found, nil
+}
+
+// checkTag looks whether there is what a tag stands for. A tag whose manifest is gone may be that of a
+// delete which was cut off, so it is left as it is.
+func (s *scrubber) checkTag(ctx context.Context, one item) ([]Finding, error) {
+	o := one.Object
+	stands, err := s.reg.ReadTag(ctx, o.Namespace, o.Tag)
+	if errors.Is(err, registry.ErrDamaged) {
+		return s.mendRecord(ctx, o, err), nil
+	}
+	if err != nil || one.alone {
+		return nil, err
+	}
+	there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.ObjectRevision, Namespace: o.Namespace, Digest: stands})
+	if err != nil || there {
+		return nil, err
+	}
+	return []Finding{naming(CodeDanglingTag, o, stands)}, nil
+}
+
+// mendRecord moves a record aside that cannot be read.
+func (s *scrubber) mendRecord(ctx context.Context, o registry.Object, why error) []Finding {
+	f := newFinding(CodeDamagedRecord, o)
+	f.Problem = why.Error()
+	if s.opts.Repair {
+		f.Problem = ""
+		f.settle(s.reg.MoveRecordAside(ctx, o), aside)
+	}
+	return []Finding{f}
+}
+
+// checkReferrer looks whether there is what an entry shows.
+func (s *scrubber) checkReferrer(ctx context.Context, one item) ([]Finding, error) {
+	o := one.Object
+	err := s.reg.CheckReferrer(ctx, o.Namespace, o.Subject, o.Digest)
+	if errors.Is(err, registry.ErrDamaged) {
+		return s.mendRecord(ctx, o, err), nil
+	}
+	if err != nil || one.alone {
+		return nil, err
+	}
+	there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.ObjectRevision, Namespace: o.Namespace, Digest: o.Digest})
+	if err != nil || there {
+		return nil, err
+	}
+	f := naming(CodeStaleReferrer, o, o.Subject)
+	if s.opts.Repair {
+		f.settle(s.reg.DropReferrer(ctx, o.Namespace, o.Subject, o.Digest), "entry removed")
+	}
+	return []Finding{f}, nil
+}
+
+func (s *scrubber) checkDeleted(ctx context.Context, o registry.Object) ([]Finding, error) {
+	err := s.reg.CheckDeleted(ctx, o)
+	if errors.Is(err, registry.ErrDamaged) {
+		return s.mendRecord(ctx, o, err), nil
+	}
+	return nil, err
+}
+
+// checkNamespace looks whether the catalog shows a namespace that holds something.
+func (s *scrubber) checkNamespace(ctx context.Context, o registry.Object) ([]Finding, error) {
+	there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.ObjectNamespace, Namespace: o.Namespace})
+	if err != nil || there {
+		return nil, err
+	}
+	f := newFinding(CodeNoNamespace, o)
+	if s.opts.Repair {
+		f.settle(s.reg.Enroll(ctx, o.Namespace), "entered in the catalog")
+	}
+	return []Finding{f}, nil
+}

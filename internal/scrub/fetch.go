@@ -1,0 +1,50 @@
+package scrub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/sreg-project/sreg/internal/registry"
+)
+
+// fetch gets the content of an object from where it came, for one who takes nothing on trust.
+func (s *scrubber) fetch(ctx context.Context, o registry.Object, take func(io.Reader) error) error {
+	content, err := s.opts.Fetch(ctx, o.Namespace, o.Digest)
+	if err != nil {
+		return fmt.Errorf("fetch %s of %s: %w", o.Digest, o.Namespace, err)
+	}
+	return errors.Join(take(content), content.Close())
+}
+
+// fetchManifests gets back the manifests that were moved aside, once the blobs are there that they name.
+// An index waits for its children: it goes on as long as one more comes back.
+func (s *scrubber) fetchManifests(ctx context.Context) error {
+	if !s.opts.Repair || s.opts.Fetch == nil {
+		return nil
+	}
+	findings := s.run.state.Report.Findings
+	for more := true; more; {
+		more = false
+		for i := range findings {
+			f := &findings[i]
+			o := registry.ObjectOf(f.Key)
+			if o.Kind != registry.ObjectRevision || f.Repaired != aside {
+				continue
+			}
+			err := s.fetch(ctx, o, func(content io.Reader) error {
+				return s.reg.RefetchManifest(ctx, o.Namespace, o.Digest, f.MediaType, content)
+			})
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err != nil {
+				f.Problem = err.Error()
+				continue
+			}
+			f.Repaired, f.Problem, more = "moved aside and fetched again", "", true
+		}
+	}
+	return nil
+}

@@ -1,0 +1,239 @@
+package scrub_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sreg-project/sreg/internal/scrub"
+)
+
+// damages are what can be wrong with a store: how it comes about, what is found, and what remains of it
+// once it was repaired and verified again.
+var damages = []struct {
+	name   string
+	damage func(w *world)
+	found  []scrub.Code
+	after  []scrub.Code
+}{
+	{name: "nothing", damage: func(*world) {}},
+	{
+		name:   "one bit of a layer changed",
+		damage: func(w *world) { w.flip(blobFile(digest("layer one"))) },
+		found:  []scrub.Code{scrub.CodeCorruptBlob},
+		after:  []scrub.Code{scrub.CodeDanglingLink, scrub.CodeNoBytes, scrub.CodeMovedAside},
+	},
+	{
+		name:   "a layer is cut short",
+		damage: func(w *world) { w.write(blobFile(digest("layer one")), "layer") },
+		found:  []scrub.Code{scrub.CodeCorruptBlob},
+		after:  []scrub.Code{scrub.CodeDanglingLink, scrub.CodeNoBytes, scrub.CodeMovedAside},
+	},
+	{
+		name:   "a condemned layer is no good",
+		damage: condemnedAndFlipped,
+		found:  []scrub.Code{scrub.CodeCorruptBlob},
+		after:  []scrub.Code{scrub.CodeMovedAside},
+	},
+	{
+		name:   "a layer is gone",
+		damage: func(w *world) { w.remove(blobFile(digest("layer one"))) },
+		found:  []scrub.Code{scrub.CodeDanglingLink, scrub.CodeNoBytes},
+		after:  []scrub.Code{scrub.CodeDanglingLink, scrub.CodeNoBytes},
+	},
+	{
+		name: "two manifests are swapped",
+		damage: func(w *world) {
+			one, two := revisionFile(app, digest(imageManifest("one"))), revisionFile(app, digest(imageManifest("two")))
+			first, second := w.read(one), w.read(two)
+			w.write(one, second)
+			w.write(two, first)
+		},
+		found: []scrub.Code{scrub.CodeCorruptManifest, scrub.CodeCorruptManifest},
+		after: []scrub.Code{scrub.CodeDanglingTag, scrub.CodeNoChild, scrub.CodeMovedAside, scrub.CodeMovedAside},
+	},
+	{
+		name:   "the record of a manifest is no JSON",
+		damage: func(w *world) { w.write(revisionFile(app, digest(imageManifest("two"))), "{\n"+imageManifest("two")) },
+		found:  []scrub.Code{scrub.CodeDamagedRecord},
+		after:  []scrub.Code{scrub.CodeNoChild, scrub.CodeMovedAside},
+	},
+	{
+		name: "a manifest hashes and is none",
+		damage: func(w *world) {
+			w.write(revisionFile(app, digest("{}")), `{"media_type":"application/vnd.oci.image.manifest.v1+json","missing":[]}`+"\n{}")
+		},
+		found: []scrub.Code{scrub.CodeInvalidManifest},
+		after: []scrub.Code{scrub.CodeInvalidManifest},
+	},
+	{
+		name:   "a child of an index is gone",
+		damage: func(w *world) { w.remove(revisionFile(app, digest(imageManifest("two")))) },
+		found:  []scrub.Code{scrub.CodeNoChild},
+		after:  []scrub.Code{scrub.CodeNoChild},
+	},
+	{
+		name:   "the manifest of a tag is gone",
+		damage: func(w *world) { w.remove(revisionFile(app, digest(imageManifest("one")))) },
+		found:  []scrub.Code{scrub.CodeDanglingTag},
+		after:  []scrub.Code{scrub.CodeDanglingTag},
+	},
+	{
+		name:   "the record of a tag is no JSON",
+		damage: func(w *world) { w.write(tagFile(app, v1), "{") },
+		found:  []scrub.Code{scrub.CodeDamagedRecord},
+		after:  []scrub.Code{scrub.CodeMovedAside},
+	},
+	{
+		name:   "the record of a tag names nothing",
+		damage: func(w *world) { w.write(tagFile(app, v1), "{}") },
+		found:  []scrub.Code{scrub.CodeDamagedRecord},
+		after:  []scrub.Code{scrub.CodeMovedAside},
+	},
+	{
+		name:   "a link is gone",
+		damage: func(w *world) { w.remove(linkFile(app, digest("layer one"))) },
+		found:  []scrub.Code{scrub.CodeNoLink},
+	},
+	{
+		name:   "a link was proposed by a repair that was killed",
+		damage: func(w *world) { w.write(linkFile(app, digest("layer one")), "proposed") },
+		found:  []scrub.Code{scrub.CodeNoLink, scrub.CodeProposedLink},
+	},
+	{
+		name:   "the entry of a referrer is gone",
+		damage: func(w *world) { w.remove(referrerFile(app, digest(imageManifest("one")), sbom)) },
+		found:  []scrub.Code{scrub.CodeNoReferrer},
+	},
+	{
+		name:   "the entry of a referrer is no JSON",
+		damage: func(w *world) { w.write(referrerFile(app, digest(imageManifest("one")), sbom), "{") },
+		found:  []scrub.Code{scrub.CodeDamagedRecord},
+		after:  []scrub.Code{scrub.CodeMovedAside},
+	},
+	{
+		name:   "a referrer is gone",
+		damage: func(w *world) { w.remove(revisionFile(app, sbom)) },
+		found:  []scrub.Code{scrub.CodeStaleReferrer},
+	},
+	{
+		name:   "the entry of the catalog is gone",
+		damage: func(w *world) { w.remove("_namespaces/team.~app") },
+		found:  []scrub.Code{scrub.CodeNoNamespace},
+	},
+	{
+		name:   "an entry for undo is no record",
+		damage: func(w *world) { w.write("_deleted/other/0000000000000000001-A", "{") },
+		found:  []scrub.Code{scrub.CodeDamagedRecord},
+		after:  []scrub.Code{scrub.CodeMovedAside},
+	},
+	{
+		name:   "a file that is not ours lies there",
+		damage: func(w *world) { w.write("team/notes.txt", "hello") },
+		found:  []scrub.Code{scrub.CodeStrangeKey},
+		after:  []scrub.Code{scrub.CodeStrangeKey},
+	},
+	{
+		name: "a blob lies in the folder of another one",
+		damage: func(w *world) {
+			w.write("_blobs/sha256/"+otherFolder(digest("stray"))+"/"+digest("stray").Hex(), "stray")
+		},
+		found: []scrub.Code{scrub.CodeStrangeKey},
+		after: []scrub.Code{scrub.CodeStrangeKey},
+	},
+}
+
+var sbom = digest(`{"subject":` + descriptor("application/vnd.oci.image.manifest.v1+json", imageManifest("one")) + `}`)
+
+func otherFolder(d interface{ Hex() string }) string {
+	if d.Hex()[:2] == "00" {
+		return "01"
+	}
+	return "00"
+}
+
+// condemnedAndFlipped is a blob of nobody that a collector has condemned and the disk has damaged.
+func condemnedAndFlipped(w *world) {
+	d := w.pushBlob(other, "old")
+	w.remove(linkFile(other, d))
+	w.must(w.store.Condemn(w.t.Context(), blobFile(d)))
+	w.flip("_trash/" + blobFile(d))
+}
+
+// pushAll fills the world with one of everything.
+func (w *world) pushAll() {
+	w.pushImage(app, "one", v1)
+	w.pushImage(app, "two")
+	w.pushIndex(app, "two")
+	w.pushReferrer(app, "one")
+	w.pushImage(other, "three", v1)
+	w.must(w.reg.DeleteTag(w.t.Context(), other, v1, "somebody"))
+}
+
+func TestWhatIsFoundAndWhatRemainsAfterARepair(t *testing.T) {
+	t.Parallel()
+	for _, c := range damages {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.pushAll()
+			c.damage(w)
+			before := w.contents()
+			w.wantCodes(w.verify(scrub.Options{}), c.found...)
+			if after := w.contents(); len(before) != len(after) {
+				t.Errorf("a run that repairs nothing left %d contents, want %d", len(after), len(before))
+			}
+			repaired := w.verify(scrub.Options{Repair: true})
+			w.wantCodes(w.verify(scrub.Options{}), c.after...)
+			if want := int64(len(c.after)) - notes(c.after); repaired.Remaining() != want {
+				t.Errorf("the repair says that %d remain, want %d", repaired.Remaining(), want)
+			}
+			w.nothingLost(before)
+		})
+	}
+}
+
+func notes(codes []scrub.Code) (n int64) {
+	for _, code := range codes {
+		if code == scrub.CodeMovedAside {
+			n++
+		}
+	}
+	return n
+}
+
+// nothingLost compares what lay in the store with what lies there now. Entries of referrers can be made
+// anew from the manifests, so they may go.
+func (w *world) nothingLost(before map[string]int) {
+	w.t.Helper()
+	after := w.contents()
+	for content := range before {
+		derived := strings.HasPrefix(content, `{"descriptor":`) || content == "proposed"
+		if after[content] == 0 && !derived {
+			w.t.Errorf("the last copy of %q is gone", content)
+		}
+	}
+}
+
+func TestAQuickRunHashesNoBlob(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pushAll()
+	w.flip(blobFile(digest("layer one")))
+	w.remove(linkFile(app, digest("layer two")))
+	w.wantCodes(w.verify(scrub.Options{Quick: true}), scrub.CodeNoLink)
+}
+
+func TestARunOverOneRepositoryLooksAtItAndAtItsBlobs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pushAll()
+	w.flip(blobFile(digest("layer three"))) // other's
+	w.flip(blobFile(digest("layer one")))
+	team := app
+	report := w.verify(scrub.Options{Repository: team})
+	w.wantCodes(report, scrub.CodeCorruptBlob)
+	if got := filepath.Base(report.Findings[0].Key); got != digest("layer one").Hex() {
+		t.Errorf("got %s, want the layer of %s", got, team)
+	}
+}

@@ -1,0 +1,142 @@
+package scrub_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
+	"github.com/sreg-project/sreg/internal/scrub"
+)
+
+// traffic pushes and deletes images until it is ended, and remembers what was acknowledged.
+type traffic struct {
+	w    *world
+	work sync.WaitGroup
+	end  context.CancelFunc
+
+	mu     sync.Mutex
+	stands []registrytest.Fact // guarded by mu; images that nobody deletes
+	pushed chan struct{}       // gets one for each image, while somebody takes it
+}
+
+func (w *world) traffic(pushers int) *traffic {
+	ctx, end := context.WithCancel(w.t.Context())
+	t := &traffic{w: w, end: end, pushed: make(chan struct{})}
+	for pusher := range pushers {
+		t.work.Go(func() { // ends with the context, behind the image that is under way
+			for i := 0; ctx.Err() == nil; i++ {
+				t.image(w.t.Context(), fmt.Sprintf("%d-%d", pusher, i), i%3 == 0)
+				select {
+				case t.pushed <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	w.t.Cleanup(t.stop)
+	return t
+}
+
+// image pushes an image with a referrer; one that is in passing is deleted at once.
+func (t *traffic) image(ctx context.Context, name string, passing bool) {
+	tag, _ := oci.ParseTag("t" + name)
+	reg := t.w.reg
+	failed := func(what string, err error) bool {
+		if err != nil {
+			t.w.t.Errorf("%s of image %s: %v", what, name, err)
+		}
+		return err != nil
+	}
+	for _, content := range []string{"config " + name, "layer " + name} {
+		if failed("push", pushBlob(ctx, reg, app, content)) {
+			return
+		}
+	}
+	image := []byte(imageManifest(name))
+	_, err := reg.PutManifest(ctx, app, registry.Push{Tags: []oci.Tag{tag}, ContentType: oci.MediaTypeImageManifest, Content: image})
+	if failed("put", err) {
+		return
+	}
+	if passing {
+		failed("delete", reg.DeleteManifest(ctx, app, digest(string(image)), "somebody"))
+		failed("delete", reg.DeleteBlob(ctx, app, digest("layer "+name), "somebody"))
+		return
+	}
+	sbom := []byte(`{"subject":` + descriptor(oci.MediaTypeImageManifest, string(image)) + `}`)
+	_, err = reg.PutManifest(ctx, app, registry.Push{ContentType: "application/vnd.example.sbom+json", Content: sbom})
+	if failed("attach", err) {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stands = append(t.stands,
+		registrytest.BlobIs(app, []byte("config "+name)), registrytest.BlobIs(app, []byte("layer "+name)),
+		registrytest.TagIs(app, tag, digest(string(image))), registrytest.ReferrerIs(app, digest(string(image)), digest(string(sbom))))
+}
+
+func (t *traffic) acknowledged() []registrytest.Fact {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]registrytest.Fact{}, t.stands...)
+}
+
+// await waits until n more images were pushed or deleted.
+func (t *traffic) await(n int) {
+	for range n {
+		<-t.pushed
+	}
+}
+
+func (t *traffic) stop() {
+	t.end()
+	t.work.Wait()
+}
+
+func TestBesidePushesAndDeletesNothingIsFoundAndNoRepairHarms(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	traffic := w.traffic(3)
+	traffic.await(5)
+	for _, repair := range []bool{false, true, false, true, false, true} {
+		w.wantCodes(w.verify(scrub.Options{Repair: repair, Patience: time.Minute}))
+		traffic.await(3)
+	}
+	traffic.stop()
+	w.wantCodes(w.verify(scrub.Options{}))
+	w.check(traffic.acknowledged()...)
+}
+
+// TestABackupByCopyUnderLoadIsCompleteAfterARepair is cp -r of the data folder while images are pushed and
+// deleted: a copy of many moments. What was acknowledged before it began is whole in it.
+func TestABackupByCopyUnderLoadIsCompleteAfterARepair(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	traffic := w.traffic(3)
+	traffic.await(30)
+	before := traffic.acknowledged()
+	backup := filepath.Join(t.TempDir(), "backup")
+	// What is renamed or removed while cp looks at it makes cp complain, and go on.
+	out, err := exec.Command("cp", "-r", w.root, backup).CombinedOutput()
+	traffic.stop()
+	if _, stat := os.Stat(filepath.Join(backup, "_format")); stat != nil {
+		t.Fatalf("cp: %v\n%s", err, out)
+	}
+	restored := openWorld(t, backup, nil, registry.DefaultConfig())
+	restored.verify(scrub.Options{Repair: true})
+	again := restored.verify(scrub.Options{})
+	if critical := again.Counts[scrub.Critical]; critical > 0 {
+		t.Errorf("after the repair %d are critical: %v", critical, codes(again))
+	}
+	restored.check(before...)
+	// And it is a registry like any other.
+	restored.pushAll()
+	restored.check(before...)
+}

@@ -1,0 +1,307 @@
+package scrub_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
+	"github.com/sreg-project/sreg/internal/scrub"
+	"github.com/sreg-project/sreg/internal/storage"
+	"github.com/sreg-project/sreg/internal/storage/faulty"
+)
+
+func TestACorruptBlobThatWasMovedAsideIsHealedByTheNextPush(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pushAll()
+	d := digest("layer one")
+	w.flip(blobFile(d))
+	bad := w.read(blobFile(d))
+	w.verify(scrub.Options{Repair: true})
+	if _, err := w.reg.StatBlob(t.Context(), app, d); !errors.Is(err, registry.ErrBlobUnknown) {
+		t.Errorf("got %v, want it absent, so that a client sends it again", err)
+	}
+	if w.contents()[bad] != 1 {
+		t.Errorf("what was moved aside lies there %d times, want once", w.contents()[bad])
+	}
+	w.pushBlob(app, "layer one")
+	w.wantCodes(w.verify(scrub.Options{}), scrub.CodeMovedAside)
+	w.check(registrytest.BlobIs(app, []byte("layer one")))
+}
+
+func TestACorruptManifestThatWasMovedAsideIsHealedByTheNextPush(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pushAll()
+	d := digest(imageManifest("one"))
+	w.flip(revisionFile(app, d))
+	w.verify(scrub.Options{Repair: true})
+	for _, ref := range []oci.Reference{{Digest: d}, {Tag: v1}} {
+		if _, err := w.reg.GetManifest(t.Context(), app, ref); !errors.Is(err, registry.ErrManifestUnknown) {
+			t.Errorf("%s: got %v, want it absent", ref, err)
+		}
+	}
+	w.pushImage(app, "one")
+	w.wantCodes(w.verify(scrub.Options{}), scrub.CodeMovedAside)
+	w.check(registrytest.ManifestIs(app, []byte(imageManifest("one"))), registrytest.TagIs(app, v1, d))
+}
+
+func TestADamagedTagTakesNoPushesUntilItIsMovedAside(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pushAll()
+	w.write(tagFile(app, v1), "{")
+	push := registry.Push{Tags: []oci.Tag{v1}, ContentType: oci.MediaTypeImageManifest, Content: []byte(imageManifest("one"))}
+	if _, err := w.reg.PutManifest(t.Context(), app, push); err == nil {
+		t.Fatal("got success over a record that cannot be read")
+	}
+	w.verify(scrub.Options{Repair: true})
+	if _, err := w.reg.PutManifest(t.Context(), app, push); err != nil {
+		t.Errorf("after the repair: %v", err)
+	}
+}
+
+// TestARepairOpensNoBlobOfAnotherNamespace is S3: where missing references are allowed, a manifest may name
+// anything. A repair that believed it would give out what others hold.
+func TestARepairOpensNoBlobOfAnotherNamespace(t *testing.T) {
+	t.Parallel()
+	config := registry.DefaultConfig()
+	config.MissingReferences = "allow"
+	w := openWorld(t, t.TempDir(), nil, config)
+	w.must(w.reg.Create(t.Context()))
+	private := w.pushBlob(other, "layer private")
+	w.pushBlob(other, "config private")
+	thief := w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("private"), v1)
+	// Also by the record of a store that does not tell what was missing.
+	old := strings.Replace(w.read(revisionFile(app, thief)), `"missing":[`, `"forgotten":[`, 1)
+	for _, record := range []string{w.read(revisionFile(app, thief)), old} {
+		w.write(revisionFile(app, thief), record)
+		w.verify(scrub.Options{Repair: true})
+		if _, err := w.reg.OpenBlob(t.Context(), app, private); !errors.Is(err, registry.ErrBlobUnknown) {
+			t.Errorf("got %v, want the blob of another namespace absent; the record is %q", err, record)
+		}
+	}
+	w.check(registrytest.BlobIs(other, []byte("layer private")))
+}
+
+func TestARepairGivesNoBlobBackThatAClientDeleted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pushAll()
+	d := digest("layer one")
+	w.must(w.reg.DeleteBlob(t.Context(), app, d, "somebody"))
+	// Its entry for undo is gone: the collector has emptied the trash.
+	for entry, err := range w.store.List(t.Context(), "_deleted", storage.ListOptions{Deep: true}) {
+		w.must(err)
+		w.remove("_deleted/" + entry.Name)
+	}
+	w.wantCodes(w.verify(scrub.Options{Repair: true}), scrub.CodeNoLink)
+	if _, err := w.reg.OpenBlob(t.Context(), app, d); !errors.Is(err, registry.ErrBlobUnknown) {
+		t.Errorf("got %v, want it absent", err)
+	}
+	if w.reg.Relink(t.Context(), app, digest(imageManifest("one")), d) == nil {
+		t.Error("the link was given back")
+	}
+}
+
+// meddling is a Store that does something once, just before a step.
+type meddling struct {
+	storage.Store
+	before func(step, key string)
+}
+
+func (m *meddling) Put(ctx context.Context, key string, data []byte, opts storage.PutOptions) (storage.Version, error) {
+	m.before("put", key)
+	return m.Store.Put(ctx, key, data, opts)
+}
+
+func (m *meddling) Stat(ctx context.Context, key string) (storage.Info, error) {
+	m.before("stat", key)
+	return m.Store.Stat(ctx, key)
+}
+
+func (m *meddling) Condemn(ctx context.Context, key string) error {
+	m.before("condemn", key)
+	return m.Store.Condemn(ctx, key)
+}
+
+func (m *meddling) Destroy(ctx context.Context, key string) error {
+	m.before("destroy", key)
+	return m.Store.Destroy(ctx, key)
+}
+
+// meddle opens a world whose store does something before the n-th step of a repair, for all n.
+func meddle(t *testing.T, prepare, between func(w *world), after func(w *world, where string)) {
+	t.Helper()
+	for n := 1; ; n++ {
+		w := newWorld(t)
+		prepare(w)
+		steps, where, busy := 0, "", false
+		beside := openWorld(t, w.root, func(s storage.Store) storage.Store {
+			return &meddling{Store: s, before: func(step, key string) {
+				if busy {
+					return
+				}
+				if steps++; steps == n {
+					busy = true // what the other one does is no step
+					where = fmt.Sprintf("before step %d, %s %s", n, step, key)
+					between(w)
+					busy = false
+				}
+			}}
+		}, registry.DefaultConfig())
+		steps = 0
+		if _, err := scrub.Run(t.Context(), beside.reg, scrub.Options{Repair: true}); err != nil {
+			t.Fatalf("%s: %v", where, err)
+		}
+		if where == "" {
+			return
+		}
+		after(w, where)
+		if t.Failed() {
+			t.Fatalf("it broke %s", where)
+		}
+	}
+}
+
+func TestADeleteInTheMiddleOfARelinkWins(t *testing.T) {
+	t.Parallel()
+	d := digest("layer one")
+	meddle(t,
+		func(w *world) {
+			w.pushImage(app, "one", v1)
+			w.remove(linkFile(app, d))
+		},
+		func(w *world) { // a client pushes the blob, and deletes it
+			w.pushBlob(app, "layer one")
+			w.must(w.reg.DeleteBlob(w.t.Context(), app, d, "somebody"))
+		},
+		func(w *world, where string) {
+			if _, err := w.reg.OpenBlob(w.t.Context(), app, d); !errors.Is(err, registry.ErrBlobUnknown) {
+				w.t.Errorf("%s: got %v, want what was deleted absent", where, err)
+			}
+		})
+}
+
+func TestAPushInTheMiddleOfARelinkStays(t *testing.T) {
+	t.Parallel()
+	d := digest("layer one")
+	meddle(t,
+		func(w *world) {
+			w.pushImage(app, "one", v1)
+			w.must(w.reg.DeleteBlob(w.t.Context(), app, d, "somebody"))
+		},
+		func(w *world) { w.pushBlob(app, "layer one") },
+		func(w *world, where string) { w.check(registrytest.BlobIs(app, []byte("layer one"))) })
+}
+
+func TestAPushInTheMiddleOfMovingAsideStays(t *testing.T) {
+	t.Parallel()
+	meddle(t,
+		func(w *world) {
+			w.pushImage(app, "one", v1)
+			w.flip(blobFile(digest("layer one")))
+			w.flip(revisionFile(app, digest(imageManifest("one"))))
+		},
+		func(w *world) { w.pushImage(app, "one", v1) },
+		func(w *world, where string) {
+			w.check(registrytest.BlobIs(app, []byte("layer one")), registrytest.ManifestIs(app, []byte(imageManifest("one"))),
+				registrytest.TagIs(app, v1, digest(imageManifest("one"))))
+		})
+}
+
+func TestADeleteInTheMiddleOfARebuiltReferrerWins(t *testing.T) {
+	t.Parallel()
+	subject := digest(imageManifest("one"))
+	meddle(t,
+		func(w *world) {
+			w.pushImage(app, "one")
+			w.pushReferrer(app, "one")
+			w.remove(referrerFile(app, subject, sbom))
+		},
+		func(w *world) { w.must(w.reg.DeleteManifest(w.t.Context(), app, sbom, "somebody")) },
+		func(w *world, where string) {
+			w.check(registrytest.NoManifest(app, sbom), registrytest.NoReferrer(app, subject, sbom))
+		})
+}
+
+// TestARepairCutAtEveryStepIsFinishedByTheNext cuts a repair of everything at once.
+func TestARepairCutAtEveryStepIsFinishedByTheNext(t *testing.T) {
+	t.Parallel()
+	for n, more := 1, true; more && !t.Failed(); n++ {
+		w := newWorld(t)
+		w.pushAll()
+		w.flip(blobFile(digest("layer one")))
+		w.flip(revisionFile(app, digest(imageManifest("two"))))
+		w.write(tagFile(app, v1), "{")
+		w.remove(linkFile(app, digest("config one")))
+		w.remove(referrerFile(app, digest(imageManifest("one")), sbom))
+		w.remove("_namespaces/team.~app")
+		before := w.contents()
+		in := faulty.NewInjector(faulty.Plan{CutAt: n})
+		cut := openWorld(t, w.root, func(s storage.Store) storage.Store { return faulty.New(s, in) }, registry.DefaultConfig())
+		_, err := scrub.Run(t.Context(), cut.reg, scrub.Options{Repair: true})
+		more = in.Broken()
+		if more && !errors.Is(err, faulty.ErrCut) {
+			t.Errorf("cut at step %d: got %v, want %v", n, err, faulty.ErrCut)
+		}
+		w.verify(scrub.Options{Repair: true, Restart: true})
+		report := w.verify(scrub.Options{})
+		want := []scrub.Code{scrub.CodeDanglingLink, scrub.CodeNoBytes, scrub.CodeNoChild}
+		for range report.Counts[scrub.Note] {
+			want = append(want, scrub.CodeMovedAside)
+		}
+		if notes := report.Counts[scrub.Note]; notes < 3 {
+			t.Errorf("cut at step %d: %d things lie aside, want at least 3", n, notes)
+		}
+		w.wantCodes(report, want...)
+		w.nothingLost(before)
+		w.pushAll()
+		if dangling := w.check(); len(dangling) > 0 {
+			t.Errorf("cut at step %d: after everything was pushed again, what is gone is named by\n%s", n, strings.Join(dangling, "\n"))
+		}
+	}
+}
+
+func TestWhatAnUpstreamGivesIsTakenOnlyIfItHashes(t *testing.T) {
+	t.Parallel()
+	layer, image := "layer one", imageManifest("one")
+	honest := map[oci.Digest]string{digest(layer): layer, digest(image): image}
+	for _, c := range []struct {
+		name   string
+		gives  func(d oci.Digest) string
+		healed bool
+	}{
+		{"it tells the truth", func(d oci.Digest) string { return honest[d] }, true},
+		{"it lies", func(oci.Digest) string { return "something else" }, false},
+		{"it cuts short", func(d oci.Digest) string { return honest[d][:5] }, false},
+		{"it gives more", func(d oci.Digest) string { return honest[d] + " " }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.pushImage(app, "one", v1)
+			w.flip(blobFile(digest(layer)))
+			w.flip(revisionFile(app, digest(image)))
+			report := w.verify(scrub.Options{Repair: true, Fetch: func(_ context.Context, ns oci.Name, d oci.Digest) (io.ReadCloser, error) {
+				if ns != app {
+					return nil, fmt.Errorf("asked for %s of %s", d, ns)
+				}
+				return io.NopCloser(strings.NewReader(c.gives(d))), nil
+			}})
+			dangling := w.check()
+			if healed := len(dangling) == 0 && report.Remaining() == 0; healed != c.healed {
+				t.Errorf("healed: got %v, want %v; %v", healed, c.healed, codes(report))
+			}
+			if c.healed {
+				w.check(registrytest.TagIs(app, v1, digest(image)), registrytest.BlobIs(app, []byte(layer)))
+			}
+		})
+	}
+}

@@ -1,0 +1,206 @@
+// Package scrub verifies what lies in the stores: it hashes blobs and manifests again, follows what names
+// what, and repairs what can be repaired.
+// It promises that it changes nothing unless it was asked to, that what it repairs is no guess, that the
+// last copy of nothing is ever deleted, and that it needs the same memory for a store of any size.
+// It must not know how a store is laid out, nor which upstream a namespace has.
+package scrub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+)
+
+// Fetch opens a blob or a manifest of a namespace where it came from. Nothing that it gives is trusted.
+type Fetch func(ctx context.Context, ns oci.Name, d oci.Digest) (io.ReadCloser, error)
+
+// Options say what is verified, and how.
+type Options struct {
+	// Repair repairs what can be repaired. The caller is the one collector of the stores then.
+	Repair bool
+	// Quick hashes no blobs; manifests are hashed all the same, since they are read anyway.
+	Quick bool
+	// Repository limits it to a namespace, those below it and the blobs that they hold. Zero is all.
+	Repository oci.Name
+	// Restart begins anew instead of going on where a run was interrupted.
+	Restart bool
+	// Rate is how many bytes a second are hashed; 0 is as many as it can.
+	Rate int64
+	// Concurrency is how many objects are looked at at the same moment; 0 is one.
+	Concurrency int
+	// Fetch gets back what is lost; nil gets nothing back.
+	Fetch Fetch
+	// Patience is how long a delete may take that is under way at the end, before what it has not done yet
+	// counts as left behind.
+	Patience time.Duration
+	// SaveEvery is how often it is noted how far the run came; 0 is every five seconds.
+	SaveEvery time.Duration
+	// Progress hears how far the run is, from one goroutine at a time; nil hears nothing.
+	Progress func(Progress)
+}
+
+// Progress is how far a run is.
+type Progress struct {
+	Phase   string
+	Objects int64
+	Bytes   int64 // hashed
+}
+
+// scrubber is one run.
+type scrubber struct {
+	opts    Options
+	reg     *registry.Registry
+	limiter *rate.Limiter // nil: no limit
+	run     *run
+}
+
+// Run verifies the stores. The report is there also when the run was interrupted; then the next run goes
+// on from there. Beside it others may push and delete: what only they explain is no finding.
+func Run(ctx context.Context, reg *registry.Registry, opts Options) (*Report, error) {
+	if opts.Concurrency == 0 {
+		opts.Concurrency = 1
+	}
+	if opts.SaveEvery == 0 {
+		opts.SaveEvery = 5 * time.Second
+	}
+	s := &scrubber{opts: opts, reg: reg}
+	if opts.Rate > 0 {
+		s.limiter = rate.NewLimiter(rate.Limit(opts.Rate), chunkSize)
+	}
+	state, err := s.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.run = newRun(state)
+	err = s.parts(ctx)
+	if err == nil {
+		err = s.fetchManifests(ctx)
+	}
+	if err == nil {
+		err = s.lookAgain(ctx)
+	}
+	report := &s.run.state.Report
+	report.Ended = time.Now().UTC()
+	report.sort()
+	if err != nil {
+		return report, errors.Join(err, s.keepInterrupted(ctx))
+	}
+	return report, s.forget(ctx)
+}
+
+// partRecords is the metadata once more, before it: a repair moves aside what is no good in itself before
+// anything looks at what names it.
+const partRecords registry.Part = "records"
+
+// phases are the parts of a run in their order: blobs first, for the same reason.
+func (s *scrubber) phases() []registry.Part {
+	var parts []registry.Part
+	all := s.opts.Repository.IsZero()
+	if all && !s.opts.Quick {
+		parts = append(parts, registry.PartBlobs)
+	}
+	if s.opts.Repair {
+		parts = append(parts, partRecords)
+	}
+	parts = append(parts, registry.PartMetadata)
+	if all {
+		parts = append(parts, registry.PartCondemned)
+	}
+	return parts
+}
+
+func (s *scrubber) parts(ctx context.Context) error {
+	resumed := s.run.state.Part
+	for _, part := range s.phases() {
+		if resumed != "" && part != resumed {
+			continue // done before the run was interrupted
+		}
+		if resumed == "" {
+			s.run.begin(part)
+		}
+		resumed = ""
+		if err := s.save(ctx); err != nil {
+			return err
+		}
+		if err := s.part(ctx, part); err != nil {
+			return fmt.Errorf("verify the %s: %w", part, err)
+		}
+	}
+	return nil
+}
+
+// lookEvery is how long a look at what may be under way waits for the next one.
+const lookEvery = 100 * time.Millisecond
+
+// lookAgain drops what the end of the run does not confirm: a push or a delete was under way. It looks until
+// nothing is left to drop, or patience is over.
+func (s *scrubber) lookAgain(ctx context.Context) error {
+	patience := time.After(s.opts.Patience)
+	for {
+		unsure, err := s.dropUnconfirmed(ctx)
+		if err != nil || unsure == 0 || s.opts.Patience == 0 {
+			return err
+		}
+		select {
+		case <-patience:
+			return nil
+		case <-time.After(lookEvery):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// dropUnconfirmed looks once at each finding that was not repaired, and says how many more looks may drop.
+func (s *scrubber) dropUnconfirmed(ctx context.Context) (unsure int, err error) {
+	report := &s.run.state.Report
+	kept := []Finding{}
+	var gone []Finding
+	for _, f := range report.Findings {
+		still, err := s.confirm(ctx, f)
+		if err != nil {
+			return 0, err
+		}
+		if !still {
+			gone = append(gone, f)
+			continue
+		}
+		kept = append(kept, f)
+		if f.passes() {
+			unsure++
+		}
+	}
+	for _, f := range gone {
+		report.count(f, -1)
+	}
+	report.Findings = kept
+	return unsure, nil
+}
+
+func (s *scrubber) confirm(ctx context.Context, f Finding) (bool, error) {
+	if f.Repaired != "" {
+		return true, nil
+	}
+	o := registry.ObjectOf(f.Key)
+	if f.Code == CodeCorruptBlob || f.Code == CodeUnreadable || f.Code == CodeMovedAside {
+		return s.reg.Exists(ctx, o) // it was read twice already
+	}
+	look := &scrubber{opts: Options{Quick: true}, reg: s.reg}
+	now, err := look.check(ctx, item{Object: o, first: f.Code == CodeNoNamespace})
+	if err != nil {
+		return false, err
+	}
+	for _, one := range now.findings {
+		if one.Code == f.Code && one.Names == f.Names {
+			return true, nil
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,139 @@
+package scrub
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+)
+
+// item is one object to look at.
+type item struct {
+	registry.Object
+	condemned bool
+	first     bool // of its namespace that needs an entry in the catalog
+	alone     bool // what it names is not looked at yet
+	ticket    *ticket
+}
+
+// result is what was found at one object.
+type result struct {
+	findings []Finding
+	bytes    int64 // hashed
+}
+
+// part walks a part of the stores. The workers end when the walk has, or with the first failure.
+func (s *scrubber) part(ctx context.Context, part registry.Part) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	items := make(chan item)
+	var workers sync.WaitGroup
+	for range s.opts.Concurrency {
+		workers.Go(func() {
+			for one := range items {
+				if err := s.look(ctx, one); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	err := s.walk(ctx, part, items)
+	close(items)
+	workers.Wait()
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// walk hands out the objects of a part in the order of their keys, from where the run came to.
+func (s *scrubber) walk(ctx context.Context, part registry.Part, items chan<- item) error {
+	var named oci.Name
+	for o, err := range s.objects(ctx, part) {
+		if err != nil {
+			return err
+		}
+		one := item{Object: o, condemned: part == registry.PartCondemned, alone: part == partRecords}
+		if !one.alone && (o.Kind == registry.ObjectRevision || o.Kind == registry.ObjectTag) && o.Namespace != named {
+			one.first, named = true, o.Namespace
+		}
+		if one.ticket, err = s.run.start(ctx, o.Key); err != nil {
+			return err
+		}
+		select {
+		case items <- one:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if part != registry.PartCondemned && time.Since(s.run.saved) > s.opts.SaveEvery {
+			if err := s.save(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *scrubber) objects(ctx context.Context, part registry.Part) iter.Seq2[registry.Object, error] {
+	if !s.opts.Repository.IsZero() {
+		return s.reg.ObjectsOf(ctx, s.opts.Repository, s.run.state.Last)
+	}
+	if part == partRecords {
+		part = registry.PartMetadata
+	}
+	return s.reg.Objects(ctx, part, s.run.state.Last)
+}
+
+// look looks at one object and notes what it found. What cannot be read is a finding; only a run that was
+// interrupted is not.
+func (s *scrubber) look(ctx context.Context, one item) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var found result
+	if !one.ticket.done {
+		var err error
+		found, err = s.check(ctx, one)
+		if cause := ctx.Err(); cause != nil {
+			return cause
+		}
+		if err != nil {
+			f := newFinding(CodeUnreadable, one.Object)
+			f.Problem = err.Error()
+			found.findings = append(found.findings, f)
+		}
+	}
+	if one.alone {
+		// What remains is found again when all is looked at; blobs of a repository are hashed only now.
+		found.findings = slices.DeleteFunc(found.findings, func(f Finding) bool {
+			return f.Repaired == "" && f.Code != CodeCorruptBlob && one.Kind != registry.ObjectLink
+		})
+	}
+	s.run.finish(one, found)
+	s.show()
+	return nil
+}
+
+// showEvery is how often progress is told.
+const showEvery = 100 * time.Millisecond
+
+func (s *scrubber) show() {
+	if s.opts.Progress == nil {
+		return
+	}
+	s.run.mu.Lock()
+	defer s.run.mu.Unlock() // so that one at a time tells it
+	if time.Since(s.run.shown) < showEvery {
+		return
+	}
+	s.run.shown = time.Now()
+	progress := Progress{Phase: string(s.run.state.Part), Bytes: s.run.state.Report.Bytes}
+	for _, n := range s.run.state.Report.Objects {
+		progress.Objects += n
+	}
+	s.opts.Progress(progress)
+}
