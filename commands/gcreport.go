@@ -103,7 +103,7 @@ func printPlan(io IO, report *gc.Report, cfg gc.Config) error {
 	_, err := fmt.Fprintf(io.Out, "%s would be freed now, and %s when gc.trash (%s) is over; nothing was changed\n",
 		sized(p.Freed()), sized(p.Freeable()), inWords(cfg.Trash))
 	if p.Waiting.Objects > 0 && err == nil {
-		_, err = fmt.Fprintf(io.Out, "%s are condemned already, and wait for their time: %s\n",
+		_, err = fmt.Fprintf(io.Out, "condemned already, and not destroyed yet: %s, %s\n",
 			counted(int(p.Waiting.Objects), "object"), sized(p.Waiting.Bytes))
 	}
 	return err

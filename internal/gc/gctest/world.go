@@ -235,6 +235,10 @@ func (w *World) State() State {
 		w.must(err)
 		w.stateOf(ns, s)
 	}
+	for ns, err := range w.Registry.Enrolled(w.t.Context()) {
+		w.must(err)
+		s[registry.Thing{Kind: registry.KindNamespace, Namespace: ns}.String()] = "live"
+	}
 	for d, err := range w.Registry.Blobs(w.t.Context()) {
 		w.must(err)
 		s[registry.Thing{Kind: registry.KindBlob, Digest: d}.String()] = "live"
