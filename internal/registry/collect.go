@@ -195,6 +195,10 @@ func parseWholeRevision(key string, d oci.Digest, value storage.Value) (Revision
 	if err != nil {
 		return Revision{}, damaged(key, err)
 	}
+	// One flipped bit still reads well and names another layer, and the right one would go.
+	if got := oci.DigestOf(d.Algorithm(), content); got != d {
+		return Revision{}, damaged(key, fmt.Errorf("want the manifest %s, got %s", d, got))
+	}
 	m, err := oci.ParseManifest(record.MediaType, content)
 	if err != nil {
 		return Revision{}, damaged(key, err)
