@@ -157,3 +157,24 @@ func TestAManifestThatDoesNotHashToItsDigestStopsTheRun(t *testing.T) {
 		t.Error("the layer is gone that the manifest names")
 	}
 }
+
+func TestAManifestOfAnUnknownTypeKeepsWhatItMentions(t *testing.T) {
+	t.Parallel()
+	p := newPushed(t)
+	layer := p.blob("what an artifact is made of")
+	child, deep := p.image("child")
+	subject, gone := p.image("subject")
+	p.manifest("application/vnd.oci.artifact.manifest.v1+json", fmt.Sprintf(
+		`{"mediaType":"application/vnd.oci.artifact.manifest.v1+json","subject":{"mediaType":%q,"digest":%q,"size":2},"blobs":[{"digest":%q}],"parts":{"of":%q}}`,
+		oci.MediaTypeImageManifest, subject, layer, child), "artifact")
+	report, err := p.collect(3)
+	if err != nil {
+		t.Fatalf("%v: %q", err, report.Errors)
+	}
+	if !p.hasBlob(layer) || !p.hasBlob(deep) {
+		t.Error("what the artifact names is gone")
+	}
+	if p.hasBlob(gone) {
+		t.Error("its subject stays, which nothing keeps")
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"regexp"
 	"strings"
 	"time"
 
@@ -173,6 +174,8 @@ type Revision struct {
 	By       string
 	Size     int64     // bytes of the manifest
 	StoredAt time.Time // when it was written last
+	// Manifest is what it says. One of a type that sreg does not read names, as layers and as children, each
+	// digest that it mentions.
 	Manifest oci.Manifest
 	// Condemned says that it waits to be revived or destroyed.
 	Condemned bool
@@ -203,10 +206,30 @@ func parseWholeRevision(key string, d oci.Digest, value storage.Value) (Revision
 	if err != nil {
 		return Revision{}, damaged(key, err)
 	}
+	if m.Opaque() {
+		m.Layers = mentioned(m, content)
+		m.Manifests = m.Layers
+	}
 	return Revision{
 		Digest: d, PushedAt: record.PushedAt, By: record.By, Size: int64(len(content)),
 		StoredAt: value.ModTime, Condemned: value.State == storage.Condemned, Manifest: m,
 	}, nil
+}
+
+// digestText is what reads like a digest.
+var digestText = regexp.MustCompile(`sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}`)
+
+// mentioned are the digests that stand anywhere in a manifest of a type that sreg does not read: any of them
+// may be a blob or a manifest which it names. Its subject is none of them: a referrer does not keep that.
+func mentioned(m oci.Manifest, content []byte) (all []oci.Descriptor) {
+	for _, text := range digestText.FindAll(content, -1) {
+		d, err := oci.ParseDigest(string(text))
+		if err != nil || m.Subject != nil && d == m.Subject.Digest {
+			continue
+		}
+		all = append(all, oci.Descriptor{Digest: d})
+	}
+	return all
 }
 
 // Pending is a manifest whose push is under way.
