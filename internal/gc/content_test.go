@@ -178,3 +178,19 @@ func TestAManifestOfAnUnknownTypeKeepsWhatItMentions(t *testing.T) {
 		t.Error("its subject stays, which nothing keeps")
 	}
 }
+
+func TestATagThatNamesItsOwnManifestIsJudged(t *testing.T) {
+	t.Parallel()
+	p := newPushed(t)
+	manifest, _ := p.image("one")
+	own := "sha256-" + manifest.Hex() + ".imgpkg"
+	p.manifest(oci.MediaTypeImageManifest, imageOf("one"), own)
+	p.decide = func(image registry.Image) bool { return image.Tag.String() == own }
+	report, err := p.collect(3)
+	if err != nil {
+		t.Fatalf("%v: %q", err, report.Errors)
+	}
+	if !p.hasTag(own) {
+		t.Error("the tag is gone that a rule keeps")
+	}
+}

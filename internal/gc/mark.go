@@ -318,7 +318,11 @@ func (r *run) readTags(ctx context.Context, g *graph) error {
 		r.plan.Totals.Tags++
 		i := g.node(stored.Digest)
 		g.nodes[i].tagged = true
-		g.tags = append(g.tags, tagEdge{stored: stored, node: i, subject: g.subjectOf(name), keep: true})
+		subject := g.subjectOf(name)
+		if subject == i {
+			subject = -1 // it stands for what it names, as some tools hold an image: no referrer, rules judge it
+		}
+		g.tags = append(g.tags, tagEdge{stored: stored, node: i, subject: subject, keep: true})
 	}
 	return nil
 }
