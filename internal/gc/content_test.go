@@ -194,3 +194,26 @@ func TestATagThatNamesItsOwnManifestIsJudged(t *testing.T) {
 		t.Error("the tag is gone that a rule keeps")
 	}
 }
+
+func TestASignatureStaysWithAnImageThatIsPushedAgain(t *testing.T) {
+	t.Parallel()
+	for name, tags := range map[string][]string{"by the tag that it had": {"v1"}, "by another tag": {"v2"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPushed(t)
+			manifest, _ := p.image("one", "v1")
+			p.image("its signature", "sha256-"+manifest.Hex()+".sig")
+			p.decide = func(image registry.Image) bool { // when all tags have been read
+				p.manifest(oci.MediaTypeImageManifest, imageOf("one"), tags...)
+				return false
+			}
+			report, err := p.collect(1)
+			if err != nil {
+				t.Fatalf("%v: %q", err, report.Errors)
+			}
+			if !p.hasTag(tags[0]) || !p.hasTag("sha256-"+manifest.Hex()+".sig") {
+				t.Error("the image stays, and its signature is gone")
+			}
+		})
+	}
+}

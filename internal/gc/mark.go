@@ -481,19 +481,20 @@ func (r *run) planTags(g *graph, rules bool) {
 	judged := r.judges(g.ns)
 	for i := range g.tags {
 		tag := &g.tags[i]
-		why := "no rule keeps it"
+		planned := PlannedTag{
+			Namespace: g.ns, Tag: tag.stored.Tag.String(), Digest: tag.stored.Digest, Why: "no rule keeps it", stored: tag.stored,
+		}
 		if tag.subject >= 0 {
 			subject := &g.nodes[tag.subject]
+			planned.subject, planned.subjectAt = subject.digest, subject.storedAt
 			tag.keep = !rules || !judged || subject.needs&kept != 0
-			why = fmt.Sprintf("manifest %s, which it belongs to, goes", subject.digest)
+			planned.Why = fmt.Sprintf("manifest %s, which it belongs to, goes", subject.digest)
 			if tag.keep {
 				g.need(tag.node, kept, fmt.Sprintf("tag %s stands for it", tag.stored.Tag))
 			}
 		}
 		if !tag.keep {
-			r.plan.Tags = append(r.plan.Tags, PlannedTag{
-				Namespace: g.ns, Tag: tag.stored.Tag.String(), Digest: tag.stored.Digest, Why: why, stored: tag.stored,
-			})
+			r.plan.Tags = append(r.plan.Tags, planned)
 		}
 	}
 }
