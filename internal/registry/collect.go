@@ -500,18 +500,26 @@ func (r *Registry) KeptInTrash(ctx context.Context) iter.Seq2[Kept, error] {
 			}
 			for entry, err := range r.trashOf(ctx, ns) {
 				kept := Kept{Removed: entry.Removed}
-				if err == nil && entry.Kind == KindManifest {
-					var revision Revision
-					revision, err = parseWholeRevision(entry.Key, entry.Digest, storage.Value{Data: entry.content})
-					kept.Manifest = &revision.Manifest
+				if err == nil {
+					kept, err = forCollector(entry)
 				}
-				kept.Size = int64(len(entry.content))
 				if !yield(kept, err) {
 					return
 				}
 			}
 		}
 	}
+}
+
+func forCollector(entry keptEntry) (Kept, error) {
+	kept := Kept{Removed: entry.Removed}
+	kept.Size = int64(len(entry.content))
+	if entry.Kind != KindManifest {
+		return kept, nil
+	}
+	revision, err := parseWholeRevision(entry.Key, entry.Digest, storage.Value{Data: entry.content})
+	kept.Manifest = &revision.Manifest
+	return kept, err
 }
 
 // Session is an upload that was not completed.
