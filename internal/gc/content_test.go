@@ -19,27 +19,35 @@ import (
 
 // pushed is a registry on a folder with one namespace, and a collector without patience.
 type pushed struct {
-	t    *testing.T
-	root string
-	ns   oci.Name
-	reg  *registry.Registry
+	t      *testing.T
+	root   string
+	ns     oci.Name
+	reg    *registry.Registry
+	config registry.Config
 	// decide judges every image; nil: there are no rules.
 	decide func(registry.Image) bool
 }
 
 func newPushed(t *testing.T) *pushed {
 	t.Helper()
-	p := &pushed{t: t, root: t.TempDir()}
-	store, err := fs.New(fs.Config{Root: p.root}, fs.Options{})
-	p.must(err)
-	t.Cleanup(func() { store.Close() })
-	p.must(store.Create(t.Context()))
-	p.reg, err = registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: memory.New(), Config: registry.DefaultConfig()})
-	p.must(err)
-	p.must(p.reg.Create(t.Context()))
+	p := &pushed{t: t, root: t.TempDir(), config: registry.DefaultConfig()}
+	p.open()
+	var err error
 	p.ns, err = oci.ParseName("team/app")
 	p.must(err)
 	return p
+}
+
+// open opens the folder, once more after a change of the config.
+func (p *pushed) open() {
+	p.t.Helper()
+	store, err := fs.New(fs.Config{Root: p.root}, fs.Options{})
+	p.must(err)
+	p.t.Cleanup(func() { store.Close() })
+	p.must(store.Create(p.t.Context()))
+	p.reg, err = registry.New(p.t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: memory.New(), Config: p.config})
+	p.must(err)
+	p.must(p.reg.Create(p.t.Context()))
 }
 
 func (p *pushed) must(err error) {
@@ -215,5 +223,25 @@ func TestASignatureStaysWithAnImageThatIsPushedAgain(t *testing.T) {
 				t.Error("the image stays, and its signature is gone")
 			}
 		})
+	}
+}
+
+func TestANamespaceThatNoRepositoryListsIsCollected(t *testing.T) {
+	t.Parallel()
+	p := newPushed(t)
+	_, layer := p.image("one", "v1")
+	p.config.UnlistedNamespaces = "deny"
+	p.open()
+	p.decide = func(registry.Image) bool { return false }
+	for range 3 {
+		if report, err := p.collect(1); err != nil {
+			t.Fatalf("%v: %q", err, report.Errors)
+		}
+	}
+	for d, err := range p.reg.Blobs(t.Context()) {
+		p.must(err)
+		if d == layer {
+			t.Error("the layer is there still")
+		}
 	}
 }
