@@ -21,13 +21,13 @@ func printReport(io IO, opts gcRun, report *gc.Report, cfg gc.Config) error {
 		return printExplanation(io, opts.explain, report)
 	}
 	for _, warning := range report.Warnings {
-		io.warn(warning)
+		io.warn(printable(warning))
 	}
 	if more := report.WarningCount - len(report.Warnings); more > 0 {
 		io.warn(fmt.Sprintf("and %d more of these", more))
 	}
 	for _, problem := range report.Errors {
-		fmt.Fprintln(io.Err, "error:", problem)
+		fmt.Fprintln(io.Err, "error:", printable(problem))
 	}
 	if more := report.ErrorCount - len(report.Errors); more > 0 && len(report.Errors) > 0 {
 		fmt.Fprintf(io.Err, "error: and %d more of these\n", more)
