@@ -245,3 +245,40 @@ func TestANamespaceThatNoRepositoryListsIsCollected(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatADamagedRecordNamedIsNotCollectedBehindARepair: the last copy of what a damaged tag or manifest
+// named is worth something until that comes back.
+func TestWhatADamagedRecordNamedIsNotCollectedBehindARepair(t *testing.T) {
+	t.Parallel()
+	for name, object := range map[string]func(*pushed, oci.Digest) registry.Object{
+		"a tag": func(p *pushed, _ oci.Digest) registry.Object {
+			return registry.Object{Kind: registry.ObjectTag, Namespace: p.ns, Tag: p.tag("v1")}
+		},
+		"a manifest": func(p *pushed, d oci.Digest) registry.Object {
+			return registry.Object{Kind: registry.ObjectRevision, Namespace: p.ns, Digest: d}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPushed(t)
+			manifest, layer := p.image("one", "v1")
+			p.must(p.reg.MoveRecordAside(t.Context(), object(p, manifest)))
+			report, err := p.collect(3)
+			if err != nil {
+				t.Fatalf("%v: %q", err, report.Errors)
+			}
+			if report.WarningCount != 1 || !p.hasBlob(layer) {
+				t.Errorf("got %d warnings, and the layer there: %t, want one, and it there", report.WarningCount, p.hasBlob(layer))
+			}
+			p.manifest(oci.MediaTypeImageManifest, imageOf("one"))
+			if name == "a manifest" && !p.hasTag("v1") {
+				t.Error("the tag is gone, which would lead to it again")
+			}
+			p.manifest(oci.MediaTypeImageManifest, imageOf("one"), "v1")
+			_, unneeded := p.image("another")
+			if report, err := p.collect(3); err != nil || report.WarningCount > 0 || p.hasBlob(unneeded) {
+				t.Errorf("when it came back: got %v and %q, want what nothing needs collected", err, report.Warnings)
+			}
+		})
+	}
+}

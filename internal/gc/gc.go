@@ -163,6 +163,7 @@ type run struct {
 	trash   []registry.Condemned
 	pending map[oci.Name][]registry.Pending
 	undos   map[oci.Name][]registry.Kept
+	aside   map[oci.Name]bool // namespaces of which something that was no good lies aside
 	blobs   digests // of all blobs that any namespace names or holds
 	needs   []need  // by their numbers in blobs
 	spaces  int     // namespaces that were found
@@ -194,7 +195,7 @@ func (c *Collector) newRun(opts RunOptions) *run {
 		limiter: rate.NewLimiter(limit, max(c.config.Rate/10, 1)),
 		plan:    &Plan{},
 		pending: map[oci.Name][]registry.Pending{}, undos: map[oci.Name][]registry.Kept{},
-		unstable: map[oci.Name]bool{},
+		aside: map[oci.Name]bool{}, unstable: map[oci.Name]bool{},
 	}
 	if opts.Trash != nil {
 		r.trashFor = *opts.Trash

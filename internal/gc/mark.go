@@ -30,6 +30,9 @@ func (r *run) mark(ctx context.Context) error {
 	if err := r.listPending(ctx); err != nil {
 		return err
 	}
+	if err := r.listAside(ctx); err != nil {
+		return err
+	}
 	if err := r.markNamespaces(ctx); err != nil {
 		return err
 	}
@@ -100,6 +103,21 @@ func (r *run) listPending(ctx context.Context) error {
 			continue
 		}
 		r.pending[pending.Namespace] = append(r.pending[pending.Namespace], pending)
+	}
+	return nil
+}
+
+// listAside finds the namespaces in which something is missing that was no good: what it named looks as if
+// nothing did, and waits until it is pushed again, or somebody removes what lies aside.
+func (r *run) listAside(ctx context.Context) error {
+	for ns, err := range r.registry.MovedAside(ctx) {
+		if err != nil {
+			return err
+		}
+		if !r.aside[ns] {
+			r.aside[ns] = true
+			r.warn(fmt.Sprintf("%s: nothing of it is condemned, because a damaged manifest or tag of it was moved aside; push it again, or remove it from _corrupt", ns))
+		}
 	}
 	return nil
 }
@@ -399,6 +417,8 @@ func (r *run) standsAlone(g *graph, i int, rules bool, untagged map[int]Verdict)
 		return "its push is under way"
 	case !n.there || n.condemned:
 		return ""
+	case r.aside[g.ns]:
+		return "a damaged manifest or tag of its namespace was moved aside, and may have named it"
 	case age < r.config.Grace:
 		return fmt.Sprintf("it was pushed less than gc.grace (%s) ago", r.config.Grace)
 	case verdict.Kept:
@@ -591,7 +611,7 @@ func (r *run) planLinks(ctx context.Context, g *graph, trash []registry.Condemne
 		r.phase.add(1, 0)
 		number := r.number(d)
 		r.needs[number] |= held
-		if g.blobs[number].needs&kept != 0 {
+		if g.blobs[number].needs&kept != 0 || r.aside[g.ns] {
 			r.needs[number] |= kept
 			continue
 		}
@@ -713,7 +733,7 @@ func (r *run) planUnfinished(ctx context.Context, g *graph) error {
 		return !known || !g.nodes[i].there && !g.nodes[i].pending
 	}
 	for _, tag := range g.tags {
-		if gone(tag.stored.Digest) {
+		if gone(tag.stored.Digest) && !r.aside[g.ns] {
 			r.plan.Finish = append(r.plan.Finish, Unfinished{
 				Namespace: g.ns, Digest: tag.stored.Digest, Tag: tag.stored.Tag.String(), tag: tag.stored.Tag,
 			})

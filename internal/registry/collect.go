@@ -443,6 +443,31 @@ func (r *Registry) Tags(ctx context.Context, ns oci.Name) iter.Seq2[oci.Tag, err
 	}
 }
 
+// MovedAside yields the namespaces of which a repair moved a manifest or a tag aside that is not there again:
+// nobody knows what it named. One may come several times.
+func (r *Registry) MovedAside(ctx context.Context) iter.Seq2[oci.Name, error] {
+	return func(yield func(oci.Name, error) bool) {
+		for entry, err := range r.metadata.List(ctx, corruptPrefix, storage.ListOptions{Deep: true}) {
+			if err != nil {
+				yield(oci.Name{}, fmt.Errorf("list what was moved aside: %w", err))
+				return
+			}
+			_, key, _ := strings.Cut(entry.Name, "/")
+			o := parseKey(key)
+			if o.Kind != ObjectRevision && o.Kind != ObjectTag {
+				continue
+			}
+			there, err := r.Exists(ctx, o)
+			if err == nil && there {
+				continue
+			}
+			if !yield(o.Namespace, err) {
+				return
+			}
+		}
+	}
+}
+
 // ReferrerEntry says that a manifest is listed among the referrers of a subject.
 type ReferrerEntry struct{ Subject, Referrer oci.Digest }
 
