@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,9 @@ type pushed struct {
 	reg    *registry.Registry
 	config registry.Config
 	// decide judges every image; nil: there are no rules.
-	decide func(registry.Image) bool
+	decide   func(registry.Image) bool
+	trash    time.Duration
+	progress func(gc.Progress)
 }
 
 func newPushed(t *testing.T) *pushed {
@@ -114,12 +117,12 @@ func (p *pushed) Decide(_ oci.Name, _ time.Time, images []registry.Image) []gc.V
 // collect runs the collector, so often that what nothing needs is gone.
 func (p *pushed) collect(runs int) (*gc.Report, error) {
 	p.t.Helper()
-	c, err := gc.New(gc.Options{Registry: p.reg, Retention: p, Config: gc.Config{UntaggedAfter: 1, MaxDelete: "100%", Concurrency: 1}})
+	c, err := gc.New(gc.Options{Registry: p.reg, Retention: p, Config: gc.Config{Trash: p.trash, UntaggedAfter: 1, MaxDelete: "100%", Concurrency: 1}})
 	p.must(err)
 	all := 100.0
 	var report *gc.Report
 	for range runs {
-		if report, err = c.Run(p.t.Context(), gc.RunOptions{MaxDelete: &all}); err != nil {
+		if report, err = c.Run(p.t.Context(), gc.RunOptions{MaxDelete: &all, Progress: p.progress}); err != nil {
 			break
 		}
 	}
@@ -280,5 +283,36 @@ func TestWhatADamagedRecordNamedIsNotCollectedBehindARepair(t *testing.T) {
 				t.Errorf("when it came back: got %v and %q, want what nothing needs collected", err, report.Warnings)
 			}
 		})
+	}
+}
+
+// TestDeletedManifestsTakeNoMemory: a client may delete as many as it likes, of any size.
+func TestDeletedManifestsTakeNoMemory(t *testing.T) { // alone, for it looks at the heap of the process
+	p := newPushed(t)
+	p.trash = time.Hour
+	_, layer := p.image("one")
+	const many, long = 12, 3 << 20
+	for i := range many {
+		text := strings.Repeat("a", long)
+		d := p.manifest(oci.MediaTypeImageManifest, strings.TrimSuffix(imageOf("one"), "}")+fmt.Sprintf(`,"annotations":{"%d":%q}}`, i, text))
+		p.must(p.reg.DeleteManifest(t.Context(), p.ns, d, ""))
+	}
+	heap := func() int64 {
+		runtime.GC()
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return int64(stats.HeapAlloc)
+	}
+	before, most := heap(), int64(0)
+	p.progress = func(gc.Progress) { most = max(most, heap()) }
+	report, err := p.collect(1)
+	if err != nil {
+		t.Fatalf("%v: %q", err, report.Errors)
+	}
+	if most-before > long*many/3 {
+		t.Errorf("it holds %d MiB of %d MiB that were deleted", (most-before)>>20, long*many>>20)
+	}
+	if !p.hasBlob(layer) {
+		t.Error("the layer is gone that all of them need")
 	}
 }

@@ -162,11 +162,11 @@ type run struct {
 
 	trash   []registry.Condemned
 	pending map[oci.Name][]registry.Pending
-	undos   map[oci.Name][]registry.Kept
+	undos   map[oci.Name][]undo
 	aside   map[oci.Name]bool // namespaces of which something that was no good lies aside
-	blobs   digests // of all blobs that any namespace names or holds
-	needs   []need  // by their numbers in blobs
-	spaces  int     // namespaces that were found
+	blobs   digests           // of all blobs that any namespace names or holds
+	needs   []need            // by their numbers in blobs
+	spaces  int               // namespaces that were found
 	newest  time.Time
 
 	texts    sync.Mutex        // guards the report and what is below
@@ -194,7 +194,7 @@ func (c *Collector) newRun(opts RunOptions) *run {
 		Collector: c, opts: opts, began: c.now(), trashFor: c.config.Trash,
 		limiter: rate.NewLimiter(limit, max(c.config.Rate/10, 1)),
 		plan:    &Plan{},
-		pending: map[oci.Name][]registry.Pending{}, undos: map[oci.Name][]registry.Kept{},
+		pending: map[oci.Name][]registry.Pending{}, undos: map[oci.Name][]undo{},
 		aside: map[oci.Name]bool{}, unstable: map[oci.Name]bool{},
 	}
 	if opts.Trash != nil {

@@ -86,12 +86,42 @@ func (r *run) listUndos(ctx context.Context) error {
 		}
 		if r.began.Sub(undo.At) >= r.config.Trash {
 			r.plan.Restore.add(undo.Size)
+			undo.Manifest = nil
 			r.plan.drop = append(r.plan.drop, undo)
 			continue
 		}
-		r.undos[undo.Namespace] = append(r.undos[undo.Namespace], undo)
+		r.undos[undo.Namespace] = append(r.undos[undo.Namespace], r.toRestore(undo))
 	}
 	return nil
+}
+
+// undo is an entry of the trash and what has to be there for it. A client may delete any number of large
+// manifests, and they are in mind until the end: so of each no more than that.
+type undo struct {
+	registry.Kept
+	blobs    []uint32
+	children []oci.Digest
+}
+
+func (r *run) toRestore(kept registry.Kept) undo {
+	u := undo{Kept: kept}
+	u.Manifest = nil
+	if kept.Manifest == nil {
+		return u
+	}
+	for _, blob := range allBlobs(*kept.Manifest) {
+		u.blobs = append(u.blobs, r.number(blob.Digest))
+	}
+	seen := map[oci.Digest]bool{}
+	for _, child := range kept.Manifest.Children() {
+		if !seen[child.Digest] {
+			seen[child.Digest] = true
+			u.children = append(u.children, child.Digest)
+		}
+	}
+	slices.Sort(u.blobs)
+	u.blobs = slices.Clip(slices.Compact(u.blobs))
+	return u
 }
 
 func (r *run) listPending(ctx context.Context) error {
@@ -527,13 +557,11 @@ func (r *run) await(g *graph, trash []registry.Condemned) {
 			g.needBlob(g.number(undo.Digest), awaited, 0)
 			continue
 		}
-		if undo.Manifest != nil {
-			for _, blob := range allBlobs(*undo.Manifest) {
-				g.needBlob(g.number(blob.Digest), awaited, 0)
-			}
-			for _, child := range undo.Manifest.Children() {
-				g.need(g.node(child.Digest), awaited, "")
-			}
+		for _, number := range undo.blobs {
+			g.needBlob(number, awaited, 0)
+		}
+		for _, child := range undo.children {
+			g.need(g.node(child), awaited, "")
 		}
 		g.need(g.node(undo.Digest), awaited, "")
 	}
