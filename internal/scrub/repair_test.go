@@ -321,3 +321,14 @@ func TestARepairMendsWhateverEntryForUndoStopsTheCollector(t *testing.T) {
 		t.Errorf("got %v, %v, want it moved aside", entry.Key, err)
 	}
 }
+
+func TestDamagedTimesOfPullsAreFoundAndLeft(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pushImage(app, "one", v1)
+	w.write("team/app/_pulls", "{")
+	w.wantCodes(w.verify(scrub.Options{Repair: true}), scrub.CodeDamagedRecord)
+	if w.read("team/app/_pulls") != "{" {
+		t.Error("a repair made all look as if it was never pulled")
+	}
+}
