@@ -29,6 +29,8 @@ type pushed struct {
 	decide   func(registry.Image) bool
 	trash    time.Duration
 	progress func(gc.Progress)
+	early    *time.Duration
+	only     oci.Name
 }
 
 func newPushed(t *testing.T) *pushed {
@@ -122,7 +124,7 @@ func (p *pushed) collect(runs int) (*gc.Report, error) {
 	all := 100.0
 	var report *gc.Report
 	for range runs {
-		if report, err = c.Run(p.t.Context(), gc.RunOptions{MaxDelete: &all, Progress: p.progress}); err != nil {
+		if report, err = c.Run(p.t.Context(), gc.RunOptions{MaxDelete: &all, Progress: p.progress, Trash: p.early, Repository: p.only}); err != nil {
 			break
 		}
 	}
@@ -314,5 +316,31 @@ func TestDeletedManifestsTakeNoMemory(t *testing.T) { // alone, for it looks at 
 	}
 	if !p.hasBlob(layer) {
 		t.Error("the layer is gone that all of them need")
+	}
+}
+
+func TestTheTrashOfOneRepositoryIsEmptiedAlone(t *testing.T) {
+	t.Parallel()
+	p := newPushed(t)
+	p.trash = time.Hour
+	_, layer := p.image("one")
+	mine := p.ns
+	var err error
+	p.ns, err = oci.ParseName("other")
+	p.must(err)
+	manifest, kept := p.image("another")
+	p.only, p.early = mine, new(time.Duration)
+	if report, err := p.collect(3); err != nil {
+		t.Fatalf("%v: %q", err, report.Errors)
+	}
+	if !p.hasBlob(kept) {
+		t.Error("a blob of another repository is gone before its time")
+	}
+	if _, err := p.reg.Restore(t.Context(), registry.Undo{Namespace: p.ns, Digest: manifest}); err != nil {
+		t.Errorf("bring back what is condemned in another repository: %v", err)
+	}
+	p.ns = mine
+	if p.hasBlob(layer) {
+		t.Error("the blob of the repository is there still")
 	}
 }

@@ -100,8 +100,8 @@ type RunOptions struct {
 	// MaxDelete stands in for the config's, in percent; nil leaves that. A share of 100 that is given
 	// here also says that all may go.
 	MaxDelete *float64
-	// Trash is how long what is condemned waits to be destroyed, if it is not the config's; nil is that.
-	// What can be restored by the config is not destroyed for all that.
+	// Trash is how long what is condemned in Repository waits to be destroyed, if it is not the config's; nil
+	// is that. What can be restored by the config is not destroyed for all that.
 	Trash *time.Duration
 	// Explain asks why something stays or goes. It is answered in Report.Explanation.
 	Explain *Target

@@ -566,7 +566,7 @@ func (r *run) await(g *graph, trash []registry.Condemned) {
 		g.need(g.node(undo.Digest), awaited, "")
 	}
 	for _, condemned := range trash {
-		if condemned.Kind == registry.KindManifest && !r.ripe(condemned.Since) {
+		if condemned.Kind == registry.KindManifest && !r.ripeIn(g.ns, condemned.Since) {
 			g.need(g.node(condemned.Digest), awaited, "")
 		}
 	}
@@ -575,13 +575,22 @@ func (r *run) await(g *graph, trash []registry.Condemned) {
 // ripe tells whether what is condemned since then may be destroyed.
 func (r *run) ripe(since time.Time) bool { return r.began.Sub(since) >= r.trashFor }
 
+// ripeIn is ripe for what belongs to a namespace: to one that the run is not about its trash is left. Bytes
+// belong to none, and wait for the links that lead to them.
+func (r *run) ripeIn(ns oci.Name, since time.Time) bool {
+	if !ns.IsZero() && !within(ns, r.opts.Repository) {
+		return r.began.Sub(since) >= r.config.Trash
+	}
+	return r.ripe(since)
+}
+
 // fate plans what becomes of a condemned thing by what it is needed for.
 func (r *run) fate(p Planned, needs need) {
 	switch {
 	case needs&held != 0:
 		p.Why = "something that is live names it"
 		r.plan.Revive = append(r.plan.Revive, p)
-	case needs&awaited != 0 || !r.ripe(p.since):
+	case needs&awaited != 0 || !r.ripeIn(p.Namespace, p.since):
 		r.plan.Waiting.add(p.Bytes)
 	default:
 		p.Why = "nothing needs it, and gc.trash is over"
@@ -668,7 +677,7 @@ func (r *run) planLinks(ctx context.Context, g *graph, trash []registry.Condemne
 func (r *run) planCondemnedLink(g *graph, condemned registry.Condemned) {
 	number := r.number(condemned.Digest)
 	needs := g.blobs[number].needs
-	if needs&held == 0 && !r.ripe(condemned.Since) {
+	if needs&held == 0 && !r.ripeIn(g.ns, condemned.Since) {
 		needs |= awaited
 	}
 	r.needs[number] |= needs
