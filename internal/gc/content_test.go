@@ -2,6 +2,7 @@ package gc_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -342,5 +343,22 @@ func TestTheTrashOfOneRepositoryIsEmptiedAlone(t *testing.T) {
 	p.ns = mine
 	if p.hasBlob(layer) {
 		t.Error("the blob of the repository is there still")
+	}
+}
+
+func TestTimesOfPullsOfWhatClientsDeletedGo(t *testing.T) {
+	t.Parallel()
+	p := newPushed(t)
+	manifest, _ := p.image("one", "v1")
+	p.reg.NotePull(p.ns, oci.Reference{Tag: p.tag("v1")}, manifest)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	p.reg.TrackPulls(ended, p.must)
+	p.must(p.reg.DeleteManifest(t.Context(), p.ns, manifest, ""))
+	if report, err := p.collect(1); err != nil {
+		t.Fatalf("%v: %q", err, report.Errors)
+	}
+	if times, err := p.reg.PullTimes(t.Context(), p.ns); err != nil || len(times.Tags)+len(times.Manifests) > 0 {
+		t.Errorf("got %v, %v, want none", times, err)
 	}
 }

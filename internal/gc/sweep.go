@@ -206,6 +206,9 @@ func (r *run) touched() []oci.Name {
 	for _, left := range r.plan.Finish {
 		lost[left.Namespace] = true
 	}
+	for _, removed := range r.plan.drop { // by clients, too
+		lost[removed.Namespace] = true
+	}
 	return slices.Collect(maps.Keys(lost))
 }
 
