@@ -118,7 +118,7 @@ func (opts gcEmpty) collectNow(ctx context.Context, io IO, store *openedStore) e
 	var freed gc.Tally
 	var at time.Duration
 	for range emptyRuns {
-		report, err := store.Collector.Run(ctx, gc.RunOptions{Only: gc.CollectPart, Trash: &at, Holder: holder(time.Now())})
+		report, err := store.Collector.Run(ctx, gc.RunOptions{Only: gc.CollectPart, Repository: opts.repository, Trash: &at, Holder: holder(time.Now())})
 		if err != nil {
 			return asHeld(err)
 		}

@@ -49,7 +49,7 @@ func reported(r *gc.Report) []string {
 		count int
 	}{{"warning", r.Warnings, r.WarningCount}, {"error", errs, count}} {
 		for _, text := range list.texts {
-			lines = append(lines, list.word+": "+text)
+			lines = append(lines, list.word+": "+printable(text))
 		}
 		if more := list.count - len(list.texts); more > 0 && len(list.texts) > 0 {
 			lines = append(lines, fmt.Sprintf("%s: and %d more of these", list.word, more))

@@ -158,7 +158,7 @@ func (r *run) whyAbsent(ns oci.Name, d oci.Digest) string {
 	return "it is not there"
 }
 
-func (r *run) restorable(undo registry.Kept) string {
+func (r *run) restorable(undo undo) string {
 	by := ""
 	if undo.By != "" {
 		by = " by " + undo.By

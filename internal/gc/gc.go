@@ -110,8 +110,8 @@ type RunOptions struct {
 	// MaxDelete stands in for the config's, in percent; nil leaves that. A share of 100 that is given
 	// here also says that all may go.
 	MaxDelete *float64
-	// Trash is how long what is condemned waits to be destroyed, if it is not the config's; nil is that.
-	// What can be restored by the config is not destroyed for all that.
+	// Trash is how long what is condemned in Repository waits to be destroyed, if it is not the config's; nil
+	// is that. What can be restored by the config is not destroyed for all that.
 	Trash *time.Duration
 	// Explain asks why something stays or goes. It is answered in Report.Explanation.
 	Explain *Target
@@ -172,11 +172,12 @@ type run struct {
 
 	trash   []registry.Condemned
 	pending map[oci.Name][]registry.Pending
-	undos   map[oci.Name][]registry.Kept
-	blobs   digests  // of all blobs that any namespace names or holds
-	needs   []need   // by their numbers in blobs
-	spaces  int      // namespaces that were found
-	newest  struct { // of all records
+	undos   map[oci.Name][]undo
+	aside   map[oci.Name]bool // namespaces of which something that was no good lies aside
+	blobs   digests           // of all blobs that any namespace names or holds
+	needs   []need            // by their numbers in blobs
+	spaces  int               // namespaces that were found
+	newest  struct {          // of all records
 		registry.Image
 		namespace oci.Name
 	}
@@ -211,8 +212,8 @@ func (c *Collector) newRun(opts RunOptions) *run {
 			Tags: []PlannedTag{}, Uploads: []PlannedUpload{}, Revive: []Planned{}, Destroy: []Planned{},
 			Condemn: []Planned{}, Finish: []Unfinished{}, Problems: []string{},
 		},
-		pending: map[oci.Name][]registry.Pending{}, undos: map[oci.Name][]registry.Kept{},
-		unstable: map[oci.Name]bool{}, spared: map[oci.Digest]bool{},
+		pending: map[oci.Name][]registry.Pending{}, undos: map[oci.Name][]undo{},
+		aside: map[oci.Name]bool{}, unstable: map[oci.Name]bool{}, spared: map[oci.Digest]bool{},
 	}
 	if opts.Trash != nil {
 		r.trashFor = *opts.Trash

@@ -39,6 +39,9 @@ func (r *run) lookAround(ctx context.Context) error {
 	if err := r.listPending(ctx); err != nil {
 		return err
 	}
+	if err := r.listAside(ctx); err != nil {
+		return err
+	}
 	if err := r.markNamespaces(ctx); err != nil {
 		return err
 	}
@@ -92,12 +95,42 @@ func (r *run) listUndos(ctx context.Context) error {
 		}
 		if r.began.Sub(undo.At) >= r.config.Trash {
 			r.plan.Restore.add(undo.Size)
+			undo.Manifest = nil
 			r.plan.drop = append(r.plan.drop, undo)
 			continue
 		}
-		r.undos[undo.Namespace] = append(r.undos[undo.Namespace], undo)
+		r.undos[undo.Namespace] = append(r.undos[undo.Namespace], r.toRestore(undo))
 	}
 	return nil
+}
+
+// undo is an entry of the trash and what has to be there for it. A client may delete any number of large
+// manifests, and they are in mind until the end: so of each no more than that.
+type undo struct {
+	registry.Kept
+	blobs    []uint32
+	children []oci.Digest
+}
+
+func (r *run) toRestore(kept registry.Kept) undo {
+	u := undo{Kept: kept}
+	u.Manifest = nil
+	if kept.Manifest == nil {
+		return u
+	}
+	for _, blob := range allBlobs(*kept.Manifest) {
+		u.blobs = append(u.blobs, r.number(blob.Digest))
+	}
+	seen := map[oci.Digest]bool{}
+	for _, child := range kept.Manifest.Children() {
+		if !seen[child.Digest] {
+			seen[child.Digest] = true
+			u.children = append(u.children, child.Digest)
+		}
+	}
+	slices.Sort(u.blobs)
+	u.blobs = slices.Clip(slices.Compact(u.blobs))
+	return u
 }
 
 func (r *run) listPending(ctx context.Context) error {
@@ -109,6 +142,21 @@ func (r *run) listPending(ctx context.Context) error {
 			continue
 		}
 		r.pending[pending.Namespace] = append(r.pending[pending.Namespace], pending)
+	}
+	return nil
+}
+
+// listAside finds the namespaces in which something is missing that was no good: what it named looks as if
+// nothing did, and waits until it is pushed again, or somebody removes what lies aside.
+func (r *run) listAside(ctx context.Context) error {
+	for ns, err := range r.registry.MovedAside(ctx) {
+		if err != nil {
+			return err
+		}
+		if !r.aside[ns] {
+			r.aside[ns] = true
+			r.warn(fmt.Sprintf("%s: nothing of it is condemned, because a damaged manifest or tag of it was moved aside; push it again, or remove it from _corrupt", ns))
+		}
 	}
 	return nil
 }
@@ -350,7 +398,11 @@ func (r *run) readTags(ctx context.Context, g *graph) error {
 		r.plan.Totals.Tags++
 		i := g.node(stored.Digest)
 		g.nodes[i].tagged = true
-		g.tags = append(g.tags, tagEdge{stored: stored, node: i, subject: g.subjectOf(name), keep: true})
+		subject := g.subjectOf(name)
+		if subject == i {
+			subject = -1 // it stands for what it names, as some tools hold an image: no referrer, rules judge it
+		}
+		g.tags = append(g.tags, tagEdge{stored: stored, node: i, subject: subject, keep: true})
 	}
 	return nil
 }
@@ -429,6 +481,8 @@ func (r *run) standsAlone(g *graph, i int, rules bool, untagged map[int]Verdict)
 		return "its push is under way"
 	case !n.there || n.condemned:
 		return ""
+	case r.aside[g.ns]:
+		return "a damaged manifest or tag of its namespace was moved aside, and may have named it"
 	case age < r.config.Grace:
 		return fmt.Sprintf("it was pushed less than gc.grace (%s) ago", inWords(r.config.Grace))
 	case g.unasked != "":
@@ -508,19 +562,20 @@ func (r *run) planTags(g *graph, rules bool) {
 	judged := r.judges(g.ns)
 	for i := range g.tags {
 		tag := &g.tags[i]
-		why := "no rule keeps it"
+		planned := PlannedTag{
+			Namespace: g.ns, Tag: tag.stored.Tag.String(), Digest: tag.stored.Digest, Why: "no rule keeps it", stored: tag.stored,
+		}
 		if tag.subject >= 0 {
 			subject := &g.nodes[tag.subject]
+			planned.subject, planned.subjectAt = subject.digest, subject.storedAt
 			tag.keep = !rules || !judged || subject.needs&kept != 0
-			why = fmt.Sprintf("manifest %s, which it belongs to, goes", subject.digest)
+			planned.Why = fmt.Sprintf("manifest %s, which it belongs to, goes", subject.digest)
 			if tag.keep {
 				g.need(tag.node, kept, fmt.Sprintf("tag %s stands for it", tag.stored.Tag))
 			}
 		}
 		if !tag.keep {
-			r.plan.Tags = append(r.plan.Tags, PlannedTag{
-				Namespace: g.ns, Tag: tag.stored.Tag.String(), Digest: tag.stored.Digest, Why: why, stored: tag.stored,
-			})
+			r.plan.Tags = append(r.plan.Tags, planned)
 		}
 	}
 }
@@ -533,18 +588,16 @@ func (r *run) await(g *graph, trash []registry.Condemned) {
 			g.needBlob(g.number(undo.Digest), awaited, 0)
 			continue
 		}
-		if undo.Manifest != nil {
-			for _, blob := range allBlobs(*undo.Manifest) {
-				g.needBlob(g.number(blob.Digest), awaited, 0)
-			}
-			for _, child := range undo.Manifest.Children() {
-				g.need(g.node(child.Digest), awaited, "")
-			}
+		for _, number := range undo.blobs {
+			g.needBlob(number, awaited, 0)
+		}
+		for _, child := range undo.children {
+			g.need(g.node(child), awaited, "")
 		}
 		g.need(g.node(undo.Digest), awaited, "")
 	}
 	for _, condemned := range trash {
-		if condemned.Kind == registry.KindManifest && !r.ripe(condemned.Since) {
+		if condemned.Kind == registry.KindManifest && !r.ripeIn(g.ns, condemned.Since) {
 			g.need(g.node(condemned.Digest), awaited, "")
 		}
 	}
@@ -553,13 +606,22 @@ func (r *run) await(g *graph, trash []registry.Condemned) {
 // ripe tells whether what is condemned since then may be destroyed.
 func (r *run) ripe(since time.Time) bool { return r.began.Sub(since) >= r.trashFor }
 
+// ripeIn is ripe for what belongs to a namespace: to one that the run is not about its trash is left. Bytes
+// belong to none, and wait for the links that lead to them.
+func (r *run) ripeIn(ns oci.Name, since time.Time) bool {
+	if !ns.IsZero() && !within(ns, r.opts.Repository) {
+		return r.began.Sub(since) >= r.config.Trash
+	}
+	return r.ripe(since)
+}
+
 // fate plans what becomes of a condemned thing by what it is needed for.
 func (r *run) fate(p Planned, needs need) {
 	switch {
 	case needs&held != 0:
 		p.Why = "something that is live names it"
 		r.plan.Revive = append(r.plan.Revive, p)
-	case needs&awaited != 0 || !r.ripe(p.since):
+	case needs&awaited != 0 || !r.ripeIn(p.Namespace, p.since):
 		r.plan.Waiting.add(p.Bytes)
 	default:
 		p.Why = "nothing needs it, and gc.trash is over"
@@ -631,6 +693,10 @@ func (r *run) planLink(ctx context.Context, g *graph, d oci.Digest) error {
 	thing := registry.Thing{Kind: registry.KindLink, Namespace: g.ns, Digest: d}
 	number := r.number(d)
 	r.needs[number] |= held
+	if r.aside[g.ns] {
+		r.needs[number] |= kept
+		return nil
+	}
 	if blob := g.blobs[number]; blob.needs&kept != 0 {
 		r.needs[number] |= kept
 		if r.asked(thing) {
@@ -657,7 +723,7 @@ func (r *run) planLink(ctx context.Context, g *graph, d oci.Digest) error {
 func (r *run) planCondemnedLink(g *graph, condemned registry.Condemned) {
 	number := r.number(condemned.Digest)
 	needs := g.blobs[number].needs
-	if needs&held == 0 && !r.ripe(condemned.Since) {
+	if needs&held == 0 && !r.ripeIn(g.ns, condemned.Since) {
 		needs |= awaited
 	}
 	r.needs[number] |= needs
@@ -757,7 +823,7 @@ func (r *run) blobNeeds(d oci.Digest) need {
 // planUnfinished finds what a delete that was killed left: tags and referrer entries of what is gone.
 func (r *run) planUnfinished(ctx context.Context, g *graph) error {
 	for _, tag := range g.tags {
-		if g.gone(tag.stored.Digest) {
+		if g.gone(tag.stored.Digest) && !r.aside[g.ns] {
 			r.plan.Finish = append(r.plan.Finish, Unfinished{
 				Namespace: g.ns, Digest: tag.stored.Digest, Tag: tag.stored.Tag.String(), tag: tag.stored.Tag,
 			})

@@ -50,7 +50,9 @@ type PlannedTag struct {
 	Digest    oci.Digest `json:"digest"`
 	Why       string     `json:"why"`
 
-	stored registry.StoredTag
+	stored    registry.StoredTag
+	subject   oci.Digest // it goes because that does; else zero
+	subjectAt time.Time  // when the subject was written last
 }
 
 // PlannedUpload is an upload that has expired.

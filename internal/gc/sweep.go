@@ -53,23 +53,56 @@ func each[T any](ctx context.Context, r *run, items []T, do func(context.Context
 }
 
 // removeTags takes away what no rule keeps. A tag that was pushed again meanwhile stays, and so does all
-// that was planned with it.
+// that was planned with it: the tags that belong to a subject come last.
 func (r *run) removeTags(ctx context.Context) error {
 	r.begin("retention")
 	defer r.phase.end()
-	return each(ctx, r, r.plan.Tags, func(ctx context.Context, tag PlannedTag) error {
-		err := r.registry.RemoveTag(ctx, tag.Namespace, tag.stored, by, tag.Why)
-		if err != nil {
-			r.disturb(tag.Namespace)
+	var own, bound []PlannedTag
+	for _, tag := range r.plan.Tags {
+		if tag.subject.IsZero() {
+			own = append(own, tag)
+		} else {
+			bound = append(bound, tag)
 		}
-		if errors.Is(err, registry.ErrTagChanged) {
-			return nil
-		}
-		if err == nil {
-			r.count(&r.report.Removed, 0)
-		}
+	}
+	if err := each(ctx, r, own, r.removeTag); err != nil {
 		return err
+	}
+	return each(ctx, r, bound, func(ctx context.Context, tag PlannedTag) error {
+		anew, err := r.pushedAnew(ctx, tag)
+		if err != nil || anew {
+			r.disturb(tag.Namespace)
+			return err
+		}
+		return r.removeTag(ctx, tag)
 	})
+}
+
+func (r *run) removeTag(ctx context.Context, tag PlannedTag) error {
+	err := r.registry.RemoveTag(ctx, tag.Namespace, tag.stored, by, tag.Why)
+	if err != nil {
+		r.disturb(tag.Namespace)
+	}
+	if errors.Is(err, registry.ErrTagChanged) {
+		return nil
+	}
+	if err == nil {
+		r.count(&r.report.Removed, 0)
+	}
+	return err
+}
+
+// pushedAnew tells whether the subject of a tag may stay by now: it was pushed again, perhaps under a new
+// tag, or something of its namespace was.
+func (r *run) pushedAnew(ctx context.Context, tag PlannedTag) (bool, error) {
+	if r.disturbed(Planned{Thing: registry.Thing{Kind: registry.KindTag, Namespace: tag.Namespace}}) {
+		return true, nil
+	}
+	info, err := r.registry.Stat(ctx, registry.Thing{Kind: registry.KindManifest, Namespace: tag.Namespace, Digest: tag.subject})
+	if errors.Is(err, registry.ErrGone) {
+		return false, nil
+	}
+	return err == nil && !info.StoredAt.Equal(tag.subjectAt), err
 }
 
 // disturb notes that a namespace is not any more what the plan was made from.
@@ -172,6 +205,9 @@ func (r *run) touched() []oci.Name {
 	}
 	for _, left := range r.plan.Finish {
 		lost[left.Namespace] = true
+	}
+	for _, removed := range r.plan.drop { // by clients, too
+		lost[removed.Namespace] = true
 	}
 	return slices.Collect(maps.Keys(lost))
 }

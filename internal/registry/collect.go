@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"regexp"
 	"strings"
 	"time"
 
@@ -175,7 +176,9 @@ type Revision struct {
 	// StoredSize is that of the object which has it, in bytes.
 	StoredSize int64
 	StoredAt   time.Time // when it was written last
-	Manifest   oci.Manifest
+	// Manifest is what it says. One of a type that sreg does not read names, as layers and as children, each
+	// digest that it mentions.
+	Manifest oci.Manifest
 	// Condemned says that it waits to be revived or destroyed.
 	Condemned bool
 }
@@ -197,14 +200,38 @@ func parseWholeRevision(key string, d oci.Digest, value storage.Value) (Revision
 	if err != nil {
 		return Revision{}, damaged(key, err)
 	}
+	// One flipped bit still reads well and names another layer, and the right one would go.
+	if got := oci.DigestOf(d.Algorithm(), content); got != d {
+		return Revision{}, damaged(key, fmt.Errorf("want the manifest %s, got %s", d, got))
+	}
 	m, err := oci.ParseManifest(record.MediaType, content)
 	if err != nil {
 		return Revision{}, damaged(key, err)
+	}
+	if m.Opaque() {
+		m.Layers = mentioned(m, content)
+		m.Manifests = m.Layers
 	}
 	return Revision{
 		Digest: d, PushedAt: record.PushedAt, By: record.By, Size: int64(len(content)), StoredSize: value.Size,
 		StoredAt: value.ModTime, Condemned: value.State == storage.Condemned, Manifest: m,
 	}, nil
+}
+
+// digestText is what reads like a digest.
+var digestText = regexp.MustCompile(`sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}`)
+
+// mentioned are the digests that stand anywhere in a manifest of a type that sreg does not read: any of them
+// may be a blob or a manifest which it names. Its subject is none of them: a referrer does not keep that.
+func mentioned(m oci.Manifest, content []byte) (all []oci.Descriptor) {
+	for _, text := range digestText.FindAll(content, -1) {
+		d, err := oci.ParseDigest(string(text))
+		if err != nil || m.Subject != nil && d == m.Subject.Digest {
+			continue
+		}
+		all = append(all, oci.Descriptor{Digest: d})
+	}
+	return all
 }
 
 // Pending is a manifest whose push is under way.
@@ -462,6 +489,31 @@ func (r *Registry) Tags(ctx context.Context, ns oci.Name) iter.Seq2[oci.Tag, err
 	}
 }
 
+// MovedAside yields the namespaces of which a repair moved a manifest or a tag aside that is not there again:
+// nobody knows what it named. One may come several times.
+func (r *Registry) MovedAside(ctx context.Context) iter.Seq2[oci.Name, error] {
+	return func(yield func(oci.Name, error) bool) {
+		for entry, err := range r.metadata.List(ctx, corruptPrefix, storage.ListOptions{Deep: true}) {
+			if err != nil {
+				yield(oci.Name{}, fmt.Errorf("list what was moved aside: %w", err))
+				return
+			}
+			_, key, _ := strings.Cut(entry.Name, "/")
+			o := parseKey(key)
+			if o.Kind != ObjectRevision && o.Kind != ObjectTag {
+				continue
+			}
+			there, err := r.Exists(ctx, o)
+			if err == nil && there {
+				continue
+			}
+			if !yield(o.Namespace, err) {
+				return
+			}
+		}
+	}
+}
+
 // ReferrerEntry says that a manifest is listed among the referrers of a subject.
 type ReferrerEntry struct{ Subject, Referrer oci.Digest }
 
@@ -519,18 +571,26 @@ func (r *Registry) KeptInTrash(ctx context.Context) iter.Seq2[Kept, error] {
 			}
 			for entry, err := range r.trashOf(ctx, ns) {
 				kept := Kept{Removed: entry.Removed}
-				if err == nil && entry.Kind == KindManifest {
-					var revision Revision
-					revision, err = parseWholeRevision(entry.Key, entry.Digest, storage.Value{Data: entry.content})
-					kept.Manifest = &revision.Manifest
+				if err == nil {
+					kept, err = forCollector(entry)
 				}
-				kept.Size = int64(len(entry.content))
 				if !yield(kept, err) {
 					return
 				}
 			}
 		}
 	}
+}
+
+func forCollector(entry keptEntry) (Kept, error) {
+	kept := Kept{Removed: entry.Removed}
+	kept.Size = int64(len(entry.content))
+	if entry.Kind != KindManifest {
+		return kept, nil
+	}
+	revision, err := parseWholeRevision(entry.Key, entry.Digest, storage.Value{Data: entry.content})
+	kept.Manifest = &revision.Manifest
+	return kept, err
 }
 
 // Session is an upload that was not completed.
