@@ -59,12 +59,17 @@ func descriptor(mediaType string, content []byte) string {
 
 // newImage is an image of shared layers. Its note makes it differ from every other one.
 func newImage(ns oci.Name, note string, subject *image) *image {
-	i := &image{ns: ns, mediaType: oci.MediaTypeImageManifest, blobs: []string{"{}"}}
+	var some []string
 	for _, n := range rand.Perm(len(layers))[:1+rand.N(3)] {
-		i.blobs = append(i.blobs, layers[n])
+		some = append(some, layers[n])
 	}
+	return imageOf(ns, note, subject, some...)
+}
+
+func imageOf(ns oci.Name, note string, subject *image, layers ...string) *image {
+	i := &image{ns: ns, mediaType: oci.MediaTypeImageManifest, blobs: append([]string{"{}"}, layers...)}
 	var list []string
-	for _, layer := range i.blobs[1:] {
+	for _, layer := range layers {
 		list = append(list, descriptor("application/vnd.oci.image.layer.v1.tar", []byte(layer)))
 	}
 	refers := ""
@@ -116,11 +121,17 @@ func pushBlob(reg *registry.Registry, ns oci.Name, content string) error {
 	if !errors.Is(err, registry.ErrBlobUnknown) {
 		return err
 	}
-	upload, err := reg.StartUpload(ctx, ns, oci.SHA256, "somebody")
+	return upload(reg, ns, content)
+}
+
+func upload(reg *registry.Registry, ns oci.Name, content string) error {
+	ctx := context.Background()
+	session, err := reg.StartUpload(ctx, ns, oci.SHA256, "somebody")
 	if err != nil {
 		return err
 	}
-	return reg.CompleteUpload(ctx, ns, upload.ID, registry.Chunk{Body: strings.NewReader(content), Start: -1}, d)
+	chunk := registry.Chunk{Body: strings.NewReader(content), Start: -1}
+	return reg.CompleteUpload(ctx, ns, session.ID, chunk, oci.DigestOf(oci.SHA256, []byte(content)))
 }
 
 // disturbed says that a push was told that something went away under it, as may happen with ages of fractions

@@ -2,11 +2,11 @@ package gc_test
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"iter"
 	"maps"
 	"slices"
-	"testing"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/gc"
@@ -14,8 +14,17 @@ import (
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
+// tester is what a test of this package and one of rapid have in common.
+type tester interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+	Context() context.Context
+}
+
 // tidy collects without patience until there is nothing to do.
-func tidy(t *testing.T, reg *registry.Registry, now func() time.Time) {
+func tidy(t tester, reg *registry.Registry, now func() time.Time) {
 	t.Helper()
 	c, err := gc.New(gc.Options{Registry: reg, Config: gc.Config{UntaggedAfter: 1, MaxDelete: "100%", Concurrency: 2}, Now: now})
 	if err != nil {
@@ -35,7 +44,7 @@ func tidy(t *testing.T, reg *registry.Registry, now func() time.Time) {
 }
 
 // wantNothingElse says what is left that no tag leads to, and what a tag leads to that is not there.
-func wantNothingElse(t *testing.T, reg *registry.Registry) {
+func wantNothingElse(t tester, reg *registry.Registry) {
 	t.Helper()
 	wantBlobs := map[oci.Digest]bool{}
 	for ns := range each(t, reg.Namespaces(t.Context())) {
@@ -70,7 +79,7 @@ func wantNothingElse(t *testing.T, reg *registry.Registry) {
 
 // need is what tags of one namespace lead to, by a reading of its own.
 type need struct {
-	t                *testing.T
+	t                tester
 	reg              *registry.Registry
 	ns               oci.Name
 	revisions, links map[oci.Digest]bool
@@ -100,7 +109,7 @@ func (n *need) revision(d oci.Digest) {
 	}
 }
 
-func wantSame(t *testing.T, what string, got iter.Seq[oci.Digest], want map[oci.Digest]bool) {
+func wantSame(t tester, what string, got iter.Seq[oci.Digest], want map[oci.Digest]bool) {
 	t.Helper()
 	there := map[oci.Digest]bool{}
 	for d := range got {
@@ -116,7 +125,7 @@ func sorted(set map[oci.Digest]bool) []oci.Digest {
 }
 
 // each yields what a listing has; an error ends the test.
-func each[T any](t *testing.T, list iter.Seq2[T, error]) iter.Seq[T] {
+func each[T any](t tester, list iter.Seq2[T, error]) iter.Seq[T] {
 	t.Helper()
 	return func(yield func(T) bool) {
 		t.Helper()
