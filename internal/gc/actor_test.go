@@ -216,7 +216,7 @@ func newOwner(r *race, number int) *owner {
 
 // act does one thing, and verifies that another one is there.
 func (o *owner) act() {
-	switch rand.N(10) {
+	switch rand.N(11) {
 	case 0, 1, 2:
 		o.push(o.anyPlace(), o.newImage)
 	case 3:
@@ -233,6 +233,8 @@ func (o *owner) act() {
 		o.deleteManifest()
 	case 9:
 		o.deleteBlob()
+	case 10:
+		o.restore()
 	}
 	if at, there := o.some(); there {
 		o.verify(at)
@@ -374,6 +376,38 @@ func (o *owner) deleteManifest() {
 	o.verifyAbsent(i.ns, oci.Reference{Digest: i.digest()})
 }
 
+// restore brings back the last value of a tag that was removed. What was removed with it may have gone by then;
+// what comes back is there like what was pushed.
+func (o *owner) restore() {
+	at := o.anyPlace()
+	if _, there := o.tags[at]; there {
+		return
+	}
+	done, err := o.reg.Restore(context.Background(), registry.Undo{Namespace: at.ns, Tag: at.tag, By: "somebody"})
+	// Also an undo that came to nothing may have brought a manifest back.
+	o.gone = slices.DeleteFunc(o.gone, func(g *image) bool { return g.ns == at.ns })
+	if err != nil {
+		if !disturbed(err) && !errors.Is(err, registry.ErrNotKept) {
+			o.race.violate("restore %s:%s: %v", at.ns, at.tag, err)
+		}
+		o.untag(at)
+		return
+	}
+	for _, one := range done {
+		n := slices.IndexFunc(o.former, func(i *image) bool { return i.ns == at.ns && i.digest() == one.Digest })
+		if one.Kind == registry.KindTag && n >= 0 {
+			i := o.former[n]
+			if !o.tagged(i) {
+				i.referrers = nil // they may have gone with it
+			}
+			o.replace(at, i)
+			o.verify(at)
+			return
+		}
+	}
+	o.untag(at) // it has come back as what was pushed too long ago to be known still
+}
+
 // deleteBlob takes a blob away that nobody else has.
 func (o *owner) deleteBlob() {
 	ns, content := spaces[rand.N(len(spaces))], fmt.Sprint("blob of one owner ", rand.Uint64())
@@ -452,18 +486,21 @@ type stranger struct {
 	reg  *registry.Registry
 }
 
-// common are the images of strangers, which refer to each other.
-var common = func() (list []*image) {
+// common are the images of strangers, which refer to each other; free are those of them that no other names, so
+// that a delete leaves none that is not whole.
+var common, free = func() (all, free []*image) {
 	for _, ns := range spaces {
 		one, two := newImage(ns, "one of all", nil), newImage(ns, "two of all", nil)
-		list = append(list, one, two, newIndex(ns, one, two), newImage(ns, "refers", one))
+		alone := []*image{newIndex(ns, one, two), newImage(ns, "refers", one), newImage(ns, "three of all", nil)}
+		all = append(append(all, one, two), alone...)
+		free = append(free, alone...)
 	}
-	return list
+	return all, free
 }()
 
 func (s *stranger) act() {
 	ctx := context.Background()
-	i := common[rand.N(len(common))]
+	i, victim := common[rand.N(len(common))], free[rand.N(len(free))]
 	tag := tagNamed(fmt.Sprint("all-", rand.N(3)))
 	var err error
 	switch rand.N(5) {
@@ -474,7 +511,7 @@ func (s *stranger) act() {
 	case 3:
 		err = s.reg.DeleteTag(ctx, i.ns, tag, "somebody")
 	case 4:
-		err = s.reg.DeleteManifest(ctx, i.ns, i.digest(), "somebody")
+		err = s.reg.DeleteManifest(ctx, victim.ns, victim.digest(), "somebody")
 	}
 	if err != nil && !disturbed(err) && !errors.Is(err, registry.ErrManifestUnknown) {
 		s.race.violate("at work on what all have: %v", err)

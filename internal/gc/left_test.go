@@ -72,7 +72,7 @@ func wantNothingElse(t tester, reg *registry.Registry) {
 	for session := range each(t, reg.Sessions(t.Context())) {
 		t.Errorf("an upload to %s is under way", session.Namespace)
 	}
-	for undo := range each(t, reg.Undos(t.Context())) {
+	for undo := range each(t, reg.KeptInTrash(t.Context())) {
 		t.Errorf("the delete of %s %s can be undone still", undo.Kind, undo.Digest)
 	}
 }

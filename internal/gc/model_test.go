@@ -33,6 +33,7 @@ func TestASmallWorldIsAsItsModelSays(t *testing.T) {
 			"delete a blob":   m.deleteBlob,
 			"delete a tag":    m.deleteTag,
 			"delete manifest": m.deleteManifest,
+			"restore":         m.restore,
 			"collect":         m.collect,
 			"empty":           m.empty,
 		})
@@ -65,6 +66,7 @@ type space struct {
 	manifests map[int]state
 	blobs     map[string]state
 	tags      map[oci.Tag]int
+	kept      map[oci.Tag]int // what each tag that was removed can be restored to for sure
 }
 
 var (
@@ -75,7 +77,7 @@ var (
 func newSpace(ns string) *space {
 	s := &space{
 		ns: name(ns), subject: map[int]int{3: 0, 4: 2, 5: 3}, children: map[int][]int{2: {0, 1}},
-		manifests: map[int]state{}, blobs: map[string]state{}, tags: map[oci.Tag]int{},
+		manifests: map[int]state{}, blobs: map[string]state{}, tags: map[oci.Tag]int{}, kept: map[oci.Tag]int{},
 	}
 	one, two := imageOf(s.ns, "one", nil, "a"), imageOf(s.ns, "two", nil, "a", "b")
 	index := newIndex(s.ns, one, two)
@@ -240,7 +242,33 @@ func (m *model) deleteTag(t *rapid.T) {
 	s, tag := m.anySpace(t, "space"), anyTag(t)
 	_, there := s.tags[tag]
 	wantUnknown(t, m.reg.DeleteTag(t.Context(), s.ns, tag, ""), there, registry.ErrManifestUnknown)
+	if there {
+		s.removeTag(tag)
+	}
+}
+
+// removeTag takes a tag away, and notes whether it can come back: what is whole when it is removed is so when it is
+// restored.
+func (s *space) removeTag(tag oci.Tag) {
+	at := s.tags[tag]
 	delete(s.tags, tag)
+	delete(s.kept, tag)
+	if s.isWhole(at) {
+		s.kept[tag] = at
+	}
+}
+
+// isWhole tells whether all is there that a manifest names.
+func (s *space) isWhole(at int) bool {
+	_, there := s.manifests[at]
+	for _, blob := range s.images[at].blobs {
+		_, has := s.blobs[blob]
+		there = there && has
+	}
+	for _, child := range s.children[at] {
+		there = there && s.isWhole(child)
+	}
+	return there
 }
 
 func (m *model) deleteManifest(t *rapid.T) {
@@ -248,11 +276,62 @@ func (m *model) deleteManifest(t *rapid.T) {
 	at := s.anyImage(t)
 	_, there := s.manifests[at]
 	wantUnknown(t, m.reg.DeleteManifest(t.Context(), s.ns, s.images[at].digest(), ""), there, registry.ErrManifestUnknown)
-	delete(s.manifests, at)
 	for tag, of := range s.tags {
 		if of == at {
-			delete(s.tags, tag)
+			s.removeTag(tag)
 		}
+	}
+	delete(s.manifests, at)
+}
+
+// restore undoes the removal of a tag. Until gc.trash is over that must succeed; later it may. How much of what
+// it needs it has brought back by then is read from the store.
+func (m *model) restore(t *rapid.T) {
+	s, tag := m.anySpace(t, "space"), anyTag(t)
+	if _, there := s.tags[tag]; there {
+		return
+	}
+	want, sure := s.kept[tag]
+	done, err := m.reg.Restore(t.Context(), registry.Undo{Namespace: s.ns, Tag: tag})
+	s.read(t, m.reg)
+	var missing *registry.MissingError
+	if err != nil {
+		if sure || !errors.Is(err, registry.ErrNotKept) && !errors.As(err, &missing) {
+			t.Fatalf("restore: %v, want image %d for sure: %t", err, want, sure)
+		}
+		return
+	}
+	at := slices.IndexFunc(s.images, func(i *image) bool {
+		return slices.Contains(done, registry.Restored{Kind: registry.KindTag, Namespace: s.ns, Tag: tag, Digest: i.digest()})
+	})
+	if at < 0 || sure && at != want || !s.isWhole(at) {
+		t.Fatalf("restored %v, image %d, want %d for sure: %t; whole: %t", done, at, want, sure, at >= 0 && s.isWhole(at))
+	}
+	s.tags[tag] = at
+	delete(s.kept, tag)
+}
+
+// read takes the states from the store.
+func (s *space) read(t *rapid.T, reg *registry.Registry) {
+	for at, i := range s.images {
+		readState(t, reg, s.manifests, at, registry.Thing{Kind: registry.KindManifest, Namespace: s.ns, Digest: i.digest()})
+	}
+	for _, blob := range modelBlobs {
+		readState(t, reg, s.blobs, blob, registry.Thing{Kind: registry.KindLink, Namespace: s.ns, Digest: digestOf(blob)})
+	}
+}
+
+func readState[K comparable](t *rapid.T, reg *registry.Registry, all map[K]state, one K, thing registry.Thing) {
+	info, err := reg.Stat(t.Context(), thing)
+	switch {
+	case errors.Is(err, registry.ErrGone):
+		delete(all, one)
+	case err != nil:
+		t.Fatal(err)
+	case info.Condemned:
+		all[one] = condemned
+	default:
+		all[one] = live
 	}
 }
 
@@ -310,11 +389,14 @@ func (m *model) collect(t *rapid.T) {
 func (s *space) collect(config gc.Config, rules *keeping) {
 	held, kept := s.newMarks(), s.newMarks()
 	tagged := map[int]bool{}
+	if config.Trash == 0 {
+		clear(s.kept)
+	}
 	for tag, at := range s.tags {
 		tagged[at] = true
 		held.mark(at)
 		if rules != nil && !slices.Contains(rules.tags, tag) {
-			delete(s.tags, tag)
+			s.removeTag(tag)
 			continue
 		}
 		kept.mark(at)
@@ -389,6 +471,7 @@ func (m marks) mark(at int) {
 // empty collects without patience until nothing but what has a tag is left.
 func (m *model) empty(t *rapid.T) {
 	for _, s := range m.spaces {
+		clear(s.kept)
 		kept := s.newMarks()
 		for _, at := range s.tags {
 			kept.mark(at)
