@@ -2,6 +2,7 @@ package gc_test
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"slices"
 	"testing"
@@ -86,11 +87,19 @@ func newSpace(ns string) *space {
 	return s
 }
 
-// ahead is the clock of a model: all that has happened was an hour ago, so that ages of none are over.
+// ahead is the clock of a model's collector: what was condemned was so an hour ago, and what was pushed or removed
+// half an hour ago, as the registry's own clock is not that far.
 func ahead() time.Time { return time.Now().Add(time.Hour) }
 
-// patience is an age that is never over.
-const patience = 24 * time.Hour
+func halfAhead() time.Time { return time.Now().Add(time.Hour / 2) }
+
+// The ages. None is over at once; patience never; between is over for what was condemned and not for what was
+// removed.
+const (
+	none     = 0
+	between  = 45 * time.Minute
+	patience = 24 * time.Hour
+)
 
 func newModel(t *rapid.T) *model {
 	root, err := os.MkdirTemp("", "sreg-model")
@@ -107,7 +116,7 @@ func newModel(t *rapid.T) *model {
 		t.Fatal(err)
 	}
 	reg, err := registry.New(t.Context(), registry.Options{
-		Blobs: s, Metadata: s, Locks: memory.New(), Config: registry.DefaultConfig(), Now: time.Now,
+		Blobs: s, Metadata: s, Locks: memory.New(), Config: registry.DefaultConfig(), Now: halfAhead,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -304,8 +313,8 @@ func (m *model) restore(t *rapid.T) {
 	at := slices.IndexFunc(s.images, func(i *image) bool {
 		return slices.Contains(done, registry.Restored{Kind: registry.KindTag, Namespace: s.ns, Tag: tag, Digest: i.digest()})
 	})
-	if at < 0 || sure && at != want || !s.isWhole(at) {
-		t.Fatalf("restored %v, image %d, want %d for sure: %t; whole: %t", done, at, want, sure, at >= 0 && s.isWhole(at))
+	if at < 0 || s.manifests[at] != live || sure && (at != want || !s.isWhole(at)) {
+		t.Fatalf("restored %v, image %d of %v and %v, want %d for sure: %t", done, at, s.manifests, s.blobs, want, sure)
 	}
 	s.tags[tag] = at
 	delete(s.kept, tag)
@@ -358,10 +367,8 @@ func (m *model) collect(t *rapid.T) {
 	if rapid.Bool().Draw(t, "all is young") {
 		config.Grace = patience
 	}
-	if rapid.Bool().Draw(t, "all can be restored") {
-		config.Trash = patience
-	}
-	config.UntaggedAfter = rapid.SampledFrom([]time.Duration{0, 1, patience}).Draw(t, "untagged go after")
+	config.Trash = rapid.SampledFrom([]time.Duration{none, between, patience}).Draw(t, "trash")
+	config.UntaggedAfter = rapid.SampledFrom([]time.Duration{none, 1, patience}).Draw(t, "untagged go after")
 	opts := gc.Options{Registry: m.reg, Config: config, Now: ahead}
 	var rules *keeping
 	if rapid.Bool().Draw(t, "rules") {
@@ -382,6 +389,25 @@ func (m *model) collect(t *rapid.T) {
 	}
 	for _, s := range m.spaces {
 		s.collect(config, rules)
+		if config.Trash == between {
+			s.readWaiting(t, m.reg)
+		}
+	}
+}
+
+// readWaiting looks for what was condemned whether it waits for an undo or was destroyed. Whether an undo finds what
+// it needs restore says.
+func (s *space) readWaiting(t *rapid.T, reg *registry.Registry) {
+	manifests, blobs := maps.Clone(s.manifests), maps.Clone(s.blobs)
+	s.read(t, reg)
+	wantWaiting(t, manifests, s.manifests)
+	wantWaiting(t, blobs, s.blobs)
+}
+
+func wantWaiting[K comparable](t *rapid.T, want, got map[K]state) {
+	maps.DeleteFunc(want, func(one K, now state) bool { return now == condemned && got[one] == "" })
+	if !maps.Equal(got, want) {
+		t.Fatalf("got %v, want %v", got, want)
 	}
 }
 
@@ -389,7 +415,7 @@ func (m *model) collect(t *rapid.T) {
 func (s *space) collect(config gc.Config, rules *keeping) {
 	held, kept := s.newMarks(), s.newMarks()
 	tagged := map[int]bool{}
-	if config.Trash == 0 {
+	if config.Trash == none {
 		clear(s.kept)
 	}
 	for tag, at := range s.tags {
@@ -431,7 +457,7 @@ func settle[K comparable](all map[K]state, held, kept map[K]bool, config gc.Conf
 		switch {
 		case now == condemned && held[one]:
 			all[one] = live
-		case now == condemned && config.Trash == 0:
+		case now == condemned && config.Trash == none:
 			delete(all, one)
 		case now == live && !kept[one] && config.Grace == 0:
 			all[one] = condemned
@@ -516,6 +542,19 @@ func (m *model) compare(t *rapid.T) {
 			m.compareManifest(t, s, oci.Reference{Tag: tag}, at, there)
 		}
 		m.compareTags(t, s)
+		m.compareTrash(t, s)
+	}
+}
+
+// compareTrash looks whether every undo that must succeed would.
+func (m *model) compareTrash(t *rapid.T, s *space) {
+	for tag := range s.kept {
+		if _, there := s.tags[tag]; there {
+			continue
+		}
+		if _, err := m.reg.Restore(t.Context(), registry.Undo{Namespace: s.ns, Tag: tag, DryRun: true}); err != nil {
+			t.Fatalf("restore, when it must be possible: %v", err)
+		}
 	}
 }
 
