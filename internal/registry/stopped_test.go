@@ -1,7 +1,6 @@
 package registry_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -66,17 +65,16 @@ func TestWhatIsRemovedStaysRemoved(t *testing.T) {
 func TestACollectorStoppedAtAnyStep(t *testing.T) {
 	t.Parallel()
 	for _, p := range slices.Concat(promises, removals) {
-		for _, before := range []int{0, 1} {
-			t.Run(fmt.Sprintf("%s, after %d runs", p.name, before), func(t *testing.T) {
-				t.Parallel()
-				for at, steps := 1, 1; at <= steps; at++ {
-					steps = p.withinARun(t, before, at)
-					if t.Failed() {
-						t.Fatalf("with the collector stopped before step %d of %d", at, steps)
-					}
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			for at, steps := 1, 1; at <= steps; at++ {
+				// Every other time a whole run has condemned before what nothing named by then.
+				steps = max(steps, p.withinARun(t, at%2, at))
+				if t.Failed() {
+					t.Fatalf("with the collector stopped before step %d of %d", at, steps)
 				}
-			})
-		}
+			}
+		})
 	}
 }
 
