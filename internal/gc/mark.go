@@ -1,6 +1,7 @@
 package gc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -340,7 +341,8 @@ func (r *run) readEach(ctx context.Context, ns oci.Name, wanted []oci.Digest, ta
 	var mu sync.Mutex // guards take and the plan
 	for _, d := range wanted {
 		if err := r.wait(ctx); err != nil {
-			return errors.Join(err, group.Wait())
+			// What could not be read ended ctx, and is the cause; else it is the caller's end.
+			return cmp.Or(group.Wait(), err)
 		}
 		group.Go(func() error {
 			revision, err := r.registry.Revision(ctx, ns, d)
