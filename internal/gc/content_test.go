@@ -87,11 +87,11 @@ func (p *pushed) image(name string, tags ...string) (manifest, layer oci.Digest)
 	p.t.Helper()
 	p.blob("config " + name)
 	layer = p.blob("layer " + name)
-	return p.manifest(oci.MediaTypeImageManifest, imageOf(name), tags...), layer
+	return p.manifest(oci.MediaTypeImageManifest, manifestOf(name), tags...), layer
 }
 
-// imageOf is a manifest with one layer.
-func imageOf(name string) string {
+// manifestOf is a manifest with one layer.
+func manifestOf(name string) string {
 	descriptor := func(mediaType, content string) string {
 		return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, mediaType, oci.DigestOf(oci.SHA256, []byte(content)), len(content))
 	}
@@ -198,7 +198,7 @@ func TestATagThatNamesItsOwnManifestIsJudged(t *testing.T) {
 	p := newPushed(t)
 	manifest, _ := p.image("one")
 	own := "sha256-" + manifest.Hex() + ".imgpkg"
-	p.manifest(oci.MediaTypeImageManifest, imageOf("one"), own)
+	p.manifest(oci.MediaTypeImageManifest, manifestOf("one"), own)
 	p.decide = func(image registry.Image) bool { return image.Tag.String() == own }
 	report, err := p.collect(3)
 	if err != nil {
@@ -218,7 +218,7 @@ func TestASignatureStaysWithAnImageThatIsPushedAgain(t *testing.T) {
 			manifest, _ := p.image("one", "v1")
 			p.image("its signature", "sha256-"+manifest.Hex()+".sig")
 			p.decide = func(image registry.Image) bool { // when all tags have been read
-				p.manifest(oci.MediaTypeImageManifest, imageOf("one"), tags...)
+				p.manifest(oci.MediaTypeImageManifest, manifestOf("one"), tags...)
 				return false
 			}
 			report, err := p.collect(1)
@@ -276,11 +276,11 @@ func TestWhatADamagedRecordNamedIsNotCollectedBehindARepair(t *testing.T) {
 			if report.WarningCount != 1 || !p.hasBlob(layer) {
 				t.Errorf("got %d warnings, and the layer there: %t, want one, and it there", report.WarningCount, p.hasBlob(layer))
 			}
-			p.manifest(oci.MediaTypeImageManifest, imageOf("one"))
+			p.manifest(oci.MediaTypeImageManifest, manifestOf("one"))
 			if name == "a manifest" && !p.hasTag("v1") {
 				t.Error("the tag is gone, which would lead to it again")
 			}
-			p.manifest(oci.MediaTypeImageManifest, imageOf("one"), "v1")
+			p.manifest(oci.MediaTypeImageManifest, manifestOf("one"), "v1")
 			_, unneeded := p.image("another")
 			if report, err := p.collect(3); err != nil || report.WarningCount > 0 || p.hasBlob(unneeded) {
 				t.Errorf("when it came back: got %v and %q, want what nothing needs collected", err, report.Warnings)
@@ -297,7 +297,7 @@ func TestDeletedManifestsTakeNoMemory(t *testing.T) { // alone, for it looks at 
 	const many, long = 12, 3 << 20
 	for i := range many {
 		text := strings.Repeat("a", long)
-		d := p.manifest(oci.MediaTypeImageManifest, strings.TrimSuffix(imageOf("one"), "}")+fmt.Sprintf(`,"annotations":{"%d":%q}}`, i, text))
+		d := p.manifest(oci.MediaTypeImageManifest, strings.TrimSuffix(manifestOf("one"), "}")+fmt.Sprintf(`,"annotations":{"%d":%q}}`, i, text))
 		p.must(p.reg.DeleteManifest(t.Context(), p.ns, d, ""))
 	}
 	heap := func() int64 {

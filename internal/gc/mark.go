@@ -147,6 +147,8 @@ func (r *run) listPending(ctx context.Context) error {
 	return nil
 }
 
+const whyAside = "a damaged manifest or tag of its namespace was moved aside, and may have named it"
+
 // listAside finds the namespaces in which something is missing that was no good: what it named looks as if
 // nothing did, and waits until it is pushed again, or somebody removes what lies aside.
 func (r *run) listAside(ctx context.Context) error {
@@ -484,7 +486,7 @@ func (r *run) standsAlone(g *graph, i int, rules bool, untagged map[int]Verdict)
 	case !n.there || n.condemned:
 		return ""
 	case r.aside[g.ns]:
-		return "a damaged manifest or tag of its namespace was moved aside, and may have named it"
+		return whyAside
 	case age < r.config.Grace:
 		return fmt.Sprintf("it was pushed less than gc.grace (%s) ago", inWords(r.config.Grace))
 	case g.unasked != "":
@@ -697,6 +699,7 @@ func (r *run) planLink(ctx context.Context, g *graph, d oci.Digest) error {
 	r.needs[number] |= held
 	if r.aside[g.ns] {
 		r.needs[number] |= kept
+		r.explainThing(thing, true, whyAside)
 		return nil
 	}
 	if blob := g.blobs[number]; blob.needs&kept != 0 {
