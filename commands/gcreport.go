@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/gc"
+	"github.com/sreg-project/sreg/internal/registry"
 )
 
 // printReport prints what a run did, or means to do.
@@ -60,15 +61,28 @@ func reported(r *gc.Report) []string {
 
 // summary is what a run did, in one line.
 func summary(r *gc.Report) string {
-	return fmt.Sprintf("collected in %s: %s removed by retention, %s ended, %s condemned (%s), %s revived, %s destroyed, %s freed",
-		duration(r.Seconds), counted(int(r.Removed.Objects), "tag"), counted(int(r.Uploads.Objects), "upload"),
+	did := "collected in"
+	switch r.Outcome {
+	case gc.Interrupted:
+		did = "interrupted after" // who reads only this line must not think that all is done
+	case gc.Failed:
+		did = "collected in part, in"
+	}
+	return fmt.Sprintf("%s %s: %s removed by retention, %s ended, %s condemned (%s), %s revived, %s destroyed, %s freed",
+		did, duration(r.Seconds), counted(int(r.Removed.Objects), "tag"), counted(int(r.Uploads.Objects), "upload"),
 		counted(int(r.Awaiting.Objects), "object"), sized(r.Awaiting.Bytes), counted(int(r.Revived.Objects), "object"),
 		counted(int(r.Freed.Objects), "object"), sized(r.Freed.Bytes))
 }
 
 func duration(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second))
-	return d.Round(max(time.Millisecond, d/100)).String()
+	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < time.Minute:
+		return d.Round(10 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
 }
 
 // planRow is one line of a plan: what happens to how much of what, and why.
@@ -79,12 +93,21 @@ type planRow struct {
 	names                        []string
 }
 
-// namesShown is how many tags a line of a plan names.
-const namesShown = 5
+// namesShown is how many tags a line of a plan names, and rowsShown how many lines a person reads before
+// those of all namespaces are told together.
+const (
+	namesShown = 5
+	rowsShown  = 40
+)
 
 func printPlan(io IO, report *gc.Report, cfg gc.Config) error {
 	rows := [][]string{{"ACTION", "NAMESPACE", "WHAT", "BYTES", "WHY"}}
-	for _, row := range planRows(report.Plan) {
+	all := planRows(report.Plan)
+	shown := all
+	if io.OutIsTerminal {
+		shown = forPeople(all)
+	}
+	for _, row := range shown {
 		why := row.why
 		if len(row.names) > 0 {
 			why += ": " + strings.Join(row.names[:min(len(row.names), namesShown)], ", ")
@@ -98,6 +121,9 @@ func printPlan(io IO, report *gc.Report, cfg gc.Config) error {
 		if err := io.printTable(rows); err != nil {
 			return err
 		}
+	}
+	if len(shown) < len(all) {
+		fmt.Fprintln(io.Err, "the plan is long: links are left out, and namespaces may be told together; -o json tells all")
 	}
 	p := report.Plan
 	_, err := fmt.Fprintf(io.Out, "%s would be freed now, and %s when gc.trash (%s) is over; nothing was changed\n",
@@ -152,6 +178,49 @@ func planRows(p *gc.Plan) []planRow {
 	}
 	slices.SortStableFunc(rows, func(a, b planRow) int { return strings.Compare(a.namespace, b.namespace) })
 	return rows
+}
+
+// forPeople leaves out the links of a plan that is long, and tells its namespaces together if it still is.
+func forPeople(rows []planRow) []planRow {
+	if len(rows) <= rowsShown {
+		return rows
+	}
+	var short []planRow
+	for _, row := range rows {
+		if row.noun != string(registry.KindLink) {
+			short = append(short, row)
+		}
+	}
+	if len(short) <= rowsShown {
+		return short
+	}
+	return together(short)
+}
+
+// together makes one row of those that differ by their namespace alone.
+func together(rows []planRow) []planRow {
+	var sums []planRow
+	spaces := map[[3]string]int{}
+	index := map[[3]string]int{}
+	for _, row := range rows {
+		key := [3]string{row.action, row.noun, row.why}
+		spaces[key]++
+		i, known := index[key]
+		if !known {
+			index[key] = len(sums)
+			row.names = nil // five of so many tell nothing
+			sums = append(sums, row)
+			continue
+		}
+		sums[i].objects += row.objects
+		sums[i].bytes += row.bytes
+	}
+	for i, sum := range sums {
+		if n := spaces[[3]string{sum.action, sum.noun, sum.why}]; n > 1 {
+			sums[i].namespace = counted(n, "namespace")
+		}
+	}
+	return sums
 }
 
 func printExplanation(io IO, what string, report *gc.Report) error {

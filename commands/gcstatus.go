@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
@@ -61,6 +62,9 @@ func runGCStatus(ctx context.Context, io IO, from source, output format) error {
 			{"errors", fmt.Sprint(report.ErrorCount)},
 			{"warnings", fmt.Sprint(report.WarningCount)},
 		})
+	}
+	if err == nil && report.Outcome == gc.Interrupted {
+		return hintedError{errors.New("the last run of the collector was interrupted"), "sreg gc goes on with what it left"}
 	}
 	if err == nil && report.ErrorCount > 0 {
 		err = fmt.Errorf("the last run of the collector ended with %s", counted(report.ErrorCount, "error"))

@@ -245,12 +245,7 @@ func (r *run) countTags(ctx context.Context, ns oci.Name) error {
 
 // judges tells whether this run asks rules about a namespace.
 func (r *run) judges(ns oci.Name) bool {
-	return r.opts.Only.includes(RetentionPart) && r.retention.Rules(ns) && within(ns, r.opts.Repository)
-}
-
-// within tells whether a repository owns a namespace. The zero one owns all.
-func within(ns, repository oci.Name) bool {
-	return repository.IsZero() || ns == repository || strings.HasPrefix(ns.String(), repository.String()+"/")
+	return r.opts.Only.includes(RetentionPart) && r.retention.Rules(ns) && ns.Within(r.opts.Repository)
 }
 
 // markNamespace reads what one namespace holds, decides what of it is needed, and plans what becomes of
@@ -613,7 +608,7 @@ func (r *run) ripe(since time.Time) bool { return r.began.Sub(since) >= r.trashF
 // ripeIn is ripe for what belongs to a namespace: to one that the run is not about its trash is left. Bytes
 // belong to none, and wait for the links that lead to them.
 func (r *run) ripeIn(ns oci.Name, since time.Time) bool {
-	if !ns.IsZero() && !within(ns, r.opts.Repository) {
+	if !ns.IsZero() && !ns.Within(r.opts.Repository) {
 		return r.began.Sub(since) >= r.config.Trash
 	}
 	return r.ripe(since)

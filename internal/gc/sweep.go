@@ -24,7 +24,7 @@ func (r *run) planUploads(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if session.Expired && (r.opts.Repository.IsZero() || !session.Namespace.IsZero() && within(session.Namespace, r.opts.Repository)) {
+		if session.Expired && (r.opts.Repository.IsZero() || !session.Namespace.IsZero() && session.Namespace.Within(r.opts.Repository)) {
 			r.plan.Uploads = append(r.plan.Uploads, PlannedUpload{Namespace: session.Namespace.String(), Bytes: session.Size, session: session})
 		}
 	}
