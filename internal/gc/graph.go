@@ -19,6 +19,8 @@ type graph struct {
 	number func(blob oci.Digest) uint32
 	blobs  map[uint32]blobNeed
 	tags   []tagEdge
+	// annotations is how many bytes of them the images have.
+	annotations int
 	// unasked says why no rule could be asked; empty if they were.
 	unasked string
 }
@@ -134,9 +136,23 @@ func (g *graph) add(revision registry.Revision, pending, withImage bool) {
 	if withImage {
 		n.image = &registry.Image{
 			Digest: revision.Digest, PushedAt: revision.PushedAt, Size: whole, MediaType: revision.Manifest.MediaType,
-			Platforms: platforms(revision.Manifest), Annotations: revision.Manifest.Annotations,
+			Platforms: platforms(revision.Manifest), Annotations: g.annotationsOf(revision.Manifest),
 		}
 	}
+}
+
+// maxAnnotations bounds the annotations of one namespace that are in mind at once, in bytes: a client chooses
+// them, and a manifest may have megabytes of them.
+const maxAnnotations = 64 << 20
+
+func (g *graph) annotationsOf(m oci.Manifest) map[string]string {
+	for key, value := range m.Annotations {
+		g.annotations += len(key) + len(value)
+	}
+	if g.annotations > maxAnnotations {
+		return nil
+	}
+	return m.Annotations
 }
 
 // allBlobs are those that a push has to bring, and those that it may: whoever uploads a foreign layer all

@@ -92,6 +92,12 @@ func (r *run) standsAlone(g *graph, i int, rules bool, untagged map[int]Verdict)
 
 // askRules judges the tags, and the manifests that have none.
 func (r *run) askRules(ctx context.Context, g *graph) (untagged map[int]Verdict, err error) {
+	if g.annotations > maxAnnotations {
+		// Rules may look at what is not in mind.
+		r.fail(fmt.Errorf("retention in %s: its manifests have more than %d MiB of annotations, so no rule was asked; delete some of them", g.ns, maxAnnotations>>20))
+		g.unasked = "no rule could be asked, because the namespace has too many annotations"
+		return nil, ctx.Err()
+	}
 	pulled, err := r.registry.PullTimes(ctx, g.ns)
 	if err != nil {
 		// Who does not know when something was pulled last keeps it.
