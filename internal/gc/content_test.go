@@ -209,6 +209,27 @@ func TestATagThatNamesItsOwnManifestIsJudged(t *testing.T) {
 	}
 }
 
+// TestATagThatFollowsASubjectTakesNoRuleAway: who may push must not lose, by a tag that looks like a
+// signature's, an image that the rules keep without a tag.
+func TestATagThatFollowsASubjectTakesNoRuleAway(t *testing.T) {
+	t.Parallel()
+	p := newPushed(t)
+	_, layer := p.image("one")
+	subject, _ := p.image("its subject", "v1")
+	p.manifest(oci.MediaTypeImageManifest, manifestOf("one"), "sha256-"+subject.Hex()+".sig")
+	p.decide = func(image registry.Image) bool { return image.Tag.IsZero() }
+	report, err := p.collect(3)
+	if err != nil {
+		t.Fatalf("%v: %q", err, report.Errors)
+	}
+	if p.hasTag("v1") {
+		t.Error("the subject's tag stays, which nothing keeps")
+	}
+	if !p.hasBlob(layer) {
+		t.Error("the image is gone that the rules keep without a tag")
+	}
+}
+
 func TestASignatureStaysWithAnImageThatIsPushedAgain(t *testing.T) {
 	t.Parallel()
 	for name, tags := range map[string][]string{"by the tag that it had": {"v1"}, "by another tag": {"v2"}} {

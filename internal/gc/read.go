@@ -132,11 +132,13 @@ func (r *run) readTags(ctx context.Context, g *graph) error {
 		r.seen(stored.PushedAt, g.ns, registry.Image{Tag: name})
 		r.plan.Totals.Tags++
 		i := g.node(stored.Digest)
-		g.nodes[i].tagged = true
 		subject := g.subjectOf(name)
 		if subject == i {
 			subject = -1 // it stands for what it names, as some tools hold an image: no referrer, rules judge it
 		}
+		// A tag that follows a subject judges nothing: without another one the rules are asked about a
+		// manifest without a tag.
+		g.nodes[i].tagged = g.nodes[i].tagged || subject < 0
 		g.tags = append(g.tags, tagEdge{stored: stored, node: i, subject: subject, keep: true})
 	}
 	return nil
