@@ -230,6 +230,25 @@ func TestATagThatFollowsASubjectTakesNoRuleAway(t *testing.T) {
 	}
 }
 
+func TestARunForOneRepositoryJudgesNothingOfAnother(t *testing.T) {
+	t.Parallel()
+	p := newPushed(t)
+	_, untagged := p.image("untagged")
+	p.image("tagged", "v1")
+	p.decide = func(registry.Image) bool { return false }
+	elsewhere, err := oci.ParseName("elsewhere")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.only = elsewhere
+	if report, err := p.collect(3); err != nil {
+		t.Fatalf("%v: %q", err, report.Errors)
+	}
+	if !p.hasTag("v1") || !p.hasBlob(untagged) {
+		t.Error("something is gone of a namespace that the run was not for")
+	}
+}
+
 func TestASignatureStaysWithAnImageThatIsPushedAgain(t *testing.T) {
 	t.Parallel()
 	for name, tags := range map[string][]string{"by the tag that it had": {"v1"}, "by another tag": {"v2"}} {

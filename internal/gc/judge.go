@@ -80,6 +80,8 @@ func (r *run) standsAlone(g *graph, i int, rules bool, untagged map[int]Verdict)
 		return g.unasked
 	case verdict.Kept:
 		return verdict.why()
+	case rules && !g.ns.Within(r.opts.Repository):
+		return "this run does not judge it"
 	case n.tagged && rules:
 		return "" // its tags were judged
 	case r.config.UntaggedAfter > 0 && age < r.config.UntaggedAfter:
