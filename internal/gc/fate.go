@@ -99,12 +99,9 @@ func (r *run) whyGone(g *graph, i int) string {
 // planLinks lists the live links. Those that nothing names and that are old are condemned; every other one
 // keeps its bytes.
 func (r *run) planLinks(ctx context.Context, g *graph, trash []registry.Condemned) error {
-	for d, err := range r.registry.Links(ctx, g.ns) {
+	for d, err := range readable(r, r.registry.Links(ctx, g.ns)) {
 		if err != nil {
-			if err := r.damage(err); err != nil {
-				return err
-			}
-			continue
+			return err
 		}
 		r.plan.Totals.Links++
 		r.phase.add(1, 0)
@@ -203,12 +200,9 @@ func (r *run) young(ctx context.Context, t registry.Thing) (young bool, info reg
 
 // markBlobs lists the bytes. Those that no link needs and that are old are condemned.
 func (r *run) markBlobs(ctx context.Context) error {
-	for d, err := range r.registry.Blobs(ctx) {
+	for d, err := range readable(r, r.registry.Blobs(ctx)) {
 		if err != nil {
-			if err := r.damage(err); err != nil {
-				return err
-			}
-			continue
+			return err
 		}
 		r.plan.Totals.Blobs++
 		r.phase.add(1, 0)
@@ -261,12 +255,9 @@ func (r *run) planUnfinished(ctx context.Context, g *graph) error {
 			})
 		}
 	}
-	for entry, err := range r.registry.ReferrerEntries(ctx, g.ns) {
+	for entry, err := range readable(r, r.registry.ReferrerEntries(ctx, g.ns)) {
 		if err != nil {
-			if err := r.damage(err); err != nil {
-				return err
-			}
-			continue
+			return err
 		}
 		if g.gone(entry.Referrer) {
 			r.plan.Finish = append(r.plan.Finish, Unfinished{Namespace: g.ns, Digest: entry.Referrer, Subject: entry.Subject})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -55,21 +56,26 @@ func (r *run) damage(err error) error {
 	return nil
 }
 
-// damageOf is damage for what may be no error.
-func (r *run) damageOf(err error) error {
-	if err == nil {
-		return nil
+// readable passes over what cannot be read, and notes it.
+func readable[T any](r *run, all iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for one, err := range all {
+			if err != nil {
+				if err = r.damage(err); err == nil {
+					continue
+				}
+			}
+			if !yield(one, err) {
+				return
+			}
+		}
 	}
-	return r.damage(err)
 }
 
 func (r *run) listTrash(ctx context.Context) error {
-	for condemned, err := range r.registry.Condemned(ctx) {
+	for condemned, err := range readable(r, r.registry.Condemned(ctx)) {
 		if err != nil {
-			if err := r.damage(err); err != nil {
-				return err
-			}
-			continue
+			return err
 		}
 		r.trash = append(r.trash, condemned)
 	}
@@ -78,12 +84,9 @@ func (r *run) listTrash(ctx context.Context) error {
 
 // listUndos finds what can still be restored, and what cannot any longer.
 func (r *run) listUndos(ctx context.Context) error {
-	for undo, err := range r.registry.KeptInTrash(ctx) {
+	for undo, err := range readable(r, r.registry.KeptInTrash(ctx)) {
 		if err != nil {
-			if err := r.damage(err); err != nil {
-				return err
-			}
-			continue
+			return err
 		}
 		if err := r.wait(ctx); err != nil {
 			return err
@@ -129,12 +132,9 @@ func (r *run) toRestore(kept registry.Kept) undo {
 }
 
 func (r *run) listPending(ctx context.Context) error {
-	for pending, err := range r.registry.Pending(ctx) {
+	for pending, err := range readable(r, r.registry.Pending(ctx)) {
 		if err != nil {
-			if err := r.damage(err); err != nil {
-				return err
-			}
-			continue
+			return err
 		}
 		r.pending[pending.Namespace] = append(r.pending[pending.Namespace], pending)
 	}
@@ -176,12 +176,9 @@ func (r *run) markNamespaces(ctx context.Context) error {
 		delete(r.undos, ns)
 		return err
 	}
-	for ns, err := range r.registry.Namespaces(ctx) {
+	for ns, err := range readable(r, r.registry.Namespaces(ctx)) {
 		if err != nil {
-			if err := r.damage(err); err != nil {
-				return err
-			}
-			continue
+			return err
 		}
 		r.spaces++
 		r.plan.Totals.Namespaces++
@@ -196,11 +193,11 @@ func (r *run) markNamespaces(ctx context.Context) error {
 		}
 	}
 	var rest []oci.Name
-	for ns, err := range r.registry.Enrolled(ctx) {
-		if err := r.damageOf(err); err != nil {
+	for ns, err := range readable(r, r.registry.Enrolled(ctx)) {
+		if err != nil {
 			return err
 		}
-		if err == nil && !visited[ns] && r.opts.Only != RetentionPart {
+		if !visited[ns] && r.opts.Only != RetentionPart {
 			rest = append(rest, ns)
 		}
 	}

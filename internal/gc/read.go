@@ -17,12 +17,9 @@ import (
 // countTags counts those of a namespace that is not looked at further: what goes is compared with all that
 // there is, also when only a part of it was judged.
 func (r *run) countTags(ctx context.Context, ns oci.Name) error {
-	for _, err := range r.registry.Tags(ctx, ns) {
+	for _, err := range readable(r, r.registry.Tags(ctx, ns)) {
 		if err != nil {
-			if err := r.damage(err); err != nil {
-				return err
-			}
-			continue
+			return err
 		}
 		r.plan.Totals.Tags++
 	}
@@ -36,12 +33,9 @@ func (r *run) readManifests(ctx context.Context, g *graph, trash []registry.Cond
 		g.add(pending.Revision, true, false)
 	}
 	var wanted []oci.Digest
-	for d, err := range r.registry.Revisions(ctx, g.ns) {
+	for d, err := range readable(r, r.registry.Revisions(ctx, g.ns)) {
 		if err != nil {
-			if err := r.damage(err); err != nil {
-				return err
-			}
-			continue
+			return err
 		}
 		r.plan.Totals.Manifests++
 		wanted = append(wanted, d)
@@ -108,12 +102,9 @@ func (r *run) seen(at time.Time, ns oci.Name, image registry.Image) {
 var referrerTag = regexp.MustCompile(`^(sha256|sha512)-([0-9a-f]{64,128})(\.[a-z]+)?$`)
 
 func (r *run) readTags(ctx context.Context, g *graph) error {
-	for name, err := range r.registry.Tags(ctx, g.ns) {
+	for name, err := range readable(r, r.registry.Tags(ctx, g.ns)) {
 		if err != nil {
-			if err := r.damage(err); err != nil {
-				return err
-			}
-			continue
+			return err
 		}
 		if err := r.wait(ctx); err != nil {
 			return err
