@@ -230,6 +230,29 @@ func TestATagThatFollowsASubjectTakesNoRuleAway(t *testing.T) {
 	}
 }
 
+// TestTheWordOfADeletedBlobStaysAsLongAsAManifestNamesIt, and no longer: it keeps a repair from giving the blob
+// back, and clients can leave any number of them.
+func TestTheWordOfADeletedBlobStaysAsLongAsAManifestNamesIt(t *testing.T) {
+	t.Parallel()
+	p := newPushed(t)
+	words := func() (n int) {
+		for _, err := range p.reg.Markers(t.Context(), p.ns) {
+			p.must(err)
+			n++
+		}
+		return n
+	}
+	manifest, layer := p.image("one", "v1")
+	p.must(p.reg.DeleteBlob(t.Context(), p.ns, layer, ""))
+	if _, err := p.collect(3); err != nil || words() != 1 {
+		t.Errorf("%d words are left, %v, want that of the blob which a manifest names", words(), err)
+	}
+	p.must(p.reg.DeleteManifest(t.Context(), p.ns, manifest, ""))
+	if _, err := p.collect(3); err != nil || words() != 0 {
+		t.Errorf("%d words are left, %v, want none", words(), err)
+	}
+}
+
 func TestARunForOneRepositoryJudgesNothingOfAnother(t *testing.T) {
 	t.Parallel()
 	p := newPushed(t)

@@ -246,6 +246,30 @@ func (r *run) blobNeeds(d oci.Digest) need {
 	return 0
 }
 
+// planMarkers chooses the words of deletes of blobs that no manifest names any more, so that nothing would ever
+// give the blob back.
+func (r *run) planMarkers(g *graph, markers []registry.Marker) {
+	if len(markers) == 0 || r.aside[g.ns] {
+		return
+	}
+	named := map[uint32]bool{}
+	for i := range g.nodes {
+		for _, blob := range g.nodes[i].blobs {
+			named[blob] = true
+		}
+	}
+	for _, undo := range r.undos[g.ns] {
+		for _, blob := range undo.blobs {
+			named[blob] = true
+		}
+	}
+	for _, marker := range markers {
+		if number, known := r.blobs.find(marker.Digest); !known || !named[number] {
+			r.plan.markers = append(r.plan.markers, marker)
+		}
+	}
+}
+
 // planUnfinished finds what a delete that was killed left: tags and referrer entries of what is gone.
 func (r *run) planUnfinished(ctx context.Context, g *graph) error {
 	for _, tag := range g.tags {

@@ -223,6 +223,12 @@ func (r *run) markNamespaces(ctx context.Context) error {
 // the rest. What it names of blobs is noted for all namespaces together.
 func (r *run) markNamespace(ctx context.Context, ns oci.Name, trash []registry.Condemned) error {
 	g := newGraph(ns, r.number)
+	// Before the manifests: a delete behind this leaves another marker, and one before it takes a blob away
+	// that no manifest which is not seen here can have held.
+	markers, err := r.readMarkers(ctx, ns)
+	if err != nil {
+		return err
+	}
 	if err := r.readManifests(ctx, g, trash); err != nil {
 		return err
 	}
@@ -252,6 +258,7 @@ func (r *run) markNamespace(ctx context.Context, ns oci.Name, trash []registry.C
 	for number, blob := range g.blobs {
 		r.needs[number] |= blob.needs & awaited
 	}
+	r.planMarkers(g, markers)
 	return r.planUnfinished(ctx, g)
 }
 

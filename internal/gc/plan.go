@@ -20,7 +20,8 @@ type Plan struct {
 	Totals   Totals          `json:"totals"`   // what is there
 	Problems []string        `json:"problems"` // what could not be read: nothing is condemned nor destroyed
 
-	drop []registry.Kept
+	drop    []registry.Kept
+	markers []registry.Marker
 }
 
 // Tally is a number of objects and their bytes.

@@ -26,6 +26,27 @@ func (r *run) countTags(ctx context.Context, ns oci.Name) error {
 	return nil
 }
 
+// readMarkers finds the words of clients who took blobs away.
+func (r *run) readMarkers(ctx context.Context, ns oci.Name) (markers []registry.Marker, err error) {
+	for d, err := range readable(r, r.registry.Markers(ctx, ns)) {
+		if err != nil {
+			return nil, err
+		}
+		if err := r.wait(ctx); err != nil {
+			return nil, err
+		}
+		marker, err := r.registry.Marker(ctx, ns, d)
+		if errors.Is(err, registry.ErrGone) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		markers = append(markers, marker)
+	}
+	return markers, nil
+}
+
 // readManifests takes in what is pending, then what is live, then what is condemned.
 func (r *run) readManifests(ctx context.Context, g *graph, trash []registry.Condemned) error {
 	withImages := r.retention.Rules(g.ns)

@@ -186,6 +186,9 @@ func (r *run) destroy(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+	if err := each(ctx, r, r.plan.markers, r.registry.DropMarker); err != nil {
+		return err
+	}
 	return each(ctx, r, r.touched(), func(ctx context.Context, ns oci.Name) error {
 		return r.registry.PrunePulls(ctx, ns, func(oci.Tag) bool { return false }, func(oci.Digest) bool { return false })
 	})
