@@ -78,7 +78,8 @@ profile: build ## record what the compiler should make fast: cmd/sreg/default.pg
 	bin/bench -sreg bin/sreg -peer .tools/bin/registry -profile cmd/sreg/default.pgo
 
 .PHONY: soak
-soak: ## races and random requests for SOAKTIME (default 30m)
+soak: ## races and random requests, each for SOAKTIME (default 30m)
+	SREG_TEST_SOAK=$(SOAKTIME) go test -race -timeout 0 -count 1 -run TestNothingIsLostInARace ./internal/gc
 	$(MAKE) --no-print-directory fuzz FUZZTIME=$(SOAKTIME) ONLY=FuzzSurface
 
 .PHONY: fuzz

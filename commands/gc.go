@@ -47,21 +47,24 @@ func newGC(io IO) *cobra.Command {
 			"  sreg gc --explain team/app:1.2\n" +
 			"  sreg gc --only retention --repository team -o json",
 	})
-	run := func(cmd *cobra.Command, _ []string) error { return runGC(cmd.Context(), io, opts) }
-	cmd.RunE = run
-	opts.from.addFlags(cmd)
-	opts.from.overrideFlag(cmd, "rate", "gc.rate", "look at or change at most `N` objects a second", plain)
-	opts.from.overrideFlag(cmd, "concurrency", "gc.concurrency", "read or change `N` objects at the same moment", plain)
-	addOutputFlag(cmd, &opts.output)
-	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false, "print the plan and change nothing")
-	cmd.Flags().Var(&opts.only, "only", "do one part of it: retention, uploads or collect")
-	cmd.Flags().StringVar(&opts.repository, "repository", "", "limit retention and uploads to `NAME` and all below it; what is needed is looked for everywhere")
-	cmd.Flags().Var(&opts.maxDelete, "max-delete", "refuse a plan that removes more than `PERCENT` of all tags, manifests or blobs; 100% also permits to remove all tags")
-	cmd.Flags().StringVar(&opts.explain, "explain", "", "say why `REF|DIGEST` stays or goes, and change nothing")
-	completeFrom(cmd, "only", "retention", "uploads", "collect")
-	completeFrom(cmd, "max-delete", "5%", "20%", "100%")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runGC(cmd.Context(), io, opts) }
+	opts.addFlags(cmd)
 	cmd.AddCommand(newGCStatus(io), newGCTrash(io), newGCRestore(io), newGCHistory(io), newGCEmpty(io), newGCVerify(io))
 	return cmd
+}
+
+func (o *gcRun) addFlags(cmd *cobra.Command) {
+	o.from.addFlags(cmd)
+	o.from.overrideFlag(cmd, "rate", "gc.rate", "look at or change at most `N` objects a second", plain)
+	o.from.overrideFlag(cmd, "concurrency", "gc.concurrency", "read or change `N` objects at the same moment", plain)
+	addOutputFlag(cmd, &o.output)
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the plan and change nothing")
+	cmd.Flags().Var(&o.only, "only", "do one part of it: retention, uploads or collect")
+	cmd.Flags().StringVar(&o.repository, "repository", "", "limit retention and uploads to `NAME` and all below it; what is needed is looked for everywhere")
+	cmd.Flags().Var(&o.maxDelete, "max-delete", "refuse a plan that removes more than `PERCENT` of all tags, manifests or blobs; 100% also permits to remove all tags")
+	cmd.Flags().StringVar(&o.explain, "explain", "", "say why `REF|DIGEST` stays or goes, and change nothing")
+	completeFrom(cmd, "only", "retention", "uploads", "collect")
+	completeFrom(cmd, "max-delete", "5%", "20%", "100%")
 }
 
 // part is a part of a run.
@@ -115,15 +118,9 @@ const (
 )
 
 func runGC(ctx context.Context, io IO, opts gcRun) error {
-	target, err := opts.target()
+	run, err := opts.options()
 	if err != nil {
 		return err
-	}
-	var repository oci.Name
-	if opts.repository != "" {
-		if repository, err = oci.ParseName(opts.repository); err != nil {
-			return &usageError{message: "--repository: " + err.Error()}
-		}
 	}
 	debug.SetGCPercent(gcHeapGrowth)
 	debug.SetMemoryLimit(gcMemory)
@@ -132,20 +129,33 @@ func runGC(ctx context.Context, io IO, opts gcRun) error {
 		return err
 	}
 	defer closing(store.log, "close stores", store.Close)
-	if store.config.Registry.ReadOnly && !opts.dryRun && target == nil {
+	if store.config.Registry.ReadOnly && !run.DryRun {
 		return hintedError{registry.ErrReadOnly, "set registry.read_only to false, or look with --dry-run"}
 	}
+	run.Holder = holder(time.Now())
 	shown := io.newProgress()
-	report, err := store.Collector.Run(ctx, gc.RunOptions{
-		DryRun: opts.dryRun || target != nil, Only: gc.Part(opts.only), Repository: repository, MaxDelete: opts.maxDelete.percent,
-		Explain: target, Holder: holder(time.Now()),
-		Progress: func(p gc.Progress) { shown.show(p.Phase, p.Objects, p.Bytes) },
-	})
+	run.Progress = func(p gc.Progress) { shown.show(p.Phase, p.Objects, p.Bytes) }
+	report, err := store.Collector.Run(ctx, run)
 	shown.end()
 	if report == nil {
 		return asHeld(err)
 	}
 	return errors.Join(printReport(io, opts, report, store.config.GC), err)
+}
+
+// options are what the flags ask of the collector.
+func (o gcRun) options() (gc.RunOptions, error) {
+	run := gc.RunOptions{DryRun: o.dryRun || o.explain != "", Only: gc.Part(o.only), MaxDelete: o.maxDelete.percent}
+	var err error
+	if run.Explain, err = o.target(); err != nil {
+		return run, err
+	}
+	if o.repository != "" {
+		if run.Repository, err = oci.ParseName(o.repository); err != nil {
+			return run, &usageError{message: "--repository: " + err.Error(), hint: "name a repository or a namespace, as in team or team/app"}
+		}
+	}
+	return run, nil
 }
 
 // target reads what an explanation is wanted of, nil if none is.

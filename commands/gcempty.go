@@ -51,7 +51,7 @@ func runGCEmpty(ctx context.Context, io IO, opts gcEmpty, now time.Time) (err er
 	if store.config.Registry.ReadOnly {
 		return fmt.Errorf("empty the trash: %w", registry.ErrReadOnly)
 	}
-	entries, bytes, err := opts.choose(ctx, io, store, now)
+	entries, err := opts.choose(ctx, io, store, now)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func runGCEmpty(ctx context.Context, io IO, opts gcEmpty, now time.Time) (err er
 		return nil
 	}
 	if !opts.yes {
-		question := fmt.Sprintf("Destroy %s, at most %s? They cannot be restored. Type yes: ", counted(len(entries), "removed thing"), sized(bytes))
+		question := fmt.Sprintf("Destroy %s, and what is condemned? It cannot be restored. Type yes: ", counted(len(entries), "removed thing"))
 		if err := io.confirm(ctx, question); err != nil {
 			return err
 		}
@@ -68,16 +68,17 @@ func runGCEmpty(ctx context.Context, io IO, opts gcEmpty, now time.Time) (err er
 	if err := opts.drop(ctx, store, entries, now); err != nil {
 		return err
 	}
-	fmt.Fprintf(io.Err, "emptied the trash of %s, at most %s\n", counted(len(entries), "removed thing"), sized(bytes))
+	fmt.Fprintf(io.Err, "emptied the trash of %s\n", counted(len(entries), "removed thing"))
 	return opts.collectNow(ctx, io, store)
 }
 
-// choose lists what is to be destroyed. Blobs that several manifests name count for each of them. An entry
-// that cannot be read, so that nobody knows what it is, waits for its end.
-func (opts gcEmpty) choose(ctx context.Context, io IO, store *openedStore, now time.Time) (entries []registry.Removed, bytes int64, err error) {
+// choose lists what is to be destroyed. An entry that cannot be read, so that nobody knows what it is, waits
+// for its end. Only the runs that follow know the bytes: an entry of a tag has none of what that stood for.
+func (opts gcEmpty) choose(ctx context.Context, io IO, store *openedStore, now time.Time) ([]registry.Removed, error) {
+	var entries []registry.Removed
 	for entry, err := range store.Registry.Trash(ctx, opts.repository) {
 		if err != nil && entry.Key == "" {
-			return nil, 0, err
+			return nil, err
 		}
 		if err != nil {
 			io.warn(err.Error())
@@ -87,11 +88,8 @@ func (opts gcEmpty) choose(ctx context.Context, io IO, store *openedStore, now t
 			continue
 		}
 		entries = append(entries, entry)
-		if entry.Kind != registry.KindTag { // its manifest has an entry of its own, or is there
-			bytes += entry.Size
-		}
 	}
-	return entries, bytes, nil
+	return entries, nil
 }
 
 // drop removes the entries while no collector runs, which judges by them.
@@ -118,7 +116,7 @@ func (opts gcEmpty) collectNow(ctx context.Context, io IO, store *openedStore) e
 	var freed gc.Tally
 	var at time.Duration
 	for range emptyRuns {
-		report, err := store.Collector.Run(ctx, gc.RunOptions{Only: gc.CollectPart, Trash: &at, Holder: holder(time.Now())})
+		report, err := store.Collector.Run(ctx, gc.RunOptions{Only: gc.CollectPart, Repository: opts.repository, Trash: &at, Holder: holder(time.Now())})
 		if err != nil {
 			return asHeld(err)
 		}

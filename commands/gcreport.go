@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/gc"
+	"github.com/sreg-project/sreg/internal/registry"
 )
 
 // printReport prints what a run did, or means to do.
@@ -17,42 +18,71 @@ func printReport(io IO, opts gcRun, report *gc.Report, cfg gc.Config) error {
 		}
 		return io.printJSON(report)
 	}
-	if opts.explain != "" {
+	if opts.explain == "" {
+		for _, line := range reported(report) {
+			fmt.Fprintln(io.Err, line)
+		}
+	}
+	switch {
+	case report.Plan != nil && len(report.Plan.Problems) > 0:
+		return nil // who has not seen all knows neither what goes nor why
+	case opts.explain != "":
 		return printExplanation(io, opts.explain, report)
-	}
-	for _, warning := range report.Warnings {
-		io.warn(warning)
-	}
-	if more := report.WarningCount - len(report.Warnings); more > 0 {
-		io.warn(fmt.Sprintf("and %d more of these", more))
-	}
-	for _, problem := range report.Errors {
-		fmt.Fprintln(io.Err, "error:", problem)
-	}
-	if more := report.ErrorCount - len(report.Errors); more > 0 && len(report.Errors) > 0 {
-		fmt.Fprintf(io.Err, "error: and %d more of these\n", more)
-	}
-	if report.DryRun {
+	case report.DryRun:
 		return printPlan(io, report, cfg)
-	}
-	if report.Outcome == gc.Refused {
+	case report.Outcome == gc.Refused:
 		return nil
 	}
 	_, err := fmt.Fprintln(io.Out, summary(report))
 	return err
 }
 
+// reported are the warnings and errors of a run, a line each.
+func reported(r *gc.Report) []string {
+	errs, count := r.Errors, r.ErrorCount
+	if r.Outcome == gc.Refused && count == 1 {
+		errs = nil // the refusal itself says it
+	}
+	var lines []string
+	for _, list := range []struct {
+		word  string
+		texts []string
+		count int
+	}{{"warning", r.Warnings, r.WarningCount}, {"error", errs, count}} {
+		for _, text := range list.texts {
+			lines = append(lines, list.word+": "+printable(text))
+		}
+		if more := list.count - len(list.texts); more > 0 && len(list.texts) > 0 {
+			lines = append(lines, fmt.Sprintf("%s: and %d more of these", list.word, more))
+		}
+	}
+	return lines
+}
+
 // summary is what a run did, in one line.
 func summary(r *gc.Report) string {
-	return fmt.Sprintf("collected in %s: %s removed by retention, %s ended, %s condemned (%s), %s revived, %s destroyed, %s freed",
-		duration(r.Seconds), counted(int(r.Removed.Objects), "tag"), counted(int(r.Uploads.Objects), "upload"),
+	did := "collected in"
+	switch r.Outcome {
+	case gc.Interrupted:
+		did = "interrupted after" // who reads only this line must not think that all is done
+	case gc.Failed:
+		did = "collected in part, in"
+	}
+	return fmt.Sprintf("%s %s: %s removed by retention, %s ended, %s condemned (%s), %s revived, %s destroyed, %s freed",
+		did, duration(r.Seconds), counted(int(r.Removed.Objects), "tag"), counted(int(r.Uploads.Objects), "upload"),
 		counted(int(r.Awaiting.Objects), "object"), sized(r.Awaiting.Bytes), counted(int(r.Revived.Objects), "object"),
 		counted(int(r.Freed.Objects), "object"), sized(r.Freed.Bytes))
 }
 
 func duration(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second))
-	return d.Round(max(time.Millisecond, d/100)).String()
+	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < time.Minute:
+		return d.Round(10 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
 }
 
 // planRow is one line of a plan: what happens to how much of what, and why.
@@ -63,12 +93,21 @@ type planRow struct {
 	names                        []string
 }
 
-// namesShown is how many tags a line of a plan names.
-const namesShown = 5
+// namesShown is how many tags a line of a plan names, and rowsShown how many lines a person reads before
+// those of all namespaces are told together.
+const (
+	namesShown = 5
+	rowsShown  = 40
+)
 
 func printPlan(io IO, report *gc.Report, cfg gc.Config) error {
 	rows := [][]string{{"ACTION", "NAMESPACE", "WHAT", "BYTES", "WHY"}}
-	for _, row := range planRows(report.Plan) {
+	all := planRows(report.Plan)
+	shown := all
+	if io.OutIsTerminal {
+		shown = forPeople(all)
+	}
+	for _, row := range shown {
 		why := row.why
 		if len(row.names) > 0 {
 			why += ": " + strings.Join(row.names[:min(len(row.names), namesShown)], ", ")
@@ -83,11 +122,14 @@ func printPlan(io IO, report *gc.Report, cfg gc.Config) error {
 			return err
 		}
 	}
+	if len(shown) < len(all) {
+		fmt.Fprintln(io.Err, "the plan is long: links are left out, and namespaces may be told together; -o json tells all")
+	}
 	p := report.Plan
 	_, err := fmt.Fprintf(io.Out, "%s would be freed now, and %s when gc.trash (%s) is over; nothing was changed\n",
-		sized(p.Freed()), sized(p.Freeable()), cfg.Trash)
+		sized(p.Freed()), sized(p.Freeable()), inWords(cfg.Trash))
 	if p.Waiting.Objects > 0 && err == nil {
-		_, err = fmt.Fprintf(io.Out, "%s are condemned already, and wait for their time: %s\n",
+		_, err = fmt.Fprintf(io.Out, "condemned already, and not destroyed yet: %s, %s\n",
 			counted(int(p.Waiting.Objects), "object"), sized(p.Waiting.Bytes))
 	}
 	return err
@@ -128,14 +170,57 @@ func planRows(p *gc.Plan) []planRow {
 		}
 	}
 	for _, left := range p.Finish {
-		row("finish", left.Namespace.String(), "delete", "a delete was interrupted here").objects++
+		row("finish", left.Namespace.String(), "leftover", "of a delete that was interrupted").objects++
 	}
 	if p.Restore.Objects > 0 {
 		r := row("forget", "", "removal", "older than gc.trash: it can be restored no longer")
-		r.objects, r.bytes = int(p.Restore.Objects), p.Restore.Bytes
+		r.objects = int(p.Restore.Objects) // its bytes are among those that are destroyed
 	}
 	slices.SortStableFunc(rows, func(a, b planRow) int { return strings.Compare(a.namespace, b.namespace) })
 	return rows
+}
+
+// forPeople leaves out the links of a plan that is long, and tells its namespaces together if it still is.
+func forPeople(rows []planRow) []planRow {
+	if len(rows) <= rowsShown {
+		return rows
+	}
+	var short []planRow
+	for _, row := range rows {
+		if row.noun != string(registry.KindLink) {
+			short = append(short, row)
+		}
+	}
+	if len(short) <= rowsShown {
+		return short
+	}
+	return together(short)
+}
+
+// together makes one row of those that differ by their namespace alone.
+func together(rows []planRow) []planRow {
+	var sums []planRow
+	spaces := map[[3]string]int{}
+	index := map[[3]string]int{}
+	for _, row := range rows {
+		key := [3]string{row.action, row.noun, row.why}
+		spaces[key]++
+		i, known := index[key]
+		if !known {
+			index[key] = len(sums)
+			row.names = nil // five of so many tell nothing
+			sums = append(sums, row)
+			continue
+		}
+		sums[i].objects += row.objects
+		sums[i].bytes += row.bytes
+	}
+	for i, sum := range sums {
+		if n := spaces[[3]string{sum.action, sum.noun, sum.why}]; n > 1 {
+			sums[i].namespace = counted(n, "namespace")
+		}
+	}
+	return sums
 }
 
 func printExplanation(io IO, what string, report *gc.Report) error {
@@ -144,8 +229,11 @@ func printExplanation(io IO, what string, report *gc.Report) error {
 	}
 	for _, explained := range report.Explanation {
 		verdict := "goes"
-		if explained.Stays {
+		switch {
+		case explained.Stays:
 			verdict = "stays"
+		case explained.Gone:
+			verdict = "is gone"
 		}
 		if _, err := fmt.Fprintf(io.Out, "%s %s\n", explained.What, verdict); err != nil {
 			return err
@@ -157,6 +245,18 @@ func printExplanation(io IO, what string, report *gc.Report) error {
 		}
 	}
 	return nil
+}
+
+// inWords is a duration without the zeros at its end.
+func inWords(d time.Duration) string {
+	text := d.String()
+	if short, found := strings.CutSuffix(text, "m0s"); found {
+		text = short + "m"
+	}
+	if short, found := strings.CutSuffix(text, "h0m"); found {
+		text = short + "h"
+	}
+	return text
 }
 
 func orDash(text string) string {

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/sreg-project/sreg/internal/gc"
+	"github.com/sreg-project/sreg/internal/gc/gctest"
 	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
@@ -50,6 +53,30 @@ func deleted(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(reg.DeleteTag(context.Background(), ns, ref.Tag, args[1]))
 }
+
+func play(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: play FILE")
+	}
+	world := gctest.New(scriptT{ts}, gctest.Options{
+		Registry: registry.DefaultConfig(), GC: gc.DefaultConfig(), Folder: ts.MkAbs("data"), OwnTimes: true,
+		Begin: time.Now().Add(-100 * 24 * time.Hour).Truncate(time.Second),
+	})
+	world.Play(ts.ReadFile(args[0]))
+	for name, d := range world.Named() {
+		ts.Setenv(name, d.String())
+	}
+}
+
+// scriptT is a script as the test of a world.
+type scriptT struct{ ts *testscript.TestScript }
+
+func (t scriptT) Helper()                           {}
+func (t scriptT) Fatal(args ...any)                 { t.ts.Fatalf("%s", fmt.Sprint(args...)) }
+func (t scriptT) Fatalf(format string, args ...any) { t.ts.Fatalf(format, args...) }
+func (t scriptT) Context() context.Context          { return context.Background() }
+func (t scriptT) TempDir() string                   { return t.ts.MkAbs("temporary") }
+func (t scriptT) Cleanup(end func())                { t.ts.Defer(end) }
 
 func nameAndReference(ts *testscript.TestScript, text string) (oci.Name, oci.Reference) {
 	name, reference, isDigest := strings.Cut(text, "@")

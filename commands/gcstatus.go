@@ -2,10 +2,14 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sreg-project/sreg/internal/gc"
+	"github.com/sreg-project/sreg/internal/registry"
 )
 
 func newGCStatus(io IO) *cobra.Command {
@@ -32,6 +36,9 @@ func runGCStatus(ctx context.Context, io IO, from source, output format) error {
 	}
 	defer closing(store.log, "close stores", store.Close)
 	report, err := store.Collector.LastReport(ctx)
+	if errors.Is(err, registry.ErrDamaged) {
+		return hintedError{err, "sreg gc writes it anew; nothing else rests on it"}
+	}
 	if err != nil {
 		return err
 	}
@@ -55,6 +62,9 @@ func runGCStatus(ctx context.Context, io IO, from source, output format) error {
 			{"errors", fmt.Sprint(report.ErrorCount)},
 			{"warnings", fmt.Sprint(report.WarningCount)},
 		})
+	}
+	if err == nil && report.Outcome == gc.Interrupted {
+		return hintedError{errors.New("the last run of the collector was interrupted"), "sreg gc goes on with what it left"}
 	}
 	if err == nil && report.ErrorCount > 0 {
 		err = fmt.Errorf("the last run of the collector ended with %s", counted(report.ErrorCount, "error"))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/spf13/cobra"
 )
@@ -53,7 +54,7 @@ func completeFrom(cmd *cobra.Command, flag string, values ...string) {
 func (io IO) printTable(rows [][]string) error {
 	if !io.OutIsTerminal {
 		for _, row := range rows {
-			if _, err := fmt.Fprintln(io.Out, strings.Join(row, "\t")); err != nil {
+			if _, err := fmt.Fprintln(io.Out, cellsOf(row)); err != nil {
 				return err
 			}
 		}
@@ -61,11 +62,30 @@ func (io IO) printTable(rows [][]string) error {
 	}
 	columns := tabwriter.NewWriter(io.Out, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
-		if _, err := fmt.Fprintln(columns, strings.Join(row, "\t")); err != nil {
+		if _, err := fmt.Fprintln(columns, cellsOf(row)); err != nil {
 			return err
 		}
 	}
 	return columns.Flush()
+}
+
+func cellsOf(row []string) string {
+	cells := make([]string, len(row))
+	for i, cell := range row {
+		cells[i] = printable(cell)
+	}
+	return strings.Join(cells, "\t")
+}
+
+// printable keeps what others have chosen, such as the name of who pushed, from moving the cursor, beginning
+// a line or a column of its own, or reading the other way round.
+func printable(text string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) {
+			return c
+		}
+		return unicode.ReplacementChar
+	}, text)
 }
 
 // printJSON prints a value for machines.

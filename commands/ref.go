@@ -27,6 +27,12 @@ func parseStoreRef(text string) (ref storeRef, err error) {
 	if digest, err := oci.ParseDigest(rest); err == nil {
 		return storeRef{Digest: digest}, nil
 	}
+	if algorithm, _, found := strings.Cut(rest, ":"); found {
+		if _, err := oci.ParseAlgorithm(algorithm); err == nil {
+			_, err := oci.ParseDigest(rest)
+			return storeRef{}, refError(text, err) // nobody means the tag of a namespace sha256
+		}
+	}
 	rest, digest, hasDigest := strings.Cut(rest, "@")
 	if hasDigest {
 		if ref.Digest, err = oci.ParseDigest(digest); err != nil {

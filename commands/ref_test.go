@@ -29,6 +29,7 @@ func TestAReferenceIntoAStore(t *testing.T) {
 		"app@sha256:abc":                "",
 		"@" + digest:                    "",
 		"app:v1:v2":                     "",
+		"sha256:abc":                    "",
 		"localhost:5000/app:v1":         "without the address of a registry",
 		"registry.example.com:5000/app": "without the address of a registry",
 	} {

@@ -28,6 +28,8 @@ func TestMain(m *testing.M) {
 //	taken NAME              take a free port and put its address in $NAME
 //	await SOCKET            wait until somebody answers on a unix socket
 //	pushed REF BY WORD      push an image with a layer of that word to ./data, and put its digest in $WORD
+//	play FILE               make a store in ./data by a script, see gctest.World.Play. It begins 100 days ago,
+//	                        as its records say; the files are new. Each NAME in it is a digest in $NAME
 //	deleted REF BY          delete a tag or a manifest from ./data, as a client does
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -39,6 +41,7 @@ func TestScripts(t *testing.T) {
 			"taken": taken,
 			"await": await,
 
+			"play":    play,
 			"pushed":  pushed,
 			"deleted": deleted,
 		},

@@ -45,8 +45,9 @@ var allowed = map[string]string{
 	"registry/registrytest": "oci storage registry",
 
 	// Work over the core: it may use engines, and asks retention by one function.
-	"gc":    "oci registry",
-	"scrub": "oci registry storage",
+	"gc":        "oci registry",
+	"gc/gctest": "gc lock/memory oci registry storage storage/fs",
+	"scrub":     "oci registry storage",
 
 	// Engines know no store.
 	"policy":  "oci access spelling",

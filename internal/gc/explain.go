@@ -2,6 +2,8 @@ package gc
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
@@ -19,11 +21,16 @@ type Target struct {
 type Explained struct {
 	What  string   `json:"what"`
 	Stays bool     `json:"stays"`
-	Why   []string `json:"why"` // one step after the other
+	Gone  bool     `json:"gone,omitempty"` // already
+	Why   []string `json:"why"`            // one step after the other
 }
 
 func (r *run) explain(what string, stays bool, why ...string) {
 	r.report.Explanation = append(r.report.Explanation, Explained{What: what, Stays: stays, Why: why})
+}
+
+func (r *run) explainGone(what, why string) {
+	r.report.Explanation = append(r.report.Explanation, Explained{What: what, Gone: true, Why: []string{why}})
 }
 
 // explainNamespace says what a namespace has to do with the target. It runs when all is decided and before
@@ -34,20 +41,53 @@ func (r *run) explainNamespace(g *graph) {
 		return
 	}
 	if !t.Tag.IsZero() {
-		for _, tag := range g.tags {
-			if tag.stored.Tag == t.Tag {
-				r.explainTag(g, tag)
-				r.explainManifest(g, tag.node)
-			}
-		}
+		r.explainTagged(g, t.Tag)
 		return
 	}
 	if i, known := g.index[t.Digest]; known {
 		r.explainManifest(g, i)
 	}
-	if number, known := r.blobs.find(t.Digest); known {
-		if blob, named := g.blobs[number]; named {
-			r.explainLink(g, blob)
+}
+
+// asked tells whether an explanation is wanted of a link or of bytes.
+func (r *run) asked(thing registry.Thing) bool {
+	t := r.opts.Explain
+	return t != nil && t.Digest == thing.Digest && (t.Namespace.IsZero() || thing.Namespace.IsZero() || t.Namespace == thing.Namespace)
+}
+
+// explainThing says of a link, or of bytes, what was planned, if anybody wants to know.
+func (r *run) explainThing(thing registry.Thing, stays bool, why ...string) {
+	switch {
+	case !r.asked(thing):
+	case thing.Kind == registry.KindLink:
+		r.explain(fmt.Sprintf("blob %s in %s", thing.Digest, thing.Namespace), stays, why...)
+	default:
+		r.explain(fmt.Sprintf("the content of blob %s", thing.Digest), stays, why...)
+	}
+}
+
+func (r *run) whyYoung() string {
+	return fmt.Sprintf("it was stored less than gc.grace (%s) ago", inWords(r.config.Grace))
+}
+
+// names says that a manifest names what is spoken of.
+func (g *graph) names(manifest int32) string {
+	return fmt.Sprintf("manifest %s names it", g.nodes[manifest].digest)
+}
+
+// explainTagged explains a tag and what it stands for, or that it was removed.
+func (r *run) explainTagged(g *graph, tag oci.Tag) {
+	for _, edge := range g.tags {
+		if edge.stored.Tag == tag {
+			r.explainTag(g, edge)
+			r.explainManifest(g, edge.node)
+			return
+		}
+	}
+	for _, undo := range slices.Backward(r.undos[g.ns]) {
+		if undo.Tag == tag {
+			r.explainGone(fmt.Sprintf("tag %s in %s", tag, g.ns), r.restorable(undo))
+			return
 		}
 	}
 }
@@ -55,14 +95,18 @@ func (r *run) explainNamespace(g *graph) {
 func (r *run) explainTag(g *graph, tag tagEdge) {
 	what := fmt.Sprintf("tag %s in %s", tag.stored.Tag, g.ns)
 	switch {
+	case g.gone(tag.stored.Digest):
+		r.explain(what, false, "what it stands for is gone: a delete was interrupted here")
 	case !tag.keep && tag.subject >= 0:
 		r.explain(what, false, fmt.Sprintf("it belongs to manifest %s, which goes", g.nodes[tag.subject].digest))
 	case !tag.keep:
 		r.explain(what, false, "no rule of retention keeps it")
 	case tag.subject >= 0:
 		r.explain(what, true, fmt.Sprintf("it belongs to manifest %s", g.nodes[tag.subject].digest))
-	case tag.rule != "":
-		r.explain(what, true, fmt.Sprintf("rule %s keeps it", tag.rule))
+	case tag.verdict.Rule != "":
+		r.explain(what, true, tag.verdict.why())
+	case g.unasked != "":
+		r.explain(what, true, g.unasked)
 	case r.retention.Rules(g.ns):
 		r.explain(what, true, "this run does not judge it")
 	default:
@@ -75,7 +119,7 @@ func (r *run) explainManifest(g *graph, i int) {
 	what := fmt.Sprintf("manifest %s in %s", n.digest, g.ns)
 	switch {
 	case !n.there && !n.pending:
-		r.explain(what, false, "it is not there")
+		r.explainGone(what, r.whyAbsent(g.ns, n.digest))
 	case n.needs&kept != 0:
 		r.explain(what, true, g.chain(i)...)
 	case n.condemned:
@@ -91,49 +135,46 @@ func (r *run) departing(since time.Time, needs need) []string {
 	switch {
 	case needs&held != 0:
 		return []string{first, "it is revived, because something that is live names it"}
+	case !r.ripe(since):
+		return []string{first, fmt.Sprintf("it can be destroyed from %s on, when gc.trash (%s) is over, unless somebody needs it until then",
+			since.Add(r.trashFor).UTC().Format(time.RFC3339), inWords(r.trashFor))}
 	case needs&awaited != 0:
 		return []string{first, "it is not destroyed yet, because something that can be restored, or is condemned itself, names it"}
-	case !r.ripe(since):
-		return []string{first, fmt.Sprintf("it can be destroyed from %s on, when gc.trash (%s) is over", since.Add(r.trashFor).UTC().Format(time.RFC3339), r.trashFor)}
 	}
 	return []string{first, "its time is over, and nothing needs it: it is destroyed"}
 }
 
 func (r *run) willBeDestroyed() string {
-	return fmt.Sprintf("it is condemned, and destroyed by a run that is gc.trash (%s) later, unless somebody needs it until then", r.trashFor)
+	return fmt.Sprintf("it is condemned, and destroyed by a run that is gc.trash (%s) later, unless somebody needs it until then", inWords(r.trashFor))
 }
 
-func (r *run) explainLink(g *graph, blob blobNeed) {
-	what := fmt.Sprintf("blob %s in %s", r.opts.Explain.Digest, g.ns)
-	if blob.needs&kept != 0 {
-		r.explain(what, true, append([]string{fmt.Sprintf("manifest %s names it", g.nodes[blob.by].digest)}, g.chain(int(blob.by))...)...)
-		return
+// whyAbsent says what is known of a manifest that is named and not there.
+func (r *run) whyAbsent(ns oci.Name, d oci.Digest) string {
+	for _, undo := range slices.Backward(r.undos[ns]) {
+		if undo.Digest == d && undo.Kind == registry.KindManifest {
+			return r.restorable(undo)
+		}
 	}
-	r.explain(what, false, "no manifest that is kept names it", r.willBeDestroyed())
+	return "it is not there"
 }
 
-// explainBlob says what becomes of the bytes, which belong to no namespace.
-func (r *run) explainBlob() {
-	t := r.opts.Explain
-	if t == nil || t.Digest.IsZero() {
-		return
+func (r *run) restorable(undo undo) string {
+	by := ""
+	if undo.By != "" {
+		by = " by " + undo.By
 	}
-	thing := registry.Thing{Kind: registry.KindBlob, Digest: t.Digest}
-	what := fmt.Sprintf("the bytes of blob %s", t.Digest)
-	needs := r.blobNeeds(t.Digest)
-	for _, condemned := range r.trash {
-		if condemned.Thing == thing {
-			r.explain(what, needs&held != 0, r.departing(condemned.Since, needs)...)
-			return
-		}
+	return fmt.Sprintf("it was removed%s at %s, and can be restored until %s",
+		by, undo.At.UTC().Format(time.RFC3339), undo.At.Add(r.config.Trash).UTC().Format(time.RFC3339))
+}
+
+// inWords is a duration without the zeros at its end.
+func inWords(d time.Duration) string {
+	text := d.String()
+	if short, found := strings.CutSuffix(text, "m0s"); found {
+		text = short + "m"
 	}
-	for _, planned := range r.plan.Condemn {
-		if planned.Thing == thing {
-			r.explain(what, false, planned.Why, r.willBeDestroyed())
-			return
-		}
+	if short, found := strings.CutSuffix(text, "h0m"); found {
+		text = short + "h"
 	}
-	if needs&kept != 0 {
-		r.explain(what, true, "a namespace holds it")
-	}
+	return text
 }

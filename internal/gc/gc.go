@@ -34,6 +34,16 @@ type Verdict struct {
 	Failed []string // rules that failed, and how; each keeps the image
 }
 
+func (v Verdict) failed() bool { return len(v.Failed) > 0 }
+
+// why is the reason that something stays.
+func (v Verdict) why() string {
+	if v.failed() {
+		return fmt.Sprintf("rule %s fails, and so keeps it", v.Rule)
+	}
+	return fmt.Sprintf("rule %s keeps it", v.Rule)
+}
+
 // Options are what a Collector is made of.
 type Options struct {
 	Registry *registry.Registry
@@ -100,8 +110,8 @@ type RunOptions struct {
 	// MaxDelete stands in for the config's, in percent; nil leaves that. A share of 100 that is given
 	// here also says that all may go.
 	MaxDelete *float64
-	// Trash is how long what is condemned waits to be destroyed, if it is not the config's; nil is that.
-	// What can be restored by the config is not destroyed for all that.
+	// Trash is how long what is condemned in Repository waits to be destroyed, if it is not the config's; nil
+	// is that. What can be restored by the config is not destroyed for all that.
 	Trash *time.Duration
 	// Explain asks why something stays or goes. It is answered in Report.Explanation.
 	Explain *Target
@@ -162,15 +172,20 @@ type run struct {
 
 	trash   []registry.Condemned
 	pending map[oci.Name][]registry.Pending
-	undos   map[oci.Name][]registry.Kept
-	blobs   digests // of all blobs that any namespace names or holds
-	needs   []need  // by their numbers in blobs
-	spaces  int     // namespaces that were found
-	newest  time.Time
-	stale   []oci.Name // namespaces that have times of pulls of what is gone
+	undos   map[oci.Name][]undo
+	aside   map[oci.Name]bool // namespaces of which something that was no good lies aside
+	blobs   digests           // of all blobs that any namespace names or holds
+	needs   []need            // by their numbers in blobs
+	spaces  int               // namespaces that were found
+	stale   []oci.Name        // namespaces that have times of pulls of what is gone
+	newest  struct {          // of all records
+		registry.Image
+		namespace oci.Name
+	}
 
-	texts    sync.Mutex        // guards the report and what is below
-	unstable map[oci.Name]bool // namespaces in which a tag changed while its removal was planned
+	texts    sync.Mutex          // guards the report and what is below
+	unstable map[oci.Name]bool   // namespaces in which a tag changed while its removal was planned
+	spared   map[oci.Digest]bool // blobs with a link that was to be condemned, and stays
 }
 
 // need says what a thing is needed for.
@@ -193,9 +208,13 @@ func (c *Collector) newRun(opts RunOptions) *run {
 	r := &run{
 		Collector: c, opts: opts, began: c.now(), trashFor: c.config.Trash,
 		limiter: rate.NewLimiter(limit, max(c.config.Rate/10, 1)),
-		plan:    &Plan{},
-		pending: map[oci.Name][]registry.Pending{}, undos: map[oci.Name][]registry.Kept{},
-		unstable: map[oci.Name]bool{},
+		// Lists that are empty are no null to machines.
+		plan: &Plan{
+			Tags: []PlannedTag{}, Uploads: []PlannedUpload{}, Revive: []Planned{}, Destroy: []Planned{},
+			Condemn: []Planned{}, Finish: []Unfinished{}, Problems: []string{},
+		},
+		pending: map[oci.Name][]registry.Pending{}, undos: map[oci.Name][]undo{},
+		aside: map[oci.Name]bool{}, unstable: map[oci.Name]bool{}, spared: map[oci.Digest]bool{},
 	}
 	if opts.Trash != nil {
 		r.trashFor = *opts.Trash
@@ -212,18 +231,27 @@ func (r *run) everything(ctx context.Context) error {
 		if err := r.mark(ctx); err != nil {
 			return err
 		}
-		if err := r.refuse(); err != nil {
-			return err
-		}
 	}
 	if r.opts.Only.includes(UploadsPart) {
 		if err := r.planUploads(ctx); err != nil {
 			return err
 		}
 	}
-	if r.opts.DryRun {
-		return nil
+	if err := r.refuse(); err != nil {
+		return err
 	}
+	if !r.opts.DryRun {
+		if err := r.carryOut(ctx); err != nil {
+			return err
+		}
+	}
+	if r.report.ErrorCount > 0 {
+		return fmt.Errorf("%w: %d errors", ErrIncomplete, r.report.ErrorCount)
+	}
+	return nil
+}
+
+func (r *run) carryOut(ctx context.Context) error {
 	for _, step := range []struct {
 		part Part
 		do   func(context.Context) error
@@ -240,9 +268,6 @@ func (r *run) everything(ctx context.Context) error {
 		if err := step.do(ctx); err != nil {
 			return err
 		}
-	}
-	if r.report.ErrorCount > 0 {
-		return fmt.Errorf("%w: %d errors", ErrIncomplete, r.report.ErrorCount)
 	}
 	return nil
 }

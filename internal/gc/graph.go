@@ -19,6 +19,10 @@ type graph struct {
 	number func(blob oci.Digest) uint32
 	blobs  map[uint32]blobNeed
 	tags   []tagEdge
+	// annotations is how many bytes of them the images have.
+	annotations int
+	// unasked says why no rule could be asked; empty if they were.
+	unasked string
 }
 
 // blobNeed says what a namespace needs a blob for, and so its link.
@@ -36,7 +40,7 @@ type node struct {
 	since     time.Time // when it was condemned
 	pushedAt  time.Time
 	storedAt  time.Time
-	size      int64 // bytes of the manifest
+	size      int64 // bytes that the manifest takes in the store
 	whole     int64 // bytes of it and of all blobs that it names
 	image     *registry.Image
 	subject   oci.Digest
@@ -62,7 +66,7 @@ type tagEdge struct {
 	node    int
 	subject int // the node whose referrer it is by its name, -1 if it is an ordinary tag
 	keep    bool
-	rule    string
+	verdict Verdict // zero if no rule was asked
 }
 
 func newGraph(ns oci.Name, number func(oci.Digest) uint32) *graph {
@@ -77,6 +81,12 @@ func (g *graph) node(d oci.Digest) int {
 	g.index[d] = len(g.nodes)
 	g.nodes = append(g.nodes, node{digest: d})
 	return len(g.nodes) - 1
+}
+
+// gone tells whether a manifest is neither there nor about to be.
+func (g *graph) gone(d oci.Digest) bool {
+	i, known := g.index[d]
+	return !known || !g.nodes[i].there && !g.nodes[i].pending
 }
 
 // needBlob marks one blob.
@@ -113,7 +123,7 @@ func (g *graph) add(revision registry.Revision, pending, withImage bool) {
 	n := &g.nodes[i]
 	n.pending = n.pending || pending
 	n.blobs, n.children = numbers, children
-	n.size, n.whole = revision.Size, whole
+	n.size, n.whole = revision.StoredSize, whole
 	if revision.Manifest.Subject != nil {
 		n.subject = revision.Manifest.Subject.Digest
 	}
@@ -126,9 +136,23 @@ func (g *graph) add(revision registry.Revision, pending, withImage bool) {
 	if withImage {
 		n.image = &registry.Image{
 			Digest: revision.Digest, PushedAt: revision.PushedAt, Size: whole, MediaType: revision.Manifest.MediaType,
-			Platforms: platforms(revision.Manifest), Annotations: revision.Manifest.Annotations,
+			Platforms: platforms(revision.Manifest), Annotations: g.annotationsOf(revision.Manifest),
 		}
 	}
+}
+
+// maxAnnotations bounds the annotations of one namespace that are in mind at once, in bytes: a client chooses
+// them, and a manifest may have megabytes of them.
+const maxAnnotations = 64 << 20
+
+func (g *graph) annotationsOf(m oci.Manifest) map[string]string {
+	for key, value := range m.Annotations {
+		g.annotations += len(key) + len(value)
+	}
+	if g.annotations > maxAnnotations {
+		return nil
+	}
+	return m.Annotations
 }
 
 // allBlobs are those that a push has to bring, and those that it may: whoever uploads a foreign layer all

@@ -20,7 +20,8 @@ type Plan struct {
 	Totals   Totals          `json:"totals"`   // what is there
 	Problems []string        `json:"problems"` // what could not be read: nothing is condemned nor destroyed
 
-	drop []registry.Kept
+	drop    []registry.Kept
+	markers []registry.Marker
 }
 
 // Tally is a number of objects and their bytes.
@@ -50,7 +51,9 @@ type PlannedTag struct {
 	Digest    oci.Digest `json:"digest"`
 	Why       string     `json:"why"`
 
-	stored registry.StoredTag
+	stored    registry.StoredTag
+	subject   oci.Digest // it goes because that does; else zero
+	subjectAt time.Time  // when the subject was written last
 }
 
 // PlannedUpload is an upload that has expired.
@@ -83,8 +86,14 @@ type Unfinished struct {
 	tag oci.Tag
 }
 
-// Freed is what the destroyed of the plan have in bytes.
-func (p *Plan) Freed() int64 { return bytesOf(p.Destroy) }
+// Freed is what the destroyed of the plan and the uploads that it ends have in bytes.
+func (p *Plan) Freed() int64 {
+	bytes := bytesOf(p.Destroy)
+	for _, upload := range p.Uploads {
+		bytes += upload.Bytes
+	}
+	return bytes
+}
 
 // Freeable is what the condemned of the plan will free when their time is over.
 func (p *Plan) Freeable() int64 { return bytesOf(p.Condemn) }

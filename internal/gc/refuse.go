@@ -1,6 +1,7 @@
 package gc
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,36 +16,49 @@ func (r *run) refuse() error {
 	p, totals := r.plan, r.plan.Totals
 	if len(p.Problems) > 0 {
 		for _, problem := range p.Problems {
-			r.fail(fmt.Errorf("%s", problem))
+			r.fail(errors.New(problem))
 		}
 		return &RefusedError{
-			Why: fmt.Sprintf("%d of the records cannot be read, and what they name must not be taken for unneeded; nothing was removed. The first: %s", len(p.Problems), p.Problems[0]),
-			Do:  "sreg gc verify --repair mends what can be mended; restore the file from a backup, or delete what it belongs to",
-		}
-	}
-	if behind := r.newest.Sub(r.began); behind > maxBehind {
-		return &RefusedError{
-			Why: fmt.Sprintf("the clock says %s, and the store has records of %s", r.began.UTC().Format(time.RFC3339), r.newest.UTC().Format(time.RFC3339)),
-			Do:  "set the clock of this computer right",
+			Why: fmt.Sprintf("nothing was removed: %s, and what is named there must not be taken for unneeded; the first is: %s", unread(len(p.Problems)), p.Problems[0]),
+			Do: "a key is the path of a file below the folder of the store: sreg gc verify --repair mends what can be mended; else restore the file from a backup, " +
+				"or move it away, and what it stands for is gone",
 		}
 	}
-	if r.spaces == 0 && totals.Blobs > 0 && r.opts.Only != RetentionPart {
+	if behind := r.newest.PushedAt.Sub(r.began); behind > maxBehind {
+		newest := nameOf(r.newest.namespace, r.newest.Image)
 		return &RefusedError{
-			Why: fmt.Sprintf("the metadata store has no namespace, and the blob store %d blobs, which all would go", totals.Blobs),
-			Do:  "look whether storage.metadata is the folder that belongs to storage.blobs, and whole",
+			Why: fmt.Sprintf("the clock says %s, and %s was pushed at %s", r.began.UTC().Format(time.RFC3339), newest, r.newest.PushedAt.UTC().Format(time.RFC3339)),
+			Do:  fmt.Sprintf("set the clock of this computer right; if it is, the clock was wrong when %s was pushed: push that again, or delete it", newest),
+		}
+	}
+	if r.spaces == 0 && totals.Blobs > 0 && r.opts.Only.includes(CollectPart) && !r.confirmed() {
+		return &RefusedError{
+			Why: fmt.Sprintf("the metadata store has no namespace at all, and the blob store has %d blobs, which all would go", totals.Blobs),
+			Do:  "look whether storage.metadata is the folder that belongs to storage.blobs, and whole; if all shall go, say --max-delete 100%",
 		}
 	}
 	return r.refuseShare()
 }
 
+// unread counts problems in words.
+func unread(problems int) string {
+	if problems == 1 {
+		return "one place in the store cannot be read"
+	}
+	return fmt.Sprintf("%d places in the store cannot be read", problems)
+}
+
+// confirmed tells whether somebody said that all may go.
+func (r *run) confirmed() bool { return r.opts.MaxDelete != nil && *r.opts.MaxDelete == 100 }
+
 // refuseShare compares what would go with what there is.
 func (r *run) refuseShare() error {
-	limit, confirmed := r.maxDelete, false
+	limit := r.maxDelete
 	if r.opts.MaxDelete != nil {
-		limit, confirmed = *r.opts.MaxDelete, *r.opts.MaxDelete == 100
+		limit = *r.opts.MaxDelete
 	}
 	p := r.plan
-	if n := int64(len(p.Tags)); n > 0 && n == p.Totals.Tags && !confirmed && r.opts.Only != CollectPart {
+	if n := int64(len(p.Tags)); n > 0 && n == p.Totals.Tags && !r.confirmed() && r.opts.Only != CollectPart {
 		return &RefusedError{
 			Why: fmt.Sprintf("the rules of retention keep no tag at all, and all %d would go", n),
 			Do:  "look at the rules with sreg gc --dry-run; if all shall go, say --max-delete 100%",

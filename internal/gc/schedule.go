@@ -53,6 +53,10 @@ func (c *Collector) scheduled(ctx context.Context, holder string, log *slog.Logg
 		log.InfoContext(ctx, "collector runs elsewhere", "holder", claimed.Note)
 		return
 	case err != nil:
+		var refused *RefusedError
+		if errors.As(err, &refused) {
+			log = log.With("hint", refused.Do)
+		}
 		log.ErrorContext(ctx, "collector failed", "error", err)
 	}
 	if report == nil {

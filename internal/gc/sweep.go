@@ -24,7 +24,7 @@ func (r *run) planUploads(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if session.Expired && (r.opts.Repository.IsZero() || !session.Namespace.IsZero() && within(session.Namespace, r.opts.Repository)) {
+		if session.Expired && (r.opts.Repository.IsZero() || !session.Namespace.IsZero() && session.Namespace.Within(r.opts.Repository)) {
 			r.plan.Uploads = append(r.plan.Uploads, PlannedUpload{Namespace: session.Namespace.String(), Bytes: session.Size, session: session})
 		}
 	}
@@ -53,23 +53,56 @@ func each[T any](ctx context.Context, r *run, items []T, do func(context.Context
 }
 
 // removeTags takes away what no rule keeps. A tag that was pushed again meanwhile stays, and so does all
-// that was planned with it.
+// that was planned with it: the tags that belong to a subject come last.
 func (r *run) removeTags(ctx context.Context) error {
 	r.begin("retention")
 	defer r.phase.end()
-	return each(ctx, r, r.plan.Tags, func(ctx context.Context, tag PlannedTag) error {
-		err := r.registry.RemoveTag(ctx, tag.Namespace, tag.stored, by, tag.Why)
-		if err != nil {
-			r.disturb(tag.Namespace)
+	var own, bound []PlannedTag
+	for _, tag := range r.plan.Tags {
+		if tag.subject.IsZero() {
+			own = append(own, tag)
+		} else {
+			bound = append(bound, tag)
 		}
-		if errors.Is(err, registry.ErrTagChanged) {
-			return nil
-		}
-		if err == nil {
-			r.count(&r.report.Removed, 0)
-		}
+	}
+	if err := each(ctx, r, own, r.removeTag); err != nil {
 		return err
+	}
+	return each(ctx, r, bound, func(ctx context.Context, tag PlannedTag) error {
+		anew, err := r.pushedAnew(ctx, tag)
+		if err != nil || anew {
+			r.disturb(tag.Namespace)
+			return err
+		}
+		return r.removeTag(ctx, tag)
 	})
+}
+
+func (r *run) removeTag(ctx context.Context, tag PlannedTag) error {
+	err := r.registry.RemoveTag(ctx, tag.Namespace, tag.stored, by, tag.Why)
+	if err != nil {
+		r.disturb(tag.Namespace)
+	}
+	if errors.Is(err, registry.ErrTagChanged) {
+		return nil
+	}
+	if err == nil {
+		r.count(&r.report.Removed, 0)
+	}
+	return err
+}
+
+// pushedAnew tells whether the subject of a tag may stay by now: it was pushed again, perhaps under a new
+// tag, or something of its namespace was.
+func (r *run) pushedAnew(ctx context.Context, tag PlannedTag) (bool, error) {
+	if r.disturbed(Planned{Thing: registry.Thing{Kind: registry.KindTag, Namespace: tag.Namespace}}) {
+		return true, nil
+	}
+	info, err := r.registry.Stat(ctx, registry.Thing{Kind: registry.KindManifest, Namespace: tag.Namespace, Digest: tag.subject})
+	if errors.Is(err, registry.ErrGone) {
+		return false, nil
+	}
+	return err == nil && !info.StoredAt.Equal(tag.subjectAt), err
 }
 
 // disturb notes that a namespace is not any more what the plan was made from.
@@ -153,6 +186,9 @@ func (r *run) destroy(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+	if err := each(ctx, r, r.plan.markers, r.registry.DropMarker); err != nil {
+		return err
+	}
 	return each(ctx, r, r.touched(), func(ctx context.Context, ns oci.Name) error {
 		return r.registry.PrunePulls(ctx, ns, func(oci.Tag) bool { return false }, func(oci.Digest) bool { return false })
 	})
@@ -176,6 +212,9 @@ func (r *run) touched() []oci.Name {
 	for _, left := range r.plan.Finish {
 		lost[left.Namespace] = true
 	}
+	for _, removed := range r.plan.drop { // by clients, too
+		lost[removed.Namespace] = true
+	}
 	return slices.Collect(maps.Keys(lost))
 }
 
@@ -185,7 +224,8 @@ func (r *run) condemn(ctx context.Context) error {
 	r.begin("condemn")
 	defer r.phase.end()
 	return r.inBatches(ctx, batches(r.plan.Condemn, +1), func(ctx context.Context, p Planned) error {
-		if r.disturbed(p.Namespace) {
+		if r.disturbed(p) {
+			r.spare(p)
 			return nil
 		}
 		// Who pushed it anew since it was looked at needs it. Were it condemned all the same the next
@@ -195,6 +235,7 @@ func (r *run) condemn(ctx context.Context) error {
 			return skipGone(err)
 		}
 		if !info.StoredAt.Equal(p.storedAt) {
+			r.spare(p)
 			return nil
 		}
 		if p.Kind == registry.KindNamespace {
@@ -209,10 +250,21 @@ func (r *run) condemn(ctx context.Context) error {
 	})
 }
 
-func (r *run) disturbed(ns oci.Name) bool {
+// disturbed tells whether a thing is not to be condemned after all.
+func (r *run) disturbed(p Planned) bool {
 	r.texts.Lock()
 	defer r.texts.Unlock()
-	return r.unstable[ns]
+	return r.unstable[p.Namespace] || p.Kind == registry.KindBlob && r.spared[p.Digest]
+}
+
+// spare keeps the bytes of a link that stays: links come before bytes.
+func (r *run) spare(p Planned) {
+	if p.Kind != registry.KindLink {
+		return
+	}
+	r.texts.Lock()
+	defer r.texts.Unlock()
+	r.spared[p.Digest] = true
 }
 
 // skipGone: what went away, or came to life again, is the ordinary lot of a collector.

@@ -173,6 +173,12 @@ func (d *document) checkImage(mediaType string) error {
 	return nil
 }
 
+// Opaque says that the manifest is of a type which sreg keeps as it came: what it names is not known.
+func (m Manifest) Opaque() bool {
+	k, _ := kindOf(m.MediaType)
+	return k == kindOther
+}
+
 // Blobs are the blobs that must be there before the manifest may: the config and the layers, but for
 // the layers that may lie elsewhere and say where. A digest that stands twice is listed twice.
 func (m Manifest) Blobs() []Descriptor {

@@ -54,6 +54,11 @@ func (n *Name) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
+// Within tells whether n is the namespace above or lies below it. Everything lies within the zero one.
+func (n Name) Within(above Name) bool {
+	return above.IsZero() || n == above || strings.HasPrefix(n.String(), above.String()+"/")
+}
+
 // isNameComponent follows [a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*.
 func isNameComponent(s string) bool {
 	if s == "" || !isLowerAlnum(s[0]) || !isLowerAlnum(s[len(s)-1]) {

@@ -115,3 +115,31 @@ func TestANameSurvivesJSON(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatLiesWithinANamespace(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, above string
+		want        bool
+	}{
+		{"team", "team", true},
+		{"team/app", "team", true},
+		{"teams/app", "team", false},
+		{"team", "team/app", false},
+		{"team", "", true},
+	} {
+		name, err := oci.ParseName(c.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var above oci.Name
+		if c.above != "" {
+			if above, err = oci.ParseName(c.above); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := name.Within(above); got != c.want {
+			t.Errorf("%q within %q: got %t, want %t", c.name, c.above, got, c.want)
+		}
+	}
+}

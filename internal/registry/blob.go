@@ -99,8 +99,9 @@ func (r *Registry) DeleteBlob(ctx context.Context, ns oci.Name, d oci.Digest, by
 	if err := r.keepDeleted(ctx, deletedRecord{Kind: KindBlob, Namespace: ns, Digest: d, By: by}, nil); err != nil {
 		return err
 	}
-	// Before the link goes, and for good: no repair gives back what a client took away.
-	if _, err := r.metadata.Put(ctx, removedKey(ns, d), nil, storage.PutOptions{}); err != nil {
+	// Before the link goes: no repair gives back what a client took away. It is another one each time, so
+	// that a collector which saw an earlier one cannot take this one away.
+	if _, err := r.metadata.Put(ctx, removedKey(ns, d), []byte(newNonce()), storage.PutOptions{}); err != nil {
 		return fmt.Errorf("delete blob %s in %s: %w", d, ns, err)
 	}
 	if err := r.metadata.Delete(ctx, linkKey(ns, d), storage.DeleteOptions{}); err != nil {

@@ -2,10 +2,8 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
-	"strings"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
@@ -18,226 +16,6 @@ import (
 // ErrDamaged says that a record of the stores cannot be read, or that a name in them has no place in the
 // layout. The error names the key.
 var ErrDamaged = errDamaged
-
-// Thing is an object that can be condemned: a revision or a link of a namespace, its entry in the catalog,
-// or the bytes of a blob, which are no namespace's.
-type Thing struct {
-	Kind      Kind       `json:"kind"`
-	Namespace oci.Name   `json:"namespace,omitzero"`
-	Digest    oci.Digest `json:"digest,omitzero"`
-}
-
-func (t Thing) String() string {
-	switch t.Kind {
-	case KindBlob:
-		return fmt.Sprintf("blob %s", t.Digest)
-	case KindNamespace:
-		return fmt.Sprintf("namespace %s", t.Namespace)
-	}
-	return fmt.Sprintf("%s %s in %s", t.Kind, t.Digest, t.Namespace)
-}
-
-func (t Thing) key() string {
-	switch t.Kind {
-	case KindManifest:
-		return revisionKey(t.Namespace, t.Digest)
-	case KindLink:
-		return linkKey(t.Namespace, t.Digest)
-	case KindNamespace:
-		return namespaceKey(t.Namespace)
-	}
-	return blobKey(t.Digest)
-}
-
-func (r *Registry) storeOf(k Kind) storage.Store {
-	if k == KindBlob {
-		return r.blobs
-	}
-	return r.metadata
-}
-
-// Condemned is a Thing that waits to be revived or destroyed.
-type Condemned struct {
-	Thing
-	Size  int64 // bytes
-	Since time.Time
-}
-
-// Condemned yields what is condemned in both stores, in no particular order.
-func (r *Registry) Condemned(ctx context.Context) iter.Seq2[Condemned, error] {
-	return func(yield func(Condemned, error) bool) {
-		for _, store := range r.eachStore() {
-			for departed, err := range store.Condemned(ctx, "") {
-				if err != nil {
-					yield(Condemned{}, fmt.Errorf("list what is condemned: %w", err))
-					return
-				}
-				thing, err := parseThing(departed.Key)
-				if !yield(Condemned{Thing: thing, Size: departed.Size, Since: departed.Since}, err) {
-					return
-				}
-			}
-		}
-	}
-}
-
-func (r *Registry) eachStore() []storage.Store {
-	if r.blobs == r.metadata {
-		return []storage.Store{r.metadata}
-	}
-	return []storage.Store{r.metadata, r.blobs}
-}
-
-// Condemn makes a live thing condemned. What is gone is ErrGone.
-func (r *Registry) Condemn(ctx context.Context, t Thing) error {
-	if err := r.storeOf(t.Kind).Condemn(ctx, t.key()); err != nil {
-		return fmt.Errorf("condemn %s: %w", t, err)
-	}
-	return nil
-}
-
-// Withdraw condemns the catalog's entry of a namespace that has no manifest any more. A push enrolls its
-// namespace behind its manifest: so a look behind the condemnation finds that of a push which took the entry
-// for live, and the entry comes back.
-func (r *Registry) Withdraw(ctx context.Context, ns oci.Name) (withdrawn bool, err error) {
-	entry := Thing{Kind: KindNamespace, Namespace: ns}
-	if err := r.Condemn(ctx, entry); err != nil {
-		return false, err
-	}
-	empty, err := r.hasNoManifest(ctx, ns)
-	if err == nil && empty {
-		return true, nil
-	}
-	return false, errors.Join(err, r.Revive(ctx, entry))
-}
-
-func (r *Registry) hasNoManifest(ctx context.Context, ns oci.Name) (bool, error) {
-	for _, err := range r.metadata.Drafts(ctx, revisionsPrefix(ns)) {
-		return false, err
-	}
-	for _, err := range r.Revisions(ctx, ns) {
-		return false, err
-	}
-	return true, nil
-}
-
-// Revive makes a condemned thing live. What is gone is ErrGone.
-func (r *Registry) Revive(ctx context.Context, t Thing) error {
-	if _, err := r.storeOf(t.Kind).Revive(ctx, t.key()); err != nil {
-		return fmt.Errorf("revive %s: %w", t, err)
-	}
-	return nil
-}
-
-// Destroy ends a condemned thing. What is gone, or live again, is ErrGone.
-func (r *Registry) Destroy(ctx context.Context, t Thing) error {
-	if err := r.storeOf(t.Kind).Destroy(ctx, t.key()); err != nil {
-		return fmt.Errorf("destroy %s: %w", t, err)
-	}
-	return nil
-}
-
-// ThingInfo describes a thing.
-type ThingInfo struct {
-	Size      int64 // bytes
-	StoredAt  time.Time
-	Condemned bool
-}
-
-// Stat describes a thing without reading it.
-func (r *Registry) Stat(ctx context.Context, t Thing) (ThingInfo, error) {
-	info, err := r.storeOf(t.Kind).Stat(ctx, t.key())
-	if err != nil {
-		return ThingInfo{}, fmt.Errorf("look at %s: %w", t, err)
-	}
-	return ThingInfo{Size: info.Size, StoredAt: info.ModTime, Condemned: info.State == storage.Condemned}, nil
-}
-
-// Image is a tag with the manifest that it stands for, or a manifest that no tag stands for: what rules of
-// retention judge.
-type Image struct {
-	Tag          oci.Tag // zero: a manifest that has none
-	Digest       oci.Digest
-	PushedAt     time.Time
-	LastPulledAt time.Time // zero: never
-	Size         int64     // bytes of the manifest and of all that it names
-	MediaType    string
-	Platforms    []string // of an index, such as linux/amd64
-	Annotations  map[string]string
-}
-
-// Revision is a manifest as a namespace holds it.
-type Revision struct {
-	Digest   oci.Digest
-	PushedAt time.Time
-	By       string
-	Size     int64     // bytes of the manifest
-	StoredAt time.Time // when it was written last
-	Manifest oci.Manifest
-	// Condemned says that it waits to be revived or destroyed.
-	Condemned bool
-}
-
-// Revision reads a manifest that a namespace holds. What is gone is ErrGone, what cannot be
-// read or parsed ErrDamaged.
-func (r *Registry) Revision(ctx context.Context, ns oci.Name, d oci.Digest) (Revision, error) {
-	key := revisionKey(ns, d)
-	value, err := r.metadata.Get(ctx, key)
-	if err != nil {
-		return Revision{}, fmt.Errorf("read manifest %s in %s: %w", d, ns, err)
-	}
-	return parseWholeRevision(key, d, value)
-}
-
-func parseWholeRevision(key string, d oci.Digest, value storage.Value) (Revision, error) {
-	var record revisionRecord
-	content, err := unpackRecord(value.Data, &record)
-	if err != nil {
-		return Revision{}, damaged(key, err)
-	}
-	m, err := oci.ParseManifest(record.MediaType, content)
-	if err != nil {
-		return Revision{}, damaged(key, err)
-	}
-	return Revision{
-		Digest: d, PushedAt: record.PushedAt, By: record.By, Size: int64(len(content)),
-		StoredAt: value.ModTime, Condemned: value.State == storage.Condemned, Manifest: m,
-	}, nil
-}
-
-// Pending is a manifest whose push is under way.
-type Pending struct {
-	Namespace oci.Name
-	Revision
-}
-
-// Pending yields the manifests that were prepared and are not published yet.
-func (r *Registry) Pending(ctx context.Context) iter.Seq2[Pending, error] {
-	return func(yield func(Pending, error) bool) {
-		for draft, err := range r.metadata.Drafts(ctx, "") {
-			if err != nil {
-				yield(Pending{}, fmt.Errorf("list what is pending: %w", err))
-				return
-			}
-			pending, err := parseDraft(draft)
-			if !yield(pending, err) {
-				return
-			}
-		}
-	}
-}
-
-func parseDraft(draft storage.Draft) (Pending, error) {
-	thing, err := parseThing(draft.Key)
-	if err == nil && thing.Kind != KindManifest {
-		err = damaged(draft.Key, errNoPlace)
-	}
-	if err != nil {
-		return Pending{}, err
-	}
-	revision, err := parseWholeRevision(draft.Key, thing.Digest, storage.Value{Data: draft.Data})
-	return Pending{Namespace: thing.Namespace, Revision: revision}, err
-}
 
 // StoredTag is a tag as it is stored. It can be removed as long as it is still that.
 type StoredTag struct {
@@ -291,170 +69,6 @@ func (r *Registry) FinishRemoval(ctx context.Context, ns oci.Name, d oci.Digest,
 	return r.deleteReferrerEntry(ctx, ns, subject, d)
 }
 
-// Namespaces yields every namespace that has a tag, a revision or a link, or had one, in lexical order of
-// its parts.
-func (r *Registry) Namespaces(ctx context.Context) iter.Seq2[oci.Name, error] {
-	return func(yield func(oci.Name, error) bool) {
-		r.walkNamespaces(ctx, "", yield)
-	}
-}
-
-// walkNamespaces visits those below a prefix, and says whether to go on.
-func (r *Registry) walkNamespaces(ctx context.Context, prefix string, yield func(oci.Name, error) bool) bool {
-	var below []string
-	own := false
-	for entry, err := range r.metadata.List(ctx, prefix, storage.ListOptions{}) {
-		if err != nil {
-			return yield(oci.Name{}, fmt.Errorf("list namespaces: %w", err)) && false
-		}
-		component, folder := strings.CutSuffix(entry.Name, "/")
-		switch {
-		case prefix == "" && (strings.HasPrefix(component, "_") || strings.HasPrefix(component, ".") || component == "lost+found"):
-			// Not below a namespace, or the file system's.
-		case component == layersFolder || component == manifestsFolder:
-			own = true
-		case component == pullsObject || component == removedFolder:
-		case !folder:
-			return yield(oci.Name{}, damaged(joinKey(prefix, component), errNoPlace)) && false
-		default:
-			below = append(below, component)
-		}
-	}
-	if own {
-		ns, err := oci.ParseName(prefix)
-		if err != nil {
-			err = damaged(prefix, errNoPlace)
-		}
-		if !yield(ns, err) {
-			return false
-		}
-	}
-	for _, component := range below {
-		if !r.walkNamespaces(ctx, joinKey(prefix, component), yield) {
-			return false
-		}
-	}
-	return true
-}
-
-func joinKey(prefix, component string) string {
-	if prefix == "" {
-		return component
-	}
-	return prefix + "/" + component
-}
-
-// errNoPlace is what damaged says of a name that the layout has no place for.
-var errNoPlace = errors.New("no object of sreg has a name like that; move the file away if something else put it there")
-
-// Enrolled yields the namespaces of the catalog.
-func (r *Registry) Enrolled(ctx context.Context) iter.Seq2[oci.Name, error] {
-	return func(yield func(oci.Name, error) bool) {
-		for entry, err := range r.metadata.List(ctx, namespacesPrefix, storage.ListOptions{}) {
-			if err != nil {
-				yield(oci.Name{}, fmt.Errorf("list %s: %w", namespacesPrefix, err))
-				return
-			}
-			ns, err := unflatten(entry.Name)
-			if err != nil {
-				err = damaged(namespacesPrefix+"/"+entry.Name, errNoPlace)
-			}
-			if !yield(ns, err) {
-				return
-			}
-		}
-	}
-}
-
-// Revisions yields the digests of the live manifests of a namespace.
-func (r *Registry) Revisions(ctx context.Context, ns oci.Name) iter.Seq2[oci.Digest, error] {
-	return r.digestsBelow(ctx, revisionsPrefix(ns))
-}
-
-// Links yields the digests of the blobs that a namespace holds.
-func (r *Registry) Links(ctx context.Context, ns oci.Name) iter.Seq2[oci.Digest, error] {
-	return r.digestsBelow(ctx, ns.String()+"/"+layersFolder)
-}
-
-// digestsBelow lists a folder that has a folder for each algorithm.
-func (r *Registry) digestsBelow(ctx context.Context, prefix string) iter.Seq2[oci.Digest, error] {
-	return func(yield func(oci.Digest, error) bool) {
-		for entry, err := range r.metadata.List(ctx, prefix, storage.ListOptions{Deep: true}) {
-			if err != nil {
-				yield(oci.Digest{}, fmt.Errorf("list %s: %w", prefix, err))
-				return
-			}
-			algorithm, hex, _ := strings.Cut(entry.Name, "/")
-			d, err := oci.ParseDigest(algorithm + ":" + hex)
-			if err != nil {
-				err = damaged(prefix+"/"+entry.Name, errNoPlace)
-			}
-			if !yield(d, err) {
-				return
-			}
-		}
-	}
-}
-
-// Tags yields the names of the tags of a namespace.
-func (r *Registry) Tags(ctx context.Context, ns oci.Name) iter.Seq2[oci.Tag, error] {
-	return func(yield func(oci.Tag, error) bool) {
-		prefix := tagsPrefix(ns)
-		for entry, err := range r.metadata.List(ctx, prefix, storage.ListOptions{}) {
-			if err != nil {
-				yield(oci.Tag{}, fmt.Errorf("list tags of %s: %w", ns, err))
-				return
-			}
-			tag, err := unescapeTag(entry.Name)
-			if err != nil {
-				err = damaged(prefix+"/"+entry.Name, errNoPlace)
-			}
-			if !yield(tag, err) {
-				return
-			}
-		}
-	}
-}
-
-// ReferrerEntry says that a manifest is listed among the referrers of a subject.
-type ReferrerEntry struct{ Subject, Referrer oci.Digest }
-
-// ReferrerEntries yields all of a namespace.
-func (r *Registry) ReferrerEntries(ctx context.Context, ns oci.Name) iter.Seq2[ReferrerEntry, error] {
-	return func(yield func(ReferrerEntry, error) bool) {
-		prefix := ns.String() + "/" + manifestsFolder + "/referrers"
-		for entry, err := range r.metadata.List(ctx, prefix, storage.ListOptions{Deep: true}) {
-			if err != nil {
-				yield(ReferrerEntry{}, fmt.Errorf("list referrers in %s: %w", ns, err))
-				return
-			}
-			parsed, err := parseReferrerName(entry.Name)
-			if err != nil {
-				err = damaged(prefix+"/"+entry.Name, errNoPlace)
-			}
-			if !yield(parsed, err) {
-				return
-			}
-		}
-	}
-}
-
-// Blobs yields the digests of all live blobs.
-func (r *Registry) Blobs(ctx context.Context) iter.Seq2[oci.Digest, error] {
-	return func(yield func(oci.Digest, error) bool) {
-		for entry, err := range r.blobs.List(ctx, blobsPrefix, storage.ListOptions{Deep: true}) {
-			if err != nil {
-				yield(oci.Digest{}, fmt.Errorf("list blobs: %w", err))
-				return
-			}
-			thing, err := parseThing(blobsPrefix + "/" + entry.Name)
-			if !yield(thing.Digest, err) {
-				return
-			}
-		}
-	}
-}
-
 // Kept is an entry of the trash, as far as a collector has to know: what must not be destroyed until its
 // time is over.
 type Kept struct {
@@ -473,18 +87,26 @@ func (r *Registry) KeptInTrash(ctx context.Context) iter.Seq2[Kept, error] {
 			}
 			for entry, err := range r.trashOf(ctx, ns) {
 				kept := Kept{Removed: entry.Removed}
-				if err == nil && entry.Kind == KindManifest {
-					var revision Revision
-					revision, err = parseWholeRevision(entry.Key, entry.Digest, storage.Value{Data: entry.content})
-					kept.Manifest = &revision.Manifest
+				if err == nil {
+					kept, err = forCollector(entry)
 				}
-				kept.Size = int64(len(entry.content))
 				if !yield(kept, err) {
 					return
 				}
 			}
 		}
 	}
+}
+
+func forCollector(entry keptEntry) (Kept, error) {
+	kept := Kept{Removed: entry.Removed}
+	kept.Size = int64(len(entry.content))
+	if entry.Kind != KindManifest {
+		return kept, nil
+	}
+	revision, err := parseWholeRevision(entry.Key, entry.Digest, storage.Value{Data: entry.content})
+	kept.Manifest = &revision.Manifest
+	return kept, err
 }
 
 // Session is an upload that was not completed.

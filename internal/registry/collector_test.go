@@ -1,17 +1,15 @@
 package registry_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"iter"
-	"slices"
-	"strings"
 	"testing"
+	"time"
 
-	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/gc"
+	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
@@ -37,13 +35,20 @@ func (h *hooked) Stat(ctx context.Context, key string) (storage.Info, error) {
 }
 
 func (h *hooked) List(ctx context.Context, prefix string, opts storage.ListOptions) iter.Seq2[storage.Entry, error] {
-	return func(yield func(storage.Entry, error) bool) {
-		for entry, err := range h.Store.List(ctx, prefix, opts) {
-			h.before()
-			if !yield(entry, err) {
+	return hookedList(h.Store.List(ctx, prefix, opts), h.before)
+}
+
+// hookedList is a step when it begins, for each item, and at its end.
+func hookedList[T any](list iter.Seq2[T, error], before func()) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		before()
+		for item, err := range list {
+			before()
+			if !yield(item, err) {
 				return
 			}
 		}
+		before()
 	}
 }
 
@@ -60,6 +65,24 @@ func (h *hooked) Delete(ctx context.Context, key string, opts storage.DeleteOpti
 func (h *hooked) Revive(ctx context.Context, key string) (storage.Info, error) {
 	h.before()
 	return h.Store.Revive(ctx, key)
+}
+
+func (h *hooked) Condemn(ctx context.Context, key string) error {
+	h.before()
+	return h.Store.Condemn(ctx, key)
+}
+
+func (h *hooked) Destroy(ctx context.Context, key string) error {
+	h.before()
+	return h.Store.Destroy(ctx, key)
+}
+
+func (h *hooked) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Departed, error] {
+	return hookedList(h.Store.Condemned(ctx, prefix), h.before)
+}
+
+func (h *hooked) Drafts(ctx context.Context, prefix string) iter.Seq2[storage.Draft, error] {
+	return hookedList(h.Store.Drafts(ctx, prefix), h.before)
 }
 
 func (h *hooked) Prepare(ctx context.Context, key string, data []byte) (storage.Pending, error) {
@@ -93,156 +116,77 @@ func (u *hookedUpload) Commit(ctx context.Context, key string) (storage.Info, er
 	return u.Upload.Commit(ctx, key)
 }
 
-// collector is the collector of the design in its simplest form, without ages: it lists the trash,
-// marks, revives what is needed, destroys what is not, and condemns. Between look and act it may stall.
+// collector is the real one without patience: it has no ages, and a clock that is an hour ahead, so that to
+// it everything is old. It can be stopped between its mark and what it does by it, for any time.
 type collector struct {
-	t      *testing.T
-	store  storage.Store
-	trash  []string
-	needed map[string]bool
+	t        *testing.T
+	real     *gc.Collector
+	goOn     chan struct{} // closed to let it go on
+	finished chan error
 }
 
-// look lists what is condemned and then marks, from drafts first, what is needed.
+func newCollector(t *testing.T, store storage.Store) *collector {
+	t.Helper()
+	ahead := func() time.Time { return time.Now().Add(time.Hour) }
+	reg, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Config: registry.DefaultConfig(), Now: ahead})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// No time at all would mean that untagged manifests stay.
+	config := gc.Config{UntaggedAfter: 1, MaxDelete: "100%", Concurrency: 1}
+	real, err := gc.New(gc.Options{Registry: reg, Config: config, Now: ahead})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &collector{t: t, real: real}
+	t.Cleanup(c.act)
+	return c
+}
+
+// look begins a run, and returns when it has marked.
 func (c *collector) look() {
-	c.trash, c.needed = nil, map[string]bool{}
-	for departed, err := range c.store.Condemned(c.t.Context(), "") {
-		c.must(err)
-		c.trash = append(c.trash, departed.Key)
-	}
-	for draft, err := range c.store.Drafts(c.t.Context(), "") {
-		c.must(err)
-		c.mark(draft.Key, draft.Data)
-	}
-	for _, key := range c.live() {
-		switch {
-		case strings.Contains(key, "/_manifests/revisions/"):
-			if value, err := c.store.Get(c.t.Context(), key); c.there(err) {
-				c.mark(key, value.Data)
+	marked, act, finished := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	c.goOn, c.finished = act, finished
+	go func() { // ends with the run, which act waits for
+		stopped := false
+		_, err := c.real.Run(context.Background(), gc.RunOptions{Progress: func(p gc.Progress) {
+			// Uploads are looked for when the mark is over.
+			if p.Phase == "uploads" && !stopped {
+				stopped = true
+				close(marked)
+				<-act
 			}
-		case strings.Contains(key, "/_manifests/tags/"):
-			c.markTag(key)
-		case strings.Contains(key, "/_manifests/referrers/"):
-			c.markReferrer(key)
-		case strings.Contains(key, "/_layers/"):
-			c.markBytes(key)
-		}
+		}})
+		finished <- err
+	}()
+	select {
+	case <-marked:
+	case err := <-finished: // refused
+		finished <- err
 	}
 }
 
-// mark notes what a revision names. The revision itself is needed only if something else says so.
-func (c *collector) mark(key string, data []byte) {
-	line, content, _ := bytes.Cut(data, []byte{'\n'})
-	var record struct {
-		MediaType string `json:"media_type"`
-	}
-	c.must(json.Unmarshal(line, &record))
-	m, err := oci.ParseManifest(record.MediaType, content)
-	c.must(err)
-	ns, _, _ := strings.Cut(key, "/_manifests/")
-	for _, blob := range m.Blobs() {
-		link := ns + "/_layers/" + pathOf(blob.Digest)
-		c.needed[link] = true
-		c.markBytes(link)
-	}
-	for _, child := range m.Children() {
-		c.markRevision(ns + "/_manifests/revisions/" + pathOf(child.Digest))
-	}
-}
-
-func (c *collector) markRevision(key string) {
-	if c.needed[key] {
-		return
-	}
-	c.needed[key] = true
-	if value, err := c.store.Get(c.t.Context(), key); c.there(err) {
-		c.mark(key, value.Data)
-	}
-}
-
-func (c *collector) markTag(key string) {
-	value, err := c.store.Get(c.t.Context(), key)
-	if !c.there(err) {
-		return
-	}
-	var record struct{ Digest oci.Digest }
-	c.must(json.Unmarshal(value.Data, &record))
-	ns, _, _ := strings.Cut(key, "/_manifests/")
-	c.markRevision(ns + "/_manifests/revisions/" + pathOf(record.Digest))
-}
-
-// markReferrer keeps a referrer for as long as its entry is there.
-func (c *collector) markReferrer(key string) {
-	ns, rest, _ := strings.Cut(key, "/_manifests/referrers/")
-	algorithm, hex, _ := strings.Cut(rest[strings.LastIndexByte(rest, '/')+1:], "-")
-	c.markRevision(ns + "/_manifests/revisions/" + algorithm + "/" + hex)
-}
-
-func (c *collector) markBytes(link string) {
-	_, rest, _ := strings.Cut(link, "/_layers/")
-	algorithm, hex, _ := strings.Cut(rest, "/")
-	c.needed["_blobs/"+algorithm+"/"+hex[:2]+"/"+hex] = true
-}
-
-// act revives, destroys and condemns, by what look has found.
+// act lets a run that has marked go on to its end.
 func (c *collector) act() {
-	slices.SortFunc(c.trash, func(a, b string) int { return rank(a) - rank(b) })
-	for _, key := range c.trash {
-		if c.needed[key] {
-			_, err := c.store.Revive(c.t.Context(), key)
-			c.there(err)
-		}
+	if c.finished == nil {
+		return
 	}
-	for _, key := range c.trash {
-		if !c.needed[key] {
-			c.there(c.store.Destroy(c.t.Context(), key))
-		}
-	}
-	for _, key := range c.live() {
-		if rank(key) < 3 && !c.needed[key] {
-			c.there(c.store.Condemn(c.t.Context(), key))
-		}
-	}
+	close(c.goOn)
+	err := <-c.finished
+	c.finished = nil
+	c.ran(err)
 }
 
 func (c *collector) run() {
-	c.look()
-	c.act()
+	_, err := c.real.Run(context.Background(), gc.RunOptions{})
+	c.ran(err)
 }
 
-// rank is the order in which things are destroyed; what has none the collector leaves alone.
-func rank(key string) int {
-	switch {
-	case strings.Contains(key, "/_manifests/revisions/"):
-		return 0
-	case strings.Contains(key, "/_layers/"):
-		return 1
-	case strings.HasPrefix(key, "_blobs/"):
-		return 2
-	}
-	return 3
-}
-
-func (c *collector) live() []string {
-	var keys []string
-	for entry, err := range c.store.List(c.t.Context(), "", storage.ListOptions{Deep: true}) {
-		c.must(err)
-		keys = append(keys, entry.Name)
-	}
-	return keys
-}
-
-// there says whether something was found; that it was not is the ordinary lot of a collector.
-func (c *collector) there(err error) bool {
-	if err != nil && !errors.Is(err, storage.ErrNotExist) {
-		c.t.Fatalf("collect: %v", err)
-	}
-	return err == nil
-}
-
-func (c *collector) must(err error) {
-	if err != nil {
-		c.t.Fatalf("collect: %v", err)
+// ran takes a run that refused for one that had nothing to do: while the first push to a store is under way
+// there are blobs and no namespace.
+func (c *collector) ran(err error) {
+	var refused *gc.RefusedError
+	if err != nil && !errors.As(err, &refused) {
+		c.t.Errorf("collect: %v", err)
 	}
 }
-
-func pathOf(d oci.Digest) string { return string(d.Algorithm()) + "/" + d.Hex() }

@@ -20,7 +20,7 @@ import (
 //	  <namespace>/_manifests/tags/<tag>                          tag record
 //	  <namespace>/_manifests/referrers/<alg>/<hex>/<alg>-<hex>   referrer record, below its subject
 //	  <namespace>/_pulls                                         when what was pulled last
-//	  <namespace>/_removed/<alg>/<hex>                           a client took the blob away; empty
+//	  <namespace>/_removed/<alg>/<hex>                           a client took the blob away
 //	  _namespaces/<namespace>                                    the catalog's entry; empty
 //	  _deleted/<namespace>/<time>-<random>                       what was removed, for undo
 //	  _keys/token                                                the private key that signs tokens
@@ -72,9 +72,12 @@ func linkKey(ns oci.Name, d oci.Digest) string {
 	return ns.String() + "/_layers/" + string(d.Algorithm()) + "/" + d.Hex()
 }
 
-// removedKey says that a client took a blob away from a namespace. It stays when the blob comes back.
+func removedPrefix(ns oci.Name) string { return ns.String() + "/" + removedFolder }
+
+// removedKey says that a client took a blob away from a namespace. It stays when the blob comes back, for as
+// long as a manifest names it.
 func removedKey(ns oci.Name, d oci.Digest) string {
-	return ns.String() + "/_removed/" + string(d.Algorithm()) + "/" + d.Hex()
+	return removedPrefix(ns) + "/" + string(d.Algorithm()) + "/" + d.Hex()
 }
 
 func revisionsPrefix(ns oci.Name) string { return ns.String() + "/_manifests/revisions" }

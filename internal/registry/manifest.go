@@ -225,7 +225,7 @@ func (r *Registry) holdReferences(ctx context.Context, ns oci.Name, m oci.Manife
 		}
 	}
 	for _, child := range m.Children() {
-		if err := note(child.Digest, r.holdRevision(ctx, ns, child.Digest, maxDepth)); err != nil {
+		if err := note(child.Digest, r.holdRevision(ctx, ns, child.Digest)); err != nil {
 			return nil, err
 		}
 	}
@@ -244,18 +244,16 @@ func (r *Registry) holdLinked(ctx context.Context, ns oci.Name, d oci.Digest) er
 	return r.holdBlob(ctx, ns, d)
 }
 
-// maxDepth bounds how deep indexes are followed when a condemned one is revived.
-const maxDepth = 16
-
 // holdRevision makes a child of an index live. The content of a live revision is live or about to
-// be; that of a condemned one is revived first, going down.
-func (r *Registry) holdRevision(ctx context.Context, ns oci.Name, d oci.Digest, depth int) error {
+// be; that of a condemned one is revived first, going down to the end: each is visited once, for behind
+// that it is live, and a digest makes no circles.
+func (r *Registry) holdRevision(ctx context.Context, ns oci.Name, d oci.Digest) error {
 	key := revisionKey(ns, d)
 	info, err := r.metadata.Stat(ctx, key)
 	if err != nil {
 		return err
 	}
-	if info.State == storage.Condemned && depth > 0 {
+	if info.State == storage.Condemned {
 		stored, err := r.revision(ctx, ns, d)
 		if err != nil {
 			return err
@@ -270,7 +268,7 @@ func (r *Registry) holdRevision(ctx context.Context, ns oci.Name, d oci.Digest, 
 			}
 		}
 		for _, child := range m.Children() {
-			if err := r.holdRevision(ctx, ns, child.Digest, depth-1); err != nil && !errors.Is(err, storage.ErrNotExist) {
+			if err := r.holdRevision(ctx, ns, child.Digest); err != nil && !errors.Is(err, storage.ErrNotExist) {
 				return err
 			}
 		}

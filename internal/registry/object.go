@@ -232,15 +232,12 @@ func (r *Registry) CheckReferrer(ctx context.Context, ns oci.Name, subject, refe
 	return err
 }
 
-// CheckDeleted reads an entry for undo. One that cannot be read is ErrDamaged.
+// CheckDeleted reads an entry for undo as the collector does. One that it cannot read is ErrDamaged.
 func (r *Registry) CheckDeleted(ctx context.Context, o Object) error {
-	object, err := r.metadata.Get(ctx, o.Key)
+	entry, err := r.readKept(ctx, o.Namespace, o.Key)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", o.Key, err)
+		return err
 	}
-	var record deletedRecord
-	if _, err := unpackRecord(object.Data, &record); err != nil {
-		return damaged(o.Key, err)
-	}
-	return nil
+	_, err = forCollector(entry)
+	return err
 }

@@ -400,7 +400,7 @@ func (w *world) condemnContent() {
 	var keys []string
 	for entry, err := range w.store.List(w.ctx, "", storage.ListOptions{Deep: true}) {
 		w.must(err)
-		if rank(entry.Name) < 3 {
+		if isContent(entry.Name) {
 			keys = append(keys, entry.Name)
 		}
 	}
@@ -408,6 +408,10 @@ func (w *world) condemnContent() {
 		w.must(w.store.Condemn(w.ctx, key))
 	}
 	w.acknowledged = nil
+}
+
+func isContent(key string) bool {
+	return strings.Contains(key, "/_manifests/revisions/") || strings.Contains(key, "/_layers/") || strings.HasPrefix(key, "_blobs/")
 }
 
 func imageManifest(name, annotation string) []byte {

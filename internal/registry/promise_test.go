@@ -176,7 +176,7 @@ func (s schedule) at(step int, c *collector) {
 func (p promise) keep(t *testing.T, condemned int, s schedule) (steps int) {
 	t.Helper()
 	stores := newPlace(t)
-	reaper := &collector{t: t, store: stores.store()}
+	reaper := newCollector(t, stores.store())
 	begun, step := false, 0
 	w := newHooked(t, stores, func() {
 		if begun {

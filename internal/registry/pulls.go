@@ -39,8 +39,9 @@ func asTimes[K comparable](seconds map[K]int64) map[K]time.Time {
 // PrunePulls drops the times of what is gone. What the caller keeps is not looked at. Of the rest the
 // store has the word, so that what came back after the caller had looked loses nothing.
 func (r *Registry) PrunePulls(ctx context.Context, ns oci.Name, keepTag func(oci.Tag) bool, keepManifest func(oci.Digest) bool) error {
-	if err := r.admitWrite(ns); err != nil {
-		return err
+	// Not admitted like a client's request: a namespace that no repository lists any more is collected, too.
+	if r.config.ReadOnly {
+		return ErrReadOnly
 	}
 	err := r.changePulls(ctx, ns, func(record *pullsRecord) (changed bool, err error) {
 		tags, err := prune(record.Tags, func(tag oci.Tag) (bool, error) {

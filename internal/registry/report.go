@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -16,6 +17,9 @@ func (r *Registry) Report(ctx context.Context) ([]byte, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read report of the collector: %w", err)
+	}
+	if !json.Valid(value.Data) {
+		return nil, fmt.Errorf("read report of the collector: %w", damaged(reportKey, errors.New("it is no JSON")))
 	}
 	return value.Data, nil
 }

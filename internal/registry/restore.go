@@ -97,6 +97,9 @@ func (r *Registry) whereRemoved(ctx context.Context, d oci.Digest) (oci.Name, er
 	return oci.Name{}, &SeveralError{Digest: d, Namespaces: found}
 }
 
+// maxDepth bounds how deep an undo follows indexes.
+const maxDepth = 16
+
 // undoing is one call of Restore.
 type undoing struct {
 	Undo

@@ -99,7 +99,7 @@ func (r *Registry) trashed(ctx context.Context, within oci.Name) iter.Seq2[oci.N
 				return
 			}
 			ns, err := unflatten(strings.TrimSuffix(entry.Name, "/"))
-			if err != nil || !isWithin(ns, within) {
+			if err != nil || !ns.Within(within) {
 				continue
 			}
 			if !yield(ns, nil) {
@@ -107,10 +107,6 @@ func (r *Registry) trashed(ctx context.Context, within oci.Name) iter.Seq2[oci.N
 			}
 		}
 	}
-}
-
-func isWithin(ns, within oci.Name) bool {
-	return within.IsZero() || ns == within || strings.HasPrefix(ns.String(), within.String()+"/")
 }
 
 // keptEntry is an entry with the content of the object that went.

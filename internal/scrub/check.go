@@ -33,6 +33,8 @@ func (s *scrubber) check(ctx context.Context, one item) (result, error) {
 	case one.Kind == registry.ObjectDeleted:
 		found.findings, err = s.checkDeleted(ctx, one.Object)
 	case one.alone:
+	case one.Kind == registry.ObjectPulls:
+		found.findings, err = s.checkPulls(ctx, one.Object)
 	case one.Kind == registry.ObjectCorrupt:
 		found.findings = []Finding{newFinding(CodeMovedAside, one.Object)}
 	case one.Kind == registry.ObjectStrange:
@@ -352,6 +354,20 @@ func (s *scrubber) checkDeleted(ctx context.Context, o registry.Object) ([]Findi
 		return s.mendRecord(ctx, o, err), nil
 	}
 	return nil, err
+}
+
+// checkPulls reads the times of pulls of a namespace. A repair leaves them: without them all looks as if it
+// was never pulled, and rules may drop it.
+func (s *scrubber) checkPulls(ctx context.Context, o registry.Object) ([]Finding, error) {
+	_, err := s.reg.PullTimes(ctx, o.Namespace)
+	if !errors.Is(err, registry.ErrDamaged) {
+		return nil, err
+	}
+	f := newFinding(CodeDamagedRecord, o)
+	f.Means = "the times of pulls cannot be read: rules of retention keep all, and none is recorded any more"
+	f.Do = "restore the file from a backup; or delete it, and all counts as never pulled"
+	f.Problem = err.Error()
+	return []Finding{f}, nil
 }
 
 // checkNamespace looks whether the catalog shows a namespace that holds something.

@@ -66,7 +66,7 @@ var kinds = map[Code]struct {
 	CodeProposedLink:    {Warning, "a repair was interrupted before it linked the blob; it reads as absent", "run it with --repair"},
 	CodeNoNamespace:     {Warning, "the catalog does not show the namespace", "run it with --repair"},
 	CodeStrangeKey:      {Warning, "the key has no place in the layout", "find out who put it there, and move it out of the store"},
-	CodeMovedAside:      {Note, "it was no good and lies aside", "look at it, then empty the trash"},
+	CodeMovedAside:      {Note, "it was no good and lies aside", "push again what it was, look at it, then delete the file"},
 }
 
 // Finding is one thing that is not as it should be.

@@ -305,3 +305,30 @@ func TestWhatAnUpstreamGivesIsTakenOnlyIfItHashes(t *testing.T) {
 		})
 	}
 }
+
+func TestARepairMendsWhateverEntryForUndoStopsTheCollector(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d := w.pushImage(app, "one")
+	w.must(w.reg.DeleteManifest(t.Context(), app, d, "somebody"))
+	for entry, err := range w.store.List(t.Context(), "_deleted", storage.ListOptions{Deep: true}) {
+		w.must(err)
+		w.flip("_deleted/" + entry.Name)
+	}
+	w.wantCodes(w.verify(scrub.Options{}), scrub.CodeDamagedRecord)
+	w.verify(scrub.Options{Repair: true})
+	for entry, err := range w.reg.KeptInTrash(t.Context()) {
+		t.Errorf("got %v, %v, want it moved aside", entry.Key, err)
+	}
+}
+
+func TestDamagedTimesOfPullsAreFoundAndLeft(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pushImage(app, "one", v1)
+	w.write("team/app/_pulls", "{")
+	w.wantCodes(w.verify(scrub.Options{Repair: true}), scrub.CodeDamagedRecord)
+	if w.read("team/app/_pulls") != "{" {
+		t.Error("a repair made all look as if it was never pulled")
+	}
+}

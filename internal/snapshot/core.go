@@ -48,19 +48,26 @@ func (c *Core) open(ctx context.Context, metrics prometheus.Registerer) error {
 	}
 	c.Registry, err = registry.New(ctx, registry.Options{
 		Blobs: blobs, Metadata: metadata, Locks: memory.New(),
-		Config: c.config.Registry, Repositories: repositories(c.config),
+		Config: c.config.Registry, Repositories: Repositories(c.config),
 	})
 	if err != nil {
 		return err
 	}
-	rules, err := KeepRules(c.config)
+	rules, err := Retention(c.config)
 	if err != nil {
 		return err
 	}
-	c.Collector, err = gc.New(gc.Options{
-		Registry: c.Registry, Retention: judge{retention.New(rules)}, Config: c.config.GC,
-	})
+	c.Collector, err = gc.New(gc.Options{Registry: c.Registry, Retention: rules, Config: c.config.GC})
 	return err
+}
+
+// Retention is what the rules of a config say to the collector.
+func Retention(cfg *config.Config) (gc.Retention, error) {
+	rules, err := KeepRules(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return judge{retention.New(rules)}, nil
 }
 
 // judge is the rules of retention as the collector asks them: the two do not know each other.
@@ -76,8 +83,8 @@ func (j judge) Decide(ns oci.Name, now time.Time, images []registry.Image) []gc.
 	return verdicts
 }
 
-// repositories is what the core knows of the configured prefixes.
-func repositories(cfg *config.Config) []registry.RepositoryConfig {
+// Repositories is what the core knows of the configured prefixes.
+func Repositories(cfg *config.Config) []registry.RepositoryConfig {
 	list := make([]registry.RepositoryConfig, len(cfg.Repositories))
 	for i, r := range cfg.Repositories {
 		list[i] = r.RepositoryConfig

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/snapshot"
 	"github.com/sreg-project/sreg/internal/telemetry"
@@ -63,7 +64,7 @@ func documentedMetrics(t *testing.T) map[string]metricDoc {
 	return documented
 }
 
-// registeredMetrics are those of a server that has answered a request. What is described and never
+// registeredMetrics are those of a server that has answered a request and collected once. What is described and never
 // shown would have no type here, so that is an error, too.
 func registeredMetrics(t *testing.T) map[string]metricDoc {
 	t.Helper()
@@ -121,6 +122,12 @@ func metricsOfAServer(t *testing.T) *prometheus.Registry {
 	})
 	if _, err := server.New(server.Options{Config: cfg.Server, Logger: logger, Registerer: metrics}); err != nil {
 		t.Fatal(err)
+	}
+	if err := built.Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := built.Collector.Run(t.Context(), gc.RunOptions{}); err != nil {
+		t.Fatal(err) // its figures are those of a run
 	}
 	built.Handlers["main"].ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/v2/", nil))
 	return metrics

@@ -140,7 +140,7 @@ func (s *stock) add(key string, content []byte) bool {
 	}
 	if m := removedPattern.FindStringSubmatch(key); m != nil {
 		_, ok := s.place(m[1], m[2]+":"+m[3])
-		return ok && len(content) == 0
+		return ok && len(content) > 0
 	}
 	if m := blobPattern.FindStringSubmatch(key); m != nil {
 		d, err := oci.ParseDigest(m[1] + ":" + m[3])

@@ -1,0 +1,203 @@
+package gc
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+)
+
+// judges tells whether this run asks rules about a namespace.
+func (r *run) judges(ns oci.Name) bool {
+	return r.opts.Only.includes(RetentionPart) && r.retention.Rules(ns) && ns.Within(r.opts.Repository)
+}
+
+// hold marks what live and pending manifests and tags name: it is revived, and never destroyed.
+func (r *run) hold(g *graph) {
+	for i := range g.nodes {
+		n := &g.nodes[i]
+		if n.pending || n.there && !n.condemned {
+			g.need(i, held, "")
+		}
+	}
+	for _, tag := range g.tags {
+		g.need(tag.node, held, "")
+	}
+}
+
+// judge asks the rules, and marks what will be named also after this run.
+func (r *run) judge(ctx context.Context, g *graph) error {
+	rules := r.retention.Rules(g.ns)
+	untagged := map[int]Verdict{}
+	if rules {
+		var err error
+		if untagged, err = r.askRules(ctx, g); err != nil {
+			return err
+		}
+	}
+	for i := range g.tags {
+		if tag := &g.tags[i]; tag.keep && tag.subject < 0 {
+			g.need(tag.node, kept, tagWhy(*tag, rules))
+		}
+	}
+	for i := range g.nodes {
+		if why := r.standsAlone(g, i, rules, untagged); why != "" {
+			g.need(i, kept, why)
+		}
+	}
+	r.planTags(g, rules)
+	return nil
+}
+
+func tagWhy(tag tagEdge, rules bool) string {
+	switch {
+	case !rules:
+		return fmt.Sprintf("tag %s stands for it", tag.stored.Tag)
+	case tag.verdict.Rule == "":
+		return fmt.Sprintf("tag %s stands for it, which this run does not judge", tag.stored.Tag)
+	case tag.verdict.failed():
+		return fmt.Sprintf("tag %s stands for it, which rule %s keeps by failing", tag.stored.Tag, tag.verdict.Rule)
+	}
+	return fmt.Sprintf("tag %s stands for it, which rule %s keeps", tag.stored.Tag, tag.verdict.Rule)
+}
+
+// standsAlone says why a manifest stays although nothing names it; empty if it does not for that.
+func (r *run) standsAlone(g *graph, i int, rules bool, untagged map[int]Verdict) string {
+	n := &g.nodes[i]
+	age := r.began.Sub(n.pushedAt)
+	switch verdict := untagged[i]; {
+	case n.pending:
+		return "its push is under way"
+	case !n.there || n.condemned:
+		return ""
+	case r.aside[g.ns]:
+		return whyAside
+	case age < r.config.Grace:
+		return fmt.Sprintf("it was pushed less than gc.grace (%s) ago", inWords(r.config.Grace))
+	case g.unasked != "":
+		return g.unasked
+	case verdict.Kept:
+		return verdict.why()
+	case rules && !g.ns.Within(r.opts.Repository):
+		return "this run does not judge it"
+	case n.tagged && rules:
+		return "" // its tags were judged
+	case r.config.UntaggedAfter > 0 && age < r.config.UntaggedAfter:
+		return fmt.Sprintf("it was pushed less than gc.untagged_after (%s) ago", inWords(r.config.UntaggedAfter))
+	case !rules && r.config.UntaggedAfter == 0:
+		return "untagged manifests stay: gc.untagged_after is 0"
+	}
+	return ""
+}
+
+// askRules judges the tags, and the manifests that have none.
+func (r *run) askRules(ctx context.Context, g *graph) (untagged map[int]Verdict, err error) {
+	if g.annotations > maxAnnotations {
+		// Rules may look at what is not in mind.
+		r.fail(fmt.Errorf("retention in %s: its manifests have more than %d MiB of annotations, so no rule was asked; delete some of them", g.ns, maxAnnotations>>20))
+		g.unasked = "no rule could be asked, because the namespace has too many annotations"
+		return nil, ctx.Err()
+	}
+	pulled, err := r.registry.PullTimes(ctx, g.ns)
+	if err != nil {
+		// Who does not know when something was pulled last keeps it.
+		r.fail(fmt.Errorf("retention in %s: %w", g.ns, err))
+		g.unasked = "no rule could be asked, because the times of pulls cannot be read"
+		return nil, ctx.Err()
+	}
+	if g.outlived(pulled) {
+		r.stale = append(r.stale, g.ns)
+	}
+	var images []registry.Image
+	var ask []func(Verdict)
+	judged := r.judges(g.ns)
+	for i := range g.tags {
+		tag := &g.tags[i]
+		n := &g.nodes[tag.node]
+		if tag.subject >= 0 || n.image == nil {
+			continue // it follows its subject, or stands for what is gone
+		}
+		image := *n.image
+		image.Tag, image.PushedAt = tag.stored.Tag, tag.stored.PushedAt
+		image.LastPulledAt = latest(pulled.Tags[tag.stored.Tag], pulled.Manifests[n.digest])
+		images = append(images, image)
+		ask = append(ask, func(v Verdict) { tag.keep, tag.verdict = v.Kept || !judged, v })
+	}
+	untagged = map[int]Verdict{}
+	for i := range g.nodes {
+		n := &g.nodes[i]
+		if n.tagged || n.image == nil || n.condemned {
+			continue
+		}
+		image := *n.image
+		image.LastPulledAt = pulled.Manifests[n.digest]
+		images = append(images, image)
+		ask = append(ask, func(v Verdict) { untagged[i] = v })
+	}
+	for i, verdict := range r.retention.Decide(g.ns, r.began, images) {
+		for _, failed := range verdict.Failed {
+			r.warn(fmt.Sprintf("%s: %s", nameOf(g.ns, images[i]), failed))
+		}
+		ask[i](verdict)
+	}
+	return untagged, ctx.Err()
+}
+
+// outlived tells whether there are times of pulls whose tag or manifest is gone: a run that is killed between
+// the two leaves them.
+func (g *graph) outlived(pulled registry.PullTimes) bool {
+	for d := range pulled.Manifests {
+		if g.gone(d) {
+			return true
+		}
+	}
+	tags := map[oci.Tag]bool{}
+	for _, tag := range g.tags {
+		tags[tag.stored.Tag] = true
+	}
+	for tag := range pulled.Tags {
+		if !tags[tag] {
+			return true
+		}
+	}
+	return false
+}
+
+func nameOf(ns oci.Name, image registry.Image) string {
+	if image.Tag.IsZero() {
+		return ns.String() + "@" + image.Digest.String()
+	}
+	return ns.String() + ":" + image.Tag.String()
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// planTags plans the removal of tags that no rule keeps, and of those whose subject goes.
+func (r *run) planTags(g *graph, rules bool) {
+	judged := r.judges(g.ns)
+	for i := range g.tags {
+		tag := &g.tags[i]
+		planned := PlannedTag{
+			Namespace: g.ns, Tag: tag.stored.Tag.String(), Digest: tag.stored.Digest, Why: "no rule keeps it", stored: tag.stored,
+		}
+		if tag.subject >= 0 {
+			subject := &g.nodes[tag.subject]
+			planned.subject, planned.subjectAt = subject.digest, subject.storedAt
+			tag.keep = !rules || !judged || subject.needs&kept != 0
+			planned.Why = fmt.Sprintf("manifest %s, which it belongs to, goes", subject.digest)
+			if tag.keep {
+				g.need(tag.node, kept, fmt.Sprintf("tag %s stands for it", tag.stored.Tag))
+			}
+		}
+		if !tag.keep {
+			r.plan.Tags = append(r.plan.Tags, planned)
+		}
+	}
+}

@@ -1,0 +1,303 @@
+package gc_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/gc"
+	"github.com/sreg-project/sreg/internal/lock/memory"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
+	"github.com/sreg-project/sreg/internal/storage"
+	"github.com/sreg-project/sreg/internal/storage/fs"
+)
+
+// raceTime is how long the race takes when SREG_TEST_SOAK says nothing, and at most until a race that is
+// made to fail has failed.
+const raceTime = time.Minute
+
+// TestNothingIsLostInARace lets pushers, deleters, retaggers and collectors loose on one folder, each as a
+// process of its own that is stopped now and then for longer than grace and trash. After it all that was
+// acknowledged and not deleted is whole, what was deleted is not to be seen, and nothing else is left.
+func TestNothingIsLostInARace(t *testing.T) {
+	t.Parallel()
+	length := raceTime
+	if text := os.Getenv("SREG_TEST_SOAK"); text != "" {
+		var err error
+		if length, err = time.ParseDuration(text); err != nil {
+			t.Fatalf("SREG_TEST_SOAK: %v", err)
+		}
+	}
+	r := newRace(t)
+	r.run(length)
+	r.report()
+	r.settle()
+	r.report()
+}
+
+// TestTheRaceFindsWhatIsTakenAway shows that the race can fail: without the second look, without the revival
+// and with a collector that destroys what it has just condemned something is lost within the minute.
+func TestTheRaceFindsWhatIsTakenAway(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		sabotage func(r *race)
+	}{
+		{"the second look", func(r *race) {
+			r.pushers = func(s storage.Store) storage.Store { return &noSecondLook{Store: s} }
+		}},
+		{"the revival", func(r *race) {
+			r.pushers = func(s storage.Store) storage.Store { return noRevival{s} }
+		}},
+		{"the order of a run", func(r *race) { r.collect = (*gc.Collector).RunInWrongOrder }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newDangerousRace(t)
+			tt.sabotage(r)
+			begun := time.Now()
+			r.run(raceTime)
+			if len(r.violations) == 0 {
+				t.Fatalf("nothing was lost in %s", raceTime)
+			}
+			t.Logf("after %s: %s", time.Since(begun).Round(time.Millisecond), r.violations[0])
+		})
+	}
+}
+
+// TestTheRaceFindsNothingWhereNothingIsTakenAway is the same race with everything in its place.
+func TestTheRaceFindsNothingWhereNothingIsTakenAway(t *testing.T) {
+	t.Parallel()
+	r := newDangerousRace(t)
+	r.run(raceTime / 10)
+	r.report()
+	r.settle()
+	r.report()
+}
+
+// newDangerousRace is one without any ages, in which all stop where it is most dangerous.
+func newDangerousRace(t *testing.T) *race {
+	t.Helper()
+	r := newRace(t)
+	r.stalls = dangerous
+	r.patience = func() time.Duration { return 0 }
+	return r
+}
+
+// race is a folder and who works on it at the same time.
+type race struct {
+	t    *testing.T
+	root string
+
+	pushers  func(storage.Store) storage.Store // what stands between a pusher and the folder
+	collect  func(*gc.Collector, context.Context, gc.RunOptions) (*gc.Report, error)
+	stalls   func(step string) time.Duration
+	patience func() time.Duration // of one run: grace, or trash
+
+	over   context.Context // ends with the time, or with the first violation
+	stop   context.CancelFunc
+	reader *registry.Registry // one that does nothing else
+
+	owners     []*owner
+	runs       atomic.Int64
+	freed      atomic.Int64
+	mu         sync.Mutex
+	violations []string // guarded by mu
+}
+
+func newRace(t *testing.T) *race {
+	t.Helper()
+	r := &race{
+		t: t, root: t.TempDir(),
+		pushers: func(s storage.Store) storage.Store { return s },
+		collect: (*gc.Collector).Run,
+		stalls:  anywhere, patience: func() time.Duration { return rand.N(300 * time.Millisecond) },
+	}
+	s := r.store()
+	if err := s.Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.reader = r.open(s, nil)
+	if err := r.reader.Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (r *race) store() *fs.Store {
+	r.t.Helper()
+	s, err := fs.New(fs.Config{Root: r.root}, fs.Options{Folders: registry.Folders()})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func (r *race) open(s storage.Store, now func() time.Time) *registry.Registry {
+	r.t.Helper()
+	reg, err := registry.New(r.t.Context(), registry.Options{
+		Blobs: s, Metadata: s, Locks: memory.New(), Config: registry.DefaultConfig(), Now: now,
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return reg
+}
+
+// process is a Registry of its own that is stopped now and then.
+func (r *race) process(between func(storage.Store) storage.Store) *registry.Registry {
+	r.t.Helper()
+	return r.open(&stalling{Store: between(r.store()), pause: r.pause}, nil)
+}
+
+// pause stops who calls it for as long as the stalls of this race say.
+func (r *race) pause(step string) {
+	if wait := r.stalls(step); wait > 0 {
+		r.idle(wait)
+	}
+}
+
+// idle lets time pass, unless the race is over.
+func (r *race) idle(wait time.Duration) {
+	select {
+	case <-time.After(wait):
+	case <-r.over.Done():
+	}
+}
+
+// anywhere stops before one of a hundred steps for a moment, and before one of a thousand for longer than
+// grace and trash together.
+func anywhere(string) time.Duration {
+	switch rand.N(1000) {
+	case 0:
+		return rand.N(800 * time.Millisecond)
+	case 1, 2, 3, 4, 5, 6, 7, 8, 9, 10:
+		return rand.N(20 * time.Millisecond)
+	}
+	return 0
+}
+
+// dangerous stops where a missing part of the protocol shows: a pusher before its draft, which is for longer
+// than a run takes, and a collector between its mark and what it does by it.
+func dangerous(step string) time.Duration {
+	switch step {
+	case "prepare":
+		return rand.N(100 * time.Millisecond)
+	case "condemn", "destroy":
+		return rand.N(10 * time.Millisecond)
+	}
+	return 0
+}
+
+// violate notes what must not be. The first one ends the race.
+func (r *race) violate(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.violations = append(r.violations, fmt.Sprintf(format, args...))
+	r.stop()
+}
+
+func (r *race) report() {
+	r.t.Helper()
+	for _, violation := range r.violations {
+		r.t.Error(violation)
+	}
+	if r.t.Failed() {
+		r.t.FailNow()
+	}
+}
+
+const (
+	ownerCount     = 4
+	strangerCount  = 2
+	collectorCount = 3
+)
+
+// run lets all loose, and waits for them.
+func (r *race) run(length time.Duration) {
+	r.t.Helper()
+	r.over, r.stop = context.WithTimeout(r.t.Context(), length)
+	defer r.stop()
+	var all sync.WaitGroup
+	for i := range ownerCount {
+		o := newOwner(r, i)
+		r.owners = append(r.owners, o)
+		all.Go(func() { r.repeat(o.act) })
+	}
+	for range strangerCount {
+		s := &stranger{race: r, reg: r.process(r.pushers)}
+		all.Go(func() { r.repeat(s.act) })
+	}
+	for range collectorCount {
+		reg := r.process(func(s storage.Store) storage.Store { return s })
+		all.Go(func() { r.repeat(func() { r.collectOnce(reg) }) })
+	}
+	all.Wait()
+	pushes := 0
+	for _, o := range r.owners {
+		pushes += o.pushes
+	}
+	r.t.Logf("%d pushes of owners, %d runs that destroyed %d objects", pushes, r.runs.Load(), r.freed.Load())
+	if len(r.violations) == 0 && (pushes == 0 || r.runs.Load() == 0 || r.freed.Load() == 0) {
+		r.t.Error("that was no race")
+	}
+}
+
+func (r *race) repeat(act func()) {
+	for r.over.Err() == nil {
+		act()
+	}
+}
+
+// collectOnce is one run with ages of fractions of a second, if nobody else collects.
+func (r *race) collectOnce(reg *registry.Registry) {
+	config := gc.Config{
+		Grace: r.patience(), Trash: r.patience(), UntaggedAfter: 1 + r.patience(), MaxDelete: "100%", Concurrency: 1 + rand.N(4),
+	}
+	c, err := gc.New(gc.Options{Registry: reg, Config: config})
+	if err != nil {
+		r.violate("%v", err)
+		return
+	}
+	report, err := r.collect(c, context.Background(), gc.RunOptions{Holder: "somebody"})
+	var claimed *registry.ClaimedError
+	var refused *gc.RefusedError
+	switch {
+	case errors.As(err, &claimed), errors.As(err, &refused): // refused: nothing was pushed yet
+		r.idle(rand.N(20 * time.Millisecond))
+	case err != nil:
+		r.violate("collect: %v: %q", err, report.Errors)
+	default:
+		r.runs.Add(1)
+		r.freed.Add(report.Freed.Objects)
+	}
+}
+
+// settle verifies what there is when all have gone, before and after some runs that have time on their side.
+func (r *race) settle() {
+	r.t.Helper()
+	verify := func() {
+		for _, o := range r.owners {
+			o.verifyAll()
+		}
+	}
+	verify()
+	s := r.store()
+	ahead := func() time.Time { return time.Now().Add(time.Hour) }
+	reg := r.open(s, ahead)
+	tidy(r.t, reg, ahead)
+	verify()
+	wantNothingElse(r.t, reg)
+	if dangling := registrytest.Check(r.t, registrytest.Subject{Registry: r.reader, Blobs: s, Metadata: s}); len(dangling) > 0 {
+		r.t.Errorf("what is gone is named by\n  %s", strings.Join(dangling, "\n  "))
+	}
+}

@@ -1,0 +1,42 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// Marker is the word that a client took a blob away from a namespace.
+type Marker struct {
+	Namespace oci.Name
+	Digest    oci.Digest
+
+	version storage.Version
+}
+
+// Markers yields the digests of the blobs that clients took away from a namespace.
+func (r *Registry) Markers(ctx context.Context, ns oci.Name) iter.Seq2[oci.Digest, error] {
+	return r.digestsBelow(ctx, removedPrefix(ns))
+}
+
+// Marker reads one. What is gone is ErrGone.
+func (r *Registry) Marker(ctx context.Context, ns oci.Name, d oci.Digest) (Marker, error) {
+	object, err := r.liveObject(ctx, removedKey(ns, d))
+	if err != nil {
+		return Marker{}, fmt.Errorf("read marker of %s in %s: %w", d, ns, err)
+	}
+	return Marker{Namespace: ns, Digest: d, version: object.Version}, nil
+}
+
+// DropMarker removes a marker if it is still what was read: a delete that came meanwhile wrote another one.
+func (r *Registry) DropMarker(ctx context.Context, m Marker) error {
+	err := r.metadata.Delete(ctx, removedKey(m.Namespace, m.Digest), storage.DeleteOptions{IfUnchanged: m.version})
+	if err != nil && !errors.Is(err, storage.ErrChanged) {
+		return fmt.Errorf("drop marker of %s in %s: %w", m.Digest, m.Namespace, err)
+	}
+	return nil
+}

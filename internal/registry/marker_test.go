@@ -1,0 +1,32 @@
+package registry_test
+
+import (
+	"testing"
+
+	"github.com/sreg-project/sreg/internal/oci"
+)
+
+// TestAMarkerIsDroppedOnlyAsItWasRead: a client pushes the blob and takes it away once more while a collector
+// means to drop the word of the first time.
+func TestAMarkerIsDroppedOnlyAsItWasRead(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, t.TempDir())
+	d := oci.DigestOf(oci.SHA256, []byte("secret"))
+	takeAway := func() {
+		t.Helper()
+		c.must(c.pushBlob(app, "secret"), c.reg.DeleteBlob(t.Context(), app, d, ""))
+	}
+	takeAway()
+	first, err := c.reg.Marker(t.Context(), app, d)
+	c.must(err)
+	takeAway()
+	c.must(c.reg.DropMarker(t.Context(), first))
+	second, err := c.reg.Marker(t.Context(), app, d)
+	if err != nil {
+		t.Fatalf("the word of the second delete is gone: %v", err)
+	}
+	c.must(c.reg.DropMarker(t.Context(), second))
+	for d, err := range c.reg.Markers(t.Context(), app) {
+		t.Errorf("%s, %v is left", d, err)
+	}
+}

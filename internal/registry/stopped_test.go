@@ -1,0 +1,114 @@
+package registry_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
+)
+
+// removals are what takes something away, or another place. What they acknowledge has to last like a promise.
+var removals = []promise{
+	{
+		name:   "a delete of a tag",
+		before: func(w *world) { w.must(w.pushImage(app, "one", tagV1, tagBig)) },
+		do:     func(w *world) error { return w.reg.DeleteTag(w.ctx, app, tagV1, "") },
+		lasts:  append(imageLasts(app, tagBig), registrytest.NoTag(app, tagV1)),
+	},
+	{
+		name:   "a delete of a manifest that another namespace has, too",
+		before: func(w *world) { w.must(w.pushImage(app, "one", tagV1, tagBig), w.pushImage(other, "one", tagV1)) },
+		do:     func(w *world) error { return w.reg.DeleteManifest(w.ctx, app, imageDigest("one"), "") },
+		lasts: append(imageLasts(other, tagV1),
+			registrytest.NoManifest(app, imageDigest("one")), registrytest.NoTag(app, tagV1), registrytest.NoTag(app, tagBig)),
+	},
+	{
+		name:   "a delete of a referrer",
+		before: func(w *world) { w.must(w.pushImage(app, "one", tagV1), pushReferrer(w)) },
+		do: func(w *world) error {
+			return w.reg.DeleteManifest(w.ctx, app, oci.DigestOf(oci.SHA256, referrerManifest()), "")
+		},
+		lasts: append(imageLasts(app, tagV1), registrytest.NoManifest(app, oci.DigestOf(oci.SHA256, referrerManifest())),
+			registrytest.NoReferrer(app, imageDigest("one"), oci.DigestOf(oci.SHA256, referrerManifest()))),
+	},
+	{
+		name:   "a delete of a blob that another namespace has, too",
+		before: func(w *world) { w.must(w.pushImage(other, "one", tagV1), w.pushBlob(app, "layer one")) },
+		do: func(w *world) error {
+			return known(w.reg.DeleteBlob(w.ctx, app, oci.DigestOf(oci.SHA256, []byte("layer one")), ""))
+		},
+		lasts: append(imageLasts(other, tagV1), registrytest.NoBlob(app, oci.DigestOf(oci.SHA256, []byte("layer one")))),
+	},
+	{
+		name:   "a push of another image to a tag",
+		before: func(w *world) { w.must(w.pushImage(app, "two", tagV1)) },
+		do:     func(w *world) error { return w.pushImage(app, "one", tagV1) },
+		lasts:  imageLasts(app, tagV1),
+	},
+}
+
+// TestWhatIsRemovedStaysRemoved does with removals what TestNothingAcknowledgedIsCollected does with promises.
+func TestWhatIsRemovedStaysRemoved(t *testing.T) {
+	t.Parallel()
+	for _, p := range removals {
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			p.besideEverySchedule(t, 0)
+		})
+	}
+}
+
+// TestACollectorStoppedAtAnyStep stops the collector before each of its steps, for as long as a whole promise
+// or removal takes, and lets it go on. To it everything is old, so each stop is longer than its ages.
+func TestACollectorStoppedAtAnyStep(t *testing.T) {
+	t.Parallel()
+	for _, p := range slices.Concat(promises, removals) {
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			for at, steps := 1, 1; at <= steps; at++ {
+				// Every other time a whole run has condemned before what nothing named by then.
+				steps = max(steps, p.withinARun(t, at%2, at))
+				if t.Failed() {
+					t.Fatalf("with the collector stopped before step %d of %d", at, steps)
+				}
+			}
+		})
+	}
+}
+
+// withinARun does the operation whole before one step of a run, and returns the number of steps.
+func (p promise) withinARun(t *testing.T, before, at int) (steps int) {
+	t.Helper()
+	stores := newPlace(t)
+	w := newHooked(t, stores, func() {})
+	begun := false
+	var err error
+	reaper := newCollector(t, &hooked{Store: stores.store(), before: func() {
+		if !begun {
+			return
+		}
+		if steps++; steps == at {
+			err = p.do(w)
+		}
+	}})
+	p.before(w)
+	for range before {
+		reaper.run()
+	}
+	begun = true
+	reaper.run()
+	begun = false
+	if err != nil && !forgetful(err) {
+		t.Errorf("%v", err)
+	}
+	if steps < at || err != nil {
+		return steps
+	}
+	p.lasting(t, w, reaper)
+	if dangling := registrytest.Check(t, w.subject()); len(dangling) > 0 {
+		t.Errorf("what is gone is named by\n  %s", strings.Join(dangling, "\n  "))
+	}
+	return steps
+}

@@ -1,0 +1,146 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// Thing is an object that can be condemned: a revision or a link of a namespace, its entry in the catalog,
+// or the bytes of a blob, which are no namespace's.
+type Thing struct {
+	Kind      Kind       `json:"kind"`
+	Namespace oci.Name   `json:"namespace,omitzero"`
+	Digest    oci.Digest `json:"digest,omitzero"`
+}
+
+func (t Thing) String() string {
+	switch t.Kind {
+	case KindBlob:
+		return fmt.Sprintf("blob %s", t.Digest)
+	case KindNamespace:
+		return fmt.Sprintf("namespace %s", t.Namespace)
+	}
+	return fmt.Sprintf("%s %s in %s", t.Kind, t.Digest, t.Namespace)
+}
+
+func (t Thing) key() string {
+	switch t.Kind {
+	case KindManifest:
+		return revisionKey(t.Namespace, t.Digest)
+	case KindLink:
+		return linkKey(t.Namespace, t.Digest)
+	case KindNamespace:
+		return namespaceKey(t.Namespace)
+	}
+	return blobKey(t.Digest)
+}
+
+func (r *Registry) storeOf(k Kind) storage.Store {
+	if k == KindBlob {
+		return r.blobs
+	}
+	return r.metadata
+}
+
+// Condemned is a Thing that waits to be revived or destroyed.
+type Condemned struct {
+	Thing
+	Size  int64 // bytes
+	Since time.Time
+}
+
+// Condemned yields what is condemned in both stores, in no particular order.
+func (r *Registry) Condemned(ctx context.Context) iter.Seq2[Condemned, error] {
+	return func(yield func(Condemned, error) bool) {
+		for _, store := range r.eachStore() {
+			for departed, err := range store.Condemned(ctx, "") {
+				if err != nil {
+					yield(Condemned{}, fmt.Errorf("list what is condemned: %w", err))
+					return
+				}
+				thing, err := parseThing(departed.Key)
+				if !yield(Condemned{Thing: thing, Size: departed.Size, Since: departed.Since}, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (r *Registry) eachStore() []storage.Store {
+	if r.blobs == r.metadata {
+		return []storage.Store{r.metadata}
+	}
+	return []storage.Store{r.metadata, r.blobs}
+}
+
+// Condemn makes a live thing condemned. What is gone is ErrGone.
+func (r *Registry) Condemn(ctx context.Context, t Thing) error {
+	if err := r.storeOf(t.Kind).Condemn(ctx, t.key()); err != nil {
+		return fmt.Errorf("condemn %s: %w", t, err)
+	}
+	return nil
+}
+
+// Withdraw condemns the catalog's entry of a namespace that has no manifest any more. A push enrolls its
+// namespace behind its manifest: so a look behind the condemnation finds that of a push which took the entry
+// for live, and the entry comes back.
+func (r *Registry) Withdraw(ctx context.Context, ns oci.Name) (withdrawn bool, err error) {
+	entry := Thing{Kind: KindNamespace, Namespace: ns}
+	if err := r.Condemn(ctx, entry); err != nil {
+		return false, err
+	}
+	empty, err := r.hasNoManifest(ctx, ns)
+	if err == nil && empty {
+		return true, nil
+	}
+	return false, errors.Join(err, r.Revive(ctx, entry))
+}
+
+func (r *Registry) hasNoManifest(ctx context.Context, ns oci.Name) (bool, error) {
+	for _, err := range r.metadata.Drafts(ctx, revisionsPrefix(ns)) {
+		return false, err
+	}
+	for _, err := range r.Revisions(ctx, ns) {
+		return false, err
+	}
+	return true, nil
+}
+
+// Revive makes a condemned thing live. What is gone is ErrGone.
+func (r *Registry) Revive(ctx context.Context, t Thing) error {
+	if _, err := r.storeOf(t.Kind).Revive(ctx, t.key()); err != nil {
+		return fmt.Errorf("revive %s: %w", t, err)
+	}
+	return nil
+}
+
+// Destroy ends a condemned thing. What is gone, or live again, is ErrGone.
+func (r *Registry) Destroy(ctx context.Context, t Thing) error {
+	if err := r.storeOf(t.Kind).Destroy(ctx, t.key()); err != nil {
+		return fmt.Errorf("destroy %s: %w", t, err)
+	}
+	return nil
+}
+
+// ThingInfo describes a thing.
+type ThingInfo struct {
+	Size      int64 // bytes
+	StoredAt  time.Time
+	Condemned bool
+}
+
+// Stat describes a thing without reading it.
+func (r *Registry) Stat(ctx context.Context, t Thing) (ThingInfo, error) {
+	info, err := r.storeOf(t.Kind).Stat(ctx, t.key())
+	if err != nil {
+		return ThingInfo{}, fmt.Errorf("look at %s: %w", t, err)
+	}
+	return ThingInfo{Size: info.Size, StoredAt: info.ModTime, Condemned: info.State == storage.Condemned}, nil
+}
