@@ -21,8 +21,12 @@ func (r *run) planUploads(ctx context.Context) error {
 	r.begin("uploads")
 	defer r.phase.end()
 	for session, err := range r.registry.Sessions(ctx) {
-		if err != nil {
+		if err != nil && session.ID == "" {
 			return err
+		}
+		if err != nil {
+			r.fail(err)
+			continue
 		}
 		if session.Expired && (r.opts.Repository.IsZero() || !session.Namespace.IsZero() && session.Namespace.Within(r.opts.Repository)) {
 			r.plan.Uploads = append(r.plan.Uploads, PlannedUpload{Namespace: session.Namespace.String(), Bytes: session.Size, session: session})

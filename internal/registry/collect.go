@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -117,7 +118,8 @@ type Session struct {
 	Expired   bool
 }
 
-// Sessions yields the uploads that are under way or were left.
+// Sessions yields the uploads that are under way or were left. An error beside an ID is about that one alone,
+// and the others follow.
 func (r *Registry) Sessions(ctx context.Context) iter.Seq2[Session, error] {
 	return func(yield func(Session, error) bool) {
 		for session, err := range r.blobs.ListUploads(ctx) {
@@ -126,8 +128,14 @@ func (r *Registry) Sessions(ctx context.Context) iter.Seq2[Session, error] {
 				return
 			}
 			_, raw, err := r.blobs.StatUpload(ctx, session.ID)
-			if err != nil {
+			if errors.Is(err, storage.ErrNotExist) {
 				continue // ended meanwhile
+			}
+			if err != nil {
+				if !yield(Session{ID: session.ID}, fmt.Errorf("look at upload %s: %w", session.ID, err)) {
+					return
+				}
+				continue
 			}
 			label, err := readLabel(raw)
 			if err != nil {
