@@ -36,7 +36,7 @@ func newGC(io IO) *cobra.Command {
 		Use:   "gc",
 		Short: "Collect what nothing needs any more, undo removals, verify what is stored",
 		Long: "Collect what nothing needs any more. It runs beside a server that has the store in use, and\n" +
-			"beside pushes; what it stops in the middle of, the next run goes on with.\n\n" +
+			"beside pushes; a run that is stopped anywhere is finished by the next one.\n\n" +
 			"First the rules of retention take tags away, and expired uploads end. What nothing names\n" +
 			"any more is condemned: it is there for every reader, and comes to life again if somebody\n" +
 			"needs it. What has been condemned for gc.trash is destroyed. So space is freed by the runs\n" +
