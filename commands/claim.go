@@ -40,7 +40,7 @@ func claimToServe(ctx context.Context, current *snapshot.Snapshot) (release func
 		by = "it has just started"
 	}
 	return nil, &heldError{
-		message: fmt.Sprintf("another sreg serves the folder %s: %s", claimed.Folder, by),
+		message: fmt.Sprintf("another sreg serves the folder %s: %s", claimed.Root, by),
 		hint:    "stop it, or choose another folder with --data",
 	}
 }

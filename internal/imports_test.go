@@ -35,6 +35,11 @@ var allowed = map[string]string{
 	"lock/locktest":       "lock",
 	"storage":             "secret bytesize",
 	"storage/fs":          "storage atomicfile bytesize lru",
+	"storage/s3":          "storage secret bytesize",
+	"redisclient":         "secret",
+	"cache":               "bytesize lru",
+	"cache/redis":         "cache redisclient",
+	"lock/redis":          "lock redisclient",
 	"storage/metered":     "storage",
 	"storage/faulty":      "storage",
 	"storage/storagetest": "storage",
@@ -51,14 +56,14 @@ var allowed = map[string]string{
 
 	// Engines know no store.
 	"policy":  "oci access spelling",
-	"webhook": "secret lru",
+	"webhook": "secret lru cache",
 
 	// Work over the core: it may use engines, never other work.
 	"retention": "oci policy registry",
 
 	// Who may: they know who asks and what is asked for, not what is stored.
 	"users": "atomicfile",
-	"authn": "access atomicfile lru secret users",
+	"authn": "access atomicfile cache lru secret users",
 	"authz": "access oci policy webhook",
 
 	// Delivery knows people and wires, not where things lie.
@@ -66,7 +71,7 @@ var allowed = map[string]string{
 	"server":  "secret",
 
 	// Composition knows all and decides nothing.
-	"config":   "authn bytesize gc secret lock policy registry retention server spelling storage storage/fs telemetry webhook",
+	"config":   "authn bytesize cache gc secret lock policy redisclient registry retention server spelling storage storage/fs storage/s3 telemetry webhook",
 	"snapshot": "*",
 	"commands": "*",
 

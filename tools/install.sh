@@ -31,6 +31,8 @@ install_go() {
 		fi
 		rm -rf "$dir"
 		mv "$dir.new" "$dir"
+		# A program is called after its folder, which is not always its name.
+		[ -x "$dir/$name" ] || mv "$dir/$(basename "${package%%@*}")" "$dir/$name"
 	fi
 	ln -sfn "$dir/$name" "$bin/$name"
 }

@@ -6,15 +6,20 @@
 package config
 
 import (
+	"time"
+
 	"github.com/sreg-project/sreg/internal/authn"
 	"github.com/sreg-project/sreg/internal/bytesize"
+	"github.com/sreg-project/sreg/internal/cache"
 	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/lock"
 	"github.com/sreg-project/sreg/internal/policy"
+	"github.com/sreg-project/sreg/internal/redisclient"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/retention"
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/storage/fs"
+	"github.com/sreg-project/sreg/internal/storage/s3"
 	"github.com/sreg-project/sreg/internal/telemetry"
 	"github.com/sreg-project/sreg/internal/webhook"
 )
@@ -25,6 +30,8 @@ type Config struct {
 	Server       server.Config        `mapstructure:"server" doc:"What is listened on, and how."`
 	Storage      Storage              `mapstructure:"storage" doc:"Where everything is kept."`
 	Locks        lock.Config          `mapstructure:"locks" doc:"How instances keep out of each other's way."`
+	Cache        cache.Config         `mapstructure:"cache" doc:"Where what every request may need again is kept: answers of webhooks, sign-in keys, and who is throttled."`
+	Redis        redisclient.Config   `mapstructure:"redis" doc:"The Redis of locks.type and cache.type redis."`
 	Registry     registry.Config      `mapstructure:"registry" doc:"What may be pushed, and what is noted of pulls."`
 	Repositories []Repository         `mapstructure:"repositories" doc:"Prefixes of namespaces with settings of their own; the longest that fits counts."`
 	Auth         authn.Config         `mapstructure:"auth" doc:"Who is known, and how they show who they are."`
@@ -38,15 +45,17 @@ type Config struct {
 // Storage is where everything is kept: one store, or one for blobs and one for
 // metadata.
 type Storage struct {
-	Blobs    Store         `mapstructure:"blobs" doc:"The store of blobs, and of metadata if storage.metadata is absent."`
-	Metadata *Store        `mapstructure:"metadata" doc:"The store of manifests, tags and links. Absent or {} = the store of blobs."`
-	MinFree  bytesize.Size `mapstructure:"min_free" doc:"Writes are answered 507 when less than this is free on the disk; 0 = never."`
+	Blobs            Store         `mapstructure:"blobs" doc:"The store of blobs, and of metadata if storage.metadata is absent."`
+	Metadata         *Store        `mapstructure:"metadata" doc:"The store of manifests, tags and links. Absent or {} = the store of blobs."`
+	MetadataCacheTTL time.Duration `mapstructure:"metadata_cache_ttl" doc:"How long a manifest or tag that was read from S3 may be answered again without a look; what another instance changed may show this much later. 0 = never."`
+	MinFree          bytesize.Size `mapstructure:"min_free" doc:"Writes are answered 507 when less than this is free on the disk; 0 = never."`
 }
 
 // Store is one store: its type, and the section of that type.
 type Store struct {
-	Type string    `mapstructure:"type" enum:"fs" doc:"fs keeps everything in a folder."`
+	Type string    `mapstructure:"type" enum:"fs,s3" doc:"fs keeps everything in a folder, s3 in a bucket of a service that speaks S3."`
 	FS   fs.Config `mapstructure:"fs" doc:"The settings of type fs."`
+	S3   s3.Config `mapstructure:"s3" doc:"The settings of type s3; docs/s3.md says which service wants what."`
 }
 
 // Repository is one configured prefix, with what each part has to say about it.
@@ -63,10 +72,13 @@ func Default() Config {
 	return Config{
 		Server: server.DefaultConfig(),
 		Storage: Storage{
-			Blobs:   Store{Type: "fs", FS: fs.DefaultConfig()},
-			MinFree: bytesize.GiB,
+			Blobs:            Store{Type: "fs", FS: fs.DefaultConfig(), S3: s3.DefaultConfig()},
+			MetadataCacheTTL: 10 * time.Second,
+			MinFree:          bytesize.GiB,
 		},
 		Locks:    lock.DefaultConfig(),
+		Cache:    cache.DefaultConfig(),
+		Redis:    redisclient.DefaultConfig(),
 		Registry: registry.DefaultConfig(),
 		Auth:     authn.DefaultConfig(),
 		GC:       gc.DefaultConfig(),
@@ -78,7 +90,7 @@ func Default() Config {
 // come the defaults of optional sections and of the items of lists.
 func sample() Config {
 	c := Default()
-	c.Storage.Metadata = &Store{Type: "fs", FS: fs.Config{Sync: true}}
+	c.Storage.Metadata = &Store{Type: "fs", FS: fs.Config{Sync: true}, S3: s3.DefaultConfig()}
 	c.Server.Listeners = []server.Listener{{}}
 	c.Server.TLS.Certificates = []server.Certificate{{}}
 	standard := policy.DefaultConfig()

@@ -21,6 +21,9 @@ func (l *loader) validate(cfg *Config, sources Sources) {
 	}
 	cfg.Server.Validate(below("server", report))
 	cfg.Storage.validate(below("storage", report))
+	cfg.Locks.Validate(below("locks", report))
+	cfg.Cache.Validate(below("cache", report))
+	cfg.validateRedis(report)
 	cfg.Registry.Validate(below("registry", report))
 	cfg.Auth.Validate(below("auth", report))
 	cfg.GC.Validate(below("gc", report))
@@ -36,13 +39,41 @@ func below(section string, report func(key, problem string)) func(path, problem 
 }
 
 func (s Storage) validate(report func(path, problem string)) {
-	s.Blobs.FS.Validate(below("blobs.fs", report))
+	s.Blobs.validate(below("blobs", report))
 	if s.Metadata == nil {
 		return
 	}
-	s.Metadata.FS.Validate(below("metadata.fs", report))
-	if s.Metadata.FS.Root != "" && filepath.Clean(s.Metadata.FS.Root) == filepath.Clean(s.Blobs.FS.Root) {
+	s.Metadata.validate(below("metadata", report))
+	switch {
+	case s.Metadata.Type != s.Blobs.Type:
+	case s.Blobs.Type == "s3":
+		if s.Metadata.S3.SamePlace(s.Blobs.S3) {
+			report("metadata.s3.prefix", "is the place of storage.blobs: leave out storage.metadata to share it")
+		}
+	case s.Metadata.FS.Root != "" && filepath.Clean(s.Metadata.FS.Root) == filepath.Clean(s.Blobs.FS.Root):
 		report("metadata.fs.root", "is the folder of storage.blobs: leave out storage.metadata to share it")
+	}
+}
+
+func (s Store) validate(report func(path, problem string)) {
+	if s.Type == "s3" {
+		s.S3.Validate(below("s3", report))
+		return
+	}
+	s.FS.Validate(below("fs", report))
+}
+
+// validateRedis wants a Redis where something is to be kept in it.
+func (c *Config) validateRedis(report func(key, problem string)) {
+	c.Redis.Validate(below("redis", report))
+	if c.Redis.URL != "" {
+		return
+	}
+	if c.Locks.Type == "redis" {
+		report("redis.url", "missing, and locks.type is redis: want redis://host:6379/0 or rediss://host:6379/0")
+	}
+	if c.Cache.Type == "redis" {
+		report("redis.url", "missing, and cache.type is redis: want redis://host:6379/0 or rediss://host:6379/0")
 	}
 }
 

@@ -10,13 +10,9 @@ import (
 // does not have, and the values, as key=value. They are refused by name: a
 // policy that is silently ignored would be a door left open.
 var unsupported = []string{
-	"cache", "metrics", "proxy", "redis", "tracing", "ui",
+	"metrics", "proxy", "tracing", "ui",
 	"server.tls.acme", "auth.oidc[].login",
-	"storage.blobs.s3", "storage.blobs.type=s3",
-	"storage.metadata.s3", "storage.metadata.type=s3",
-	"storage.metadata_cache_ttl",
-	"locks.lease", "locks.type=redis",
-	"repositories[].upstreams", "repositories[].proxies", "repositories[].redirect", "repositories[].tag_ttl",
+	"repositories[].upstreams", "repositories[].proxies", "repositories[].tag_ttl",
 	"repositories[].platforms", "repositories[].prefetch",
 }
 

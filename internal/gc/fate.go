@@ -52,7 +52,7 @@ func (r *run) fate(p Planned, needs need) {
 	case needs&held != 0:
 		p.Why = "something that is live names it"
 		r.plan.Revive = append(r.plan.Revive, p)
-	case needs&awaited != 0 || !r.ripeIn(p.Namespace, p.since):
+	case needs&awaited != 0 || !r.ripeIn(p.Namespace, p.condemned.Since):
 		r.plan.Waiting.add(p.Bytes)
 	default:
 		p.Why = "nothing needs it, and gc.trash is over"
@@ -70,7 +70,7 @@ func (r *run) planManifests(g *graph, trash []registry.Condemned) {
 			continue // it was revived or destroyed meanwhile, or cannot be read
 		}
 		n := &g.nodes[i]
-		r.fate(Planned{Thing: condemned.Thing, Bytes: condemned.Size, since: condemned.Since, subject: n.subject, depth: n.depth}, n.needs)
+		r.fate(Planned{Thing: condemned.Thing, Bytes: condemned.Size, condemned: condemned, subject: n.subject, depth: n.depth}, n.needs)
 	}
 	for i := range g.nodes {
 		n := &g.nodes[i]
@@ -156,7 +156,7 @@ func (r *run) planCondemnedLink(g *graph, condemned registry.Condemned) {
 		needs |= awaited
 	}
 	r.needs[number] |= needs
-	r.fate(Planned{Thing: condemned.Thing, Bytes: condemned.Size, since: condemned.Since}, needs)
+	r.fate(Planned{Thing: condemned.Thing, Bytes: condemned.Size, condemned: condemned}, needs)
 	r.explainThing(condemned.Thing, needs&held != 0, r.departing(condemned.Since, needs)...)
 }
 
@@ -173,7 +173,7 @@ func (r *run) planEntry(ctx context.Context, g *graph, trash []registry.Condemne
 		if used {
 			needs = held
 		}
-		r.fate(Planned{Thing: entry, since: condemned.Since}, needs)
+		r.fate(Planned{Thing: entry, condemned: condemned}, needs)
 	}
 	if used || hasLinks || len(trash) > 0 || len(r.undos[g.ns]) > 0 {
 		return nil
@@ -213,7 +213,7 @@ func (r *run) markBlobs(ctx context.Context) error {
 	for _, condemned := range r.trash {
 		if condemned.Kind == registry.KindBlob {
 			needs := r.blobNeeds(condemned.Digest)
-			r.fate(Planned{Thing: condemned.Thing, Bytes: condemned.Size, since: condemned.Since}, needs)
+			r.fate(Planned{Thing: condemned.Thing, Bytes: condemned.Size, condemned: condemned}, needs)
 			r.explainThing(condemned.Thing, needs&held != 0, r.departing(condemned.Since, needs)...)
 		}
 	}

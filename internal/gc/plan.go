@@ -70,10 +70,10 @@ type Planned struct {
 	Bytes int64  `json:"bytes"`
 	Why   string `json:"why"`
 
-	storedAt time.Time
-	since    time.Time  // when it was condemned
-	subject  oci.Digest // of a manifest
-	depth    int        // of a manifest: how many below it name others
+	storedAt  time.Time
+	condemned registry.Condemned // of what is
+	subject   oci.Digest         // of a manifest
+	depth     int                // of a manifest: how many below it name others
 }
 
 // Unfinished is what a delete of a manifest left behind it when it was killed.

@@ -48,9 +48,9 @@ func (s *stalling) Condemn(ctx context.Context, key string) error {
 	return s.Store.Condemn(ctx, key)
 }
 
-func (s *stalling) Destroy(ctx context.Context, key string) error {
+func (s *stalling) Destroy(ctx context.Context, key string, opts storage.DeleteOptions) error {
 	s.pause("destroy")
-	return s.Store.Destroy(ctx, key)
+	return s.Store.Destroy(ctx, key, opts)
 }
 
 func (s *stalling) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Departed, error] {

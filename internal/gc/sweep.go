@@ -162,7 +162,9 @@ func (r *run) destroy(ctx context.Context) error {
 	r.begin("destroy")
 	defer r.phase.end()
 	err := r.inBatches(ctx, batches(r.plan.Destroy, +1), func(ctx context.Context, p Planned) error {
-		err := r.registry.Destroy(ctx, p.Thing)
+		condemned := p.condemned
+		condemned.Thing = p.Thing
+		err := r.registry.Destroy(ctx, condemned)
 		if err != nil {
 			return skipGone(err)
 		}

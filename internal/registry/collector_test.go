@@ -72,9 +72,9 @@ func (h *hooked) Condemn(ctx context.Context, key string) error {
 	return h.Store.Condemn(ctx, key)
 }
 
-func (h *hooked) Destroy(ctx context.Context, key string) error {
+func (h *hooked) Destroy(ctx context.Context, key string, opts storage.DeleteOptions) error {
 	h.before()
-	return h.Store.Destroy(ctx, key)
+	return h.Store.Destroy(ctx, key, opts)
 }
 
 func (h *hooked) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Departed, error] {

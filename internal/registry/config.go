@@ -37,6 +37,7 @@ type ImmutableTags struct {
 type RepositoryConfig struct {
 	Name          string         `mapstructure:"name" required:"true" doc:"The prefix: hub owns hub and hub/... ."`
 	ImmutableTags *ImmutableTags `mapstructure:"immutable_tags" doc:"Stands in for registry.immutable_tags in this repository."`
+	Redirect      *bool          `mapstructure:"redirect" doc:"Stands in for redirect of the store of blobs in this repository: whether a pull of a blob is sent to S3."`
 }
 
 // DefaultConfig takes manifests of 4 MiB and blobs of 100 GiB.

@@ -164,7 +164,7 @@ func (r *Registry) moveAside(ctx context.Context, store storage.Store, key strin
 		_, back := store.Revive(ctx, key)
 		return false, errors.Join(err, back)
 	}
-	err = store.Destroy(ctx, key)
+	err = store.Destroy(ctx, key, storage.DeleteOptions{})
 	if errors.Is(err, storage.ErrNotExist) {
 		return false, errStirred
 	}

@@ -306,7 +306,7 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 		w.deleteManifest(app, imageDigest("one"))
 		w.condemnContent()
 		for departed, err := range w.store.Condemned(w.ctx, "") {
-			w.must(err, w.store.Destroy(w.ctx, departed.Key))
+			w.must(err, w.store.Destroy(w.ctx, departed.Key, storage.DeleteOptions{}))
 		}
 	}
 	tests := []struct {

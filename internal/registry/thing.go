@@ -53,6 +53,8 @@ type Condemned struct {
 	Thing
 	Size  int64 // bytes
 	Since time.Time
+
+	version storage.Version
 }
 
 // Condemned yields what is condemned in both stores, in no particular order.
@@ -65,7 +67,7 @@ func (r *Registry) Condemned(ctx context.Context) iter.Seq2[Condemned, error] {
 					return
 				}
 				thing, err := parseThing(departed.Key)
-				if !yield(Condemned{Thing: thing, Size: departed.Size, Since: departed.Since}, err) {
+				if !yield(Condemned{Thing: thing, Size: departed.Size, Since: departed.Since, version: departed.Version}, err) {
 					return
 				}
 			}
@@ -121,10 +123,15 @@ func (r *Registry) Revive(ctx context.Context, t Thing) error {
 	return nil
 }
 
-// Destroy ends a condemned thing. What is gone, or live again, is ErrGone.
-func (r *Registry) Destroy(ctx context.Context, t Thing) error {
-	if err := r.storeOf(t.Kind).Destroy(ctx, t.key()); err != nil {
-		return fmt.Errorf("destroy %s: %w", t, err)
+// Destroy ends a condemned thing. What is gone, or was revived since it was listed, is ErrGone: a collector
+// that has lost its claim without knowing cannot end what another one has judged anew.
+func (r *Registry) Destroy(ctx context.Context, c Condemned) error {
+	err := r.storeOf(c.Kind).Destroy(ctx, c.key(), storage.DeleteOptions{IfUnchanged: c.version})
+	if errors.Is(err, storage.ErrChanged) {
+		return fmt.Errorf("destroy %s: %w: it was condemned anew", c.Thing, ErrGone)
+	}
+	if err != nil {
+		return fmt.Errorf("destroy %s: %w", c.Thing, err)
 	}
 	return nil
 }

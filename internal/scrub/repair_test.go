@@ -131,9 +131,9 @@ func (m *meddling) Condemn(ctx context.Context, key string) error {
 	return m.Store.Condemn(ctx, key)
 }
 
-func (m *meddling) Destroy(ctx context.Context, key string) error {
+func (m *meddling) Destroy(ctx context.Context, key string, opts storage.DeleteOptions) error {
 	m.before("destroy", key)
-	return m.Store.Destroy(ctx, key)
+	return m.Store.Destroy(ctx, key, opts)
 }
 
 // meddle opens a world whose store does something before the n-th step of a repair, for all n.

@@ -29,7 +29,16 @@ type Core struct {
 
 	log    *slog.Logger
 	config *config.Config
-	stores []*fs.Store
+	stores []place
+}
+
+// place is a store that can be born, and that has an address.
+type place interface {
+	storage.Store
+	// Create makes what the store needs to be written to, if it is not there.
+	Create(ctx context.Context) error
+	// Root is where it lies, as people write it: a folder, or s3://bucket/prefix.
+	Root() string
 }
 
 // OpenCore opens the stores of a config and creates nothing. Close gives them up.
@@ -98,28 +107,32 @@ func (c *Core) openStores(metrics prometheus.Registerer) (blobs, metadata storag
 	if err != nil {
 		return nil, nil, err
 	}
-	opts := fs.Options{MinFree: c.config.Storage.MinFree, Folders: registry.Folders(), Private: registry.PrivateFolders()}
 	if c.config.Storage.Metadata == nil {
-		one, err := c.openStore(c.config.Storage.Blobs, opts)
+		one, err := c.openStore(c.config.Storage.Blobs)
 		if err != nil {
 			return nil, nil, err
 		}
 		counted := counters.Wrap(one, "all")
 		return counted, counted, nil
 	}
-	blobStore, err := c.openStore(c.config.Storage.Blobs, opts)
+	blobStore, err := c.openStore(c.config.Storage.Blobs)
 	if err != nil {
 		return nil, nil, fmt.Errorf("storage.blobs: %w", err)
 	}
-	metadataStore, err := c.openStore(*c.config.Storage.Metadata, opts)
+	metadataStore, err := c.openStore(*c.config.Storage.Metadata)
 	if err != nil {
 		return nil, nil, fmt.Errorf("storage.metadata: %w", err)
 	}
 	return counters.Wrap(blobStore, "blobs"), counters.Wrap(metadataStore, "metadata"), nil
 }
 
-func (c *Core) openStore(cfg config.Store, opts fs.Options) (*fs.Store, error) {
-	store, err := fs.New(cfg.FS, opts)
+func (c *Core) openStore(cfg config.Store) (store place, err error) {
+	switch cfg.Type {
+	case "s3":
+		err = errors.New("no S3 yet")
+	default:
+		store, err = fs.New(cfg.FS, fs.Options{MinFree: c.config.Storage.MinFree, Folders: registry.Folders(), Private: registry.PrivateFolders()})
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +153,7 @@ func (c *Core) Create(ctx context.Context) error {
 	return c.Registry.Create(ctx)
 }
 
-// Roots are the folders that the stores lie in, the blob store's first.
+// Roots are where the stores lie, the blob store's first.
 func (c *Core) Roots() []string {
 	var roots []string
 	for _, store := range c.stores {
@@ -149,9 +162,9 @@ func (c *Core) Roots() []string {
 	return roots
 }
 
-// ClaimedError says that another process holds a name in a folder.
+// ClaimedError says that another process holds a name in a store.
 type ClaimedError struct {
-	Folder string
+	Root string
 	*storage.ClaimedError
 }
 
@@ -172,7 +185,7 @@ func (c *Core) Claim(ctx context.Context, name, note string) (release func(), er
 			release()
 			var claimed *storage.ClaimedError
 			if errors.As(err, &claimed) {
-				err = &ClaimedError{Folder: store.Root(), ClaimedError: claimed}
+				err = &ClaimedError{Root: store.Root(), ClaimedError: claimed}
 			}
 			return nil, err
 		}

@@ -31,6 +31,17 @@ var (
 	ErrKey = errors.New("malformed key")
 )
 
+// UnavailableError says that the place of a Store does not answer, and when to ask again.
+type UnavailableError struct {
+	RetryAfter time.Duration
+	Cause      error
+}
+
+func (e *UnavailableError) Error() string { return "the store does not answer: " + e.Cause.Error() }
+
+// Unwrap gives what the place said last.
+func (e *UnavailableError) Unwrap() error { return e.Cause }
+
 // ClaimedError says that another process holds a name.
 type ClaimedError struct {
 	Name string
@@ -69,7 +80,14 @@ type Info struct {
 	Stamp   Stamp
 	// Settled says that a later change is sure to change Stamp, so that it may validate a cache.
 	Settled bool
+	// Place says where the bytes lie, for OpenPlace and Presign. It is empty where the key alone
+	// finds them.
+	Place Place
 }
+
+// Place is where a store keeps the bytes of one object: opaque to the caller, who may write it
+// down. It names the same bytes until the object is destroyed, and nothing afterwards.
+type Place string
 
 // Value is a small object read whole.
 type Value struct {
@@ -97,6 +115,21 @@ type ListOptions struct {
 	Deep bool
 }
 
+// PresignOptions say what a URL stands for.
+type PresignOptions struct {
+	Expires time.Duration
+	// MediaType is the Content-Type of the answer.
+	MediaType string
+}
+
+// Features are what not every place where a Store may lie can do.
+type Features struct {
+	// ConditionalWrites says that IfAbsent and IfUnchanged hold against other processes, and so do
+	// the states of objects. Where they do not, tags cannot be immutable, and nothing may be
+	// collected or retained while somebody writes.
+	ConditionalWrites bool
+}
+
 // Entry is one name of a listing, relative to the prefix that was listed. On one level a folder
 // has a trailing slash.
 type Entry struct {
@@ -105,9 +138,10 @@ type Entry struct {
 
 // Departed is one condemned object.
 type Departed struct {
-	Key   string
-	Size  int64
-	Since time.Time // when it was condemned
+	Key     string
+	Size    int64
+	Since   time.Time // when it was condemned
+	Version Version   // of this condemnation: for Destroy
 }
 
 // Draft is one object that was prepared and is not published yet.
@@ -132,6 +166,13 @@ type Reader interface {
 	Open(ctx context.Context, key string) (io.ReadSeekCloser, Info, error)
 	// Get reads a small object whole.
 	Get(ctx context.Context, key string) (Value, error)
+	// OpenPlace opens bytes where an Info said that they lie, without a look at their object. Where
+	// nothing lies any more it is ErrNotExist; a store without places answers errors.ErrUnsupported.
+	OpenPlace(ctx context.Context, place Place) (io.ReadSeekCloser, Info, error)
+	// Presign gives a URL at which anybody can GET the bytes of a place, ranges included, until it
+	// expires. It asks nobody, so that it does not know whether something lies there. A store that
+	// gives none answers errors.ErrUnsupported.
+	Presign(ctx context.Context, place Place, opts PresignOptions) (string, error)
 	// Stat describes an object without reading it.
 	Stat(ctx context.Context, key string) (Info, error)
 	// List yields the names of live objects under a prefix in lexical order of bytes. It streams:
@@ -175,8 +216,9 @@ type Keeper interface {
 	// live object that this process made durable costs one look. What is gone is ErrNotExist.
 	Revive(ctx context.Context, key string) (Info, error)
 	// Destroy ends a condemned object and touches no live one. What is not condemned is
-	// ErrNotExist.
-	Destroy(ctx context.Context, key string) error
+	// ErrNotExist. With IfUnchanged, the version of a Departed, what was revived since and is
+	// condemned anew is ErrChanged.
+	Destroy(ctx context.Context, key string, opts DeleteOptions) error
 	// Condemned yields what is condemned under a prefix, in no particular order.
 	Condemned(ctx context.Context, prefix string) iter.Seq2[Departed, error]
 	// Drafts yields what is prepared and not published under a prefix, in no particular order.
@@ -189,8 +231,10 @@ type Uploads interface {
 	// CreateUpload begins a session. The id has letters, digits, '-' and '_' only. The label is
 	// the caller's and comes back as it was.
 	CreateUpload(ctx context.Context, id string, label []byte) error
-	// OpenUpload opens a session for one writer at a time. Another writer, in this process or in
-	// another one, makes it wait a short while and then answer ErrBusy.
+	// OpenUpload opens a session for one writer at a time. Another writer makes it wait a short
+	// while and then answer ErrBusy. A store that cannot see the writers of other processes lets
+	// them open, and then the first to save or commit wins and the others get ErrBusy: never does a
+	// session hold a mix.
 	OpenUpload(ctx context.Context, id string) (Upload, error)
 	// StatUpload describes a session without opening it, also while somebody writes to it.
 	StatUpload(ctx context.Context, id string) (Session, []byte, error)
@@ -204,7 +248,8 @@ type Upload interface {
 	Label() []byte
 	// Size is the number of bytes appended so far, in bytes.
 	Size() int64
-	// Append reads r to its end. What was read before an error stays appended, and counts.
+	// Append reads r to its end. What was read before an error stays appended, and counts. A reader
+	// that is Sized says how much memory is worth setting aside.
 	Append(ctx context.Context, r io.Reader) (int64, error)
 	// Content reads what was appended so far, from its start. The caller closes it.
 	Content(ctx context.Context) (io.ReadCloser, error)
@@ -216,10 +261,19 @@ type Upload interface {
 	// Commit makes the bytes the live object of the key, replacing equal bytes, without copying
 	// them, and ends the session. The object is durable afterwards.
 	Commit(ctx context.Context, key string) (Info, error)
+	// Finish is called after Commit, when what names the object is written. Kept says that nobody
+	// can have condemned or destroyed the object between the two, because the session stood in the
+	// way; else the caller looks. A caller who does not need to know leaves it out.
+	Finish(ctx context.Context) (kept bool, err error)
 	// Cancel ends the session and removes its bytes.
 	Cancel(ctx context.Context) error
 	// Close gives the session up to the next writer. It is idempotent.
 	Close() error
+}
+
+// Sized is a reader that knows how much is left in it, in bytes; negative if it does not.
+type Sized interface {
+	Remaining() int64
 }
 
 // Store is all of the above: what a backend implements and storagetest proves. Every method may be
@@ -234,6 +288,8 @@ type Store interface {
 	// Fingerprint identifies the set of live objects one level below a prefix and their content,
 	// at the cost of one look. Not settled means that no cache may rest on it.
 	Fingerprint(ctx context.Context, prefix string) (stamp Stamp, settled bool, err error)
+	// Features say what the place of the Store can do. They are known once it was created or probed.
+	Features() Features
 	// Probe writes, reads back and removes something, to show that the store answers. A store that is
 	// not writable fails it.
 	Probe(ctx context.Context) error

@@ -93,8 +93,8 @@ func (s *Store) Revive(ctx context.Context, key string) (info storage.Info, err 
 }
 
 // Destroy is a writing step.
-func (s *Store) Destroy(ctx context.Context, key string) error {
-	return s.in.write("destroy "+key, func() error { return s.inner.Destroy(ctx, key) })
+func (s *Store) Destroy(ctx context.Context, key string, opts storage.DeleteOptions) error {
+	return s.in.write("destroy "+key, func() error { return s.inner.Destroy(ctx, key, opts) })
 }
 
 // Condemned is a reading step when it begins.
@@ -106,6 +106,22 @@ func (s *Store) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.
 func (s *Store) Drafts(ctx context.Context, prefix string) iter.Seq2[storage.Draft, error] {
 	return listing(s.in, "list drafts "+prefix, s.inner.Drafts(ctx, prefix))
 }
+
+// OpenPlace is a reading step.
+func (s *Store) OpenPlace(ctx context.Context, place storage.Place) (io.ReadSeekCloser, storage.Info, error) {
+	if err := s.in.read("open place " + string(place)); err != nil {
+		return nil, storage.Info{}, err
+	}
+	return s.inner.OpenPlace(ctx, place)
+}
+
+// Presign reaches no store.
+func (s *Store) Presign(ctx context.Context, place storage.Place, opts storage.PresignOptions) (string, error) {
+	return s.inner.Presign(ctx, place, opts)
+}
+
+// Features are those of the inner Store.
+func (s *Store) Features() storage.Features { return s.inner.Features() }
 
 // Fingerprint is a reading step.
 func (s *Store) Fingerprint(ctx context.Context, prefix string) (stamp storage.Stamp, settled bool, err error) {

@@ -84,6 +84,15 @@ func (u *upload) Commit(ctx context.Context, key string) (info storage.Info, err
 	return info, err
 }
 
+// Finish is a writing step.
+func (u *upload) Finish(ctx context.Context) (kept bool, err error) {
+	err = u.in.write("finish upload", func() (err error) {
+		kept, err = u.Upload.Finish(ctx)
+		return err
+	})
+	return kept, err
+}
+
 // Cancel is a writing step.
 func (u *upload) Cancel(ctx context.Context) error {
 	return u.in.write("cancel upload", func() error { return u.Upload.Cancel(ctx) })

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
@@ -98,17 +100,34 @@ func (s *Store) makeDurable(key string, id fileID) error {
 // A file in the trash whose key is live is what a put left behind. It is nobody's object, and stays
 // until the live one is condemned over it or deleted with it: taking it away here could hit one that
 // a collector puts there at this moment.
-func (s *Store) Destroy(ctx context.Context, key string) error {
+//
+// A version is compared before: between the look and the unlink somebody could revive and condemn it anew,
+// but only another collector condemns, and a claim of a folder cannot be lost.
+func (s *Store) Destroy(ctx context.Context, key string, opts storage.DeleteOptions) error {
 	if err := errors.Join(ctx.Err(), check(key)); err != nil {
 		return err
 	}
 	if _, err := statFile(s.path(key)); err == nil {
 		return fmt.Errorf("destroy object: it is live: %w", storage.ErrNotExist)
 	}
+	if opts.IfUnchanged != "" {
+		st, err := statFile(s.trash(key))
+		if err != nil {
+			return fmt.Errorf("destroy object: %w", failure(err))
+		}
+		if condemnation(&st) != opts.IfUnchanged {
+			return fmt.Errorf("destroy object: %w", storage.ErrChanged)
+		}
+	}
 	if err := os.Remove(s.trash(key)); err != nil {
 		return fmt.Errorf("destroy object: %w", failure(err))
 	}
 	return nil
+}
+
+// condemnation is the version of a file in the trash: each rename sets its change time.
+func condemnation(st *unix.Stat_t) storage.Version {
+	return storage.Version(fmt.Sprintf("%d.%d", st.Ino, st.Ctim.Nano()))
 }
 
 // Condemned walks the trash. A file is there since its change time, which the rename set.
@@ -122,7 +141,7 @@ func (s *Store) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.
 			if _, err := statFile(s.path(key)); err == nil {
 				return true // what a put left behind, see Destroy
 			}
-			return yield(storage.Departed{Key: key, Size: st.Size, Since: time.Unix(0, st.Ctim.Nano())}, err)
+			return yield(storage.Departed{Key: key, Size: st.Size, Since: time.Unix(0, st.Ctim.Nano()), Version: condemnation(&st)}, err)
 		}, func(err error) { yield(storage.Departed{}, err) })
 	}
 }

@@ -324,6 +324,9 @@ func (u *upload) commit(ctx context.Context, key string) (storage.Info, error) {
 	return infoOf(&st, storage.Live), u.s.settle(key, idOf(&st))
 }
 
+// Finish knows nothing: the session ended when its data became the object.
+func (u *upload) Finish(context.Context) (kept bool, err error) { return false, nil }
+
 // Cancel ends the session and removes its data.
 func (u *upload) Cancel(context.Context) error {
 	u.ended = true

@@ -108,6 +108,13 @@ func (s *Store) Open(ctx context.Context, key string) (io.ReadSeekCloser, storag
 	return content, info, err
 }
 
+// OpenPlace counts open.
+func (s *Store) OpenPlace(ctx context.Context, place storage.Place) (io.ReadSeekCloser, storage.Info, error) {
+	content, info, err := s.Store.OpenPlace(ctx, place)
+	s.count(opOpen, err)
+	return content, info, err
+}
+
 // Get counts get.
 func (s *Store) Get(ctx context.Context, key string) (storage.Value, error) {
 	value, err := s.Store.Get(ctx, key)
@@ -193,8 +200,8 @@ func (s *Store) Revive(ctx context.Context, key string) (storage.Info, error) {
 }
 
 // Destroy counts destroy.
-func (s *Store) Destroy(ctx context.Context, key string) error {
-	err := s.Store.Destroy(ctx, key)
+func (s *Store) Destroy(ctx context.Context, key string, opts storage.DeleteOptions) error {
+	err := s.Store.Destroy(ctx, key, opts)
 	s.count(opDestroy, err)
 	return err
 }

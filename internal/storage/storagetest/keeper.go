@@ -18,6 +18,7 @@ var keeperProofs = []proof{
 	{"revive makes a condemned object live", tryRevive},
 	{"revive of a live object changes nothing", tryReviveLive},
 	{"destroy ends a condemned object and touches no live one", tryDestroy},
+	{"destroy ends what is condemned as it was listed, and nothing else", tryDestroyListed},
 	{"revive and destroy have one winner", tryReviveAgainstDestroy},
 	{"destroy has one winner of many", tryDestroyOnce},
 	{"condemn and revive by many at once lose nothing", tryKeepTogether},
@@ -56,7 +57,7 @@ func tryKeepGone(t *testing.T, s storage.Store) {
 		wantError(t, "condemn "+key, s.Condemn(t.Context(), key), storage.ErrNotExist)
 		_, err := s.Revive(t.Context(), key)
 		wantError(t, "revive "+key, err, storage.ErrNotExist)
-		wantError(t, "destroy "+key, s.Destroy(t.Context(), key), storage.ErrNotExist)
+		wantError(t, "destroy "+key, s.Destroy(t.Context(), key, storage.DeleteOptions{}), storage.ErrNotExist)
 		wantGone(t, s, key)
 	}
 }
@@ -91,12 +92,28 @@ func tryReviveLive(t *testing.T, s storage.Store) {
 
 func tryDestroy(t *testing.T, s storage.Store) {
 	put(t, s, "a", "data")
-	wantError(t, "destroy of what is live", s.Destroy(t.Context(), "a"), storage.ErrNotExist)
+	wantError(t, "destroy of what is live", s.Destroy(t.Context(), "a", storage.DeleteOptions{}), storage.ErrNotExist)
 	wantContent(t, s, "a", "data", storage.Live)
 	condemn(t, s, "a")
-	wantError(t, "destroy of what is condemned", s.Destroy(t.Context(), "a"), nil)
+	wantError(t, "destroy of what is condemned", s.Destroy(t.Context(), "a", storage.DeleteOptions{}), nil)
 	wantGone(t, s, "a")
-	wantError(t, "destroy of what is gone", s.Destroy(t.Context(), "a"), storage.ErrNotExist)
+	wantError(t, "destroy of what is gone", s.Destroy(t.Context(), "a", storage.DeleteOptions{}), storage.ErrNotExist)
+}
+
+func tryDestroyListed(t *testing.T, s storage.Store) {
+	put(t, s, "a", "data")
+	condemn(t, s, "a")
+	listed := collect(t, "list condemned", s.Condemned(t.Context(), ""))
+	if len(listed) != 1 {
+		t.Fatalf("condemned are %v, want a alone", listed)
+	}
+	revive(t, s, "a")
+	condemn(t, s, "a")
+	wantError(t, "destroy of what was revived and condemned anew", s.Destroy(t.Context(), "a", storage.DeleteOptions{IfUnchanged: listed[0].Version}), storage.ErrChanged)
+	wantContent(t, s, "a", "data", storage.Condemned)
+	listed = collect(t, "list condemned", s.Condemned(t.Context(), ""))
+	wantError(t, "destroy of what is condemned as it was listed", s.Destroy(t.Context(), "a", storage.DeleteOptions{IfUnchanged: listed[0].Version}), nil)
+	wantGone(t, s, "a")
 }
 
 func tryReviveAgainstDestroy(t *testing.T, s storage.Store) {
@@ -109,7 +126,7 @@ func tryReviveAgainstDestroy(t *testing.T, s storage.Store) {
 			if i == 0 {
 				_, revived = s.Revive(t.Context(), key)
 			} else {
-				destroyed = s.Destroy(t.Context(), key)
+				destroyed = s.Destroy(t.Context(), key, storage.DeleteOptions{})
 			}
 		})
 		switch {
@@ -130,7 +147,7 @@ func tryDestroyOnce(t *testing.T, s storage.Store) {
 		condemn(t, s, key)
 		var wins atomic.Int64
 		race(6, func(int) {
-			err := s.Destroy(t.Context(), key)
+			err := s.Destroy(t.Context(), key, storage.DeleteOptions{})
 			if err == nil {
 				wins.Add(1)
 			} else if !errors.Is(err, storage.ErrNotExist) {
@@ -192,7 +209,7 @@ func tryStatesAgain(t *testing.T, s storage.Store) {
 		}
 		condemn(t, s, "a/b")
 		wantContent(t, s, "a/b", data, storage.Condemned)
-		wantError(t, "destroy", s.Destroy(t.Context(), "a/b"), nil)
+		wantError(t, "destroy", s.Destroy(t.Context(), "a/b", storage.DeleteOptions{}), nil)
 		wantGone(t, s, "a/b")
 	}
 }

@@ -69,7 +69,7 @@ func tryPublishOverCondemned(t *testing.T, s storage.Store) {
 	condemn(t, s, "a")
 	publish(t, prepare(t, s, "a", "new"))
 	wantContent(t, s, "a", "new", storage.Live)
-	wantError(t, "destroy of what is live", s.Destroy(t.Context(), "a"), storage.ErrNotExist)
+	wantError(t, "destroy of what is live", s.Destroy(t.Context(), "a", storage.DeleteOptions{}), storage.ErrNotExist)
 	wantContent(t, s, "a", "new", storage.Live)
 	if got := condemnedKeys(t, s, ""); len(got) > 0 {
 		t.Errorf("condemned are %q, want none", got)

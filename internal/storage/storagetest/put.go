@@ -112,7 +112,7 @@ func tryPutRevives(t *testing.T, s storage.Store) {
 		condemn(t, s, tt.key)
 		put(t, s, tt.key, tt.data)
 		wantContent(t, s, tt.key, tt.data, storage.Live)
-		wantError(t, "destroy "+tt.key+", which is live", s.Destroy(t.Context(), tt.key), storage.ErrNotExist)
+		wantError(t, "destroy "+tt.key+", which is live", s.Destroy(t.Context(), tt.key, storage.DeleteOptions{}), storage.ErrNotExist)
 		wantContent(t, s, tt.key, tt.data, storage.Live)
 	}
 	if got := condemnedKeys(t, s, ""); len(got) > 0 {

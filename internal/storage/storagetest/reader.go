@@ -77,7 +77,7 @@ func tryDeletedWhileOpen(t *testing.T, s storage.Store) {
 		"deleted": func(key string) { remove(t, s, key) },
 		"destroyed": func(key string) {
 			condemn(t, s, key)
-			wantError(t, "destroy", s.Destroy(t.Context(), key), nil)
+			wantError(t, "destroy", s.Destroy(t.Context(), key, storage.DeleteOptions{}), nil)
 		},
 	} {
 		put(t, s, name, data)
@@ -210,6 +210,6 @@ func byKey(ctx context.Context, s storage.Store, key string) map[string]error {
 	errs["delete"] = s.Delete(ctx, key, storage.DeleteOptions{})
 	errs["condemn"] = s.Condemn(ctx, key)
 	_, errs["revive"] = s.Revive(ctx, key)
-	errs["destroy"] = s.Destroy(ctx, key)
+	errs["destroy"] = s.Destroy(ctx, key, storage.DeleteOptions{})
 	return errs
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -135,7 +136,7 @@ func trySharedKeeper(t *testing.T, a, b storage.Store) {
 			if i == 0 {
 				_, revived = a.Revive(t.Context(), key)
 			} else {
-				destroyed = b.Destroy(t.Context(), key)
+				destroyed = b.Destroy(t.Context(), key, storage.DeleteOptions{})
 			}
 		})
 		if (revived == nil) == (destroyed == nil) {
@@ -185,15 +186,35 @@ func trySharedSession(t *testing.T, a, b storage.Store) {
 	wantContent(t, a, "k", want, storage.Live)
 }
 
+// trySharedWriter lets the second one be refused, or lose: a session never holds a mix.
 func trySharedWriter(t *testing.T, a, b storage.Store) {
 	first := newUpload(t, a, "u", "")
 	impatient, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := b.OpenUpload(impatient, "u"); !errors.Is(err, storage.ErrBusy) && !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("open by the other: %v, want %v or the end of the context", err, storage.ErrBusy)
+	second, err := b.OpenUpload(impatient, "u")
+	if err != nil {
+		if !errors.Is(err, storage.ErrBusy) && !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("open by the other: %v, want %v or the end of the context", err, storage.ErrBusy)
+		}
+		closeUpload(t, first)
+		openUpload(t, b, "u")
+		return
 	}
+	appendTo(t, first, "first")
+	if err := first.SaveState(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err = second.Append(t.Context(), strings.NewReader("second"))
+	if err == nil {
+		_, err = second.Commit(t.Context(), "k")
+	}
+	wantError(t, "write by the other", err, storage.ErrBusy)
+	closeUpload(t, second)
 	closeUpload(t, first)
-	openUpload(t, b, "u")
+	if _, err := openUpload(t, b, "u").Commit(t.Context(), "k"); err != nil {
+		t.Fatal(err)
+	}
+	wantContent(t, a, "k", "first", storage.Live)
 }
 
 func trySharedEnd(t *testing.T, a, b storage.Store) {

@@ -1,0 +1,18 @@
+package cache
+
+import "github.com/sreg-project/sreg/internal/bytesize"
+
+// Config is the cache section of sreg's configuration. The struct tags are the
+// single source of the keys' names, values and documentation.
+type Config struct {
+	Type string        `mapstructure:"type" enum:"memory,redis" doc:"Where it is kept: memory serves one instance, redis is shared by several."`
+	Size bytesize.Size `mapstructure:"size" min:"1" doc:"memory: how much is kept; what was used longest ago goes first."`
+}
+
+// DefaultConfig keeps 64 MiB in memory.
+func DefaultConfig() Config {
+	return Config{Type: "memory", Size: 64 * bytesize.MiB}
+}
+
+// Validate reports what is wrong: the path below the section, and the problem.
+func (c Config) Validate(func(path, problem string)) {}

@@ -1,0 +1,183 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// state is where the object of a record stands. The length of a record tells it, modulo stateCount, so
+// that a listing tells live objects from others without a request for each.
+type state uint8
+
+const (
+	live state = iota
+	condemned
+	gone // a record, too: an object that is made anew must not be taken for the one that went
+	stateCount
+)
+
+// maxRecord bounds what is read of a record: the largest object that is put whole is a manifest.
+const maxRecord = 64 << 20
+
+// record is what lies under the key of an object. It is small, carries the object's state, and changes by
+// compare-and-set alone.
+type record struct {
+	State state `json:"state"`
+	// Nonce is the object's Version: it stays when the state changes.
+	Nonce string `json:"nonce"`
+	// Turn is another one for each write, so that no two records are equal, and a writer knows its own.
+	Turn string `json:"turn"`
+	// Place is where the bytes lie, if not here.
+	Place storage.Place `json:"place,omitempty"`
+	Size  int64         `json:"size"` // of the object, in bytes
+	Sum   uint32        `json:"sum"`  // CRC-32C of Data
+
+	Data []byte `json:"-"`
+
+	etag    string // empty where nothing lies
+	modTime time.Time
+}
+
+// format is the first word of a record: what another program wrote does not begin so.
+const format = "sreg1 "
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// errStale says that a record is not what the condition of a write wanted.
+var errStale = errors.New("record has changed")
+
+// newNonce is a name that nobody else gives.
+func newNonce() string { return rand.Text() }
+
+// encode writes the record, padded so that its length tells its state.
+func (r record) encode() ([]byte, error) {
+	if r.Place == "" {
+		r.Size, r.Sum = int64(len(r.Data)), crc32.Checksum(r.Data, castagnoli)
+	}
+	header, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("encode record: %w", err)
+	}
+	length := len(format) + len(header) + 1 + len(r.Data)
+	pad := (int(r.State) - length%int(stateCount) + int(stateCount)) % int(stateCount)
+	b := make([]byte, 0, length+pad)
+	b = append(b, format...)
+	b = append(b, header...)
+	b = append(b, "   "[:pad]...) // white space behind a JSON value is part of it
+	b = append(b, '\n')
+	return append(b, r.Data...), nil
+}
+
+// decode reads a record and wants it whole: what a service answers is not trusted.
+func decode(b []byte) (r record, err error) {
+	rest, ours := bytes.CutPrefix(b, []byte(format))
+	header, data, whole := bytes.Cut(rest, []byte("\n"))
+	if !ours || !whole {
+		return r, errors.New("it is not a record of sreg")
+	}
+	if err := json.Unmarshal(header, &r); err != nil {
+		return r, fmt.Errorf("its head is damaged: %w", err)
+	}
+	r.Data = data
+	switch {
+	case r.State >= stateCount || stateOf(int64(len(b))) != r.State:
+		return r, errors.New("its length does not fit its state")
+	case r.Place == "" && (r.Size != int64(len(data)) || r.Sum != crc32.Checksum(data, castagnoli)):
+		return r, errors.New("its data is damaged")
+	}
+	return r, nil
+}
+
+// stateOf tells the state of a record by its length in bytes.
+func stateOf(length int64) state { return state(length % int64(stateCount)) }
+
+// there tells whether the record stands for an object: live or condemned.
+func (r record) there() bool { return r.etag != "" && r.State != gone }
+
+// info is what the contract says of the object.
+func (r record) info() storage.Info {
+	info := storage.Info{Size: r.Size, ModTime: r.modTime, Place: r.Place}
+	if r.State == condemned {
+		info.State = storage.Condemned
+	}
+	return info
+}
+
+// load reads the record of a key. Where nothing lies it is the zero record, without an error.
+func (s *Store) load(ctx context.Context, key string) (record, error) {
+	out, err := s.client.GetObject(ctx, &awss3.GetObjectInput{Bucket: &s.bucket, Key: aws.String(s.prefix + key)})
+	if isNotFound(err) {
+		return record{}, nil
+	}
+	if err != nil {
+		return record{}, s.failure("read", key, err)
+	}
+	defer out.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(out.Body, maxRecord+1))
+	if err != nil {
+		return record{}, s.failure("read", key, err)
+	}
+	r, err := decode(b)
+	if err != nil {
+		return record{}, fmt.Errorf("read %s%s: %w", s.prefix, key, err)
+	}
+	r.etag, r.modTime = aws.ToString(out.ETag), aws.ToTime(out.LastModified)
+	if r.etag == "" {
+		return record{}, fmt.Errorf("read %s%s: the service gave no ETag", s.prefix, key)
+	}
+	return r, nil
+}
+
+// save writes the record in place of another one: over whatever lies there if over is nil, else only if
+// that record lies there still; the zero record means nothing. What lies there instead is errStale. It
+// returns the record as it lies there now.
+func (s *Store) save(ctx context.Context, key string, r record, over *record) (record, error) {
+	r.Turn = newNonce()
+	b, err := r.encode()
+	if err != nil {
+		return record{}, err
+	}
+	in := &awss3.PutObjectInput{
+		Bucket: &s.bucket, Key: aws.String(s.prefix + key), Body: bytes.NewReader(b),
+		ContentLength: aws.Int64(int64(len(b))), ContentType: aws.String("application/octet-stream"),
+	}
+	switch {
+	case over == nil:
+	case over.etag == "":
+		in.IfNoneMatch = aws.String("*")
+	default:
+		in.IfMatch = aws.String(over.etag)
+	}
+	out, err := s.client.PutObject(ctx, in)
+	if over != nil && isConflict(err) {
+		// An attempt whose answer was lost may have written it: then it is ours.
+		now, err := s.load(ctx, key)
+		if err != nil {
+			return record{}, err
+		}
+		if now.Turn == r.Turn {
+			return now, nil
+		}
+		return now, fmt.Errorf("write %s%s: %w", s.prefix, key, errStale)
+	}
+	if err != nil {
+		return record{}, s.failure("write", key, err)
+	}
+	if r.Place == "" {
+		r.Size = int64(len(r.Data))
+	}
+	r.etag, r.modTime = aws.ToString(out.ETag), s.now()
+	return r, nil
+}
