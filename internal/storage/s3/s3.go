@@ -22,6 +22,8 @@ type Store struct {
 	bucket string
 	prefix string // of all keys: empty, or with a slash at its end
 	now    func() time.Time
+
+	uploads uploads
 }
 
 // New returns a Store and asks the service nothing.
@@ -41,7 +43,7 @@ func New(ctx context.Context, cfg Config) (*Store, error) {
 			o.BaseEndpoint = aws.String(cfg.Endpoint)
 		}
 	})
-	return &Store{config: cfg, client: client, bucket: cfg.Bucket, prefix: cfg.keyPrefix(), now: time.Now}, nil
+	return &Store{config: cfg, client: client, bucket: cfg.Bucket, prefix: cfg.keyPrefix(), now: time.Now, uploads: newUploads(cfg)}, nil
 }
 
 // Root is s3://bucket/prefix.
