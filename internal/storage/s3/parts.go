@@ -37,6 +37,11 @@ func unsigned(o *awss3.Options) {
 	o.APIOptions = append(o.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
 }
 
+// noSum keeps the SDK from adding a checksum where none is given.
+func noSum(o *awss3.Options) {
+	o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+}
+
 // sum is the checksum of bytes as S3 writes it; nil if the service is to be sent none.
 func (s *Store) sum(b []byte) *string {
 	if s.config.RequestChecksum == "when_required" {
@@ -69,7 +74,7 @@ func (u *upload) put(ctx context.Context, v *session, b []byte, key string) (loc
 	if key != "" {
 		in.Metadata[keyNote] = url.QueryEscape(key)
 	}
-	out, err := u.s.client.PutObject(ctx, in, unsigned)
+	out, err := u.s.client.PutObject(ctx, in, unsigned, noSum)
 	if in.IfNoneMatch != nil && isConflict(err) {
 		return u.putAgain(ctx, v, b, key, location{Key: name, Size: int64(len(b))}, in.Metadata[turnNote])
 	}
@@ -192,11 +197,14 @@ func (u *upload) send(ctx context.Context) error {
 }
 
 func (s *Store) sendPart(ctx context.Context, m multipart, number int32, b []byte) (part, error) {
-	sum := s.sum(b)
+	var sum *string
+	if !m.Unsummed {
+		sum = s.sum(b)
+	}
 	out, err := s.client.UploadPart(ctx, &awss3.UploadPartInput{
 		Bucket: &s.bucket, Key: aws.String(s.prefix + m.Key), UploadId: &m.ID, PartNumber: &number,
 		Body: bytes.NewReader(b), ContentLength: aws.Int64(int64(len(b))), ChecksumCRC32: sum,
-	}, unsigned)
+	}, unsigned, noSum)
 	if err != nil {
 		return part{}, s.failure(fmt.Sprintf("write part %d of", number), m.Key, err)
 	}
@@ -213,17 +221,18 @@ func (u *upload) beginParts(ctx context.Context) error {
 	in := &awss3.CreateMultipartUploadInput{
 		Bucket: &u.s.bucket, Key: aws.String(u.s.prefix + key), ContentType: aws.String("application/octet-stream"),
 	}
-	if u.s.sum(nil) != nil {
+	unsummed := u.session.Head != nil || u.s.sum(nil) == nil
+	if !unsummed {
 		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32
 	}
-	out, err := u.s.client.CreateMultipartUpload(ctx, in)
+	out, err := u.s.client.CreateMultipartUpload(ctx, in, noSum)
 	if err != nil {
 		return u.s.failure("begin the parts of", key, err)
 	}
 	if aws.ToString(out.UploadId) == "" {
 		return u.s.failure("begin the parts of", key, errors.New("the service gave no id"))
 	}
-	m := &multipart{Key: key, ID: *out.UploadId}
+	m := &multipart{Key: key, ID: *out.UploadId, Unsummed: unsummed}
 	if err := u.copyHead(ctx, m); err != nil {
 		return errors.Join(err, u.s.abort(ctx, *m))
 	}

@@ -43,6 +43,8 @@ type multipart struct {
 	Key   string `json:"key"`
 	ID    string `json:"id"`
 	Parts []part `json:"parts,omitempty"`
+	// Unsummed says that the parts have no checksums: what the service copies gets none from some.
+	Unsummed bool `json:"unsummed,omitempty"`
 	// Reserved is the last number that a part may have that somebody is sending. A writer that goes on
 	// with the upload of another one sends parts with later numbers, after it said so here: the late
 	// part of a writer that lost can then replace none that counts.
