@@ -30,6 +30,7 @@ type Store struct {
 	service service
 	lease   lease
 	claims  claims
+	uploads uploads
 }
 
 // seenVersions bounds what the store remembers of records, in entries. Forgetting costs one request.
@@ -54,7 +55,7 @@ func New(ctx context.Context, cfg Config) (*Store, error) {
 	})
 	return &Store{
 		config: cfg, client: client, bucket: cfg.Bucket, prefix: cfg.keyPrefix(), now: time.Now,
-		seen: lru.New[storage.Version, string](seenVersions), lease: defaultLease(), claims: newClaims(),
+		seen: lru.New[storage.Version, string](seenVersions), lease: defaultLease(), claims: newClaims(), uploads: newUploads(cfg),
 	}, nil
 }
 
