@@ -17,7 +17,6 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -201,13 +200,13 @@ func quietly(log *slog.Logger) logging.Logger {
 }
 
 // isNotFound tells whether nothing lies under a key. A bucket that is not there is another error, and so is
-// an answer that no service for S3 gives.
+// an access key that is not known, which one service answers 404, too.
 func isNotFound(err error) bool {
-	var said smithy.APIError
-	if errors.As(err, &said) && said.ErrorCode() == "NoSuchBucket" {
-		return false
+	switch codeOf(err) {
+	case "NoSuchKey", "NotFound", "NoSuchUpload", "NoSuchVersion", "": // an answer to HEAD has no body for a code
+		return status(err) == http.StatusNotFound
 	}
-	return status(err) == http.StatusNotFound
+	return false
 }
 
 // isConflict tells whether the condition of a write did not hold: 412, or 409 where another write to the

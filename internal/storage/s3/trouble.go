@@ -107,7 +107,7 @@ func (w *words) refused(operation string, err error) error {
 		return w.trouble("bucket", err, "%s has no bucket %q: make it, or name another one", w.service(), w.config.Bucket)
 	case "InvalidBucketName":
 		return w.trouble("bucket", err, "%q is no name that a bucket may have", w.config.Bucket)
-	case "InvalidAccessKeyId", "InvalidClientTokenId":
+	case "InvalidAccessKeyId", "InvalidClientTokenId", "XAdminUserNotFound":
 		return w.trouble("access_key_id", err, "%s does not know the id of the access key%s", w.service(), w.credentials.from())
 	case "SignatureDoesNotMatch":
 		if said := w.skewed(header, err); said != nil {
@@ -284,11 +284,18 @@ func (s *strangeAnswer) Error() string {
 // RetryableError tells the SDK that another attempt would not help.
 func (s *strangeAnswer) RetryableError() bool { return false }
 
+// spokenPlainly is what Go's servers say to who speaks HTTP where TLS is wanted, and close the connection,
+// so that it need not arrive.
+const spokenPlainly = "HTTP request to an HTTPS server"
+
 // notS3 tells whether an answer is a web page, or JSON, or a text: a proxy's, or another service's. In an
 // outage the proxy before a service says so in such a page, and that is for 5xx.
 func notS3(req *http.Request, resp *http.Response) error {
 	if resp.StatusCode >= http.StatusInternalServerError {
 		return nil
+	}
+	if resp.StatusCode == http.StatusBadRequest && !resp.ProtoAtLeast(1, 1) && len(resp.Header) == 0 {
+		return &strangeAnswer{status: resp.StatusCode, begins: spokenPlainly} // by Go's own servers
 	}
 	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if err != nil {
@@ -304,7 +311,7 @@ func notS3(req *http.Request, resp *http.Response) error {
 }
 
 func (w *words) strange(answer *strangeAnswer, err error) error {
-	if answer.status == http.StatusBadRequest && (strings.Contains(answer.begins, "HTTP request to an HTTPS server") || strings.Contains(answer.begins, "plain HTTP request was sent to HTTPS port")) {
+	if answer.status == http.StatusBadRequest && (strings.Contains(answer.begins, spokenPlainly) || strings.Contains(answer.begins, "plain HTTP request was sent to HTTPS port")) {
 		return w.trouble("endpoint", err, "%s speaks TLS: want https://", w.service())
 	}
 	return w.trouble("endpoint", err, "%s answers, but with %s and not as S3 does (status %d): name the address of the service itself, not of its console or of a proxy",
