@@ -100,6 +100,8 @@ func (g *guard) HandleInitialize(ctx context.Context, in middleware.InitializeIn
 	clock.Stop() // the body of an answer takes its time
 	if err != nil {
 		err = because(ctx, err)
+	} else {
+		err = tagged(out.Result)
 	}
 	if isOutage(err) {
 		done(err)
@@ -108,10 +110,40 @@ func (g *guard) HandleInitialize(ctx context.Context, in middleware.InitializeIn
 	} else {
 		done(nil)
 	}
-	if got, ok := out.Result.(*awss3.GetObjectOutput); ok && err == nil && got.Body != nil {
+	got, ok := out.Result.(*awss3.GetObjectOutput)
+	if ok && err != nil && got.Body != nil {
+		got.Body.Close()
+	}
+	if ok && err == nil {
 		got.Body = &lasting{got.Body, cancel}
 		return out, meta, nil
 	}
 	cancel(nil)
 	return out, meta, g.words.explain(middleware.GetOperationName(ctx), err)
+}
+
+var errNoETag = errors.New("the service gave no ETag")
+
+// tagged wants an ETag where one must be: it is what the next write is conditional on, and what a part is
+// named by.
+func tagged(result any) error {
+	var etag *string
+	switch out := result.(type) {
+	case *awss3.GetObjectOutput:
+		etag = out.ETag
+	case *awss3.HeadObjectOutput:
+		etag = out.ETag
+	case *awss3.PutObjectOutput:
+		etag = out.ETag
+	case *awss3.UploadPartOutput:
+		etag = out.ETag
+	case *awss3.CompleteMultipartUploadOutput:
+		etag = out.ETag
+	default:
+		return nil
+	}
+	if etag == nil || *etag == "" {
+		return errNoETag
+	}
+	return nil
 }

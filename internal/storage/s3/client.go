@@ -22,12 +22,16 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
+// Pauses between attempts double, up to the longest one, and each is cut by chance, so that those who
+// failed together do not come again together.
 const (
-	// longestPause is the longest one between two attempts.
 	longestPause = 5 * time.Second
-	// refusedPause is about the first one where nobody listens: that is known at once, and a service that
-	// restarts is there soon.
+	firstPause   = 100 * time.Millisecond
+	// refusedPause is for where nobody listens: that is known at once, and a service that restarts is there
+	// soon.
 	refusedPause = 50 * time.Millisecond
+	// slowerPause is for a service that asks for fewer requests.
+	slowerPause = 400 * time.Millisecond
 )
 
 // connection is how a Store speaks with its service.
@@ -124,7 +128,7 @@ func (c *connection) retryer(cfg Config) aws.Retryer {
 		o.MaxAttempts = cfg.MaxAttempts
 		o.RateLimiter = ratelimit.None
 		o.MaxBackoff = longestPause
-		o.Backoff = pauses{retry.NewExponentialJitterBackoff(longestPause)}
+		o.Backoff = retry.BackoffDelayerFunc(pause)
 		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
 			if !c.breaker.closed() || hopeless(err) {
 				return aws.FalseTernary
@@ -144,16 +148,17 @@ func hopeless(err error) bool {
 	return errors.As(w.unreachable(err), &refused) && !errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// pauses are the SDK's, and short ones where a connection is refused.
-type pauses struct{ answered retry.BackoffDelayer }
-
-// BackoffDelay is for the SDK.
-func (p pauses) BackoffDelay(attempt int, err error) (time.Duration, error) {
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		pause := refusedPause << min(attempt, 6)
-		return pause/2 + rand.N(pause/2), nil
+// pause is how long to wait after an attempt, the first of which is 1.
+func pause(attempt int, err error) (time.Duration, error) {
+	first := firstPause
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		first = refusedPause
+	case status(err) == http.StatusServiceUnavailable:
+		first = slowerPause
 	}
-	return p.answered.BackoffDelay(attempt, err)
+	longest := min(first<<min(attempt, 10), longestPause)
+	return longest/2 + rand.N(longest/2), nil
 }
 
 // credentialsError says that no credentials could be had.

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"testing"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 )
@@ -19,4 +20,14 @@ func LoadRecord(ctx context.Context, s *Store, key string) error {
 func WriteRecord(ctx context.Context, s *Store, key string, data []byte) error {
 	_, err := s.save(ctx, key, record{Nonce: newNonce(), Data: data}, nil)
 	return err
+}
+
+// EncodeRecord is what lies under the key of a live object.
+func EncodeRecord(t testing.TB, data []byte) string {
+	t.Helper()
+	b, err := record{Nonce: newNonce(), Turn: newNonce(), Data: data}.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }

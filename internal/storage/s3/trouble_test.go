@@ -89,6 +89,9 @@ func TestWhatARealServiceRefusesNamesTheKey(t *testing.T) {
 			s3test.Each(t, func(t *testing.T, server *s3test.Server) {
 				cfg := server.Config(t)
 				c.wrong(&cfg)
+				if server.Name == "minio" && c.key == "region" {
+					return // it takes a signature for any
+				}
 				store := open(t, cfg)
 				wantTrouble(t, s3.LoadRecord(t.Context(), store, "a"), c.key, c.words...)
 				wantTrouble(t, s3.WriteRecord(t.Context(), store, "a", []byte("x")), c.key, c.words...)
