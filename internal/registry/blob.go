@@ -48,7 +48,9 @@ func (r *Registry) StatBlob(ctx context.Context, ns oci.Name, d oci.Digest) (Blo
 		if err != nil {
 			return Blob{}, r.blobError(ns, d, err)
 		}
-		if link.State == storage.Live && info.State == storage.Live {
+		// A registry that writes nothing puts no link right.
+		placed := link.place == info.Place || r.config.ReadOnly
+		if link.state == storage.Live && info.State == storage.Live && placed {
 			return Blob{Size: info.Size, StoredAt: info.ModTime}, nil
 		}
 		if err := r.holdBlob(ctx, ns, d); err != nil {
@@ -71,13 +73,14 @@ func (r *Registry) MountBlob(ctx context.Context, ns, from oci.Name, d oci.Diges
 		return r.blobError(from, d, err)
 	}
 	for range attempts {
-		if _, err := r.blobs.Revive(ctx, blobKey(d)); err != nil {
+		blob, err := r.blobs.Revive(ctx, blobKey(d))
+		if err != nil {
 			return r.blobError(from, d, err)
 		}
-		if err := r.link(ctx, ns, d); err != nil {
+		if err := r.link(ctx, ns, d, blob.Place); err != nil {
 			return fmt.Errorf("mount blob %s in %s: %w", d, ns, err)
 		}
-		err := r.holdBlob(ctx, ns, d)
+		err = r.holdBlob(ctx, ns, d)
 		if !errors.Is(err, storage.ErrNotExist) {
 			return err
 		}
@@ -108,40 +111,6 @@ func (r *Registry) DeleteBlob(ctx context.Context, ns oci.Name, d oci.Digest, by
 		return fmt.Errorf("delete blob %s in %s: %w", d, ns, err)
 	}
 	return nil
-}
-
-// linked looks at the link by which a namespace holds a blob. One that a repair has only proposed, see
-// Relink, holds nothing yet.
-func (r *Registry) linked(ctx context.Context, ns oci.Name, d oci.Digest) (storage.Info, error) {
-	info, err := r.metadata.Stat(ctx, linkKey(ns, d))
-	if err == nil && info.Size > 0 {
-		return info, fmt.Errorf("link of %s in %s is only proposed: %w", d, ns, storage.ErrNotExist)
-	}
-	return info, err
-}
-
-// holdBlob makes a blob of a namespace live and durable, the bytes before the link that names them.
-// It creates neither: what is gone is storage.ErrNotExist.
-func (r *Registry) holdBlob(ctx context.Context, ns oci.Name, d oci.Digest) error {
-	if _, err := r.blobs.Revive(ctx, blobKey(d)); err != nil {
-		return err
-	}
-	info, err := r.metadata.Revive(ctx, linkKey(ns, d))
-	if err == nil && info.Size > 0 {
-		return fmt.Errorf("link of %s in %s is only proposed: %w", d, ns, storage.ErrNotExist)
-	}
-	return err
-}
-
-// link makes the namespace hold a blob. The caller has made the bytes live, and looks again
-// afterwards.
-func (r *Registry) link(ctx context.Context, ns oci.Name, d oci.Digest) error {
-	key := linkKey(ns, d)
-	info, err := r.metadata.Revive(ctx, key)
-	if errors.Is(err, storage.ErrNotExist) || err == nil && info.Size > 0 {
-		_, err = r.metadata.Put(ctx, key, nil, storage.PutOptions{})
-	}
-	return err
 }
 
 // blobError says for which blob something failed. A missing link and missing bytes are the same to

@@ -25,6 +25,9 @@ const (
 	referrerBudget = 16 << 20
 )
 
+// knownSessions is of how many upload sessions this process remembers whose they are.
+const knownSessions = 16 << 10
+
 // Options are what a Registry is made of. Blobs and Metadata may be one store.
 type Options struct {
 	Blobs        storage.Store
@@ -50,6 +53,7 @@ type Registry struct {
 	revisions *lru.Cache[revisionID, cached[*Manifest]]
 	tags      *lru.Cache[tagID, cached[tagValue]]
 	referrers *lru.Cache[string, cached[Referrers]]
+	sessions  *lru.Cache[string, oci.Name] // whose an upload session is
 }
 
 // New opens the registry on its stores and writes nothing. It refuses stores of a newer format, and
@@ -68,6 +72,7 @@ func New(ctx context.Context, opts Options) (*Registry, error) {
 		revisions: lru.New[revisionID, cached[*Manifest]](manifestBudget),
 		tags:      lru.New[tagID, cached[tagValue]](tagBudget),
 		referrers: lru.New[string, cached[Referrers]](referrerBudget),
+		sessions:  lru.New[string, oci.Name](knownSessions),
 	}
 	if opts.Config.TrackPulls && !opts.Config.ReadOnly {
 		r.pulls = newPullTracker(opts.Config.TrackPullsEvery, opts.Now)
