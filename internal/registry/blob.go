@@ -16,19 +16,72 @@ type Blob struct {
 	Content  io.ReadSeekCloser // on a filesystem an *os.File
 	Size     int64             // bytes
 	StoredAt time.Time
+	// URL is where the bytes can be had instead, if they can: then there is no Content, and nobody has
+	// looked whether they are there.
+	URL string
 }
 
-// OpenBlob opens a blob for a pull (spec: Pulling blobs). It promises nothing beyond the bytes.
+// OpenBlob opens a blob for a pull (spec: Pulling blobs). It promises nothing beyond the bytes. Over a
+// service those are compared with the digest while they are read to their end; others are ErrDamaged in
+// place of the last of them.
 func (r *Registry) OpenBlob(ctx context.Context, ns oci.Name, d oci.Digest) (Blob, error) {
 	if err := r.admit(ns); err != nil {
 		return Blob{}, err
 	}
-	if _, err := r.linked(ctx, ns, d); err != nil {
-		return Blob{}, r.blobError(ns, d, err)
-	}
-	content, info, err := r.blobs.Open(ctx, blobKey(d))
+	l, err := r.linked(ctx, ns, d)
 	if err != nil {
 		return Blob{}, r.blobError(ns, d, err)
+	}
+	return r.openLinked(ctx, ns, d, l)
+}
+
+// LocateBlob is OpenBlob for a client that can be sent on: where the namespace's blobs may be had from
+// their store, the Blob has a URL for them. It opens the blob for redirect_ttl or until a time, if that is
+// not zero and sooner, but for a few seconds at least.
+func (r *Registry) LocateBlob(ctx context.Context, ns oci.Name, d oci.Digest, until time.Time) (Blob, error) {
+	if !r.redirects(ns) {
+		return r.OpenBlob(ctx, ns, d)
+	}
+	if err := r.admit(ns); err != nil {
+		return Blob{}, err
+	}
+	l, err := r.linked(ctx, ns, d)
+	if err != nil {
+		return Blob{}, r.blobError(ns, d, err)
+	}
+	if l.place == "" {
+		info, err := r.blobs.Stat(ctx, blobKey(d))
+		if err != nil {
+			return Blob{}, r.blobError(ns, d, err)
+		}
+		l.place = info.Place
+	}
+	// What cannot be signed is sent by ourselves.
+	if l.place != "" {
+		opts := storage.PresignOptions{Expires: r.redirectFor(until), MediaType: "application/octet-stream"}
+		if url, err := r.blobs.Presign(ctx, l.place, opts); err == nil {
+			return Blob{URL: url}, nil
+		}
+	}
+	return r.openLinked(ctx, ns, d, l)
+}
+
+// openLinked opens a blob where its link says that it lies, or else where its own object does.
+func (r *Registry) openLinked(ctx context.Context, ns oci.Name, d oci.Digest, l link) (Blob, error) {
+	var content io.ReadSeekCloser
+	var info storage.Info
+	err := storage.ErrNotExist
+	if l.place != "" {
+		content, info, err = r.blobs.OpenPlace(ctx, l.place)
+	}
+	if errors.Is(err, storage.ErrNotExist) || errors.Is(err, errors.ErrUnsupported) {
+		content, info, err = r.blobs.Open(ctx, blobKey(d))
+	}
+	if err != nil {
+		return Blob{}, r.blobError(ns, d, err)
+	}
+	if r.blobsAreService {
+		content = newVerifying(content, d, info)
 	}
 	return Blob{Content: content, Size: info.Size, StoredAt: info.ModTime}, nil
 }

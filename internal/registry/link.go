@@ -59,7 +59,7 @@ func parseLink(key string, value storage.Value) (link, error) {
 // readLink reads the link by which a namespace may hold a blob. On a file system an empty one costs a
 // look; over a service reading costs what a look does.
 func (r *Registry) readLink(ctx context.Context, key string) (link, error) {
-	if !r.metadata.Features().Service {
+	if !r.metadataIsService {
 		info, err := r.metadata.Stat(ctx, key)
 		if err != nil || info.Size == 0 {
 			return link{state: info.State}, err
@@ -100,7 +100,7 @@ func (r *Registry) holdBlob(ctx context.Context, ns oci.Name, d oci.Digest) erro
 // another one if they went and came back.
 func (r *Registry) holdLink(ctx context.Context, ns oci.Name, d oci.Digest, place storage.Place) error {
 	key := linkKey(ns, d)
-	if !r.metadata.Features().Service {
+	if !r.metadataIsService {
 		info, err := r.metadata.Revive(ctx, key)
 		if err != nil || info.Size == 0 && place == "" {
 			return err

@@ -259,7 +259,7 @@ func (r *Registry) openUpload(ctx context.Context, ns oci.Name, id string) (*upl
 // would be a request for each chunk; there the holders that one could wait for are those of this process,
 // which know whose their sessions are, and the lock is one of the namespace.
 func (r *Registry) maySee(ctx context.Context, ns oci.Name, id string) error {
-	if !r.blobs.Features().Service {
+	if !r.blobsAreService {
 		_, err := r.UploadStatus(ctx, ns, id)
 		return err
 	}
