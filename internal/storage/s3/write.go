@@ -40,7 +40,7 @@ func (s *Store) change(ctx context.Context, key string, now record, edit edit) (
 			if refusals++; refusals > maxRefusals {
 				return saved, fmt.Errorf("%w: %w", storage.ErrBusy, err)
 			}
-			if err := pause(ctx, time.Duration(refusals)*refusalPause); err != nil {
+			if err := rest(ctx, time.Duration(refusals)*refusalPause); err != nil {
 				return saved, err
 			}
 		}
@@ -55,8 +55,8 @@ const (
 	refusalPause = 20 * time.Millisecond
 )
 
-// pause waits, or until the context ends.
-func pause(ctx context.Context, d time.Duration) error {
+// rest waits, or until the context ends.
+func rest(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
