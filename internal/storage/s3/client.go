@@ -18,12 +18,15 @@ func isNotFound(err error) bool {
 	return status(err) == http.StatusNotFound
 }
 
-// isConflict tells whether the condition of a write did not hold: 412, or 409 where another write to the
-// same key was under way. A write to a key that went is 404.
+// isConflict tells whether the condition of a write did not hold: 412, or 409 with these codes where another
+// write to the same key was under way. A write to a key that went is 404.
 func isConflict(err error) bool {
 	switch status(err) {
-	case http.StatusPreconditionFailed, http.StatusConflict:
+	case http.StatusPreconditionFailed:
 		return true
+	case http.StatusConflict:
+		var said smithy.APIError
+		return errors.As(err, &said) && (said.ErrorCode() == "ConditionalRequestConflict" || said.ErrorCode() == "OperationAborted")
 	}
 	return isNotFound(err)
 }
