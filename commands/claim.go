@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/snapshot"
@@ -39,8 +40,9 @@ func claimToServe(ctx context.Context, current *snapshot.Snapshot) (release func
 	if by == "" {
 		by = "it has just started"
 	}
-	return nil, &heldError{
-		message: fmt.Sprintf("another sreg serves the folder %s: %s", claimed.Root, by),
-		hint:    "stop it, or choose another folder with --data",
+	place, other := "the folder "+claimed.Root, "choose another folder with --data"
+	if strings.HasPrefix(claimed.Root, "s3://") {
+		place, other = claimed.Root, "choose another prefix in the config"
 	}
+	return nil, &heldError{message: fmt.Sprintf("another sreg serves %s: %s", place, by), hint: "stop it, or " + other}
 }

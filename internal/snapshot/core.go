@@ -19,6 +19,7 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/fs"
 	"github.com/sreg-project/sreg/internal/storage/metered"
+	"github.com/sreg-project/sreg/internal/storage/s3"
 )
 
 // Core is the registry on its stores, and what works on them beside requests: what a command on a store
@@ -44,20 +45,22 @@ type place interface {
 // OpenCore opens the stores of a config and creates nothing. Close gives them up.
 func OpenCore(ctx context.Context, cfg *config.Config, shared Shared) (*Core, error) {
 	c := &Core{log: shared.Logger.With("module", "registry"), config: cfg}
-	if err := c.open(ctx, shared.Metrics); err != nil {
+	if err := c.open(ctx, shared); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
 
-func (c *Core) open(ctx context.Context, metrics prometheus.Registerer) error {
-	blobs, metadata, err := c.openStores(metrics)
+func (c *Core) open(ctx context.Context, shared Shared) error {
+	blobs, metadata, err := c.openStores(ctx, shared.Metrics)
 	if err != nil {
 		return err
 	}
 	c.Registry, err = registry.New(ctx, registry.Options{
 		Blobs: blobs, Metadata: metadata, Locks: memory.New(),
 		Config: c.config.Registry, Repositories: Repositories(c.config),
+		Redirect: c.config.Storage.Blobs.S3.Redirect, RedirectTTL: c.config.Storage.Blobs.S3.RedirectTTL,
+		MetadataTTL: c.config.Storage.MetadataCacheTTL, Writes: shared.Writes,
 	})
 	if err != nil {
 		return err
@@ -102,34 +105,34 @@ func Repositories(cfg *config.Config) []registry.RepositoryConfig {
 }
 
 // openStores opens the blob store and the metadata store, which are one unless the config names two.
-func (c *Core) openStores(metrics prometheus.Registerer) (blobs, metadata storage.Store, err error) {
+func (c *Core) openStores(ctx context.Context, metrics prometheus.Registerer) (blobs, metadata storage.Store, err error) {
 	counters, err := metered.New(metrics)
 	if err != nil {
 		return nil, nil, err
 	}
 	if c.config.Storage.Metadata == nil {
-		one, err := c.openStore(c.config.Storage.Blobs)
+		one, err := c.openStore(ctx, c.config.Storage.Blobs)
 		if err != nil {
 			return nil, nil, err
 		}
 		counted := counters.Wrap(one, "all")
 		return counted, counted, nil
 	}
-	blobStore, err := c.openStore(c.config.Storage.Blobs)
+	blobStore, err := c.openStore(ctx, c.config.Storage.Blobs)
 	if err != nil {
 		return nil, nil, fmt.Errorf("storage.blobs: %w", err)
 	}
-	metadataStore, err := c.openStore(*c.config.Storage.Metadata)
+	metadataStore, err := c.openStore(ctx, *c.config.Storage.Metadata)
 	if err != nil {
 		return nil, nil, fmt.Errorf("storage.metadata: %w", err)
 	}
 	return counters.Wrap(blobStore, "blobs"), counters.Wrap(metadataStore, "metadata"), nil
 }
 
-func (c *Core) openStore(cfg config.Store) (store place, err error) {
+func (c *Core) openStore(ctx context.Context, cfg config.Store) (store place, err error) {
 	switch cfg.Type {
 	case "s3":
-		err = errors.New("no S3 yet")
+		store, err = s3.New(ctx, cfg.S3)
 	default:
 		store, err = fs.New(cfg.FS, fs.Options{MinFree: c.config.Storage.MinFree, Folders: registry.Folders(), Private: registry.PrivateFolders()})
 	}
@@ -149,6 +152,9 @@ func (c *Core) Create(ctx context.Context) error {
 		if err := store.Create(ctx); err != nil {
 			return err
 		}
+	}
+	if err := c.refuseUnguarded(ctx); err != nil {
+		return err
 	}
 	return c.Registry.Create(ctx)
 }

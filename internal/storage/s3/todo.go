@@ -66,6 +66,10 @@ func (s *Store) Claim(context.Context, string, string) (context.Context, func(),
 
 // Create prepares an empty prefix.
 func (s *Store) Create(context.Context) error { return nil }
-func (s *Store) Close() error                 { return nil }
+
+func (s *Store) Close() error {
+	s.http.CloseIdleConnections()
+	return nil
+}
 
 var _ storage.Store = (*Store)(nil)
