@@ -9,9 +9,12 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/sreg-project/sreg/internal/storage"
@@ -48,6 +51,7 @@ type record struct {
 
 	etag    string // empty where nothing lies
 	modTime time.Time
+	read    time.Time // by the service's clock
 }
 
 // format is the first word of a record: what another program wrote does not begin so.
@@ -81,20 +85,13 @@ func (r record) encode() ([]byte, error) {
 }
 
 // decode reads a record and wants it whole: what a service answers is not trusted.
-func decode(b []byte) (r record, err error) {
-	rest, ours := bytes.CutPrefix(b, []byte(format))
-	header, data, whole := bytes.Cut(rest, []byte("\n"))
-	if !ours || !whole {
-		return r, errors.New("it is not a record of sreg")
+func decode(b []byte) (record, error) {
+	r, err := decodeHead(b, int64(len(b)))
+	if err != nil {
+		return r, err
 	}
-	if err := json.Unmarshal(header, &r); err != nil {
-		return r, fmt.Errorf("its head is damaged: %w", err)
-	}
-	r.Data = data
-	switch {
-	case r.State >= stateCount || stateOf(int64(len(b))) != r.State:
-		return r, errors.New("its length does not fit its state")
-	case r.Place == "" && (r.Size != int64(len(data)) || r.Sum != crc32.Checksum(data, castagnoli)):
+	_, r.Data, _ = bytes.Cut(b, []byte("\n"))
+	if r.Place == "" && r.Sum != crc32.Checksum(r.Data, castagnoli) {
 		return r, errors.New("its data is damaged")
 	}
 	return r, nil
@@ -115,9 +112,62 @@ func (r record) info() storage.Info {
 	return info
 }
 
+// decodeHead reads the head of a record of which no more is there than its first bytes, and whose whole
+// length is known, in bytes.
+func decodeHead(b []byte, length int64) (r record, err error) {
+	rest, ours := bytes.CutPrefix(b, []byte(format))
+	header, _, whole := bytes.Cut(rest, []byte("\n"))
+	if !ours || !whole {
+		return r, errors.New("it is not a record of sreg")
+	}
+	if err := json.Unmarshal(header, &r); err != nil {
+		return r, fmt.Errorf("its head is damaged: %w", err)
+	}
+	data := length - int64(len(format)+len(header)+1)
+	switch {
+	case r.State >= stateCount || stateOf(length) != r.State:
+		return r, errors.New("its length does not fit its state")
+	case r.Size < 0 || data < 0 || r.Place == "" && r.Size != data:
+		return r, errors.New("its length does not fit its data")
+	}
+	return r, nil
+}
+
 // load reads the record of a key. Where nothing lies it is the zero record, without an error.
 func (s *Store) load(ctx context.Context, key string) (record, error) {
-	out, err := s.client.GetObject(ctx, &awss3.GetObjectInput{Bucket: &s.bucket, Key: aws.String(s.prefix + key)})
+	return s.read(ctx, key, "", func(out *awss3.GetObjectOutput, b []byte) (record, error) {
+		if length := aws.ToInt64(out.ContentLength); length != int64(len(b)) {
+			return record{}, fmt.Errorf("it has %d bytes, of which %d came", length, len(b))
+		}
+		return decode(b)
+	})
+}
+
+// maxHead is more than the longest head of a record, in bytes.
+const maxHead = 4096
+
+// head reads the record of a key without its data.
+func (s *Store) head(ctx context.Context, key string) (record, error) {
+	return s.read(ctx, key, fmt.Sprintf("bytes=0-%d", maxHead-1), func(out *awss3.GetObjectOutput, b []byte) (record, error) {
+		length := int64(len(b)) // a service may give the whole
+		if whole := aws.ToString(out.ContentRange); whole != "" {
+			_, total, _ := strings.Cut(whole, "/")
+			var err error
+			if length, err = strconv.ParseInt(total, 10, 64); err != nil {
+				return record{}, fmt.Errorf("the service gave the range %q", whole)
+			}
+		}
+		return decodeHead(b, length)
+	})
+}
+
+// read reads a record, or a range of it.
+func (s *Store) read(ctx context.Context, key, span string, decode func(*awss3.GetObjectOutput, []byte) (record, error)) (record, error) {
+	in := &awss3.GetObjectInput{Bucket: &s.bucket, Key: aws.String(s.prefix + key)}
+	if span != "" {
+		in.Range = aws.String(span)
+	}
+	out, err := s.client.GetObject(ctx, in)
 	if isNotFound(err) {
 		return record{}, nil
 	}
@@ -129,13 +179,13 @@ func (s *Store) load(ctx context.Context, key string) (record, error) {
 	if err != nil {
 		return record{}, s.failure("read", key, err)
 	}
-	r, err := decode(b)
+	r, err := decode(out, b)
 	if err != nil {
-		return record{}, fmt.Errorf("read %s%s: %w", s.prefix, key, err)
+		return record{}, s.failure("read", key, err)
 	}
-	r.etag, r.modTime = aws.ToString(out.ETag), aws.ToTime(out.LastModified)
-	if r.etag == "" {
-		return record{}, fmt.Errorf("read %s%s: the service gave no ETag", s.prefix, key)
+	r.etag, r.modTime, r.read = aws.ToString(out.ETag), aws.ToTime(out.LastModified), s.now()
+	if at, ok := awsmiddleware.GetServerTime(out.ResultMetadata); ok {
+		r.read = at
 	}
 	return r, nil
 }
@@ -144,6 +194,29 @@ func (s *Store) load(ctx context.Context, key string) (record, error) {
 // that record lies there still; the zero record means nothing. What lies there instead is errStale. It
 // returns the record as it lies there now.
 func (s *Store) save(ctx context.Context, key string, r record, over *record) (record, error) {
+	if over == nil {
+		return s.write(ctx, key, r, nil)
+	}
+	conditions, err := s.conditions(ctx)
+	if err != nil {
+		return record{}, err
+	}
+	if conditions.writes {
+		return s.write(ctx, key, r, over)
+	}
+	// The service knows no conditions: what two processes change at the same time is not told apart.
+	now, err := s.load(ctx, key)
+	if err != nil {
+		return record{}, err
+	}
+	if now.etag != over.etag {
+		return now, s.failure("write", key, errStale)
+	}
+	return s.write(ctx, key, r, nil)
+}
+
+// write is the one request of save.
+func (s *Store) write(ctx context.Context, key string, r record, over *record) (record, error) {
 	r.Turn = newNonce()
 	b, err := r.encode()
 	if err != nil {
@@ -170,7 +243,7 @@ func (s *Store) save(ctx context.Context, key string, r record, over *record) (r
 		if now.Turn == r.Turn {
 			return now, nil
 		}
-		return now, fmt.Errorf("write %s%s: %w", s.prefix, key, errStale)
+		return now, s.failure("write", key, errStale)
 	}
 	if err != nil {
 		return record{}, s.failure("write", key, err)

@@ -8,6 +8,12 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/sreg-project/sreg/internal/lru"
+	"github.com/sreg-project/sreg/internal/storage"
 )
 
 // Options are what a Store is told beside its config.
@@ -28,7 +34,16 @@ type Store struct {
 	bucket string
 	prefix string // of all keys: empty, or with a slash at its end
 	now    func() time.Time
+
+	seen    *lru.Cache[storage.Version, string] // the ETags of live records read or written lately
+	service service
+	lease   lease
+	claims  claims
+	uploads uploads
 }
+
+// seenVersions bounds what the store remembers of records, in entries. Forgetting costs one request.
+const seenVersions = 16384
 
 // New returns a Store and asks the service nothing. What is wrong with the config is a *Trouble.
 func New(ctx context.Context, cfg Config, opts Options) (*Store, error) {
@@ -42,8 +57,29 @@ func New(ctx context.Context, cfg Config, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{connection: to, config: cfg, bucket: cfg.Bucket, prefix: cfg.keyPrefix(), now: time.Now}, nil
+	return &Store{
+		connection: to, config: cfg, bucket: cfg.Bucket, prefix: cfg.keyPrefix(), now: time.Now,
+		seen: lru.New[storage.Version, string](seenVersions), lease: defaultLease(), claims: newClaims(), uploads: newUploads(cfg),
+	}, nil
 }
 
 // Root is s3://bucket/prefix.
 func (s *Store) Root() string { return "s3://" + s.bucket + "/" + s.prefix }
+
+// Close ends the claims of this process.
+func (s *Store) Close() error {
+	s.claims.close()
+	s.http.CloseIdleConnections()
+	return nil
+}
+
+// remove deletes what lies under a key, in whatever state it is. What is gone is no error.
+func (s *Store) remove(ctx context.Context, key string) error {
+	_, err := s.client.DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: &s.bucket, Key: aws.String(s.prefix + key)})
+	if err != nil && !isNotFound(err) {
+		return s.failure("delete", key, err)
+	}
+	return nil
+}
+
+var _ storage.Store = (*Store)(nil)

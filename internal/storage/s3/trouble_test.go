@@ -24,17 +24,6 @@ import (
 // section is where the config of a test would stand.
 const section = "storage.blobs.s3"
 
-// open makes a Store that gives up soon.
-func open(t *testing.T, cfg s3.Config) *s3.Store {
-	t.Helper()
-	store, err := s3.New(t.Context(), cfg, s3.Options{Section: section})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
-	return store
-}
-
 // at is the config of a service that a test plays.
 func at(endpoint string) s3.Config {
 	cfg := s3.DefaultConfig()

@@ -1,0 +1,362 @@
+package s3_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/sreg-project/sreg/internal/storage"
+	"github.com/sreg-project/sreg/internal/storage/s3"
+	"github.com/sreg-project/sreg/internal/storage/s3/s3test"
+)
+
+const mib = 1 << 20
+
+// TestUploadRequests counts what uploads cost: each request is a wait, and money.
+func TestUploadRequests(t *testing.T) {
+	t.Parallel()
+	cfg, counter := s3test.Counted(t, s3test.Config(t))
+	s := create(t, cfg)
+	small := []byte("a small blob")
+	for _, c := range []struct {
+		name string
+		do   func(t *testing.T, id string)
+		want map[string]int
+	}{
+		{"a session is created by one request", func(t *testing.T, id string) {
+			must(t, s.CreateUpload(t.Context(), id+"x", nil))
+		}, map[string]int{"PUT": 1}},
+		{"a small blob in one request of the client", func(t *testing.T, id string) {
+			u := openUpload(t, s, id)
+			appendTo(t, u, small)
+			commit(t, u, "blobs/"+id)
+		}, map[string]int{"GET": 1, "PUT": 2, "DELETE": 1}},
+		{"a small blob by PATCH and PUT", func(t *testing.T, id string) {
+			u := openUpload(t, s, id)
+			appendTo(t, u, small)
+			must(t, u.SaveState(t.Context(), []byte("state")))
+			must(t, u.Close())
+			u = openUpload(t, s, id)
+			appendTo(t, u, nil)
+			commit(t, u, "blobs/"+id)
+		}, map[string]int{"GET": 1 + 1, "PUT": 2 + 2, "DELETE": 1}},
+		{"a blob of three parts", func(t *testing.T, id string) {
+			u := openUpload(t, s, id)
+			appendTo(t, u, noise(12*mib))
+			commit(t, u, "blobs/"+id)
+		}, map[string]int{
+			"GET": 1, "CREATE upload": 1, "PUT part": 3, "PUT": 2, "COMPLETE upload": 1, "HEAD": 1, "LIST": 1, "DELETE": 1,
+		}},
+		{"a blob that is there already", func(t *testing.T, id string) {
+			put(t, s, "blobs/twice", "12345")
+			counter.Take()
+			u := openUpload(t, s, id)
+			appendTo(t, u, []byte("12345"))
+			if commit(t, u, "blobs/twice") {
+				t.Error("an object that lay there before is said to be kept by this session")
+			}
+		}, map[string]int{"GET": 1 + 1, "PUT": 2, "DELETE": 1 + 1}},
+		{"a cancelled session", func(t *testing.T, id string) {
+			u := openUpload(t, s, id)
+			appendTo(t, u, small)
+			must(t, u.Cancel(t.Context()))
+			must(t, u.Close())
+		}, map[string]int{"GET": 1, "PUT": 1, "LIST": 1, "LIST uploads": 1}},
+		{"a session that is only looked at", func(t *testing.T, id string) {
+			_, _, err := s.StatUpload(t.Context(), id)
+			must(t, err)
+			must(t, openUpload(t, s, id).Close())
+		}, map[string]int{"GET": 2}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			id := strings.ReplaceAll(c.name, " ", "-")
+			must(t, s.CreateUpload(t.Context(), id, []byte("label")))
+			counter.Take()
+			c.do(t, id)
+			requests := counter.Requests()
+			if got := counter.Take(); !maps.Equal(got, c.want) {
+				t.Errorf("requests are\n got %v\nwant %v:\n%s", got, c.want, strings.Join(requests, "\n"))
+			}
+		})
+	}
+}
+
+// TestUploadHops lets two processes take turns with one session, in pieces that fit nothing.
+func TestUploadHops(t *testing.T) {
+	t.Parallel()
+	server := s3test.Start(t)
+	cfg := server.Config(t)
+	stores := []*s3.Store{create(t, cfg), create(t, cfg)}
+	for _, c := range []struct {
+		name   string
+		pieces []int
+		state  bool
+	}{
+		{"small and large", []int{1, 3*mib + 7, 0, 6*mib + 1, 100, 5 * mib, 2*mib + 891}, true},
+		{"exact parts", []int{5 * mib, 5 * mib, 5 * mib, 2 * mib}, true},
+		{"all at once", []int{17 * mib}, false},
+		{"without notes", []int{11 * mib, 1, 6*mib - 1}, false},
+		{"less than a part", []int{1000, 1000, 1000}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			id := strings.ReplaceAll(c.name, " ", "-")
+			must(t, stores[0].CreateUpload(t.Context(), id, nil))
+			var want []byte
+			for i, size := range c.pieces {
+				u := openUpload(t, stores[i%2], id)
+				wantSize(t, u, len(want))
+				piece := noise(size)
+				appendTo(t, u, piece)
+				want = append(want, piece...)
+				if c.state {
+					must(t, u.SaveState(t.Context(), []byte(fmt.Sprint(i))))
+				}
+				must(t, u.Close())
+			}
+			u := openUpload(t, stores[1], id)
+			if got := string(u.State()); c.state && got != fmt.Sprint(len(c.pieces)-1) {
+				t.Errorf("state = %q, want that of the last piece", got)
+			}
+			if !commit(t, u, "blobs/"+id) {
+				t.Error("the object is said not to be kept by its session")
+			}
+			wantObject(t, stores[0], "blobs/"+id, want)
+			wantBytes(t, server, cfg, id, 1)
+			wantNoMultiparts(t, server, cfg, id)
+		})
+	}
+}
+
+// TestUploadContent reads sessions at every stage, and goes on with them.
+func TestUploadContent(t *testing.T) {
+	t.Parallel()
+	server := s3test.Start(t)
+	cfg := server.Config(t)
+	s := create(t, cfg)
+	for _, c := range []struct {
+		name  string
+		saved bool // before each reading
+	}{{"in memory", false}, {"saved", true}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			id := strings.ReplaceAll(c.name, " ", "-")
+			must(t, s.CreateUpload(t.Context(), id, nil))
+			var want []byte
+			for _, size := range []int{0, 10, 12 * mib, 0, 6*mib + 5, 5 * mib} {
+				u := openUpload(t, s, id)
+				piece := noise(size)
+				appendTo(t, u, piece)
+				want = append(want, piece...)
+				if c.saved {
+					must(t, u.Close())
+					u = openUpload(t, s, id)
+				}
+				for range 2 {
+					r, err := u.Content(t.Context())
+					must(t, err)
+					got, err := io.ReadAll(r)
+					must(t, errors.Join(err, r.Close()))
+					if !bytes.Equal(got, want) {
+						t.Fatalf("content has %d bytes, want %d, or they differ", len(got), len(want))
+					}
+				}
+				wantSize(t, u, len(want))
+				must(t, u.Close())
+			}
+			commit(t, openUpload(t, s, id), "blobs/"+id)
+			wantObject(t, s, "blobs/"+id, want)
+			wantBytes(t, server, cfg, id, 1)
+			wantNoMultiparts(t, server, cfg, id)
+		})
+	}
+}
+
+// TestUploadBroken lets bodies end in an error: what arrived is kept, also when the request is over.
+func TestUploadBroken(t *testing.T) {
+	t.Parallel()
+	s := create(t, s3test.Config(t))
+	broken := errors.New("connection lost")
+	for _, size := range []int{1, 5 * mib, 5*mib + 1, 13 * mib} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			t.Parallel()
+			id := fmt.Sprint("u", size)
+			must(t, s.CreateUpload(t.Context(), id, nil))
+			ctx, cancel := context.WithCancel(t.Context())
+			u, err := s.OpenUpload(ctx, id)
+			must(t, err)
+			want := noise(size)
+			lost := readerFunc(func([]byte) (int, error) { cancel(); return 0, broken })
+			n, err := u.Append(ctx, io.MultiReader(bytes.NewReader(want), lost))
+			if !errors.Is(err, broken) || n != int64(size) || u.Size() != int64(size) {
+				t.Errorf("append = %d, %v, size %d, want %d, %v", n, err, u.Size(), size, broken)
+			}
+			must(t, u.SaveState(ctx, []byte("state")))
+			must(t, u.Close())
+			u = openUpload(t, s, id)
+			wantSize(t, u, size)
+			if string(u.State()) != "state" {
+				t.Errorf("state = %q, want what was saved", u.State())
+			}
+			commit(t, u, "blobs/"+id)
+			wantObject(t, s, "blobs/"+id, want)
+		})
+	}
+}
+
+// TestUploadSized believes a reader that says how much it has, but not too much.
+func TestUploadSized(t *testing.T) {
+	t.Parallel()
+	s := create(t, s3test.Config(t))
+	for _, size := range []int{0, 1, 70_000, 5 * mib, 12 * mib} {
+		for what, said := range map[string]int64{
+			"nothing": -1, "none": 0, "one": 1, "all": int64(size), "more": int64(size) + 1000, "far-more": 1 << 40,
+		} {
+			t.Run(fmt.Sprintf("%d bytes, said %s", size, what), func(t *testing.T) {
+				t.Parallel()
+				id := fmt.Sprintf("u%d-%s", size, what)
+				must(t, s.CreateUpload(t.Context(), id, nil))
+				u := openUpload(t, s, id)
+				want := noise(size)
+				n, err := u.Append(t.Context(), &sized{Reader: iotest.DataErrReader(bytes.NewReader(want)), left: said})
+				if err != nil || n != int64(size) {
+					t.Fatalf("append = %d, %v, want %d", n, err, size)
+				}
+				commit(t, u, "blobs/"+id)
+				wantObject(t, s, "blobs/"+id, want)
+			})
+		}
+	}
+}
+
+// sized says what it was told to say.
+type sized struct {
+	io.Reader
+	left int64
+}
+
+func (s *sized) Remaining() int64 { return s.left }
+
+func (s *sized) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if s.left >= 0 {
+		s.left = max(s.left-int64(n), 0)
+	}
+	return n, err
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// noise is the same for each size.
+func noise(size int) []byte {
+	b := make([]byte, size)
+	var seed [32]byte
+	copy(seed[:], fmt.Sprint(size))
+	_, _ = rand.NewChaCha8(seed).Read(b)
+	return b
+}
+
+func openUpload(t testing.TB, s *s3.Store, id string) storage.Upload {
+	t.Helper()
+	u, err := s.OpenUpload(t.Context(), id)
+	must(t, err)
+	t.Cleanup(func() { u.Close() })
+	return u
+}
+
+func appendTo(t testing.TB, u storage.Upload, data []byte) {
+	t.Helper()
+	n, err := u.Append(t.Context(), bytes.NewReader(data))
+	if err != nil || n != int64(len(data)) {
+		t.Fatalf("append = %d, %v, want %d", n, err, len(data))
+	}
+}
+
+// commit ends a session, and says what Finish does.
+func commit(t testing.TB, u storage.Upload, key string) (kept bool) {
+	t.Helper()
+	size := u.Size()
+	info, err := u.Commit(t.Context(), key)
+	must(t, err)
+	if info.Size != size || info.State != storage.Live || time.Since(info.ModTime).Abs() > time.Minute {
+		t.Errorf("commit = %+v, want %d bytes, live, of now", info, size)
+	}
+	kept, err = u.Finish(t.Context())
+	must(t, err)
+	must(t, u.Close())
+	return kept
+}
+
+func wantSize(t testing.TB, u storage.Upload, want int) {
+	t.Helper()
+	if u.Size() != int64(want) {
+		t.Fatalf("size = %d, want %d", u.Size(), want)
+	}
+}
+
+func wantObject(t testing.TB, s *s3.Store, key string, want []byte) {
+	t.Helper()
+	r, info, err := s.Open(t.Context(), key)
+	must(t, err)
+	defer r.Close()
+	got, err := io.ReadAll(r)
+	must(t, err)
+	if !bytes.Equal(got, want) || info.Size != int64(len(want)) {
+		t.Errorf("%s has %d bytes, %d by its info, want %d, or they differ", key, len(got), info.Size, len(want))
+	}
+}
+
+// wantBytes looks how many objects the session has.
+func wantBytes(t testing.TB, server *s3test.Server, cfg s3.Config, id string, want int) {
+	t.Helper()
+	if got := keys(t, server, cfg, s3.BytesDir+id); len(got) != want {
+		t.Errorf("the bytes are %q, want %d", got, want)
+	}
+}
+
+func wantNoMultiparts(t testing.TB, server *s3test.Server, cfg s3.Config, id string) {
+	t.Helper()
+	out, err := server.Client().ListMultipartUploads(t.Context(), &awss3.ListMultipartUploadsInput{Bucket: &cfg.Bucket})
+	must(t, err)
+	for _, m := range out.Uploads {
+		if strings.Contains(aws.ToString(m.Key), id) {
+			t.Errorf("a multipart upload is left: %s", aws.ToString(m.Key))
+		}
+	}
+}
+
+// keys lists what lies in the bucket.
+func keys(t testing.TB, server *s3test.Server, cfg s3.Config, prefix string) []string {
+	t.Helper()
+	out, err := server.Client().ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{
+		Bucket: &cfg.Bucket, Prefix: aws.String(prefixOf(cfg) + prefix),
+	})
+	must(t, err)
+	var all []string
+	for _, object := range out.Contents {
+		all = append(all, strings.TrimPrefix(aws.ToString(object.Key), prefixOf(cfg)))
+	}
+	slices.Sort(all)
+	return all
+}
+
+func prefixOf(cfg s3.Config) string {
+	if cfg.Prefix == "" {
+		return ""
+	}
+	return strings.Trim(cfg.Prefix, "/") + "/"
+}
