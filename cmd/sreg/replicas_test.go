@@ -124,7 +124,7 @@ func s3YAML(cfg s3.Config, redirect bool) string {
 // was acknowledged.
 func checkBucket(t *testing.T, cfg s3.Config, facts ...registrytest.Fact) {
 	t.Helper()
-	store, err := s3.New(t.Context(), cfg)
+	store, err := s3.New(t.Context(), cfg, s3.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
