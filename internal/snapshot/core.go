@@ -132,7 +132,7 @@ func (c *Core) openStores(ctx context.Context, metrics prometheus.Registerer) (b
 func (c *Core) openStore(ctx context.Context, cfg config.Store) (store place, err error) {
 	switch cfg.Type {
 	case "s3":
-		store, err = s3.New(ctx, cfg.S3)
+		store, err = s3.New(ctx, cfg.S3, s3.Options{})
 	default:
 		store, err = fs.New(cfg.FS, fs.Options{MinFree: c.config.Storage.MinFree, Folders: registry.Folders(), Private: registry.PrivateFolders()})
 	}
