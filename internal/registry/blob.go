@@ -74,7 +74,8 @@ func (r *Registry) openLinked(ctx context.Context, ns oci.Name, d oci.Digest, l 
 	if l.place != "" {
 		content, info, err = r.blobs.OpenPlace(ctx, l.place)
 	}
-	if errors.Is(err, storage.ErrNotExist) || errors.Is(err, errors.ErrUnsupported) {
+	// The link is a hint: the bytes may have gone and come back, or be in another kind of store by now.
+	if errors.Is(err, storage.ErrNotExist) || errors.Is(err, storage.ErrKey) || errors.Is(err, errors.ErrUnsupported) {
 		content, info, err = r.blobs.Open(ctx, blobKey(d))
 	}
 	if err != nil {

@@ -32,7 +32,7 @@ type service struct {
 func (s *Store) Features() storage.Features {
 	s.service.mu.Lock()
 	defer s.service.mu.Unlock()
-	return storage.Features{ConditionalWrites: s.service.knows.writes}
+	return storage.Features{ConditionalWrites: s.service.knows.writes, Service: true}
 }
 
 // conditions finds out what the service honours, once.
