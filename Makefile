@@ -71,6 +71,12 @@ bench-gc: build ## measure the collector beside the Docker registry's, write its
 	go build -trimpath -o bin/bench ./internal/bench/cmd/bench
 	bin/bench -gc -rounds $(ROUNDS) -sreg bin/sreg -peer .tools/bin/registry -write docs/performance.md
 
+.PHONY: bench-s3
+bench-s3: build ## measure on S3 beside the Docker registry, write its part of docs/performance.md
+	@tools/install.sh bench test
+	go build -trimpath -o bin/bench ./internal/bench/cmd/bench
+	bin/bench -s3 .tools/bin/versitygw -rounds $(ROUNDS) -sreg bin/sreg -peer .tools/bin/registry -write docs/performance.md
+
 .PHONY: profile
 profile: build ## record what the compiler should make fast: cmd/sreg/default.pgo
 	@tools/install.sh bench

@@ -87,3 +87,54 @@ func argsOfCronJob(t *testing.T, text string) []string {
 	}
 	return containers[0].Args
 }
+
+// TestTheExamplesOfDeployConfigureReplicas lets sreg judge the configs of the examples with several instances.
+func TestTheExamplesOfDeployConfigureReplicas(t *testing.T) {
+	t.Parallel()
+	for _, example := range []struct {
+		file   string
+		config func(t *testing.T, text string) string
+	}{
+		{"kubernetes/replicas.yaml", configOfMap},
+		{"compose/sreg.yaml", func(_ *testing.T, text string) string { return text }},
+	} {
+		t.Run(example.file, func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(filepath.Join("..", "deploy", example.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			run := func(in string, args ...string) {
+				t.Helper()
+				var out, errs bytes.Buffer
+				if code := commands.Main(t.Context(), commands.IO{In: strings.NewReader(in), Out: &out, Err: &errs}, args); code != 0 {
+					t.Errorf("sreg %q: exit code %d\n%s%s", args, code, &out, &errs)
+				}
+			}
+			run("correct horse battery", "user", "add", "alice", "--password-stdin", "--file", filepath.Join(dir, "users"))
+			config := filepath.Join(dir, "sreg.yaml")
+			content := strings.ReplaceAll(example.config(t, string(text)), "/etc/sreg-secrets", dir)
+			if err := os.WriteFile(config, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			run("", "config", "validate", "-c", config)
+		})
+	}
+}
+
+// configOfMap is the config in the first document of an example for Kubernetes.
+func configOfMap(t *testing.T, text string) string {
+	t.Helper()
+	var object struct {
+		Kind string
+		Data map[string]string
+	}
+	if err := yaml.NewDecoder(strings.NewReader(text)).Decode(&object); err != nil {
+		t.Fatal(err)
+	}
+	if object.Kind != "ConfigMap" || object.Data["sreg.yaml"] == "" {
+		t.Fatalf("got a %s with %d files, want one with sreg.yaml", object.Kind, len(object.Data))
+	}
+	return object.Data["sreg.yaml"]
+}

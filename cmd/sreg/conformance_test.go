@@ -2,11 +2,14 @@ package main_test
 
 import (
 	"encoding/xml"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sreg-project/sreg/internal/storage/s3/s3test"
 )
 
 // leastConformance is how many tests the official program has to have run before its silence counts.
@@ -19,15 +22,55 @@ func TestConformance(t *testing.T) {
 	for _, version := range []string{"1.1", "dev"} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t)
-			results := t.TempDir()
-			cmd := command(t, "conformance")
-			cmd.Env = append(os.Environ(),
-				"OCI_REGISTRY="+s.address, "OCI_TLS=disabled", "OCI_VERSION="+version,
-				"OCI_REPO1=conformance/a", "OCI_REPO2=conformance/b", "OCI_RESULTS_DIR="+results)
-			judge(t, cmd, filepath.Join(results, "junit.xml"))
+			conform(t, serve(t), version)
 		})
 	}
+}
+
+// TestConformanceWhereverThingsLie runs it on S3, on both kinds of a mix, and on replicas that are sent each
+// request by turns.
+func TestConformanceWhereverThingsLie(t *testing.T) {
+	t.Parallel()
+	services := map[string]func(testing.TB) *s3test.Server{"versitygw": s3test.Start}
+	versions := []string{"1.1"}
+	if all() {
+		services["minio"] = s3test.StartMinio
+		versions = append(versions, "dev")
+	}
+	for name, service := range services {
+		for _, version := range versions {
+			t.Run(name+" "+version, func(t *testing.T) {
+				t.Parallel()
+				s := service(t)
+				folder := func() string { return fmt.Sprintf("{type: fs, fs: {root: %q}}", filepath.Join(t.TempDir(), "data")) }
+				t.Run("blobs and metadata on S3", func(t *testing.T) {
+					conform(t, serveYAML(t, "storage: {blobs: "+s3YAML(s.Config(t), true)+"}\n"), version)
+				})
+				t.Run("blobs on S3, metadata in a folder", func(t *testing.T) {
+					conform(t, serveYAML(t, "storage: {blobs: "+s3YAML(s.Config(t), true)+", metadata: "+folder()+"}\n"), version)
+				})
+				t.Run("blobs in a folder, metadata on S3", func(t *testing.T) {
+					conform(t, serveYAML(t, "storage: {blobs: "+folder()+", metadata: "+s3YAML(s.Config(t), true)+"}\n"), version)
+				})
+				t.Run("three replicas over S3 and Redis", func(t *testing.T) {
+					r := newReplicas(t, replicaOptions{Service: func(testing.TB) *s3test.Server { return s }})
+					conform(t, r.server, version)
+					checkBucket(t, r.bucket)
+				})
+			})
+		}
+	}
+}
+
+// conform runs the program against a server where everybody may do everything.
+func conform(t *testing.T, s *server, version string) {
+	t.Helper()
+	results := t.TempDir()
+	cmd := command(t, "conformance")
+	cmd.Env = append(os.Environ(),
+		"OCI_REGISTRY="+s.address, "OCI_TLS=disabled", "OCI_VERSION="+version,
+		"OCI_REPO1=conformance/a", "OCI_REPO2=conformance/b", "OCI_RESULTS_DIR="+results)
+	judge(t, cmd, filepath.Join(results, "junit.xml"))
 }
 
 // TestConformanceWhereEveryoneSignsIn runs it as somebody with a password where nobody else may do anything.

@@ -35,6 +35,9 @@ type Options struct {
 	// World and LargeWorld are the blobs in those stores, and CollectRate what a collector may do in a
 	// second where it is told; 0 is the default.
 	World, LargeWorld, CollectRate int
+	// S3 is the binary of versitygw. Where it is set, sreg and the Docker registry are measured on S3,
+	// instead of all else.
+	S3 string
 	// Short makes everything tiny: a smoke run, its figures mean nothing.
 	Short bool
 	// Temp is where the servers keep their data: on the disk that the figures are meant for.
@@ -62,6 +65,9 @@ type group struct {
 func groups(s *stage) []group {
 	if s.opts.Collectors {
 		return []group{collectorsGroup(s), largeWorldGroup(s)}
+	}
+	if s.opts.S3 != "" {
+		return []group{s3Group(s)}
 	}
 	return []group{
 		pullGroup(s), manyTagsGroup(s), pushGroup(s), catalogGroup(s), referrersGroup(s), accessGroup(s), processGroup(s),

@@ -10,14 +10,14 @@ import (
 )
 
 // TestMain lets the test binary be the programs that a run starts: the floor as the bench calls it, a
-// floor again where sreg or the Docker registry would serve, and a collector in the place of theirs.
+// floor again where sreg, the Docker registry or an S3 service would serve, and a collector in the place of theirs.
 func TestMain(m *testing.M) {
 	play, arg := "", ""
 	if len(os.Args) > 1 {
 		play, arg = os.Args[1], os.Args[len(os.Args)-1]
 	}
 	switch play {
-	case FloorCommand, "serve":
+	case FloorCommand, "--port", "serve":
 		end(ServeFloor(context.Background(), strings.TrimSuffix(arg, ".yaml")))
 	case "gc":
 		end(playCollector(os.Args[3], printPlan))
@@ -126,8 +126,8 @@ func TestASelectionThatMatchesNothingIsAnError(t *testing.T) {
 func TestRowIDsAreUnique(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for _, collectors := range []bool{false, true} {
-		for _, g := range groups(&stage{opts: Options{Collectors: collectors}}) {
+	for _, opts := range []Options{{}, {Collectors: true}, {S3: "versitygw"}} {
+		for _, g := range groups(&stage{opts: opts}) {
 			for _, r := range g.rows {
 				if seen[r.id] {
 					t.Errorf("%s stands there twice", r.id)

@@ -12,6 +12,8 @@ type program struct {
 	path string
 	env  []string
 	args func(dir string) ([]string, error)
+	// silent is a program that does not speak that API: it is ready when it listens.
+	silent bool
 }
 
 // programs are the contestants. Unsynced is the subject with sync: false.

@@ -14,6 +14,9 @@ var reportText string
 //go:embed collectors.md.tmpl
 var collectorsText string
 
+//go:embed s3.md.tmpl
+var s3Text string
+
 // Report is a full run.
 type Report struct {
 	Rounds  int
@@ -21,14 +24,17 @@ type Report struct {
 	Results []Result
 }
 
-// Write makes docs/performance.md: fixed text around the machine and the table. The part that
-// WriteCollectors wrote stays.
+// Write makes docs/performance.md: fixed text around the machine and the table. The parts that
+// WriteCollectors and WriteS3 wrote stay.
 func (r Report) Write(path string) error {
-	kept, err := section(path)
-	if err != nil {
-		return err
+	var kept [2]string
+	for i, p := range []part{collectorsPart(), s3Part()} {
+		var err error
+		if kept[i], err = p.kept(path); err != nil {
+			return err
+		}
 	}
-	text, err := r.text(reportText, sectionBegin+kept+sectionEnd)
+	text, err := r.text(reportText, kept[0], kept[1])
 	if err != nil {
 		return err
 	}
@@ -37,14 +43,21 @@ func (r Report) Write(path string) error {
 
 // WriteCollectors replaces the part of docs/performance.md that is about collectors.
 func (r Report) WriteCollectors(path string) error {
-	text, err := r.text(collectorsText, "")
+	return r.writePart(path, collectorsPart(), collectorsText)
+}
+
+// WriteS3 replaces the part of docs/performance.md that is about S3.
+func (r Report) WriteS3(path string) error { return r.writePart(path, s3Part(), s3Text) }
+
+func (r Report) writePart(path string, p part, around string) error {
+	text, err := r.text(around, "", "")
 	if err != nil {
 		return err
 	}
-	return replaceSection(path, string(text))
+	return p.replace(path, string(text))
 }
 
-func (r Report) text(around, collectors string) ([]byte, error) {
+func (r Report) text(around, collectors, s3 string) ([]byte, error) {
 	tmpl, err := template.New("report").Parse(around)
 	if err != nil {
 		return nil, fmt.Errorf("parse the report's text: %w", err)
@@ -63,6 +76,7 @@ func (r Report) text(around, collectors string) ([]byte, error) {
 		OthersPercent string
 		Table         string
 		Collectors    string
-	}{m, r.Rounds, fmt.Sprintf("%.0f %%", 100*r.Others), table.String(), collectors})
+		S3            string
+	}{m, r.Rounds, fmt.Sprintf("%.0f %%", 100*r.Others), table.String(), collectors, s3})
 	return text.Bytes(), err
 }

@@ -25,8 +25,10 @@ type server struct {
 	addr  string
 	dir   string
 	ready time.Duration // from exec to the first 200 on /v2/
-	cmd   *exec.Cmd
-	ended chan struct{} // closed when the process is gone and has been waited for
+	// silent is as in program.
+	silent bool
+	cmd    *exec.Cmd
+	ended  chan struct{} // closed when the process is gone and has been waited for
 }
 
 // startServer runs the program and returns when it answers /v2/, if only that one has to sign in.
@@ -49,7 +51,7 @@ func startServer(ctx context.Context, p program, dir string) (*server, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.name, err)
 	}
-	s := &server{process: process(cmd.Process.Pid), name: p.name, dir: dir, cmd: cmd, ended: make(chan struct{})}
+	s := &server{process: process(cmd.Process.Pid), name: p.name, dir: dir, silent: p.silent, cmd: cmd, ended: make(chan struct{})}
 	go func() { // ends with the process
 		_ = cmd.Wait() // how it ended matters only while it starts, and then its log says more
 		close(s.ended)
@@ -68,7 +70,7 @@ func (s *server) await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("no answer in time"))
 	defer cancel()
 	for {
-		if s.answers() {
+		if s.answers(ctx) {
 			return nil
 		}
 		select {
@@ -81,13 +83,16 @@ func (s *server) await(ctx context.Context) error {
 	}
 }
 
-func (s *server) answers() bool {
+func (s *server) answers(ctx context.Context) bool {
 	if s.addr == "" {
 		addr, err := s.listening()
 		if err != nil {
 			return false
 		}
 		s.addr = addr
+	}
+	if s.silent {
+		return accepts(ctx, s.addr)
 	}
 	challenge := get("/v2/")
 	challenge.want = http.StatusUnauthorized // of a server that knows users

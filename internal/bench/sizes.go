@@ -34,6 +34,12 @@ type sizes struct {
 	besidePushes  int // a batch
 	besideBatches int // before a collector runs, and again after it
 
+	s3Small, s3Medium             int // sizes of blobs
+	s3SmallPushes, s3MediumPushes int // a round
+	s3Pulls                       int // a round, of what the service is asked about
+	s3Gets                        int // a round, of what is kept
+	s3Counted                     int // images
+
 	settle time.Duration // over the second that a folder stands still before its listing may be kept
 	idle   time.Duration // after which a server counts as idle
 }
@@ -46,6 +52,7 @@ func newSizes(opts Options) sizes {
 			gets: 64, largeGets: 2, largePushes: 1, imagePushes: 4, pages: 4, walks: 2, parallel: 4,
 			worldBlobs: cmp.Or(opts.World, 300), largeWorld: cmp.Or(opts.LargeWorld, 600), gcRate: cmp.Or(opts.CollectRate, defaultRate),
 			besidePushes: 4, besideBatches: 1,
+			s3Small: 8 << 10, s3Medium: 64 << 10, s3SmallPushes: 4, s3MediumPushes: 2, s3Pulls: 8, s3Gets: 64, s3Counted: 2,
 			settle: time.Millisecond, idle: time.Millisecond,
 		}
 	}
@@ -55,6 +62,7 @@ func newSizes(opts Options) sizes {
 		gets: 20_000, largeGets: 20, largePushes: 4, imagePushes: 200, pages: 1_000, walks: 10, parallel: 50,
 		worldBlobs: cmp.Or(opts.World, 100_000), largeWorld: cmp.Or(opts.LargeWorld, 1_000_000), gcRate: cmp.Or(opts.CollectRate, defaultRate),
 		besidePushes: 50, besideBatches: 20,
+		s3Small: 64 << 10, s3Medium: 8 << 20, s3SmallPushes: 240, s3MediumPushes: 32, s3Pulls: 500, s3Gets: 10_000, s3Counted: 20,
 		settle: 1500 * time.Millisecond, idle: time.Second,
 	}
 }
@@ -67,4 +75,5 @@ const (
 	oneClient   = 1
 	someClients = 8
 	manyClients = 32
+	s3Clients   = 16
 )

@@ -65,11 +65,11 @@ func TestJSONHoldsEverything(t *testing.T) {
 
 func TestTheReportHoldsTheMachineAndTheTable(t *testing.T) {
 	t.Parallel()
-	text, err := Report{Rounds: 3, Others: 0.25, Results: someResults}.text(reportText, "the part\n")
+	text, err := Report{Rounds: 3, Others: 0.25, Results: someResults}.text(reportText, "the part\n", "the other part\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"# Performance\n", "Measured with ", "for 3 rounds", "took 25 % of the cores", "| manifest GET | at most 1.3 x floor |", "make bench", "\nthe part\n"} {
+	for _, want := range []string{"# Performance\n", "Measured with ", "for 3 rounds", "took 25 % of the cores", "| manifest GET | at most 1.3 x floor |", "make bench", "\nthe part\n", "\nthe other part\n"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the report lacks %q", want)
 		}

@@ -336,7 +336,7 @@ func (s *shape) complete(v any) any {
 			values[f.key] = f.complete(map[string]any{})
 		case !ok && f.kind == list && f.defaultValue() != nil && f.item.kind != section:
 			values[f.key] = f.fallback
-		case !ok && f.kind != table && f.kind != list && f.kind != section:
+		case !ok && f.kind != table && f.kind != list && f.kind != section && !f.optional:
 			values[f.key] = f.fallback
 		}
 	}

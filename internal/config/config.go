@@ -95,7 +95,7 @@ func sample() Config {
 	c.Server.TLS.Certificates = []server.Certificate{{}}
 	standard := policy.DefaultConfig()
 	c.Policy = &policy.GlobalConfig{Config: standard}
-	c.Repositories = []Repository{{RepositoryConfig: registry.RepositoryConfig{ImmutableTags: &registry.ImmutableTags{}}, Policy: &standard}}
+	c.Repositories = []Repository{{RepositoryConfig: registry.RepositoryConfig{ImmutableTags: &registry.ImmutableTags{}, Redirect: new(bool)}, Policy: &standard}}
 	c.Webhooks = []webhook.Config{webhook.DefaultConfig()}
 	c.Auth.Users = []authn.UserConfig{{}}
 	c.Auth.OIDC = []authn.ProviderConfig{authn.DefaultProvider()}

@@ -106,6 +106,9 @@ func fieldShape(field reflect.StructField, defaults, example reflect.Value) *sha
 	s.doc = field.Tag.Get("doc")
 	s.required = field.Tag.Get("required") != ""
 	s.optional = optional
+	if optional && s.kind != section {
+		s.fallback = nil // left out, it says nothing; its example's value is no default
+	}
 	s.filled = field.Tag.Get("filled") != ""
 	if names := field.Tag.Get("keys"); names != "" {
 		s.names = regexp.MustCompile(names)

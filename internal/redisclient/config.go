@@ -11,7 +11,7 @@ import (
 // Config is the redis section of sreg's configuration. The struct tags are the
 // single source of the keys' names, values and documentation.
 type Config struct {
-	URL       string       `mapstructure:"url" doc:"redis://host:6379/0, or rediss:// over TLS. Several hosts with commas between them are a Cluster; with ?master_name=NAME they are Sentinels."`
+	URL       string       `mapstructure:"url" doc:"redis://host:6379/0, or rediss:// over TLS. Several hosts with commas between them are a Cluster; with ?master_name=NAME they are Sentinels. docs/redis.md has examples."`
 	Username  string       `mapstructure:"username" doc:"The user of Redis's ACL; empty = the default user."`
 	Password  secret.Value `mapstructure:"password" doc:"The password of the user."`
 	CAFile    string       `mapstructure:"ca_file" doc:"The certificates in PEM that the server's is checked against, in place of the system's."`

@@ -61,8 +61,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if f.report != "" {
 		report := bench.Report{Rounds: f.opts.Rounds, Others: others, Results: results}
 		write := report.Write
-		if f.opts.Collectors {
+		switch {
+		case f.opts.Collectors:
 			write = report.WriteCollectors
+		case f.opts.S3 != "":
+			write = report.WriteS3
 		}
 		if err := write(f.report); err != nil {
 			return err
@@ -105,6 +108,7 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 	set.StringVar(&f.report, "write", "", "also write the report to this `file`")
 	set.StringVar(&f.profile, "profile", "", "measure nothing, and write to this `file` what sreg does under small pulls and pushes")
 	set.BoolVar(&f.opts.Collectors, "gc", false, "measure the collectors of garbage instead; -write replaces their part of the report")
+	set.StringVar(&f.opts.S3, "s3", "", "measure on S3 instead, served by this `binary` of versitygw; -write replaces that part of the report")
 	set.IntVar(&f.opts.World, "gc-blobs", 0, "how many blobs both collectors look through (default 100000)")
 	set.IntVar(&f.opts.LargeWorld, "gc-large", 0, "how many blobs the memory is measured with (default 1000000)")
 	set.IntVar(&f.opts.CollectRate, "gc-rate", 0, "the --rate of the collector that pushes should not notice")
@@ -148,6 +152,9 @@ func (f *flags) find() (err error) {
 	needed := []binary{{"-peer", &f.opts.Peer}}
 	if f.opts.Subject == "sreg" {
 		needed = append(needed, binary{"-sreg", &f.opts.Sreg})
+	}
+	if f.opts.S3 != "" {
+		needed = append(needed, binary{"-s3", &f.opts.S3})
 	}
 	for _, b := range needed {
 		if *b.path == "" {

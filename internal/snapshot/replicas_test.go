@@ -1,0 +1,159 @@
+package snapshot_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/redisclient/redistest"
+)
+
+// replicas are two instances over one store and one Redis.
+func replicas(t *testing.T, server *redistest.Server, set setup) (a, b *world) {
+	t.Helper()
+	set.config = fmt.Sprintf("locks: {type: redis, lease: 5s}\ncache: {type: redis}\nredis: {url: %q}\n", server.URL()) + set.config
+	a = newWorld(t, set)
+	b = a.again(set)
+	for _, w := range []*world{a, b} {
+		w.client.Transport = balanced{w.client.Transport}
+	}
+	return a, b
+}
+
+func TestReplicasThrottleTogether(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.Options{})
+	a, b := replicas(t, server, setup{config: "auth: {throttle: {failures: 4, window: 1h}}\npolicy: {default: deny}\n", users: user(t, "a")})
+	for i := range 4 {
+		[]*world{a, b}[i%2].get("/v2/", basic("a", fmt.Sprint("wrong", i))).is(t, http.StatusUnauthorized)
+	}
+	for _, w := range []*world{a, b} {
+		r := w.get("/v2/", basic("a", "wrong")).is(t, http.StatusTooManyRequests)
+		if r.header.Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
+		w.get("/v2/", basic("b", "wrong")).is(t, http.StatusUnauthorized)
+	}
+	server.Kill()
+	for _, w := range []*world{a, b} {
+		// Each knows what it has seen itself.
+		w.get("/v2/", signIn("a")).is(t, http.StatusOK)
+		for i := range 4 {
+			w.get("/v2/", basic("c", fmt.Sprint("wrong", i))).is(t, http.StatusUnauthorized)
+		}
+		w.get("/v2/", basic("c", "wrong")).is(t, http.StatusTooManyRequests)
+	}
+}
+
+func TestARightPasswordOnOneReplicaForgivesOnBoth(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.Options{})
+	a, b := replicas(t, server, setup{config: "auth: {throttle: {failures: 3, window: 1h}}\npolicy: {default: deny}\n", users: user(t, "a")})
+	b.get("/v2/", basic("a", "wrong 1")).is(t, http.StatusUnauthorized)
+	b.get("/v2/", basic("a", "wrong 2")).is(t, http.StatusUnauthorized)
+	a.get("/v2/", signIn("a")).is(t, http.StatusOK)
+	for i := range 3 {
+		b.get("/v2/", basic("a", fmt.Sprint("wrong again ", i))).is(t, http.StatusUnauthorized)
+	}
+	b.get("/v2/", basic("a", "wrong")).is(t, http.StatusTooManyRequests)
+}
+
+// balanced sends requests as a balancer does: by its own name.
+type balanced struct{ http.RoundTripper }
+
+// CloseIdleConnections is that of the transport behind.
+func (b balanced) CloseIdleConnections() {
+	(&http.Client{Transport: b.RoundTripper}).CloseIdleConnections()
+}
+
+// RoundTrip sends a request by the balancer's name.
+func (b balanced) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Host = "registry.example.com"
+	return b.RoundTripper.RoundTrip(r)
+}
+
+func TestAWebhookIsAskedOnceForAllReplicas(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.Options{})
+	var asked atomic.Int64
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked.Add(1) }))
+	t.Cleanup(endpoint.Close)
+	config := "policy: {default: deny, webhook: guard, rules: [\"true\"]}\nwebhooks: [{name: guard, url: %q, cache_ttl: 1h%s}]\n"
+	a, b := replicas(t, server, setup{config: fmt.Sprintf(config, endpoint.URL, "")})
+	for range 3 {
+		a.get("/v2/app/tags/list", "").is(t, http.StatusNotFound)
+		b.get("/v2/app/tags/list", "").is(t, http.StatusNotFound)
+	}
+	if got := asked.Load(); got != 1 {
+		t.Errorf("the webhook was asked %d times, want once", got)
+	}
+	server.Pause()
+	before := asked.Load()
+	a.get("/v2/other/tags/list", "").is(t, http.StatusNotFound)
+	a.get("/v2/other/tags/list", "").is(t, http.StatusNotFound)
+	if got := asked.Load() - before; got != 1 {
+		t.Errorf("without Redis the webhook was asked %d times by one replica, want once", got)
+	}
+	server.Resume()
+	t.Run("forwarded headers stay in one replica", func(t *testing.T) {
+		a, b := replicas(t, server, setup{config: fmt.Sprintf(config, endpoint.URL, ", forward_headers: [X-Team]")})
+		before := asked.Load()
+		a.get("/v2/app/tags/list", "").is(t, http.StatusNotFound)
+		b.get("/v2/app/tags/list", "").is(t, http.StatusNotFound)
+		if got := asked.Load() - before; got != 2 {
+			t.Errorf("the webhook was asked %d times, want by each replica", got)
+		}
+	})
+}
+
+func TestANewReplicaBeginsWithTheKeysOfProviders(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.Options{})
+	provider := newIssuer(t)
+	set := setup{config: provider.config() + "policy: {default: deny}\n"}
+	a, _ := replicas(t, server, set)
+	token := "Bearer " + provider.token(t, nil)
+	a.get("/v2/", token).is(t, http.StatusOK)
+	provider.down.Store(true)
+	_, b := replicas(t, server, setup{config: set.config, root: a.root})
+	b.get("/v2/", token).is(t, http.StatusOK)
+	server.Kill()
+	b.get("/v2/", "Bearer "+provider.token(t, map[string]any{"jti": "another"})).is(t, http.StatusOK)
+}
+
+// TestWithoutRedis: what can go on goes on, and what cannot is a 503 that says when to come again.
+func TestWithoutRedis(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.Options{})
+	a, b := replicas(t, server, setup{config: "policy: {default: allow}\n", users: user(t, "a")})
+	digest := a.pushBlob(signIn("a"), "app", "content")
+	location := a.do(call{method: "POST", path: "/v2/app/blobs/uploads/", auth: signIn("a")}).is(t, http.StatusAccepted).header.Get("Location")
+	server.Pause()
+	b.get("/v2/", basic("a", "wrong")).is(t, http.StatusUnauthorized)
+	b.get("/v2/", signIn("a")).is(t, http.StatusOK)
+	b.get("/v2/app/blobs/"+digest, signIn("a")).is(t, http.StatusOK)
+	begun := time.Now()
+	r := b.do(call{method: "PATCH", path: location, auth: signIn("a"), body: "more"}).is(t, http.StatusServiceUnavailable)
+	if r.header.Get("Retry-After") == "" || !strings.Contains(r.body, "locks") {
+		t.Errorf("got %s, want Retry-After and a word about locks", r.plain())
+	}
+	if took := time.Since(begun); took > 6*time.Second {
+		t.Errorf("that took %s, want some seconds", took)
+	}
+	server.Restart()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) { // as a client would
+		r := a.do(call{method: "PATCH", path: location, auth: signIn("a"), body: "more"})
+		if r.status == http.StatusAccepted {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("uploads do not go on: %s", r.plain())
+		}
+	}
+	b.do(call{method: "PUT", path: location + "?digest=" + digestOf("more"), auth: signIn("a")}).is(t, http.StatusCreated)
+}
