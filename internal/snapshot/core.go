@@ -11,7 +11,6 @@ import (
 
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/gc"
-	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/retention"
@@ -30,6 +29,7 @@ type Core struct {
 	log    *slog.Logger
 	config *config.Config
 	stores []place
+	redis  commons
 }
 
 // place is a store that can be born, and that has an address.
@@ -55,8 +55,11 @@ func (c *Core) open(ctx context.Context, shared Shared) error {
 	if err != nil {
 		return err
 	}
+	if err := c.redis.open(c.config, c.log); err != nil {
+		return err
+	}
 	c.Registry, err = registry.New(ctx, registry.Options{
-		Blobs: blobs, Metadata: metadata, Locks: memory.New(),
+		Blobs: blobs, Metadata: metadata, Locks: c.redis.locks,
 		Config: c.config.Registry, Repositories: Repositories(c.config),
 		Redirect: c.config.Storage.Blobs.S3.Redirect, RedirectTTL: c.config.Storage.Blobs.S3.RedirectTTL,
 		MetadataTTL: c.config.Storage.MetadataCacheTTL, Writes: shared.Writes,
@@ -200,9 +203,9 @@ func (c *Core) Roots() []string {
 	return roots
 }
 
-// Close gives up what the stores hold open.
+// Close gives up what the stores and the locks hold open.
 func (c *Core) Close() error {
-	var errs []error
+	errs := []error{c.redis.close()}
 	for _, store := range c.stores {
 		errs = append(errs, store.Close())
 	}
