@@ -27,24 +27,26 @@ var allowed = map[string]string{
 	"bytesize": "",
 
 	// Mechanisms know bytes, not registries.
-	"atomicfile":          "",
-	"lru":                 "",
-	"spelling":            "",
-	"lock":                "secret",
-	"lock/memory":         "lock",
-	"lock/locktest":       "lock",
-	"storage":             "secret bytesize",
-	"storage/fs":          "storage atomicfile bytesize lru",
-	"storage/s3":          "storage secret bytesize lru",
-	"storage/s3/s3test":   "storage/s3 secret bytesize",
-	"redisclient":         "secret",
-	"cache":               "bytesize lru",
-	"cache/redis":         "cache redisclient",
-	"lock/redis":          "lock redisclient",
-	"storage/metered":     "storage",
-	"storage/faulty":      "storage",
-	"storage/storagetest": "storage",
-	"telemetry":           "secret",
+	"atomicfile":            "",
+	"lru":                   "",
+	"spelling":              "",
+	"lock":                  "secret",
+	"lock/memory":           "lock",
+	"lock/locktest":         "lock",
+	"storage":               "secret bytesize",
+	"storage/fs":            "storage atomicfile bytesize lru",
+	"storage/s3":            "storage secret bytesize lru",
+	"storage/s3/s3test":     "storage/s3 secret bytesize",
+	"redisclient":           "secret",
+	"redisclient/redistest": "",
+	"cache":                 "bytesize",
+	"cache/memory":          "bytesize cache lru",
+	"cache/redis":           "cache redisclient",
+	"lock/redis":            "lock lock/memory redisclient",
+	"storage/metered":       "storage",
+	"storage/faulty":        "storage",
+	"storage/storagetest":   "storage",
+	"telemetry":             "secret",
 
 	// The core knows no HTTP, config or identity.
 	"registry":              "oci storage lock lru bytesize",
@@ -57,7 +59,7 @@ var allowed = map[string]string{
 
 	// Engines know no store.
 	"policy":  "oci access spelling",
-	"webhook": "secret lru cache",
+	"webhook": "secret cache",
 
 	// Work over the core: it may use engines, never other work.
 	"retention": "oci policy registry",

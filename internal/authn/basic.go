@@ -87,14 +87,14 @@ func (p *passwords) authenticate(ctx context.Context, c Credentials) (User, erro
 // check verifies a password, as one of those that are verified at once, and as one of the attempts that
 // its client has.
 func (p *passwords) check(ctx context.Context, c Credentials, user User) (bool, error) {
-	attempt, wait := p.state.throttle.begin(p.config.Throttle, c.Client, c.user)
+	attempt, wait := p.state.throttle.begin(ctx, p.config.Throttle, c.Client, c.user)
 	if wait > 0 {
 		return false, &access.ThrottledError{RetryAfter: wait}
 	}
 	var right, rehash bool
 	var broken error
 	if err := p.queue.do(ctx, func() { right, rehash, broken = p.verify(user.Hash, c.secret.Reveal()) }); err != nil {
-		attempt.void()
+		attempt.void(ctx)
 		return false, err
 	}
 	if broken != nil {
@@ -102,7 +102,7 @@ func (p *passwords) check(ctx context.Context, c Credentials, user User) (bool, 
 		return false, errPassword
 	}
 	if right {
-		attempt.right()
+		attempt.right(ctx)
 	}
 	if right && rehash {
 		p.reportWeak(ctx, user.Name)

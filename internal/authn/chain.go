@@ -101,7 +101,7 @@ func (a *Authenticator) addProvider(config ProviderConfig) error {
 func (a *Authenticator) Prepare(ctx context.Context) error {
 	var work sync.WaitGroup
 	for _, p := range a.providers {
-		if !p.keys.empty() {
+		if !p.keys.empty() || p.keys.copied(ctx) {
 			continue
 		}
 		work.Go(func() { // ends with the fetch, its time-out or ctx

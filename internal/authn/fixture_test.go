@@ -111,7 +111,7 @@ type fixture struct {
 func newFixture(t testing.TB, change func(*fixture)) *fixture {
 	t.Helper()
 	f := &fixture{verifier: &verifier{}, log: &logged{}, metrics: prometheus.NewRegistry()}
-	state, err := NewState(f.metrics)
+	state, err := NewState(f.metrics, Shared{})
 	must(t, err)
 	t.Cleanup(state.Close)
 	f.opts = Options{

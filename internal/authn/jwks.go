@@ -17,6 +17,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/sreg-project/sreg/internal/cache"
 )
 
 const (
@@ -43,6 +45,7 @@ type keySource struct {
 type keySet struct {
 	source keySource
 	client *http.Client
+	copies cache.Cache // nil = no other instance fetches them
 	log    *slog.Logger
 	users  int             // guarded by the State's mu
 	life   context.Context // ends when nobody uses the keys any more
@@ -57,13 +60,13 @@ type keySet struct {
 	refill  time.Time
 }
 
-func newKeySet(source keySource, log *slog.Logger) (*keySet, error) {
+func newKeySet(source keySource, copies cache.Cache, log *slog.Logger) (*keySet, error) {
 	client, err := newClient([]byte(source.cas))
 	if err != nil {
 		return nil, err
 	}
 	life, end := context.WithCancel(context.Background())
-	return &keySet{source: source, client: client, log: log, life: life, end: end, left: fetchBurst}, nil
+	return &keySet{source: source, client: client, copies: copies, log: log, life: life, end: end, left: fetchBurst}, nil
 }
 
 // verify returns the payload of a token that one of the keys signed.
@@ -74,6 +77,9 @@ func (s *keySet) verify(ctx context.Context, token string, allowed []jose.Signat
 	}
 	header := signed.Signatures[0].Protected
 	candidates := s.candidates(header)
+	if len(candidates) == 0 && s.copied(ctx) {
+		candidates = s.candidates(header)
+	}
 	if len(candidates) == 0 {
 		err := s.fetch(ctx)
 		candidates = s.candidates(header)
@@ -191,6 +197,7 @@ func (s *keySet) ask(ctx context.Context) ([]jose.JSONWebKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("GET %s: %w", uri, err)
 	}
+	s.copy(ctx, content)
 	return keys, nil
 }
 

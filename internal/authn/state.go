@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sreg-project/sreg/internal/cache"
 	"github.com/sreg-project/sreg/internal/lru"
 )
 
@@ -29,13 +30,24 @@ type State struct {
 	throttle     *throttle
 	process      [32]byte // the key of the hashes of passwords
 	checks       flights[[32]byte, bool]
+	shared       Shared
 
 	mu   sync.Mutex // guards keys
 	keys map[keySource]*keySet
 }
 
+// Shared is what instances of the same registry know together; a nil part each knows alone. Passwords that
+// were right are not part of it: what another instance says must not let anybody in, and verifying one
+// once more is cheap enough.
+type Shared struct {
+	// Failures are wrong passwords.
+	Failures cache.Counter
+	// Keys are copies of the key sets of providers. Whoever can write there can sign in as anybody.
+	Keys cache.Cache
+}
+
 // NewState makes an empty one and registers its counters.
-func NewState(registerer prometheus.Registerer) (*State, error) {
+func NewState(registerer prometheus.Registerer, shared Shared) (*State, error) {
 	m, err := newMetrics(registerer)
 	if err != nil {
 		return nil, err
@@ -45,7 +57,8 @@ func NewState(registerer prometheus.Registerer) (*State, error) {
 		passwords:    lru.New[[32]byte, time.Time](maxPasswords),
 		tokens:       lru.New[[32]byte, *verified](tokenMemory),
 		certificates: newCertificates(),
-		throttle:     newThrottle(),
+		throttle:     newThrottle(shared.Failures),
+		shared:       shared,
 		keys:         map[keySource]*keySet{},
 	}
 	_, _ = rand.Read(s.process[:]) // never fails
@@ -62,7 +75,7 @@ func (s *State) acquire(source keySource, log *slog.Logger) (*keySet, error) {
 	set := s.keys[source]
 	if set == nil {
 		var err error
-		if set, err = newKeySet(source, log); err != nil {
+		if set, err = newKeySet(source, s.shared.Keys, log); err != nil {
 			return nil, fmt.Errorf("keys of %s: %w", source.issuer, err)
 		}
 		s.keys[source] = set

@@ -1,11 +1,13 @@
 package authn
 
 import (
+	"context"
 	"hash/maphash"
 	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/sreg-project/sreg/internal/cache"
 	"github.com/sreg-project/sreg/internal/lru"
 )
 
@@ -18,8 +20,12 @@ const (
 
 // throttle counts wrong passwords by client address and user name, and by the address alone. It never
 // counts by the user name alone: then anybody could lock anybody out.
+//
+// Where there is a shared count it decides, and that of this process is kept beside it, for when the shared
+// one is out of reach.
 type throttle struct {
-	seed maphash.Seed
+	seed   maphash.Seed
+	shared cache.Counter // nil = this process is the only one
 
 	mu       sync.Mutex                           // guards what is in failures
 	failures *lru.Cache[throttleKey, throttleFor] // those that failed last stay
@@ -38,8 +44,8 @@ type throttleFor struct {
 	count int
 }
 
-func newThrottle() *throttle {
-	return &throttle{seed: maphash.MakeSeed(), failures: lru.New[throttleKey, throttleFor](maxThrottled)}
+func newThrottle(shared cache.Counter) *throttle {
+	return &throttle{shared: shared, seed: maphash.MakeSeed(), failures: lru.New[throttleKey, throttleFor](maxThrottled)}
 }
 
 // attempt is a password that counts as wrong until it proved right: so a thousand guesses at once are
@@ -47,10 +53,11 @@ func newThrottle() *throttle {
 type attempt struct {
 	throttle   *throttle
 	pair, from throttleKey
+	shared     sharedAttempt
 }
 
 // begin counts an attempt, or says how long to wait before the next one.
-func (t *throttle) begin(config ThrottleConfig, client netip.Addr, user string) (attempt, time.Duration) {
+func (t *throttle) begin(ctx context.Context, config ThrottleConfig, client netip.Addr, user string) (attempt, time.Duration) {
 	if config.Failures == 0 {
 		return attempt{}, 0
 	}
@@ -60,15 +67,20 @@ func (t *throttle) begin(config ThrottleConfig, client netip.Addr, user string) 
 		pair:     throttleKey{client: client, user: maphash.String(t.seed, user) | 1},
 		from:     throttleKey{client: client},
 	}
+	shared, wait, known := t.beginShared(ctx, config, client, user)
+	if wait > 0 {
+		return attempt{}, wait
+	}
+	a.shared = shared
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	pair, from := t.window(a.pair, config, now), t.window(a.from, config, now)
-	if pair.count >= config.Failures {
+	if !known && pair.count >= config.Failures {
 		return attempt{}, config.Window - now.Sub(pair.begun)
 	}
 	// Clients without an address have nothing in common.
-	if client.IsValid() && from.count >= sprayed*config.Failures {
+	if !known && client.IsValid() && from.count >= sprayed*config.Failures {
 		return attempt{}, config.Window - now.Sub(from.begun)
 	}
 	t.put(a.pair, pair, 1)
@@ -90,10 +102,11 @@ func (t *throttle) put(key throttleKey, window throttleFor, more int) {
 }
 
 // right takes the attempt back, and the failures of this user name from this address with it.
-func (a attempt) right() {
+func (a attempt) right(ctx context.Context) {
 	if a.throttle == nil {
 		return
 	}
+	a.shared.right(ctx)
 	a.throttle.mu.Lock()
 	defer a.throttle.mu.Unlock()
 	a.throttle.failures.Forget(a.pair)
@@ -101,10 +114,11 @@ func (a attempt) right() {
 }
 
 // void takes the attempt back: nobody knows whether the password was right.
-func (a attempt) void() {
+func (a attempt) void(ctx context.Context) {
 	if a.throttle == nil {
 		return
 	}
+	a.shared.void(ctx)
 	a.throttle.mu.Lock()
 	defer a.throttle.mu.Unlock()
 	a.takeBack(a.pair)

@@ -17,6 +17,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/bytesize"
+	"github.com/sreg-project/sreg/internal/cache/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/webhook"
@@ -195,7 +197,7 @@ func newHook(t testing.TB, cfg webhook.Config) *webhook.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := webhook.New(cfg, metrics)
+	c, err := webhook.New(cfg, metrics, memory.New(bytesize.MiB))
 	if err != nil {
 		t.Fatal(err)
 	}

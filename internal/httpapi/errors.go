@@ -56,6 +56,7 @@ var kinds = []struct {
 	{registry.ErrNameUnknown, http.StatusNotFound, oci.CodeNameUnknown, "repository name not known to this registry"},
 	{registry.ErrUnlisted, http.StatusNotFound, oci.CodeNameUnknown, "this registry takes only the repositories that its configuration names"},
 	{registry.ErrUploadUnknown, http.StatusNotFound, oci.CodeBlobUploadUnknown, "upload unknown to this repository; begin a new one"},
+	{registry.ErrLocksUnavailable, http.StatusServiceUnavailable, oci.CodeUnavailable, "the registry's locks cannot be reached; try again"},
 	{registry.ErrUploadBusy, http.StatusRequestedRangeNotSatisfiable, oci.CodeBlobUploadInvalid, "another request is writing to this upload; ask for its range with GET and go on from there"},
 	{registry.ErrReadOnly, http.StatusMethodNotAllowed, oci.CodeUnsupported, "this registry is read-only"},
 	{registry.ErrNoSpace, http.StatusInsufficientStorage, oci.CodeUnavailable, "no space is left in the registry's store; its operator has to make room, then push again"},

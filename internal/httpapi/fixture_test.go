@@ -28,6 +28,7 @@ import (
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/fs"
+	"github.com/sreg-project/sreg/internal/storage/s3"
 )
 
 // settings are how a fixture differs from a registry without a config.
@@ -40,14 +41,17 @@ type settings struct {
 	externalURL  *url.URL
 	accessLog    float64
 	authorizer   httpapi.Authorizer // nil allows everything
+	signIn       access.SignIn      // how everybody signs in
+	bucket       *s3.Config         // the store lies there, and not in root
+	metadataTTL  time.Duration
 }
 
 // nobody signs in where these tests run: who may do what is tested where all parts meet, in snapshot.
-type nobody struct{}
+type nobody struct{ signIn access.SignIn }
 
-func (nobody) Authenticate(r *http.Request) (access.Identity, access.SignIn, error) {
+func (n nobody) Authenticate(r *http.Request) (access.Identity, access.SignIn, error) {
 	address, err := netip.ParseAddrPort(r.RemoteAddr)
-	return access.Identity{ClientIP: address.Addr()}, access.SignIn{}, err
+	return access.Identity{ClientIP: address.Addr()}, n.signIn, err
 }
 func (nobody) Challenge(*http.Request, *access.Request) string { return "" }
 func (nobody) Secure(r *http.Request) bool                     { return r.TLS != nil }
@@ -92,26 +96,43 @@ func newFixture(t testing.TB, set settings) *fixture {
 
 func (f *fixture) openRegistry(set settings) {
 	f.t.Helper()
-	store, err := fs.New(fs.Config{Root: f.root}, fs.Options{MinFree: set.minFree})
-	must(f.t, err)
-	f.t.Cleanup(func() { store.Close() })
-	must(f.t, store.Create(f.t.Context()))
-	f.store = store
+	f.store = f.openStore(set)
 	if set.wrap != nil {
-		f.store = set.wrap(store)
+		f.store = set.wrap(f.store)
 	}
 	config := registry.DefaultConfig()
 	if set.config != nil {
 		set.config(&config)
 	}
-	f.registry, err = registry.New(f.t.Context(), registry.Options{
+	opts := registry.Options{
 		Blobs: f.store, Metadata: f.store, Locks: memory.New(),
-		Config: config, Repositories: set.repositories, Now: f.clock.now,
-	})
+		Config: config, Repositories: set.repositories, MetadataTTL: set.metadataTTL, Now: f.clock.now,
+	}
+	if set.bucket != nil {
+		opts.Redirect, opts.RedirectTTL = set.bucket.Redirect, set.bucket.RedirectTTL
+	}
+	var err error
+	f.registry, err = registry.New(f.t.Context(), opts)
 	must(f.t, err)
 	if !config.ReadOnly {
 		must(f.t, f.registry.Create(f.t.Context()))
 	}
+}
+
+func (f *fixture) openStore(set settings) storage.Store {
+	f.t.Helper()
+	if set.bucket != nil {
+		store, err := s3.New(f.t.Context(), *set.bucket)
+		must(f.t, err)
+		f.t.Cleanup(func() { store.Close() })
+		must(f.t, store.Create(f.t.Context()))
+		return store
+	}
+	store, err := fs.New(fs.Config{Root: f.root}, fs.Options{MinFree: set.minFree})
+	must(f.t, err)
+	f.t.Cleanup(func() { store.Close() })
+	must(f.t, store.Create(f.t.Context()))
+	return store
 }
 
 func (f *fixture) makeHandler(set settings) {
@@ -125,7 +146,7 @@ func (f *fixture) makeHandler(set settings) {
 		set.config(&config)
 	}
 	api, err := httpapi.New(httpapi.Options{
-		Registry: f.registry, Authenticator: nobody{}, Authorizer: set.authorizer, MaxManifestSize: int64(config.MaxManifestSize),
+		Registry: f.registry, Authenticator: nobody{set.signIn}, Authorizer: set.authorizer, MaxManifestSize: int64(config.MaxManifestSize),
 		Draining: f.draining.Load, Logger: slog.New(slog.NewTextHandler(f.logs, nil)), AccessLog: set.accessLog,
 		Metrics: metrics, Gatherer: metrics, Version: "v1.2.3", ExternalURL: set.externalURL,
 	})

@@ -10,15 +10,24 @@ import (
 	"errors"
 )
 
-// ErrHeld says that others held the key until the caller's context ended.
-var ErrHeld = errors.New("lock is held by another")
+var (
+	// ErrHeld says that others held the key until the caller's context ended.
+	ErrHeld = errors.New("lock is held by another")
+	// ErrUnavailable says that whoever keeps the locks could not be reached for some seconds: whether
+	// the key is free is not known.
+	ErrUnavailable = errors.New("locks cannot be reached")
+	// ErrLost is the cause by which a held context ends when the lock was lost under it.
+	ErrLost = errors.New("lock was lost")
+)
 
 // Locker gives out locks by key. Every method may be called by many goroutines.
 type Locker interface {
 	// Lock waits until the key is the caller's or ctx ends; then the error wraps the context's
 	// error, and ErrHeld if the call had to wait. A waiter is served before those that came after
 	// it. The context that comes back is a child of ctx: it ends also when the lock is lost and when
-	// unlock is called, so the work under the lock runs on it. Whoever got a lock calls unlock;
-	// more calls of it do nothing. A key costs memory only while somebody holds it or waits.
+	// unlock is called, so the work under the lock runs on it. A lost one ends it with the cause
+	// ErrLost, before another can hold the key by the clock of this process. Whoever got a lock calls
+	// unlock, which does not wait; more calls of it do nothing. A Locker that has to be reached over a
+	// network gives ErrUnavailable after some seconds without. A key costs memory only while somebody holds it or waits.
 	Lock(ctx context.Context, key string) (held context.Context, unlock func(), err error)
 }

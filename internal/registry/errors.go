@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sreg-project/sreg/internal/lock"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/storage"
 )
@@ -34,6 +35,9 @@ var (
 	ErrNoSpace = storage.ErrNoSpace
 	// ErrBusy says that another process holds a lock of a store for too long.
 	ErrBusy = storage.ErrBusy
+	// ErrLocksUnavailable says that the locks of this registry could not be reached, or were lost during
+	// the request. What was acknowledged stands.
+	ErrLocksUnavailable = lock.ErrUnavailable
 	// ErrDisturbed says that what a push named went away again and again while it was under way.
 	ErrDisturbed = errors.New("what the push named was removed meanwhile")
 	// ErrNotKept says that the trash holds nothing by which an undo could bring something back.

@@ -238,10 +238,19 @@ func (r *Registry) holdReferences(ctx context.Context, ns oci.Name, m oci.Manife
 // holdLinked is holdBlob for a blob that the namespace may not hold: then its bytes, which may be
 // another namespace's, are left alone.
 func (r *Registry) holdLinked(ctx context.Context, ns oci.Name, d oci.Digest) error {
-	if _, err := r.linked(ctx, ns, d); err != nil {
+	l, err := r.linked(ctx, ns, d)
+	if err != nil {
 		return err
 	}
-	return r.holdBlob(ctx, ns, d)
+	if !r.metadataIsService || l.state != storage.Live {
+		return r.holdBlob(ctx, ns, d)
+	}
+	// A live link is durable there, and need not be looked at again behind the bytes: nothing of it changes.
+	blob, err := r.blobs.Revive(ctx, blobKey(d))
+	if err != nil || blob.Place == l.place {
+		return err
+	}
+	return r.holdLink(ctx, ns, d, blob.Place)
 }
 
 // holdRevision makes a child of an index live. The content of a live revision is live or about to

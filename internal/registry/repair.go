@@ -133,6 +133,33 @@ func (r *Registry) WithdrawLink(ctx context.Context, ns oci.Name, d oci.Digest) 
 	return nil
 }
 
+// Misplaced tells whether a link names another place than the one where the bytes of its blob lie by now:
+// they went and came back, and nobody has needed the link since. Pulls that are redirected follow it.
+func (r *Registry) Misplaced(ctx context.Context, ns oci.Name, d oci.Digest) (bool, error) {
+	if !r.blobsAreService {
+		return false, nil
+	}
+	l, err := r.linked(ctx, ns, d)
+	if err == nil {
+		var blob storage.Info
+		if blob, err = r.blobs.Stat(ctx, blobKey(d)); err == nil {
+			return l.place != blob.Place, nil
+		}
+	}
+	if errors.Is(err, storage.ErrNotExist) {
+		return false, nil
+	}
+	return false, fmt.Errorf("look at the place of %s in %s: %w", d, ns, err)
+}
+
+// PutRight has a link name the place where the bytes of its blob lie.
+func (r *Registry) PutRight(ctx context.Context, ns oci.Name, d oci.Digest) error {
+	if err := r.holdBlob(ctx, ns, d); err != nil {
+		return fmt.Errorf("put the link of %s in %s right: %w", d, ns, err)
+	}
+	return nil
+}
+
 // MoveAside takes an object that is no good out of the way, so that it reads as absent and the next push
 // makes it anew. Nothing is lost: its bytes lie under _corrupt afterwards. Good says whether given bytes
 // are good after all. The caller is the one collector of the stores.

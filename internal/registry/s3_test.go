@@ -39,8 +39,9 @@ func TestEveryOperationInABucket(t *testing.T) {
 		for i, op := range operations {
 			t.Run(op.name, func(t *testing.T) {
 				t.Parallel()
-				w := newPlaceAt(t, inBucket(t, server)).open(faulty.NewInjector(faulty.Plan{}))
-				standing := op.before(w)
+				stores := newPlaceAt(t, inBucket(t, server))
+				standing := op.before(stores.open(faulty.NewInjector(faulty.Plan{})))
+				w := stores.open(faulty.NewInjector(faulty.Plan{}))
 				if err := op.do(w); err != nil {
 					t.Fatal(err)
 				}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/sreg-project/sreg/internal/lock"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/storage"
 )
@@ -79,7 +80,7 @@ func (r *Registry) AppendUpload(ctx context.Context, ns oci.Name, id string, chu
 		// Also after a body that broke off: what arrived is kept, and so is its hash.
 		err = errors.Join(err, w.save())
 	}
-	return Upload{ID: id, Size: w.session.Size()}, err
+	return Upload{ID: id, Size: w.session.Size()}, w.lost(err)
 }
 
 // CompleteUpload adds the last bytes, if any, and makes the session a blob of the namespace (spec:
@@ -91,7 +92,7 @@ func (r *Registry) CompleteUpload(ctx context.Context, ns oci.Name, id string, c
 	}
 	defer w.close()
 	if err := w.append(chunk); err != nil {
-		return err
+		return w.lost(err)
 	}
 	got, err := w.digest(d.Algorithm())
 	if err != nil {
@@ -284,6 +285,15 @@ func (r *Registry) lockUpload(ctx context.Context, ns oci.Name, id string) (cont
 	err = errors.Join(err, context.Cause(ctx))
 	cancel(nil)
 	return nil, nil, fmt.Errorf("wait for upload %s: %w", id, err)
+}
+
+// lost says of an error whether it came of a lock that was lost: the client may try again, and is not the
+// one who went away.
+func (w *uploadWriter) lost(err error) error {
+	if err != nil && errors.Is(context.Cause(w.ctx), lock.ErrLost) {
+		return fmt.Errorf("%w: %w: %w", ErrLocksUnavailable, lock.ErrLost, err)
+	}
+	return err
 }
 
 func (w *uploadWriter) close() {

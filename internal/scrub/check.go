@@ -269,13 +269,30 @@ func (s *scrubber) checkLink(ctx context.Context, one item) (found result, err e
 		return found, nil
 	}
 	there, err := s.reg.Exists(ctx, blob)
-	if err != nil || there {
+	if err == nil && there {
+		return s.checkPlace(ctx, o, found)
+	}
+	if err != nil {
 		return found, err
 	}
 	f := newFinding(CodeDanglingLink, o)
 	if s.opts.Repair && s.opts.Fetch != nil {
 		err := s.fetch(ctx, o, func(content io.Reader) error { return s.reg.Refetch(ctx, o.Namespace, o.Digest, content) })
 		f.settle(err, "fetched again")
+	}
+	found.findings = append(found.findings, f)
+	return found, nil
+}
+
+// checkPlace looks whether a link leads to where the bytes lie by now.
+func (s *scrubber) checkPlace(ctx context.Context, o registry.Object, found result) (result, error) {
+	misplaced, err := s.reg.Misplaced(ctx, o.Namespace, o.Digest)
+	if err != nil || !misplaced {
+		return found, err
+	}
+	f := newFinding(CodeMisplacedLink, o)
+	if s.opts.Repair {
+		f.settle(s.reg.PutRight(ctx, o.Namespace, o.Digest), "names the right place")
 	}
 	found.findings = append(found.findings, f)
 	return found, nil

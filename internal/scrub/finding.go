@@ -41,6 +41,7 @@ const (
 	CodeNoReferrer      Code = "missing-referrer"
 	CodeStaleReferrer   Code = "stale-referrer"
 	CodeProposedLink    Code = "proposed-link"
+	CodeMisplacedLink   Code = "misplaced-link"
 	CodeNoNamespace     Code = "missing-namespace"
 	CodeStrangeKey      Code = "strange-key"
 	CodeMovedAside      Code = "moved-aside"
@@ -64,6 +65,7 @@ var kinds = map[Code]struct {
 	CodeNoReferrer:      {Warning, "the referrers of the subject do not show the manifest", "run it with --repair"},
 	CodeStaleReferrer:   {Warning, "the referrers of the subject show a manifest that is gone", "run it with --repair"},
 	CodeProposedLink:    {Warning, "a repair was interrupted before it linked the blob; it reads as absent", "run it with --repair"},
+	CodeMisplacedLink:   {Warning, "the link names another place than the one where the bytes of the blob lie, so that redirected pulls fail", "run it with --repair"},
 	CodeNoNamespace:     {Warning, "the catalog does not show the namespace", "run it with --repair"},
 	CodeStrangeKey:      {Warning, "the key has no place in the layout", "find out who put it there, and move it out of the store"},
 	CodeMovedAside:      {Note, "it was no good and lies aside", "push again what it was, look at it, then delete the file"},

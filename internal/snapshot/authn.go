@@ -18,7 +18,7 @@ import (
 
 // buildAuthenticator puts together who can sign in: the users, the providers and the key of tokens.
 func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, shared Shared, external *url.URL) error {
-	state, err := authn.NewState(shared.Metrics)
+	state, err := authn.NewState(shared.Metrics, s.redis.signIns)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,11 @@ func (s *Snapshot) buildWebhooks(cfg *config.Config, shared Shared) (map[string]
 	webhooks := map[string]*webhook.Client{}
 	var mistakes config.Error
 	for i, c := range cfg.Webhooks {
-		client, err := webhook.New(c, metrics)
+		answers := s.redis.near
+		if c.Shareable() {
+			answers = s.redis.all
+		}
+		client, err := webhook.New(c, metrics, answers)
 		if err != nil {
 			mistakes.Problems = append(mistakes.Problems, config.Problem{Key: fmt.Sprintf("webhooks[%d]", i), Message: err.Error()})
 			continue

@@ -11,7 +11,6 @@ import (
 
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/gc"
-	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/retention"
@@ -30,6 +29,7 @@ type Core struct {
 	log    *slog.Logger
 	config *config.Config
 	stores []place
+	redis  commons
 }
 
 // place is a store that can be born, and that has an address.
@@ -55,8 +55,11 @@ func (c *Core) open(ctx context.Context, shared Shared) error {
 	if err != nil {
 		return err
 	}
+	if err := c.redis.open(c.config, c.log); err != nil {
+		return err
+	}
 	c.Registry, err = registry.New(ctx, registry.Options{
-		Blobs: blobs, Metadata: metadata, Locks: memory.New(),
+		Blobs: blobs, Metadata: metadata, Locks: c.redis.locks,
 		Config: c.config.Registry, Repositories: Repositories(c.config),
 		Redirect: c.config.Storage.Blobs.S3.Redirect, RedirectTTL: c.config.Storage.Blobs.S3.RedirectTTL,
 		MetadataTTL: c.config.Storage.MetadataCacheTTL, Writes: shared.Writes,
@@ -142,13 +145,33 @@ func (c *Core) openStore(ctx context.Context, cfg config.Store, section string, 
 	return store, nil
 }
 
-// blamed makes a mistake in the config of what a store says that somebody can put right there.
+// blamedError is a mistake in the config that a store found out.
+type blamedError struct {
+	mistake *config.Error
+	cause   error
+}
+
+func (e *blamedError) Error() string { return e.mistake.Error() }
+
+// Unwrap gives the mistake, and what the store said.
+func (e *blamedError) Unwrap() []error { return []error{e.mistake, e.cause} }
+
+// blamed makes a mistake in the config of what a store says that somebody can put right there. A service
+// that does not answer may be right in the config.
 func blamed(err error) error {
 	var trouble *s3.Trouble
-	if !errors.As(err, &trouble) {
+	var away *storage.UnavailableError
+	if errors.As(err, &away) || !errors.As(err, &trouble) {
 		return err
 	}
-	return &config.Error{Problems: []config.Problem{{Key: trouble.Key, Message: trouble.Message}}}
+	return &blamedError{&config.Error{Problems: []config.Problem{{Key: trouble.Key, Message: trouble.Message}}}, err}
+}
+
+// OfAStore tells whether an error is what the service of a store said, or that it said nothing.
+func OfAStore(err error) bool {
+	var trouble *s3.Trouble
+	var away *storage.UnavailableError
+	return errors.As(err, &away) || errors.As(err, &trouble)
 }
 
 // Create makes the stores if they do not exist yet. What the config has wrong is a *config.Error.
@@ -180,9 +203,9 @@ func (c *Core) Roots() []string {
 	return roots
 }
 
-// Close gives up what the stores hold open.
+// Close gives up what the stores and the locks hold open.
 func (c *Core) Close() error {
-	var errs []error
+	errs := []error{c.redis.close()}
 	for _, store := range c.stores {
 		errs = append(errs, store.Close())
 	}

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/sreg-project/sreg/internal/bytesize"
+	"github.com/sreg-project/sreg/internal/cache/memory"
 )
 
 func TestWhichAnswersStandForAWhile(t *testing.T) {
@@ -102,7 +105,7 @@ func TestEveryInputOfAQuestionChangesTheKey(t *testing.T) {
 			func(q *Question) { q.Incoming = http.Header{"X-Other": {"a"}} },
 		},
 	}
-	seen := map[key]string{c.key(base()): "the base"}
+	seen := map[string]string{c.key(base()): "the base"}
 	for i := range reflect.TypeFor[Question]().NumField() {
 		name := reflect.TypeFor[Question]().Field(i).Name
 		if len(changed[name]) == 0 {
@@ -173,14 +176,16 @@ func TestWhoAskedFirstMayGoAway(t *testing.T) {
 	})
 }
 
-func TestMemoryOfAnswersIsBounded(t *testing.T) {
+func TestWhatIsNoAnswerIsAskedAnew(t *testing.T) {
 	t.Parallel()
-	c := newClient(t, "http://endpoint.test/", nil)
-	for i := range maxAnswers + 100 {
-		c.answers.Put(key{byte(i), byte(i >> 8), byte(i >> 16)}, remembered{}, 1)
-	}
-	if _, ok := c.answers.Get(key{}); ok {
-		t.Error("the oldest answer is still there, want it to have made room")
+	for _, value := range []string{"", "2", "2000", "abc", "-20", "+20", "500", "302", "404", "100", "000"} {
+		answers := memory.New(bytesize.MiB)
+		c := overPipe(t, serves(func(*http.Request) int { return 403 }), func(c *Config) { c.CacheTTL = time.Minute })
+		c.answers = answers
+		answers.Set(t.Context(), c.key(Question{Document: []byte("{}")}), []byte(value), time.Hour)
+		if got := ask(t, c, "{}"); got.Cached || got.Result != Denied {
+			t.Errorf("a cache that says %q: got %+v, want the endpoint's own no", value, got)
+		}
 	}
 }
 

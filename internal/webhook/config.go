@@ -35,6 +35,10 @@ func DefaultConfig() Config {
 	return Config{Method: post, Timeout: 2 * time.Second, CacheTTL: time.Minute}
 }
 
+// Shareable says whether answers may lie where others can read. A header that is sent on may be a password,
+// and whoever reads the hash of a question can try guesses against it.
+func (c Config) Shareable() bool { return len(c.ForwardHeaders) == 0 }
+
 // Validate reports what is wrong: the path below the webhook, and the problem with what to change.
 func (c Config) Validate(report func(path, problem string)) {
 	c.validateURL(report)

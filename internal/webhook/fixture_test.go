@@ -12,6 +12,9 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sreg-project/sreg/internal/bytesize"
+	"github.com/sreg-project/sreg/internal/cache/memory"
 )
 
 // newClient makes a client of an endpoint.
@@ -27,7 +30,7 @@ func newClient(t testing.TB, url string, change func(*Config)) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := New(cfg, metrics)
+	client, err := New(cfg, metrics, memory.New(bytesize.MiB))
 	if err != nil {
 		t.Fatal(err)
 	}

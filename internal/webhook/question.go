@@ -1,11 +1,11 @@
 package webhook
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
-	"hash"
+	"strconv"
 	"strings"
+
+	"github.com/sreg-project/sreg/internal/cache"
 )
 
 // Question is what an endpoint is asked. All of it decides which earlier answer may stand for this
@@ -64,38 +64,16 @@ func (f Fact) encode(b *strings.Builder, value string) {
 	}
 }
 
-// key is one value for each question. Every part is written behind its length, so that no two
-// questions are written alike.
-type key [sha256.Size]byte
-
-func (c *Client) key(q Question) key {
-	h := sha256.New()
-	write(h, string(q.Document))
-	count(h, len(q.Facts))
+// key names a question to this endpoint, for all instances that ask it alike.
+func (c *Client) key(q Question) string {
+	parts := []string{c.config.Name, c.config.URL, c.config.Method, c.config.Username, string(q.Document), strconv.Itoa(len(q.Facts))}
 	for _, fact := range q.Facts {
-		write(h, fact.Name)
-		writeAll(h, fact.Values)
+		parts = append(parts, fact.Name, strconv.Itoa(len(fact.Values)))
+		parts = append(parts, fact.Values...)
 	}
 	for _, name := range c.forward {
-		writeAll(h, q.Incoming[name])
+		parts = append(parts, name, strconv.Itoa(len(q.Incoming[name])))
+		parts = append(parts, q.Incoming[name]...)
 	}
-	return key(h.Sum(nil))
-}
-
-func writeAll(h hash.Hash, values []string) {
-	count(h, len(values))
-	for _, value := range values {
-		write(h, value)
-	}
-}
-
-func write(h hash.Hash, text string) {
-	count(h, len(text))
-	h.Write([]byte(text))
-}
-
-func count(h hash.Hash, n int) {
-	var length [8]byte
-	binary.BigEndian.PutUint64(length[:], uint64(n))
-	h.Write(length[:])
+	return cache.Key("webhook", parts...)
 }

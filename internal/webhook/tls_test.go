@@ -20,6 +20,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sreg-project/sreg/internal/bytesize"
+	"github.com/sreg-project/sreg/internal/cache/memory"
 )
 
 // tlsEndpoint says yes to whoever trusts it and, if clients is given, shows one of its certificates.
@@ -100,7 +103,7 @@ func TestNewRefusesFilesThatAreNoCertificates(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := New(cfg, metrics); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+			if _, err := New(cfg, metrics, memory.New(bytesize.MiB)); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})

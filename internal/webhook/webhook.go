@@ -15,16 +15,15 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/singleflight"
 
-	"github.com/sreg-project/sreg/internal/lru"
+	"github.com/sreg-project/sreg/internal/cache"
 )
 
 const (
-	// maxAnswers is how many answers are remembered, of about 200 bytes each.
-	maxAnswers = 16384
 	// maxHeader bounds the header of an answer, in bytes.
 	maxHeader = 16 << 10
 	// maxBody is how much of a body is read, only so that the connection can be used again.
@@ -44,19 +43,14 @@ type Client struct {
 	config  Config
 	forward []string // canonical names
 	http    *http.Client
-	answers *lru.Cache[key, remembered]
+	answers cache.Cache
 	flights singleflight.Group
 	metrics handles
 }
 
-// remembered is an answer that stands for a while.
-type remembered struct {
-	answer Answer
-	until  time.Time
-}
-
-// New makes a client. It reads the certificates and connects to nobody.
-func New(cfg Config, metrics *Metrics) (*Client, error) {
+// New makes a client, which remembers answers in a cache. Other instances with the same config may share it,
+// if the config is Shareable. It reads the certificates and connects to nobody.
+func New(cfg Config, metrics *Metrics, answers cache.Cache) (*Client, error) {
 	settings, err := cfg.tls()
 	if err != nil {
 		return nil, fmt.Errorf("webhook %s: %w", cfg.Name, err)
@@ -64,7 +58,7 @@ func New(cfg Config, metrics *Metrics) (*Client, error) {
 	c := &Client{
 		Name:    cfg.Name,
 		config:  cfg,
-		answers: lru.New[key, remembered](maxAnswers),
+		answers: answers,
 		metrics: metrics.of(cfg.Name),
 		http: &http.Client{
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -116,19 +110,18 @@ func (c *Client) Ask(ctx context.Context, q Question) Answer {
 		return c.send(ctx, c.header(q), q.Document)
 	}
 	k := c.key(q)
-	if r, ok := c.answers.Get(k); ok && time.Now().Before(r.until) {
+	if answer, ok := c.remembered(ctx, k); ok {
 		c.metrics.cached.Inc()
-		r.answer.Cached = true
-		return r.answer
+		return answer
 	}
 	header := c.header(q)
 	// The goroutine ends with the endpoint's time-out at the latest. It goes on when the one who asked
 	// first goes away: others may wait for the same answer.
-	done := c.flights.DoChan(string(k[:]), func() (any, error) {
+	done := c.flights.DoChan(k, func() (any, error) {
 		asked := time.Now()
 		answer := c.send(context.WithoutCancel(ctx), header, q.Document)
 		if answer.lasting() {
-			c.answers.Put(k, remembered{answer: answer, until: asked.Add(c.config.CacheTTL)}, 1)
+			c.remember(context.WithoutCancel(ctx), k, answer, time.Until(asked.Add(c.config.CacheTTL)))
 		}
 		return answer, nil
 	})
@@ -138,6 +131,22 @@ func (c *Client) Ask(ctx context.Context, q Question) Answer {
 	case result := <-done:
 		return result.Val.(Answer)
 	}
+}
+
+// remembered finds an answer. All of it is its status; what is no status that may stand is a miss.
+func (c *Client) remembered(ctx context.Context, key string) (Answer, bool) {
+	value, ok := c.answers.Get(ctx, key)
+	if !ok || len(value) != len("200") {
+		return Answer{}, false
+	}
+	status, err := strconv.Atoi(string(value))
+	answer := answerOf(status)
+	answer.Cached = true
+	return answer, err == nil && answer.lasting()
+}
+
+func (c *Client) remember(ctx context.Context, key string, answer Answer, ttl time.Duration) {
+	c.answers.Set(ctx, key, strconv.AppendInt(nil, int64(answer.Status), 10), ttl)
 }
 
 // header is the header of the request to the endpoint: what sreg says, and what it sends on.

@@ -1,0 +1,100 @@
+package gc_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/sreg-project/sreg/internal/gc"
+	"github.com/sreg-project/sreg/internal/lock/memory"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/storage"
+	"github.com/sreg-project/sreg/internal/storage/fs"
+)
+
+// altered is a folder with other answers.
+type altered struct {
+	storage.Store
+	features storage.Features
+	busy     bool // every blob's upload is still open
+}
+
+func (a *altered) Features() storage.Features { return a.features }
+
+func (a *altered) Condemn(ctx context.Context, key string) error {
+	if a.busy && strings.HasPrefix(key, "_blobs/") {
+		return storage.ErrBusy
+	}
+	return a.Store.Condemn(ctx, key)
+}
+
+// newAltered has a blob that nothing needs.
+func newAltered(t *testing.T, set func(*altered)) (store *altered, collector func(registry.Config) *gc.Collector) {
+	t.Helper()
+	folder, err := fs.New(fs.Config{Root: t.TempDir()}, fs.Options{})
+	must(t, err)
+	t.Cleanup(func() { folder.Close() })
+	must(t, folder.Create(t.Context()))
+	store = &altered{Store: folder, features: storage.Features{ConditionalWrites: true}}
+	open := func(cfg registry.Config) *registry.Registry {
+		reg, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: memory.New(), Config: cfg})
+		must(t, err)
+		return reg
+	}
+	reg := open(registry.DefaultConfig())
+	must(t, reg.Create(t.Context()))
+	ns, err := oci.ParseName("app")
+	must(t, err)
+	manifest := []byte(`{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageIndex + `","manifests":[]}`)
+	_, err = reg.PutManifest(t.Context(), ns, registry.Push{ContentType: oci.MediaTypeImageIndex, Content: manifest})
+	must(t, err)
+	upload, err := reg.StartUpload(t.Context(), ns, oci.SHA256, "")
+	must(t, err)
+	must(t, reg.CompleteUpload(t.Context(), ns, upload.ID, registry.Chunk{Body: strings.NewReader("stray"), Start: -1}, oci.DigestOf(oci.SHA256, []byte("stray"))))
+	set(store)
+	return store, func(cfg registry.Config) *gc.Collector {
+		c, err := gc.New(gc.Options{Registry: open(cfg), Config: gc.Config{MaxDelete: "100%", Concurrency: 1}})
+		must(t, err)
+		return c
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWithoutConditionalWritesNothingIsCollectedBesideWriters(t *testing.T) {
+	t.Parallel()
+	_, collector := newAltered(t, func(a *altered) { a.features = storage.Features{} })
+	cfg := registry.DefaultConfig()
+	var refused *gc.RefusedError
+	if _, err := collector(cfg).Run(t.Context(), gc.RunOptions{}); !errors.As(err, &refused) || !strings.Contains(refused.Hint(), "registry.read_only") {
+		t.Errorf("a run beside writers: %v, want a refusal that names registry.read_only", err)
+	}
+	if report, err := collector(cfg).Run(t.Context(), gc.RunOptions{DryRun: true}); err != nil || len(report.Plan.Condemn) == 0 {
+		t.Errorf("a plan: %v, want one that condemns", err)
+	}
+	cfg.ReadOnly = true
+	if report, err := collector(cfg).Run(t.Context(), gc.RunOptions{}); err != nil || report.Awaiting.Objects == 0 {
+		t.Errorf("a run while nobody writes: %+v, %v, want something condemned", report, err)
+	}
+}
+
+func TestWhatAnOpenUploadHoldsIsKeptForThisTime(t *testing.T) {
+	t.Parallel()
+	store, collector := newAltered(t, func(a *altered) { a.busy = true })
+	report, err := collector(registry.DefaultConfig()).Run(t.Context(), gc.RunOptions{})
+	if err != nil || report.Busy.Objects != 1 || report.Awaiting.Objects != 1 {
+		t.Errorf("got %+v, %v, want the link condemned and the bytes kept", report, err)
+	}
+	store.busy = false
+	report, err = collector(registry.DefaultConfig()).Run(t.Context(), gc.RunOptions{})
+	if err != nil || report.Busy.Objects != 0 {
+		t.Errorf("got %+v, %v, want nothing kept", report, err)
+	}
+}

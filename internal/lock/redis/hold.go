@@ -1,0 +1,205 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sreg-project/sreg/internal/lock"
+)
+
+// hold is one lock on its way from the first request to the last one.
+type hold struct {
+	locker *Locker
+	name   string
+	keys   []string
+	token  string // nobody else's, so that no other lock can be taken for this one
+	next   func() // lets the next one of this process come
+
+	// until is when the lock may be another's, by our clock: Redis counts from later on. Only acquire, and
+	// then renew, and then release, look at it.
+	until time.Time
+}
+
+// margin is how much of a lease is not used, because no two clocks run alike.
+func margin(lease time.Duration) time.Duration { return lease / 10 }
+
+// take gives the lock to whoever is the first to want it, and a place in the queue to all others. It answers
+// 0 with the lock, and else the place. Its words:
+// KEYS lock, queue, seen; ARGV token, lease and patience in milliseconds.
+var take = redis.NewScript(`
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now)) do
+  redis.call('ZREM', KEYS[2], gone)
+  redis.call('ZREM', KEYS[3], gone)
+end
+local holder = redis.call('GET', KEYS[1])
+if holder == ARGV[1] then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  return 0
+end
+local place = redis.call('ZRANK', KEYS[2], ARGV[1])
+if not holder and (place or redis.call('ZCARD', KEYS[2])) == 0 then
+  redis.call('ZREM', KEYS[2], ARGV[1])
+  redis.call('ZREM', KEYS[3], ARGV[1])
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  return 0
+end
+if not place then
+  local last = redis.call('ZRANGE', KEYS[2], -1, -1, 'WITHSCORES')
+  redis.call('ZADD', KEYS[2], (last[2] or 0) + 1, ARGV[1])
+  place = redis.call('ZRANK', KEYS[2], ARGV[1])
+end
+redis.call('ZADD', KEYS[3], now + ARGV[3], ARGV[1])
+redis.call('PEXPIRE', KEYS[2], 2 * ARGV[3])
+redis.call('PEXPIRE', KEYS[3], 2 * ARGV[3])
+return place + 1
+`)
+
+// extend answers 1 if the lock is ours and 0 if it is not. KEYS lock; ARGV token, lease in milliseconds.
+var extend = redis.NewScript(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  return 0
+end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+`)
+
+// drop gives up the lock, or the place in the queue. KEYS lock, queue, seen; ARGV token.
+var drop = redis.NewScript(`
+redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('ZREM', KEYS[3], ARGV[1])
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  return 0
+end
+return redis.call('DEL', KEYS[1])
+`)
+
+// acquire waits for the lock. A request whose answer was lost is asked again with the same token, so it
+// does not matter whether Redis had heard it.
+func (h *hold) acquire(ctx context.Context) error {
+	var last error // nil if Redis answered
+	for wait := firstPause; ; wait = min(wait*2, longestPause) {
+		sent := time.Now()
+		h.until = sent.Add(h.locker.lease)
+		place, err := h.ask(ctx, take, sent.Add(attempt), h.token, h.locker.lease.Milliseconds(), seen.Milliseconds())
+		if err != nil && ctx.Err() != nil {
+			return waited(ctx, last)
+		}
+		last = err
+		usable := h.until.Add(-margin(h.locker.lease))
+		switch {
+		case err != nil:
+			if h.locker.out.failed(time.Now()) {
+				return fmt.Errorf("%w: %w", lock.ErrUnavailable, h.locker.client.Explain(err))
+			}
+		case place > 0:
+			h.locker.out.over()
+		case time.Now().Before(usable):
+			h.locker.out.over()
+			h.until = usable
+			return nil
+		}
+		if !pause(ctx, wait+min(time.Duration(place)*behind, longestBehind)) {
+			return waited(ctx, last)
+		}
+	}
+}
+
+// waited says what a context that ended was waiting for: others, or Redis.
+func waited(ctx context.Context, last error) error {
+	if last != nil {
+		return fmt.Errorf("%w: %w: %w", lock.ErrUnavailable, ctx.Err(), last)
+	}
+	return fmt.Errorf("%w: %w", lock.ErrHeld, ctx.Err())
+}
+
+// ask runs a script until the end.
+func (h *hold) ask(ctx context.Context, script *redis.Script, end time.Time, args ...any) (int64, error) {
+	ctx, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
+	return script.Run(ctx, h.locker.client, h.keys, args...).Int64()
+}
+
+// keep renews the lock until unlock is called.
+func (h *hold) keep(ctx context.Context) (held context.Context, unlock func()) {
+	held, cancel := context.WithCancelCause(ctx)
+	unlocked, renewed := make(chan struct{}), make(chan struct{})
+	h.locker.work.Go(func() { // ends with unlock, with the loss of the lock, or with the Locker
+		defer close(renewed)
+		if err := h.renew(unlocked, cancel); err != nil {
+			cancel(lock.ErrLost)
+			h.locker.log.WarnContext(ctx, "lock lost", "lock", h.name, "error", err)
+		}
+	})
+	return held, sync.OnceFunc(func() {
+		cancel(nil)
+		close(unlocked)
+		h.locker.work.Go(func() { // ends with the lease at the latest
+			<-renewed
+			h.release()
+		})
+	})
+}
+
+// renew keeps the lock, also when the work's context has ended: the work may not have heard of it yet. It
+// returns why the lock was lost.
+func (h *hold) renew(unlocked <-chan struct{}, cancel context.CancelCauseFunc) error {
+	// The end comes on time whatever a request is waiting for.
+	end := time.AfterFunc(time.Until(h.until), func() { cancel(lock.ErrLost) })
+	defer end.Stop()
+	wait := h.locker.lease / 3
+	var last error
+	for {
+		timer := time.NewTimer(wait)
+		select {
+		case <-unlocked:
+			timer.Stop()
+			return nil
+		case <-h.locker.life.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+		sent := time.Now()
+		if !sent.Before(h.until) {
+			return fmt.Errorf("redis was out of reach for %s: %w", h.locker.lease, h.locker.client.Explain(last))
+		}
+		ours, err := h.ask(context.Background(), extend, earlier(h.until, sent.Add(attempt)), h.token, h.locker.lease.Milliseconds())
+		switch {
+		case err != nil:
+			last = err
+			wait = min(h.locker.lease/20, time.Until(h.until)) + time.Millisecond
+		case ours == 0:
+			return errors.New("redis has forgotten it or given it to another")
+		default:
+			h.until = sent.Add(h.locker.lease - margin(h.locker.lease))
+			end.Reset(time.Until(h.until))
+			wait = h.locker.lease / 3
+		}
+	}
+}
+
+// release gives up the lock, or the place in the queue, as soon as Redis hears of it. The next one of this
+// process does not wait for that longer than one request.
+func (h *hold) release() {
+	end := h.until.Add(margin(h.locker.lease))
+	for wait := longestPause; ; wait = min(2*wait, h.locker.lease/10) {
+		_, err := h.ask(context.Background(), drop, time.Now().Add(attempt), h.token)
+		h.next() // more calls do nothing
+		if err == nil || !time.Now().Before(end) || !pause(h.locker.life, wait) {
+			return
+		}
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
