@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/snapshot"
@@ -27,20 +28,38 @@ func holder(now time.Time) string {
 	return fmt.Sprintf("process %d on %s, since %s", os.Getpid(), host, now.UTC().Format(time.RFC3339))
 }
 
-// claimToServe keeps two servers whose locks are in memory from sharing folders. Release may be called
+// claimToServe keeps servers from sharing stores whose locks do not know each other. Release may be called
 // more than once.
-func claimToServe(ctx context.Context, current *snapshot.Snapshot) (release func(), err error) {
-	release, err = current.Claim(ctx, "serve", holder(time.Now()))
+func claimToServe(ctx context.Context, io IO, current *snapshot.Snapshot) (release func(), err error) {
+	release, err = current.ClaimToServe(ctx, snapshot.ServeClaim{
+		Note: holder(time.Now()),
+		Waiting: func(by *snapshot.ClaimedError, most time.Duration) {
+			io.warn(fmt.Sprintf("%s is claimed by another sreg: %s; if that died its claim ends within %s: waiting", by.Root, by.Note, most))
+		},
+	})
 	var claimed *snapshot.ClaimedError
 	if !errors.As(err, &claimed) {
 		return release, err
 	}
+	return nil, refuseClaimed(claimed)
+}
+
+// refuseClaimed says who serves, and how to go on.
+func refuseClaimed(claimed *snapshot.ClaimedError) error {
 	by := claimed.Note
 	if by == "" {
 		by = "it has just started"
 	}
-	return nil, &heldError{
-		message: fmt.Sprintf("another sreg serves the folder %s: %s", claimed.Root, by),
-		hint:    "stop it, or choose another folder with --data",
+	place, other := "the folder "+claimed.Root, "choose another folder with --data"
+	if strings.HasPrefix(claimed.Root, "s3://") {
+		place, other = claimed.Root, "choose another prefix in the config"
 	}
+	hint := "stop it, or " + other
+	switch {
+	case claimed.Shares():
+		hint = "set locks.type: redis here, too, to share it; or " + other
+	case strings.HasPrefix(claimed.Root, "s3://"):
+		hint += "; several may serve it if each sets locks.type: redis"
+	}
+	return &heldError{message: fmt.Sprintf("another sreg serves %s: %s", place, by), hint: hint}
 }

@@ -129,7 +129,12 @@ func runGC(ctx context.Context, io IO, opts gcRun) error {
 		return err
 	}
 	defer closing(store.log, "close stores", store.Close)
-	if store.config.Registry.ReadOnly && !run.DryRun {
+	// Where a service honours no conditional writes it is the other way round: the collector says so.
+	conditional, err := store.Registry.ConditionalWrites(ctx)
+	if err != nil {
+		return err
+	}
+	if store.config.Registry.ReadOnly && !run.DryRun && conditional {
 		return hintedError{registry.ErrReadOnly, "set registry.read_only to false, or look with --dry-run"}
 	}
 	run.Holder = holder(time.Now())
@@ -213,7 +218,7 @@ func openStore(ctx context.Context, io IO, from source) (*openedStore, error) {
 	if err == nil && !born {
 		err = &usageError{
 			message: fmt.Sprintf("there is no store in %s", core.Roots()[0]),
-			hint:    "name its folder with --data, or the config that names it with -c",
+			hint:    "name its folder with --data, or the config that names its place with -c",
 		}
 	}
 	if err != nil {

@@ -16,6 +16,8 @@ type SignIn struct {
 	Reason   string
 	// Unavailable says that the rejected credential may be right: its provider cannot be reached.
 	Unavailable bool
+	// Until is when the first of what was accepted ends: a certificate, a token, a user. Zero is never.
+	Until time.Time
 }
 
 // What a request may be refused for before anybody asks what it may do. The error that wraps one says

@@ -148,6 +148,15 @@ type Outcome struct {
 	Reason string
 	// Unavailable says that the credential may be right: its provider's keys cannot be reached.
 	Unavailable bool
+	// Until is when the first of what was accepted ends: the certificate, the token, the user. Zero is never.
+	Until time.Time
+}
+
+// endsBy notes another end, unless it is never.
+func (o *Outcome) endsBy(end time.Time) {
+	if !end.IsZero() && (o.Until.IsZero() || end.Before(o.Until)) {
+		o.Until = end
+	}
 }
 
 // AuthenticateRequest is Credentials and Authenticate.
@@ -193,6 +202,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (access
 		a.state.metrics.count(MTLS, accepted)
 		identity.Certificate = a.state.certificates.identity(c.Certificate)
 		outcome.Method = MTLS
+		outcome.endsBy(c.Certificate.NotAfter)
 	}
 	if c.scheme == schemeNone {
 		return identity, outcome, nil
@@ -212,6 +222,8 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (access
 	identity.ID, identity.Username = found.identity.ID, found.identity.Username
 	identity.Groups, identity.OIDC = found.identity.Groups, found.identity.OIDC
 	outcome.Method = found.method
+	outcome.endsBy(found.until)
+	outcome.endsBy(found.end)
 	return identity, outcome, nil
 }
 
@@ -253,7 +265,7 @@ func (a *Authenticator) judgeBasic(ctx context.Context, c Credentials) (*verifie
 // ofUser is a user who was found.
 func ofUser(method Method, user User) *verified {
 	return &verified{
-		method: method, user: user.Name, hash: user.Hash,
+		method: method, user: user.Name, hash: user.Hash, end: user.Expires,
 		identity: access.Identity{ID: user.Name, Username: user.Name, Groups: user.Groups},
 	}
 }
@@ -335,7 +347,9 @@ func (a *Authenticator) stands(known *verified) *verified {
 		if !there || user.Hash != known.hash || user.expired(time.Now()) {
 			return nil
 		}
-		return ofUser(known.method, user)
+		now := ofUser(known.method, user)
+		now.until = known.until
+		return now
 	case known.provider != "":
 		for _, p := range a.providers {
 			if p.mark == known.provider {

@@ -60,6 +60,10 @@ func TestWhatARequestShows(t *testing.T) {
 			if err != nil {
 				return
 			}
+			if ends := !outcome.Until.IsZero(); ends != (tt.want.Method == Token) {
+				t.Errorf("got an end at %s, want one of tokens alone", outcome.Until)
+			}
+			outcome.Until = time.Time{}
 			if outcome != tt.want || identity.Username != tt.user || identity.ID != tt.user || identity.Anonymous() != (tt.user == "") {
 				t.Errorf("got %+v, %+v, want user %q and %+v", identity, outcome, tt.user, tt.want)
 			}
@@ -115,9 +119,9 @@ func TestTheCertificateStandsBesideEverySignIn(t *testing.T) {
 		user   string
 		want   Outcome
 	}{
-		{"alone", nil, "", Outcome{Method: MTLS}},
-		{"with a password", []string{basicHeader("alice", "right")}, "alice", Outcome{Method: Basic}},
-		{"with a password that is wrong", []string{basicHeader("alice", "wrong")}, "", Outcome{Method: MTLS, Rejected: true, Reason: string(errPassword)}},
+		{"alone", nil, "", Outcome{Method: MTLS, Until: shown.NotAfter}},
+		{"with a password", []string{basicHeader("alice", "right")}, "alice", Outcome{Method: Basic, Until: shown.NotAfter}},
+		{"with a password that is wrong", []string{basicHeader("alice", "wrong")}, "", Outcome{Method: MTLS, Rejected: true, Reason: string(errPassword), Until: shown.NotAfter}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -60,7 +60,7 @@ type verified struct {
 	method   Method
 	identity access.Identity // what the token says; of a user only the name
 	until    time.Time
-	end      time.Time // of the OIDC token
+	end      time.Time // of the OIDC token, or of the user; zero is never
 	provider string    // the mark of the provider
 	user     string
 	hash     string // of the user's password

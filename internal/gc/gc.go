@@ -143,6 +143,11 @@ var ErrIncomplete = errors.New("not all could be collected")
 // ErrIncomplete, and the context's. A *registry.ClaimedError says who collects already.
 func (c *Collector) Run(ctx context.Context, opts RunOptions) (*Report, error) {
 	if !opts.DryRun {
+		guarded, err := c.guarded(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c = guarded
 		held, release, err := c.registry.ClaimCollector(ctx, opts.Holder)
 		if err != nil {
 			return nil, err
@@ -157,6 +162,24 @@ func (c *Collector) Run(ctx context.Context, opts RunOptions) (*Report, error) {
 		return r.report, err
 	}
 	return r.report, errors.Join(err, c.keepReport(context.WithoutCancel(ctx), r.report))
+}
+
+// guarded is the collector for stores in which nobody can make live what it destroys: by conditional
+// writes, or because nobody writes at all.
+func (c *Collector) guarded(ctx context.Context) (*Collector, error) {
+	conditional, err := c.registry.ConditionalWrites(ctx)
+	if err != nil || conditional {
+		return c, err
+	}
+	if !c.registry.ReadOnly() {
+		return nil, &RefusedError{
+			Why: "the service of the store honours no conditional writes, and what somebody pushes meanwhile could be lost",
+			Do:  "set registry.read_only of every sreg on this store and restart them; collect with the same config, then set it back",
+		}
+	}
+	quiet := *c
+	quiet.registry = c.registry.WhileReadOnly()
+	return &quiet, nil
 }
 
 // run is one run of the collector.

@@ -20,7 +20,7 @@ func (r *run) refuse() error {
 		}
 		return &RefusedError{
 			Why: fmt.Sprintf("nothing was removed: %s, and what is named there must not be taken for unneeded; the first is: %s", unread(len(p.Problems)), p.Problems[0]),
-			Do: "a key is the path of a file below the folder of the store: sreg gc verify --repair mends what can be mended; else restore the file from a backup, " +
+			Do: "a key is the path of a file below the folder of the store, or of an object below its prefix: sreg gc verify --repair mends what can be mended; else restore it from a backup, " +
 				"or move it away, and what it stands for is gone",
 		}
 	}
@@ -34,7 +34,7 @@ func (r *run) refuse() error {
 	if r.spaces == 0 && totals.Blobs > 0 && r.opts.Only.includes(CollectPart) && !r.confirmed() {
 		return &RefusedError{
 			Why: fmt.Sprintf("the metadata store has no namespace at all, and the blob store has %d blobs, which all would go", totals.Blobs),
-			Do:  "look whether storage.metadata is the folder that belongs to storage.blobs, and whole; if all shall go, say --max-delete 100%",
+			Do:  "look whether storage.metadata is the place that belongs to storage.blobs, and whole; if all shall go, say --max-delete 100%",
 		}
 	}
 	return r.refuseShare()

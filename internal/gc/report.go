@@ -34,6 +34,7 @@ type Report struct {
 	Revived  Tally     `json:"revived"`
 	Freed    Tally     `json:"freed"` // destroyed
 	Awaiting Tally     `json:"condemned"`
+	Busy     Tally     `json:"busy,omitzero"` // not condemned, because the upload that it came by is still open
 	Totals   Totals    `json:"totals"`
 
 	ErrorCount   int      `json:"error_count"`

@@ -248,7 +248,10 @@ func (r *run) condemn(ctx context.Context) error {
 			if withdrawn, err := r.registry.Withdraw(ctx, p.Namespace); err != nil || !withdrawn {
 				return skipGone(err)
 			}
-		} else if err := r.registry.Condemn(ctx, p.Thing); err != nil {
+		} else if err := r.registry.Condemn(ctx, p.Thing); errors.Is(err, registry.ErrBusy) {
+			r.kept(p) // the upload that it came by is still open
+			return nil
+		} else if err != nil {
 			return skipGone(err)
 		}
 		r.count(&r.report.Awaiting, p.Bytes)
@@ -261,6 +264,12 @@ func (r *run) disturbed(p Planned) bool {
 	r.texts.Lock()
 	defer r.texts.Unlock()
 	return r.unstable[p.Namespace] || p.Kind == registry.KindBlob && r.spared[p.Digest]
+}
+
+// kept counts what stays for this time because somebody holds it.
+func (r *run) kept(p Planned) {
+	r.spare(p)
+	r.count(&r.report.Busy, p.Bytes)
 }
 
 // spare keeps the bytes of a link that stays: links come before bytes.

@@ -25,7 +25,7 @@ type answer struct {
 func (a *answer) begin(w http.ResponseWriter, r *http.Request) {
 	a.ResponseWriter = w
 	a.readFrom, _ = w.(io.ReaderFrom)
-	a.body.from = r.Body
+	a.body.from, a.body.length = r.Body, r.ContentLength
 	r.Body = &a.body
 }
 
@@ -83,8 +83,9 @@ func (a *answer) finish() {
 // body counts what is read of a request. It gives its failures names of their own, so that a client
 // which breaks off is never taken for a store that does.
 type body struct {
-	from  io.ReadCloser
-	bytes int64
+	from   io.ReadCloser
+	length int64 // that the headers say, -1 if they do not
+	bytes  int64
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -97,6 +98,14 @@ func (b *body) Read(p []byte) (int, error) {
 		return n, errStalled
 	}
 	return n, fmt.Errorf("%w: %s", errBroken, err.Error())
+}
+
+// Remaining is how much the headers say is left.
+func (b *body) Remaining() int64 {
+	if b.length < 0 {
+		return -1
+	}
+	return b.length - b.bytes
 }
 
 func (b *body) Close() error { return b.from.Close() }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+
+	"github.com/sreg-project/sreg/internal/registry"
 )
 
 // getBlob answers GET and HEAD (spec: Pulling blobs).
@@ -12,9 +14,12 @@ func (a *API) getBlob(w *answer, r *http.Request, req *request) error {
 	if r.Method == http.MethodHead {
 		return a.headBlob(w, r, req)
 	}
-	blob, err := a.registry.OpenBlob(r.Context(), req.Namespace, req.Digest)
+	blob, err := a.openBlob(r, req)
 	if err != nil {
 		return err
+	}
+	if blob.URL != "" {
+		return redirect(w, req, blob.URL)
 	}
 	defer blob.Content.Close()
 	if setBlob(w, r, req) {
@@ -40,6 +45,28 @@ func (a *API) getBlob(w *answer, r *http.Request, req *request) error {
 	if _, err := io.CopyN(w, blob.Content, part.length); err != nil {
 		return fmt.Errorf("send blob: %w", err)
 	}
+	return nil
+}
+
+// openBlob finds a blob, or where the client shall get it. Who asks for a part is not sent on: S3 signs a
+// Range header as little as it knows the digest in an If-Range; nor is a client of HTTP/1.0, which knows no
+// 307, nor one that has the blob already.
+func (a *API) openBlob(r *http.Request, req *request) (registry.Blob, error) {
+	if r.Header.Get("Range") != "" || !r.ProtoAtLeast(1, 1) || notModified(r, req.Digest) {
+		return a.registry.OpenBlob(r.Context(), req.Namespace, req.Digest)
+	}
+	return a.registry.LocateBlob(r.Context(), req.Namespace, req.Digest, req.signIn.Until)
+}
+
+// redirect sends a client on to a URL that opens the blob for whoever has it, so nobody may keep it.
+func redirect(w *answer, req *request, url string) error {
+	header := w.Header()
+	header["Docker-Distribution-Api-Version"] = apiVersion
+	w.set("Docker-Content-Digest", req.Digest.String())
+	header["Cache-Control"] = noStore
+	w.set("Location", url)
+	header["Content-Length"] = zeroLength
+	w.WriteHeader(http.StatusTemporaryRedirect)
 	return nil
 }
 

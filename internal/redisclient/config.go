@@ -1,19 +1,12 @@
-// Package redisclient is for connections to Redis.
-// It promises that one config makes one client, be it of a server, a Sentinel or a Cluster, and that errors
-// name the key to change.
-// It must not know what is kept in Redis.
 package redisclient
 
 import (
 	"fmt"
-	"net/url"
-	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/sreg-project/sreg/internal/secret"
 )
-
-// schemes are those of URLs: plain, and over TLS.
-var schemes = []string{"redis", "rediss"}
 
 // Config is the redis section of sreg's configuration. The struct tags are the
 // single source of the keys' names, values and documentation.
@@ -35,15 +28,20 @@ func DefaultConfig() Config {
 // Validate reports what is wrong: the path below the section, and the problem.
 func (c Config) Validate(report func(path, problem string)) {
 	if c.URL != "" {
-		u, err := url.Parse(c.URL)
-		switch {
-		case err != nil || !slices.Contains(schemes, u.Scheme) || u.Host == "":
-			report("url", "want redis://host:6379/0 or rediss://host:6379/0")
-		case u.User != nil:
-			report("url", "want no user in the URL: set username and password")
+		if _, err := parseURL(c.URL); err != nil {
+			report("url", err.Error())
 		}
+	}
+	if c.Username != "" && c.Password.Reveal() == "" {
+		report("password", fmt.Sprintf("want the password of user %q", c.Username))
+	}
+	if strings.ContainsFunc(c.KeyPrefix, func(r rune) bool { return r <= ' ' || !unicode.IsPrint(r) || strings.ContainsRune("{}*?[]\\", r) }) {
+		report("key_prefix", fmt.Sprintf("want no spaces, braces, brackets, *, ? or backslashes, got %q", c.KeyPrefix))
 	}
 	if (c.CertFile == "") != (c.KeyFile == "") {
 		report("cert_file", fmt.Sprintf("want cert_file and key_file together, got %q and %q", c.CertFile, c.KeyFile))
+	}
+	if c.CAFile+c.CertFile != "" && strings.HasPrefix(c.URL, "redis://") {
+		report("url", "want rediss://, because there are certificates; without TLS nothing would be checked")
 	}
 }

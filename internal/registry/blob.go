@@ -16,19 +16,73 @@ type Blob struct {
 	Content  io.ReadSeekCloser // on a filesystem an *os.File
 	Size     int64             // bytes
 	StoredAt time.Time
+	// URL is where the bytes can be had instead, if they can: then there is no Content, and nobody has
+	// looked whether they are there.
+	URL string
 }
 
-// OpenBlob opens a blob for a pull (spec: Pulling blobs). It promises nothing beyond the bytes.
+// OpenBlob opens a blob for a pull (spec: Pulling blobs). It promises nothing beyond the bytes. Over a
+// service those are compared with the digest while they are read to their end; others are ErrDamaged in
+// place of the last of them.
 func (r *Registry) OpenBlob(ctx context.Context, ns oci.Name, d oci.Digest) (Blob, error) {
 	if err := r.admit(ns); err != nil {
 		return Blob{}, err
 	}
-	if _, err := r.linked(ctx, ns, d); err != nil {
-		return Blob{}, r.blobError(ns, d, err)
-	}
-	content, info, err := r.blobs.Open(ctx, blobKey(d))
+	l, err := r.linked(ctx, ns, d)
 	if err != nil {
 		return Blob{}, r.blobError(ns, d, err)
+	}
+	return r.openLinked(ctx, ns, d, l)
+}
+
+// LocateBlob is OpenBlob for a client that can be sent on: where the namespace's blobs may be had from
+// their store, the Blob has a URL for them. It opens the blob for redirect_ttl or until a time, if that is
+// not zero and sooner, but for a few seconds at least.
+func (r *Registry) LocateBlob(ctx context.Context, ns oci.Name, d oci.Digest, until time.Time) (Blob, error) {
+	if !r.redirects(ns) {
+		return r.OpenBlob(ctx, ns, d)
+	}
+	if err := r.admit(ns); err != nil {
+		return Blob{}, err
+	}
+	l, err := r.linked(ctx, ns, d)
+	if err != nil {
+		return Blob{}, r.blobError(ns, d, err)
+	}
+	if l.place == "" {
+		info, err := r.blobs.Stat(ctx, blobKey(d))
+		if err != nil {
+			return Blob{}, r.blobError(ns, d, err)
+		}
+		l.place = info.Place
+	}
+	// What cannot be signed is sent by ourselves.
+	if l.place != "" {
+		opts := storage.PresignOptions{Expires: r.redirectFor(until), MediaType: "application/octet-stream"}
+		if url, err := r.blobs.Presign(ctx, l.place, opts); err == nil {
+			return Blob{URL: url}, nil
+		}
+	}
+	return r.openLinked(ctx, ns, d, l)
+}
+
+// openLinked opens a blob where its link says that it lies, or else where its own object does.
+func (r *Registry) openLinked(ctx context.Context, ns oci.Name, d oci.Digest, l link) (Blob, error) {
+	var content io.ReadSeekCloser
+	var info storage.Info
+	err := storage.ErrNotExist
+	if l.place != "" {
+		content, info, err = r.blobs.OpenPlace(ctx, l.place)
+	}
+	// The link is a hint: the bytes may have gone and come back, or be in another kind of store by now.
+	if errors.Is(err, storage.ErrNotExist) || errors.Is(err, storage.ErrKey) || errors.Is(err, errors.ErrUnsupported) {
+		content, info, err = r.blobs.Open(ctx, blobKey(d))
+	}
+	if err != nil {
+		return Blob{}, r.blobError(ns, d, err)
+	}
+	if r.blobsAreService {
+		content = newVerifying(content, d, info)
 	}
 	return Blob{Content: content, Size: info.Size, StoredAt: info.ModTime}, nil
 }
@@ -48,7 +102,9 @@ func (r *Registry) StatBlob(ctx context.Context, ns oci.Name, d oci.Digest) (Blo
 		if err != nil {
 			return Blob{}, r.blobError(ns, d, err)
 		}
-		if link.State == storage.Live && info.State == storage.Live {
+		// A registry that writes nothing puts no link right.
+		placed := link.place == info.Place || r.config.ReadOnly
+		if link.state == storage.Live && info.State == storage.Live && placed {
 			return Blob{Size: info.Size, StoredAt: info.ModTime}, nil
 		}
 		if err := r.holdBlob(ctx, ns, d); err != nil {
@@ -71,13 +127,14 @@ func (r *Registry) MountBlob(ctx context.Context, ns, from oci.Name, d oci.Diges
 		return r.blobError(from, d, err)
 	}
 	for range attempts {
-		if _, err := r.blobs.Revive(ctx, blobKey(d)); err != nil {
+		blob, err := r.blobs.Revive(ctx, blobKey(d))
+		if err != nil {
 			return r.blobError(from, d, err)
 		}
-		if err := r.link(ctx, ns, d); err != nil {
+		if err := r.link(ctx, ns, d, blob.Place); err != nil {
 			return fmt.Errorf("mount blob %s in %s: %w", d, ns, err)
 		}
-		err := r.holdBlob(ctx, ns, d)
+		err = r.holdBlob(ctx, ns, d)
 		if !errors.Is(err, storage.ErrNotExist) {
 			return err
 		}
@@ -108,40 +165,6 @@ func (r *Registry) DeleteBlob(ctx context.Context, ns oci.Name, d oci.Digest, by
 		return fmt.Errorf("delete blob %s in %s: %w", d, ns, err)
 	}
 	return nil
-}
-
-// linked looks at the link by which a namespace holds a blob. One that a repair has only proposed, see
-// Relink, holds nothing yet.
-func (r *Registry) linked(ctx context.Context, ns oci.Name, d oci.Digest) (storage.Info, error) {
-	info, err := r.metadata.Stat(ctx, linkKey(ns, d))
-	if err == nil && info.Size > 0 {
-		return info, fmt.Errorf("link of %s in %s is only proposed: %w", d, ns, storage.ErrNotExist)
-	}
-	return info, err
-}
-
-// holdBlob makes a blob of a namespace live and durable, the bytes before the link that names them.
-// It creates neither: what is gone is storage.ErrNotExist.
-func (r *Registry) holdBlob(ctx context.Context, ns oci.Name, d oci.Digest) error {
-	if _, err := r.blobs.Revive(ctx, blobKey(d)); err != nil {
-		return err
-	}
-	info, err := r.metadata.Revive(ctx, linkKey(ns, d))
-	if err == nil && info.Size > 0 {
-		return fmt.Errorf("link of %s in %s is only proposed: %w", d, ns, storage.ErrNotExist)
-	}
-	return err
-}
-
-// link makes the namespace hold a blob. The caller has made the bytes live, and looks again
-// afterwards.
-func (r *Registry) link(ctx context.Context, ns oci.Name, d oci.Digest) error {
-	key := linkKey(ns, d)
-	info, err := r.metadata.Revive(ctx, key)
-	if errors.Is(err, storage.ErrNotExist) || err == nil && info.Size > 0 {
-		_, err = r.metadata.Put(ctx, key, nil, storage.PutOptions{})
-	}
-	return err
 }
 
 // blobError says for which blob something failed. A missing link and missing bytes are the same to

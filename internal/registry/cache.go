@@ -2,17 +2,22 @@ package registry
 
 import (
 	"context"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/lru"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// cached is a value that is true while a look at its object shows the same stamp.
+// cached is a value that is true while a look at its object shows the same stamp. Where stamps do not
+// settle it is true for nobody but pulls, and for them for a while.
 type cached[V any] struct {
-	key   string // of the object or the prefix
-	stamp storage.Stamp
-	value V
+	key        string // of the object or the prefix
+	stamp      storage.Stamp
+	settled    bool
+	readAt     time.Time // when reading began
+	generation uint64    // of the key, from before it was read
+	value      V
 }
 
 // revisionID and tagID name what is cached without building a key.
@@ -27,35 +32,58 @@ type (
 	}
 )
 
+// purpose is what something is read for.
+type purpose bool
+
+const (
+	// promising looks at the store each time.
+	promising purpose = false
+	// pulling may be answered what was read a while ago, if this process has not changed it since.
+	pulling purpose = true
+)
+
 // read finds what an object says: in the cache if one look shows the object that was parsed, else by
 // reading and parsing it. keyOf is asked only for what is not cached; parse also says what the value
-// costs to keep, in bytes.
+// costs to keep, in bytes. Looked says that the store was asked.
 func read[ID comparable, V any](
-	ctx context.Context, store storage.Reader, cache *lru.Cache[ID, cached[V]], id ID, keyOf func(ID) string,
+	ctx context.Context, r *Registry, why purpose, cache *lru.Cache[ID, cached[V]], id ID, keyOf func(ID) string,
 	parse func(ID, storage.Value) (V, int64, error),
-) (value V, err error) {
-	if kept, ok := cache.Get(id); ok {
-		info, err := store.Stat(ctx, kept.key)
+) (value V, looked bool, err error) {
+	kept, ok := cache.Get(id)
+	switch {
+	case !ok:
+	case kept.settled:
+		info, err := r.metadata.Stat(ctx, kept.key)
 		if err != nil {
 			cache.Forget(id)
-			return value, err
+			return value, true, err
 		}
 		if info.Stamp == kept.stamp {
-			return kept.value, nil
+			return kept.value, true, nil
 		}
+	case why == pulling && remembered(r, kept):
+		return kept.value, false, nil
 	}
 	key := keyOf(id)
-	object, err := store.Get(ctx, key)
+	one := cached[V]{key: key, readAt: r.now(), generation: r.writes.generation(key)}
+	object, err := r.metadata.Get(ctx, key)
 	if err != nil {
-		return value, err
+		return value, true, err
 	}
 	value, cost, err := parse(id, object)
 	if err != nil {
-		return value, damaged(key, err)
+		return value, true, damaged(key, err)
 	}
 	// What changed a moment ago could change again without a sign; it is kept next time.
-	if object.Settled {
-		cache.Put(id, cached[V]{key: key, stamp: object.Stamp, value: value}, cost+int64(len(key)))
+	if object.Settled || r.metadataTTL > 0 {
+		one.stamp, one.settled, one.value = object.Stamp, object.Settled, value
+		cache.Put(id, one, cost+int64(len(key)))
 	}
-	return value, nil
+	return value, true, nil
+}
+
+// remembered tells whether a value may be answered again without a look.
+func remembered[V any](r *Registry, kept cached[V]) bool {
+	age := r.now().Sub(kept.readAt) // less than nothing if the clock went back
+	return age >= 0 && age < r.metadataTTL && r.writes.generation(kept.key) == kept.generation
 }

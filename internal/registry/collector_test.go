@@ -116,6 +116,11 @@ func (u *hookedUpload) Commit(ctx context.Context, key string) (storage.Info, er
 	return u.Upload.Commit(ctx, key)
 }
 
+func (u *hookedUpload) Finish(ctx context.Context) (bool, error) {
+	u.before()
+	return u.Upload.Finish(ctx)
+}
+
 // collector is the real one without patience: it has no ages, and a clock that is an hour ahead, so that to
 // it everything is old. It can be stopped between its mark and what it does by it, for any time.
 type collector struct {

@@ -79,7 +79,11 @@ type untidy struct {
 
 func newUntidy(t *testing.T) *untidy {
 	t.Helper()
-	stores := newPlace(t)
+	return newUntidyAt(t, newPlace(t))
+}
+
+func newUntidyAt(t *testing.T, stores *place) *untidy {
+	t.Helper()
 	w := stores.open(faulty.NewInjector(faulty.Plan{}))
 	u := &untidy{world: w, stores: stores}
 	w.must(w.pushImage(app, "past"), w.pushImage(app, "back"), w.pushImage(other, "past", tagV1), w.pushImage(app, "torn", tagBig))

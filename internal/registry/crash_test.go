@@ -28,7 +28,7 @@ func TestEveryOperationCutAtEveryStep(t *testing.T) {
 		t.Run(op.name, func(t *testing.T) {
 			t.Parallel()
 			for n, more := 1, true; more && !t.Failed(); n++ {
-				more = breakAt(t, op, faulty.Plan{CutAt: n})
+				more = breakAt(t, newPlace(t), op, faulty.Plan{CutAt: n})
 			}
 		})
 	}
@@ -51,7 +51,7 @@ func TestEveryOperationFailsAtEveryStep(t *testing.T) {
 			t.Run(kind.name+", "+op.name, func(t *testing.T) {
 				t.Parallel()
 				for n, more := 1, true; more && !t.Failed(); n++ {
-					more = breakAt(t, op, kind.plan(n))
+					more = breakAt(t, newPlace(t), op, kind.plan(n))
 				}
 			})
 		}
@@ -59,9 +59,8 @@ func TestEveryOperationFailsAtEveryStep(t *testing.T) {
 }
 
 // breakAt does an operation that breaks as planned, and says whether the plan was reached.
-func breakAt(t *testing.T, op operation, plan faulty.Plan) bool {
+func breakAt(t *testing.T, stores *place, op operation, plan faulty.Plan) bool {
 	t.Helper()
-	stores := newPlace(t)
 	w := stores.open(faulty.NewInjector(faulty.Plan{}))
 	standing := op.before(w)
 	if plan.FailReadAt > 0 {
@@ -171,16 +170,44 @@ func (everybody) Lock(ctx context.Context, _ string) (context.Context, func(), e
 	return ctx, func() {}, nil
 }
 
-// place is a folder with a store, which is opened several times as by several processes.
+// place is where a store lies, which is opened several times as by several processes.
 type place struct {
 	t     *testing.T
-	root  string
+	at    opener
 	locks lock.Locker
+}
+
+// backend is a store that can be born.
+type backend interface {
+	storage.Store
+	Create(ctx context.Context) error
+}
+
+// opener opens one place, as one more process.
+type opener func(t *testing.T) backend
+
+// inFolder is a new folder.
+func inFolder(t *testing.T) opener {
+	t.Helper()
+	root := t.TempDir()
+	return func(t *testing.T) backend {
+		t.Helper()
+		s, err := fs.New(fs.Config{Root: root}, fs.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
 }
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	p := &place{t: t, root: t.TempDir(), locks: memory.New()}
+	return newPlaceAt(t, inFolder(t))
+}
+
+func newPlaceAt(t *testing.T, at opener) *place {
+	t.Helper()
+	p := &place{t: t, at: at, locks: memory.New()}
 	if err := p.store().Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -191,12 +218,9 @@ func newPlace(t *testing.T) *place {
 	return p
 }
 
-func (p *place) store() *fs.Store {
+func (p *place) store() backend {
 	p.t.Helper()
-	s, err := fs.New(fs.Config{Root: p.root}, fs.Options{})
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	s := p.at(p.t)
 	p.t.Cleanup(func() { s.Close() })
 	return s
 }

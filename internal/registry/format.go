@@ -87,3 +87,37 @@ func (r *Registry) Born(ctx context.Context) (bool, error) {
 	_, born, err := readFormat(ctx, r.metadata)
 	return born, err
 }
+
+// ConditionalWrites tells whether both stores honour conditional writes. Without them nothing may be
+// collected while somebody writes. It asks a store that has not been asked yet.
+func (r *Registry) ConditionalWrites(ctx context.Context) (bool, error) {
+	for _, store := range r.eachStore() {
+		if honours, err := conditionalWrites(ctx, store); err != nil || !honours {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// ConditionalTags is ConditionalWrites of the metadata store alone. Without them no tag is immutable.
+func (r *Registry) ConditionalTags(ctx context.Context) (bool, error) {
+	return conditionalWrites(ctx, r.metadata)
+}
+
+func conditionalWrites(ctx context.Context, store storage.Store) (bool, error) {
+	if store.Features().ConditionalWrites {
+		return true, nil
+	}
+	if err := store.Probe(ctx); err != nil {
+		return false, fmt.Errorf("find out whether the store honours conditional writes: %w", err)
+	}
+	return store.Features().ConditionalWrites, nil
+}
+
+// WhileReadOnly is the registry for a collector that may write because nobody else does: every server on
+// the stores is read-only.
+func (r *Registry) WhileReadOnly() *Registry {
+	writable := *r
+	writable.config.ReadOnly = false
+	return &writable
+}

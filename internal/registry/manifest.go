@@ -57,17 +57,17 @@ func (r *Registry) GetManifest(ctx context.Context, ns oci.Name, ref oci.Referen
 // as absent.
 func (r *Registry) find(ctx context.Context, ns oci.Name, ref oci.Reference) (*Manifest, error) {
 	if ref.IsDigest() {
-		return r.revision(ctx, ns, ref.Digest)
+		return r.readRevision(ctx, pulling, ns, ref.Digest)
 	}
-	tag, err := r.tag(ctx, ns, ref.Tag)
+	tag, err := r.pulledTag(ctx, ns, ref.Tag)
 	if err != nil {
 		return nil, err
 	}
 	kept, ok := r.revisions.Get(revisionID{ns, tag.Digest})
-	if ok && kept.value.fresh(trustTag) {
+	if ok && kept.value.fresh(trustTag) && (kept.settled || remembered(r, kept)) {
 		return kept.value, nil
 	}
-	return r.revision(ctx, ns, tag.Digest)
+	return r.readRevision(ctx, pulling, ns, tag.Digest)
 }
 
 // trustTag is for how long a tag that is there vouches for its revision, so that a pull by tag costs
@@ -279,8 +279,16 @@ func (r *Registry) holdRevision(ctx context.Context, ns oci.Name, d oci.Digest) 
 
 // revision reads a manifest, from the cache while one look shows the same object.
 func (r *Registry) revision(ctx context.Context, ns oci.Name, d oci.Digest) (*Manifest, error) {
-	m, err := read(ctx, r.metadata, r.revisions, revisionID{ns, d}, revisionID.key, parseRevision)
-	if err == nil {
+	return r.readRevision(ctx, promising, ns, d)
+}
+
+func (r *Registry) readRevision(ctx context.Context, why purpose, ns oci.Name, d oci.Digest) (*Manifest, error) {
+	parse := parseRevision
+	if r.metadataIsService {
+		parse = parseSentRevision
+	}
+	m, looked, err := read(ctx, r, why, r.revisions, revisionID{ns, d}, revisionID.key, parse)
+	if err == nil && looked {
 		m.seen.Store(time.Now().UnixNano())
 	}
 	return m, err
@@ -302,6 +310,18 @@ func parseRevision(id revisionID, value storage.Value) (*Manifest, int64, error)
 	}
 	m := &Manifest{Digest: id.digest, MediaType: record.MediaType, Content: content, PushedAt: record.PushedAt, By: record.By}
 	return m, int64(len(value.Data)), nil
+}
+
+// parseSentRevision is parseRevision for what came over a network: it is what its digest says.
+func parseSentRevision(id revisionID, value storage.Value) (*Manifest, int64, error) {
+	m, cost, err := parseRevision(id, value)
+	if err != nil {
+		return nil, 0, err
+	}
+	if got := oci.DigestOf(id.digest.Algorithm(), m.Content); got != id.digest {
+		return nil, 0, fmt.Errorf("want the manifest %s, got %s", id.digest, got)
+	}
+	return m, cost, nil
 }
 
 // DeleteManifest removes a revision and every tag that stands for it (spec: Deleting manifests).

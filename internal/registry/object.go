@@ -151,14 +151,20 @@ func (r *Registry) storeOfObject(o Object) storage.Store {
 // Exists tells whether there is such an object, live or condemned. A link that is only proposed does not
 // count. It reads the store, never a cache.
 func (r *Registry) Exists(ctx context.Context, o Object) (bool, error) {
-	info, err := r.storeOfObject(o).Stat(ctx, o.key())
+	var l link
+	var err error
+	if o.Kind == ObjectLink {
+		l, err = r.readLink(ctx, o.key())
+	} else {
+		_, err = r.storeOfObject(o).Stat(ctx, o.key())
+	}
 	if errors.Is(err, storage.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("look at %s: %w", o.key(), err)
 	}
-	return o.Kind != ObjectLink || info.Size == 0, nil
+	return !l.proposed, nil
 }
 
 // OpenObject opens the bytes of an object as they lie, and says how many they are. The caller closes

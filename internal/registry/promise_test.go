@@ -140,11 +140,11 @@ func TestNothingAcknowledgedIsCollected(t *testing.T) {
 }
 
 func (p promise) besideEverySchedule(t *testing.T, condemned int) {
-	steps := p.keep(t, condemned, schedule{})
+	steps := p.keep(t, newPlace(t), condemned, schedule{})
 	for look := 1; look <= steps; look++ {
 		// All pairs of steps are too many for a test; over the promises each distance comes up often.
 		for _, s := range []schedule{{look: look, act: look}, {look: look, act: look + 1 + look%7}, {look: look, act: look + 1 + look%5, whole: true}} {
-			p.keep(t, condemned, s)
+			p.keep(t, newPlace(t), condemned, s)
 			if t.Failed() {
 				t.Fatalf("with the collector at work %+v of %d steps", s, steps)
 			}
@@ -173,9 +173,8 @@ func (s schedule) at(step int, c *collector) {
 }
 
 // keep does the operation beside a collector and returns its number of steps.
-func (p promise) keep(t *testing.T, condemned int, s schedule) (steps int) {
+func (p promise) keep(t *testing.T, stores *place, condemned int, s schedule) (steps int) {
 	t.Helper()
-	stores := newPlace(t)
 	reaper := newCollector(t, stores.store())
 	begun, step := false, 0
 	w := newHooked(t, stores, func() {

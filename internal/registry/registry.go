@@ -7,7 +7,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -25,6 +24,9 @@ const (
 	referrerBudget = 16 << 20
 )
 
+// knownSessions is of how many upload sessions this process remembers whose they are.
+const knownSessions = 16 << 10
+
 // Options are what a Registry is made of. Blobs and Metadata may be one store.
 type Options struct {
 	Blobs        storage.Store
@@ -32,6 +34,16 @@ type Options struct {
 	Locks        lock.Locker
 	Config       Config
 	Repositories []RepositoryConfig
+	// Redirect says that pulls of blobs may be sent to their store, where no repository says otherwise, and
+	// RedirectTTL how long a URL for one opens it.
+	Redirect    bool
+	RedirectTTL time.Duration
+	// MetadataTTL is how long a pull may be answered from memory what was read from a store that does not
+	// settle. 0 is never.
+	MetadataTTL time.Duration
+	// Writes knows what this process has changed. Registries on one store that live in one process, one
+	// after the other, share it; nil is one of its own.
+	Writes *Writes
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -44,12 +56,23 @@ type Registry struct {
 	locks    lock.Locker
 	config   Config
 	rules    rules
-	now      func() time.Time
-	pulls    *pullTracker // nil if pulls are not tracked
+
+	// Whether each store is a service, see storage.Features.
+	metadataIsService, blobsAreService bool
+
+	redirect    bool
+	redirectTTL time.Duration
+	metadataTTL time.Duration
+	writes      *Writes
+
+	now   func() time.Time
+	ready readiness
+	pulls *pullTracker // nil if pulls are not tracked
 
 	revisions *lru.Cache[revisionID, cached[*Manifest]]
 	tags      *lru.Cache[tagID, cached[tagValue]]
 	referrers *lru.Cache[string, cached[Referrers]]
+	sessions  *lru.Cache[string, oci.Name] // whose an upload session is
 }
 
 // New opens the registry on its stores and writes nothing. It refuses stores of a newer format, and
@@ -62,38 +85,33 @@ func New(ctx context.Context, opts Options) (*Registry, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
+	if opts.Writes == nil {
+		opts.Writes = NewWrites()
+	}
+	metadata, blobs := opts.Metadata, opts.Blobs
+	if !opts.Metadata.Features().Service {
+		opts.MetadataTTL = 0 // one look shows whether anything has changed
+	}
+	if opts.MetadataTTL > 0 {
+		metadata = &noting{Store: opts.Metadata, writes: opts.Writes}
+		if opts.Blobs == opts.Metadata {
+			blobs = metadata
+		}
+	}
 	r := &Registry{
-		blobs: opts.Blobs, metadata: opts.Metadata, locks: opts.Locks,
+		blobs: blobs, metadata: metadata, locks: opts.Locks,
 		config: opts.Config, rules: rules, now: opts.Now,
+		metadataIsService: metadata.Features().Service, blobsAreService: blobs.Features().Service,
+		redirect: opts.Redirect, redirectTTL: opts.RedirectTTL, metadataTTL: opts.MetadataTTL, writes: opts.Writes,
 		revisions: lru.New[revisionID, cached[*Manifest]](manifestBudget),
 		tags:      lru.New[tagID, cached[tagValue]](tagBudget),
 		referrers: lru.New[string, cached[Referrers]](referrerBudget),
+		sessions:  lru.New[string, oci.Name](knownSessions),
 	}
 	if opts.Config.TrackPulls && !opts.Config.ReadOnly {
 		r.pulls = newPullTracker(opts.Config.TrackPullsEvery, opts.Now)
 	}
 	return r, r.checkFormat(ctx)
-}
-
-// Ready shows that the stores answer a read, and a write unless the registry is read-only.
-func (r *Registry) Ready(ctx context.Context) error {
-	if r.config.ReadOnly {
-		_, err := r.metadata.Stat(ctx, formatKey)
-		if errors.Is(err, storage.ErrNotExist) {
-			return nil
-		}
-		return err
-	}
-	if err := r.metadata.Probe(ctx); err != nil {
-		return fmt.Errorf("metadata store: %w", err)
-	}
-	if r.blobs == r.metadata {
-		return nil
-	}
-	if err := r.blobs.Probe(ctx); err != nil {
-		return fmt.Errorf("blob store: %w", err)
-	}
-	return nil
 }
 
 // admit is the first line of every method that reads a namespace.

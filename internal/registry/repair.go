@@ -68,7 +68,8 @@ func (r *Registry) Relink(ctx context.Context, ns oci.Name, revision, blob oci.D
 	case slices.Contains(stored.Missing, blob):
 		return refuse("the namespace never held it")
 	}
-	if _, err := r.blobs.Revive(ctx, blobKey(blob)); err != nil {
+	bytes, err := r.blobs.Revive(ctx, blobKey(blob))
+	if err != nil {
 		return fmt.Errorf("link %s in %s: %w", blob, ns, err)
 	}
 	key := linkKey(ns, blob)
@@ -93,7 +94,10 @@ func (r *Registry) Relink(ctx context.Context, ns oci.Name, revision, blob oci.D
 		}
 		return refuse("a client deleted it")
 	}
-	_, err = r.metadata.Put(ctx, key, nil, storage.PutOptions{IfUnchanged: proposal})
+	data, err := packLink(bytes.Place)
+	if err == nil {
+		_, err = r.metadata.Put(ctx, key, data, storage.PutOptions{IfUnchanged: proposal})
+	}
 	if err != nil && !errors.Is(err, storage.ErrChanged) {
 		return fmt.Errorf("link %s in %s: %w", blob, ns, err)
 	}
@@ -103,7 +107,11 @@ func (r *Registry) Relink(ctx context.Context, ns oci.Name, revision, blob oci.D
 // proposed is the version of a link that a repair proposed and did not finish, empty if it is a link.
 func (r *Registry) proposed(ctx context.Context, key string) (storage.Version, error) {
 	object, err := r.liveObject(ctx, key)
-	if err != nil || len(object.Data) == 0 {
+	if err != nil {
+		return "", err
+	}
+	l, err := parseLink(key, object)
+	if err != nil || !l.proposed {
 		return "", err
 	}
 	return object.Version, nil

@@ -355,10 +355,11 @@ func (u *undoing) linkAgain(ctx context.Context, d oci.Digest) error {
 	if !errors.Is(err, storage.ErrNotExist) {
 		return err
 	}
-	if _, err := u.r.blobs.Revive(ctx, blobKey(d)); err != nil {
+	blob, err := u.r.blobs.Revive(ctx, blobKey(d))
+	if err != nil {
 		return err
 	}
-	if err := u.r.link(ctx, u.Namespace, d); err != nil {
+	if err := u.r.link(ctx, u.Namespace, d, blob.Place); err != nil {
 		return err
 	}
 	if err := u.r.holdBlob(ctx, u.Namespace, d); err != nil {

@@ -15,6 +15,7 @@ type rules struct {
 type repositoryRules struct {
 	immutable func(tag string) bool // nil: the global one
 	any       bool                  // whether any tag can be immutable
+	redirect  *bool                 // nil: as the store of blobs says
 }
 
 func newRules(config Config, repositories []RepositoryConfig) (rules, error) {
@@ -28,7 +29,7 @@ func newRules(config Config, repositories []RepositoryConfig) (rules, error) {
 		if err != nil {
 			return rules{}, fmt.Errorf("repository %q: %w", repository.Name, err)
 		}
-		var own repositoryRules
+		own := repositoryRules{redirect: repository.Redirect}
 		if repository.ImmutableTags != nil {
 			own.any = repository.ImmutableTags.Enabled
 			if own.immutable, err = repository.ImmutableTags.Matcher(); err != nil {

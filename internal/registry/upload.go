@@ -41,6 +41,7 @@ func (r *Registry) StartUpload(ctx context.Context, ns oci.Name, algorithm oci.A
 	if err := r.blobs.CreateUpload(ctx, id, label); err != nil {
 		return Upload{}, fmt.Errorf("start upload in %s: %w", ns, err)
 	}
+	r.sessions.Put(id, ns, 1)
 	return Upload{ID: id}, nil
 }
 
@@ -117,16 +118,23 @@ func (r *Registry) CancelUpload(ctx context.Context, ns oci.Name, id string) err
 }
 
 // commit is the promise of an upload: the bytes, then the link that names them, then one more look
-// at both.
+// at both. Where the session itself stood in the way of a collector the look is spared.
 func (r *Registry) commit(ctx context.Context, ns oci.Name, d oci.Digest, session storage.Upload) error {
-	if _, err := session.Commit(ctx, blobKey(d)); err != nil {
+	blob, err := session.Commit(ctx, blobKey(d))
+	if err != nil {
 		return fmt.Errorf("commit blob %s in %s: %w", d, ns, err)
 	}
-	for range attempts {
-		if err := r.link(ctx, ns, d); err != nil {
-			return fmt.Errorf("link blob %s in %s: %w", d, ns, err)
+	if err := r.link(ctx, ns, d, blob.Place); err != nil {
+		return fmt.Errorf("link blob %s in %s: %w", d, ns, err)
+	}
+	if blob.Place != "" {
+		// What cannot be finished is looked at, and expires.
+		if kept, err := session.Finish(ctx); err == nil && kept {
+			return nil
 		}
-		_, err := r.blobs.Revive(ctx, blobKey(d))
+	}
+	for range attempts {
+		blob, err := r.blobs.Revive(ctx, blobKey(d))
 		if errors.Is(err, storage.ErrNotExist) {
 			// The session is spent, so the client has to send the bytes again.
 			return fmt.Errorf("commit blob %s in %s: %w", d, ns, ErrUploadUnknown)
@@ -134,9 +142,12 @@ func (r *Registry) commit(ctx context.Context, ns oci.Name, d oci.Digest, sessio
 		if err != nil {
 			return fmt.Errorf("commit blob %s in %s: %w", d, ns, err)
 		}
-		_, err = r.metadata.Revive(ctx, linkKey(ns, d))
+		err = r.holdLink(ctx, ns, d, blob.Place)
 		if !errors.Is(err, storage.ErrNotExist) {
 			return err
+		}
+		if err := r.link(ctx, ns, d, blob.Place); err != nil {
+			return fmt.Errorf("link blob %s in %s: %w", d, ns, err)
 		}
 	}
 	return fmt.Errorf("commit blob %s in %s: %w", d, ns, ErrDisturbed)
@@ -179,6 +190,9 @@ func (r *Registry) expired(label sessionLabel) bool {
 // ownLabel reads a session's label and hides the session from every other namespace.
 func (r *Registry) ownLabel(ns oci.Name, id string, raw []byte) (sessionLabel, error) {
 	label, err := readLabel(raw)
+	if err == nil {
+		r.sessions.Put(id, label.Namespace, 1)
+	}
 	if err != nil || label.Namespace != ns || r.expired(label) {
 		return sessionLabel{}, fmt.Errorf("%w: %s in %s", ErrUploadUnknown, id, ns)
 	}
@@ -213,16 +227,16 @@ type uploadWriter struct {
 }
 
 // openUpload holds a session for one request: the lock makes requests of this cluster queue, the
-// store's own hold is what keeps two writers apart.
+// store's own hold is what keeps two writers apart. A session of another namespace must not be told from
+// none, not by the wait either.
 func (r *Registry) openUpload(ctx context.Context, ns oci.Name, id string) (*uploadWriter, error) {
 	if err := r.admitWrite(ns); err != nil {
 		return nil, err
 	}
-	// Before the wait: a session of another namespace must not be told apart from none.
-	if _, err := r.UploadStatus(ctx, ns, id); err != nil {
+	if err := r.maySee(ctx, ns, id); err != nil {
 		return nil, err
 	}
-	held, unlock, err := r.lockUpload(ctx, id)
+	held, unlock, err := r.lockUpload(ctx, ns, id)
 	if err != nil {
 		return nil, err
 	}
@@ -241,11 +255,25 @@ func (r *Registry) openUpload(ctx context.Context, ns oci.Name, id string) (*upl
 	return w, nil
 }
 
+// maySee looks whether a session is of a namespace before somebody waits for it. Over a service the look
+// would be a request for each chunk; there the holders that one could wait for are those of this process,
+// which know whose their sessions are, and the lock is one of the namespace.
+func (r *Registry) maySee(ctx context.Context, ns oci.Name, id string) error {
+	if !r.blobsAreService {
+		_, err := r.UploadStatus(ctx, ns, id)
+		return err
+	}
+	if of, known := r.sessions.Get(id); known && of != ns {
+		return fmt.Errorf("%w: %s in %s", ErrUploadUnknown, id, ns)
+	}
+	return nil
+}
+
 // lockUpload waits for the lock for a while, and holds it for as long as the request takes.
-func (r *Registry) lockUpload(ctx context.Context, id string) (context.Context, func(), error) {
+func (r *Registry) lockUpload(ctx context.Context, ns oci.Name, id string) (context.Context, func(), error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	patience := time.AfterFunc(sessionPatience, func() { cancel(ErrUploadBusy) })
-	held, unlock, err := r.locks.Lock(ctx, "upload/"+id)
+	held, unlock, err := r.locks.Lock(ctx, "upload/"+ns.String()+"/"+id)
 	if err == nil && patience.Stop() {
 		return held, func() { unlock(); cancel(nil) }, nil
 	}
@@ -359,4 +387,12 @@ func (h *hashingReader) Read(p []byte) (int, error) {
 	h.read += int64(n)
 	h.hash.Write(p[:n])
 	return n, err
+}
+
+// Remaining is for storage.Sized: what the client said, within the limit.
+func (h *hashingReader) Remaining() int64 {
+	if sized, ok := h.from.(storage.Sized); ok {
+		return min(sized.Remaining(), h.left)
+	}
+	return -1
 }

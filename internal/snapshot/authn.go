@@ -110,7 +110,7 @@ func (s signIns) Authenticate(r *http.Request) (access.Identity, access.SignIn, 
 	identity, outcome, err := s.AuthenticateRequest(r)
 	signIn := access.SignIn{
 		Token: outcome.Method == authn.Token, Rejected: outcome.Rejected,
-		Reason: outcome.Reason, Unavailable: outcome.Unavailable,
+		Reason: outcome.Reason, Unavailable: outcome.Unavailable, Until: outcome.Until,
 	}
 	return identity, signIn, err
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +18,7 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/fs"
 	"github.com/sreg-project/sreg/internal/storage/metered"
+	"github.com/sreg-project/sreg/internal/storage/s3"
 )
 
 // Core is the registry on its stores, and what works on them beside requests: what a command on a store
@@ -44,20 +44,22 @@ type place interface {
 // OpenCore opens the stores of a config and creates nothing. Close gives them up.
 func OpenCore(ctx context.Context, cfg *config.Config, shared Shared) (*Core, error) {
 	c := &Core{log: shared.Logger.With("module", "registry"), config: cfg}
-	if err := c.open(ctx, shared.Metrics); err != nil {
-		return nil, errors.Join(err, c.Close())
+	if err := c.open(ctx, shared); err != nil {
+		return nil, errors.Join(blamed(err), c.Close())
 	}
 	return c, nil
 }
 
-func (c *Core) open(ctx context.Context, metrics prometheus.Registerer) error {
-	blobs, metadata, err := c.openStores(metrics)
+func (c *Core) open(ctx context.Context, shared Shared) error {
+	blobs, metadata, err := c.openStores(ctx, shared.Metrics)
 	if err != nil {
 		return err
 	}
 	c.Registry, err = registry.New(ctx, registry.Options{
 		Blobs: blobs, Metadata: metadata, Locks: memory.New(),
 		Config: c.config.Registry, Repositories: Repositories(c.config),
+		Redirect: c.config.Storage.Blobs.S3.Redirect, RedirectTTL: c.config.Storage.Blobs.S3.RedirectTTL,
+		MetadataTTL: c.config.Storage.MetadataCacheTTL, Writes: shared.Writes,
 	})
 	if err != nil {
 		return err
@@ -102,34 +104,34 @@ func Repositories(cfg *config.Config) []registry.RepositoryConfig {
 }
 
 // openStores opens the blob store and the metadata store, which are one unless the config names two.
-func (c *Core) openStores(metrics prometheus.Registerer) (blobs, metadata storage.Store, err error) {
+func (c *Core) openStores(ctx context.Context, metrics prometheus.Registerer) (blobs, metadata storage.Store, err error) {
 	counters, err := metered.New(metrics)
 	if err != nil {
 		return nil, nil, err
 	}
 	if c.config.Storage.Metadata == nil {
-		one, err := c.openStore(c.config.Storage.Blobs)
+		one, err := c.openStore(ctx, c.config.Storage.Blobs, "storage.blobs", counters.Breaker("all"))
 		if err != nil {
 			return nil, nil, err
 		}
 		counted := counters.Wrap(one, "all")
 		return counted, counted, nil
 	}
-	blobStore, err := c.openStore(c.config.Storage.Blobs)
+	blobStore, err := c.openStore(ctx, c.config.Storage.Blobs, "storage.blobs", counters.Breaker("blobs"))
 	if err != nil {
 		return nil, nil, fmt.Errorf("storage.blobs: %w", err)
 	}
-	metadataStore, err := c.openStore(*c.config.Storage.Metadata)
+	metadataStore, err := c.openStore(ctx, *c.config.Storage.Metadata, "storage.metadata", counters.Breaker("metadata"))
 	if err != nil {
 		return nil, nil, fmt.Errorf("storage.metadata: %w", err)
 	}
 	return counters.Wrap(blobStore, "blobs"), counters.Wrap(metadataStore, "metadata"), nil
 }
 
-func (c *Core) openStore(cfg config.Store) (store place, err error) {
+func (c *Core) openStore(ctx context.Context, cfg config.Store, section string, breaker func(open bool)) (store place, err error) {
 	switch cfg.Type {
 	case "s3":
-		err = errors.New("no S3 yet")
+		store, err = s3.New(ctx, cfg.S3, s3.Options{Section: section + ".s3", Logger: c.log, Breaker: breaker})
 	default:
 		store, err = fs.New(cfg.FS, fs.Options{MinFree: c.config.Storage.MinFree, Folders: registry.Folders(), Private: registry.PrivateFolders()})
 	}
@@ -140,15 +142,31 @@ func (c *Core) openStore(cfg config.Store) (store place, err error) {
 	return store, nil
 }
 
-// Create makes the stores if they do not exist yet.
+// blamed makes a mistake in the config of what a store says that somebody can put right there.
+func blamed(err error) error {
+	var trouble *s3.Trouble
+	if !errors.As(err, &trouble) {
+		return err
+	}
+	return &config.Error{Problems: []config.Problem{{Key: trouble.Key, Message: trouble.Message}}}
+}
+
+// Create makes the stores if they do not exist yet. What the config has wrong is a *config.Error.
 func (c *Core) Create(ctx context.Context) error {
 	if c.config.Registry.ReadOnly {
 		return nil // its medium may be, too
 	}
+	return blamed(c.create(ctx))
+}
+
+func (c *Core) create(ctx context.Context) error {
 	for _, store := range c.stores {
 		if err := store.Create(ctx); err != nil {
 			return err
 		}
+	}
+	if err := c.refuseUnguarded(ctx); err != nil {
+		return err
 	}
 	return c.Registry.Create(ctx)
 }
@@ -160,38 +178,6 @@ func (c *Core) Roots() []string {
 		roots = append(roots, store.Root())
 	}
 	return roots
-}
-
-// ClaimedError says that another process holds a name in a store.
-type ClaimedError struct {
-	Root string
-	*storage.ClaimedError
-}
-
-// Unwrap gives the error of the store.
-func (e *ClaimedError) Unwrap() error { return e.ClaimedError }
-
-// Claim takes a name in every store, among all processes. What somebody holds is a *ClaimedError.
-func (c *Core) Claim(ctx context.Context, name, note string) (release func(), err error) {
-	var releases []func()
-	release = sync.OnceFunc(func() {
-		for _, one := range releases {
-			one()
-		}
-	})
-	for _, store := range c.stores {
-		_, one, err := store.Claim(ctx, name, note)
-		if err != nil {
-			release()
-			var claimed *storage.ClaimedError
-			if errors.As(err, &claimed) {
-				err = &ClaimedError{Root: store.Root(), ClaimedError: claimed}
-			}
-			return nil, err
-		}
-		releases = append(releases, one)
-	}
-	return release, nil
 }
 
 // Close gives up what the stores hold open.

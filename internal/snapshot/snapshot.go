@@ -22,6 +22,7 @@ import (
 	"github.com/sreg-project/sreg/internal/authz"
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/httpapi"
+	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/server"
 )
 
@@ -37,6 +38,8 @@ type Shared struct {
 	Audit *slog.Logger
 	// Holder is told to whoever wants to collect while a scheduled run does.
 	Holder string
+	// Writes knows what this process has changed in the stores; nil is one of the snapshot's own.
+	Writes *registry.Writes
 	// Draining says that the server is shutting down.
 	Draining func() bool
 }

@@ -128,6 +128,9 @@ type Features struct {
 	// the states of objects. Where they do not, tags cannot be immutable, and nothing may be
 	// collected or retained while somebody writes.
 	ConditionalWrites bool
+	// Service says that the Store lies behind a network: what it shows is durable, an object that Get
+	// reads costs no more than a look at it, and blobs have a Place. It is known at once.
+	Service bool
 }
 
 // Entry is one name of a listing, relative to the prefix that was listed. On one level a folder

@@ -121,6 +121,7 @@ func content(ctx context.Context, store storage.Reader, key string) ([]byte, err
 
 var (
 	blobPattern     = regexp.MustCompile(`^_blobs/(sha256|sha512)/([0-9a-f]{2})/([0-9a-f]+)$`)
+	placePattern    = regexp.MustCompile(`^\{"place":"[^"]+"\}$`)
 	linkPattern     = regexp.MustCompile(`^(.+)/_layers/(sha256|sha512)/([0-9a-f]+)$`)
 	revisionPattern = regexp.MustCompile(`^(.+)/_manifests/revisions/(sha256|sha512)/([0-9a-f]+)$`)
 	tagPattern      = regexp.MustCompile(`^(.+)/_manifests/tags/([^/]+)$`)
@@ -150,7 +151,7 @@ func (s *stock) add(key string, content []byte) bool {
 	if m := linkPattern.FindStringSubmatch(key); m != nil {
 		at, ok := s.place(m[1], m[2]+":"+m[3])
 		s.links[at] = true
-		return ok && len(content) == 0
+		return ok && (len(content) == 0 || placePattern.Match(content))
 	}
 	if m := revisionPattern.FindStringSubmatch(key); m != nil {
 		at, ok := s.place(m[1], m[2]+":"+m[3])

@@ -85,9 +85,6 @@ func (s *Store) OpenPlace(ctx context.Context, place storage.Place) (io.ReadSeek
 
 // Presign signs for the address that clients know.
 func (s *Store) Presign(ctx context.Context, place storage.Place, opts storage.PresignOptions) (string, error) {
-	if !s.config.Redirect {
-		return "", fmt.Errorf("presign a place: %w", errors.ErrUnsupported)
-	}
 	l, err := parsePlace(place)
 	if err != nil {
 		return "", fmt.Errorf("presign a place: %w", err)

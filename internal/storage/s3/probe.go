@@ -32,7 +32,7 @@ type service struct {
 func (s *Store) Features() storage.Features {
 	s.service.mu.Lock()
 	defer s.service.mu.Unlock()
-	return storage.Features{ConditionalWrites: s.service.knows.writes}
+	return storage.Features{ConditionalWrites: s.service.knows.writes, Service: true}
 }
 
 // conditions finds out what the service honours, once.
@@ -157,7 +157,7 @@ func (s *Store) refuseForeign(ctx context.Context) error {
 			}
 			born, err := s.head(ctx, birthKey)
 			if err == nil && !born.there() {
-				err = fmt.Errorf("it holds %q and is no sreg store; choose a prefix or a bucket that is empty", i.key)
+				err = s.words.foreign(i.key)
 			}
 			return err
 		}
@@ -175,7 +175,7 @@ func (s *Store) refuseVersions(ctx context.Context) error {
 		return fmt.Errorf("ask for the versioning of bucket %s: %w", s.bucket, err)
 	}
 	if out.Status == types.BucketVersioningStatusEnabled {
-		return fmt.Errorf("bucket: %q keeps versions of its objects, so that nothing that is deleted would free space; suspend its versioning or choose another bucket", s.bucket)
+		return s.words.versioned(string(out.Status))
 	}
 	return nil
 }

@@ -187,14 +187,8 @@ func (s *Store) read(ctx context.Context, key, span string, decode func(*awss3.G
 	if at, ok := awsmiddleware.GetServerTime(out.ResultMetadata); ok {
 		r.read = at
 	}
-	if r.etag == "" {
-		return record{}, s.failure("read", key, errNoETag)
-	}
 	return r, nil
 }
-
-// errNoETag says that a service cannot be used: nothing could be changed safely.
-var errNoETag = errors.New("the service gave no ETag")
 
 // save writes the record in place of another one: over whatever lies there if over is nil, else only if
 // that record lies there still; the zero record means nothing. What lies there instead is errStale. It
@@ -258,8 +252,5 @@ func (s *Store) write(ctx context.Context, key string, r record, over *record) (
 		r.Size = int64(len(r.Data))
 	}
 	r.etag, r.modTime = aws.ToString(out.ETag), s.now()
-	if r.etag == "" {
-		return record{}, s.failure("write", key, errNoETag)
-	}
 	return r, nil
 }

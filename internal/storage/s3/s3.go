@@ -6,22 +6,31 @@ package s3
 
 import (
 	"context"
-	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/sreg-project/sreg/internal/lru"
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
+// Options are what a Store is told beside its config.
+type Options struct {
+	// Section is the key of the config's section, such as storage.blobs.s3: errors name the keys below it.
+	Section string
+	Logger  *slog.Logger
+	// Breaker is told when requests begin to be answered without asking the service, and when that ends.
+	// It must not block.
+	Breaker func(open bool)
+}
+
 // Store keeps objects below a prefix of a bucket.
 type Store struct {
+	*connection
+
 	config Config
-	client *awss3.Client
 	bucket string
 	prefix string // of all keys: empty, or with a slash at its end
 	now    func() time.Time
@@ -36,25 +45,20 @@ type Store struct {
 // seenVersions bounds what the store remembers of records, in entries. Forgetting costs one request.
 const seenVersions = 16384
 
-// New returns a Store and asks the service nothing.
-func New(ctx context.Context, cfg Config) (*Store, error) {
-	opts := []func(*awsconfig.LoadOptions) error{awsconfig.WithRegion(cfg.Region)}
-	if cfg.AccessKeyID != "" {
-		static := credentials.NewStaticCredentialsProvider(cfg.AccessKeyID, cfg.SecretAccessKey.Reveal(), "")
-		opts = append(opts, awsconfig.WithCredentialsProvider(static))
+// New returns a Store and asks the service nothing. What is wrong with the config is a *Trouble.
+func New(ctx context.Context, cfg Config, opts Options) (*Store, error) {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	loaded, err := awsconfig.LoadDefaultConfig(ctx, opts...)
+	if opts.Breaker == nil {
+		opts.Breaker = func(bool) {}
+	}
+	to, err := connect(ctx, cfg, opts)
 	if err != nil {
-		return nil, fmt.Errorf("find credentials for S3: %w", err)
+		return nil, err
 	}
-	client := awss3.NewFromConfig(loaded, func(o *awss3.Options) {
-		o.UsePathStyle = cfg.PathStyle
-		if cfg.Endpoint != "" {
-			o.BaseEndpoint = aws.String(cfg.Endpoint)
-		}
-	})
 	return &Store{
-		config: cfg, client: client, bucket: cfg.Bucket, prefix: cfg.keyPrefix(), now: time.Now,
+		connection: to, config: cfg, bucket: cfg.Bucket, prefix: cfg.keyPrefix(), now: time.Now,
 		seen: lru.New[storage.Version, string](seenVersions), lease: defaultLease(), claims: newClaims(), uploads: newUploads(cfg),
 	}, nil
 }
@@ -65,6 +69,7 @@ func (s *Store) Root() string { return "s3://" + s.bucket + "/" + s.prefix }
 // Close ends the claims of this process.
 func (s *Store) Close() error {
 	s.claims.close()
+	s.http.CloseIdleConnections()
 	return nil
 }
 

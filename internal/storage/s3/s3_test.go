@@ -53,7 +53,7 @@ func create(t testing.TB, cfg s3.Config) *s3.Store {
 
 func open(t testing.TB, cfg s3.Config) *s3.Store {
 	t.Helper()
-	s, err := s3.New(t.Context(), cfg)
+	s, err := s3.New(t.Context(), cfg, s3.Options{Section: section})
 	must(t, err)
 	t.Cleanup(func() { s.Close() })
 	return s

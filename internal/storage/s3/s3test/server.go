@@ -65,7 +65,7 @@ func Start(t testing.TB) *Server {
 	return start(t, program{
 		name: "versitygw",
 		args: func(address, folder string) []string {
-			return []string{"--port", address, "--region", region, "--quiet", "--keep-alive", "posix", folder}
+			return []string{"--port", address, "--region", region, "--quiet", "--keep-alive", "posix", "--disableotmp", folder}
 		},
 		environ: []string{"ROOT_ACCESS_KEY=" + AccessKeyID, "ROOT_SECRET_KEY=" + SecretAccessKey},
 	})

@@ -1,0 +1,149 @@
+// Package redisclient is for connections to Redis.
+// It promises that one config makes one client, be it of a server, of Sentinels or of a Cluster, that no
+// command waits long for a Redis that is not there, and that errors name the key to change.
+// It must not know what is kept in Redis.
+package redisclient
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+const (
+	// timeout bounds a dial, a write and the wait for an answer, each: Redis answers in less than a
+	// millisecond or is in trouble. The URL may say otherwise.
+	timeout = time.Second
+	// retries is how often a command is sent again after a connection broke.
+	retries = 1
+	// checkFor is how long the key of a check outlives one that was killed.
+	checkFor = 10 * time.Second
+	// checkKeys is how many keys a check tries: one host of a Cluster has only some of them.
+	checkKeys = 8
+)
+
+// Client is a client of Redis. New makes one.
+type Client struct {
+	redis.UniversalClient
+
+	config Config
+}
+
+// New makes a client. It reads the certificates and connects to nobody: the first command does.
+func New(cfg Config) (*Client, error) {
+	options, err := parseURL(cfg.URL)
+	if err != nil {
+		return nil, &ConfigError{Key: "redis.url", Err: err}
+	}
+	options.Username, options.Password = cfg.Username, cfg.Password.Reveal()
+	if options.TLSConfig != nil {
+		if options.TLSConfig, err = cfg.tls(); err != nil {
+			return nil, err
+		}
+	}
+	options.DialTimeout = orElse(options.DialTimeout, timeout)
+	options.ReadTimeout = orElse(options.ReadTimeout, timeout)
+	options.WriteTimeout = orElse(options.WriteTimeout, timeout)
+	options.MaxRetries = orElse(options.MaxRetries, retries)
+	options.DialerRetries = 1
+	options.ContextTimeoutEnabled = true
+	// The fewer commands a connection begins with, the fewer an ACL has to allow.
+	options.DisableIdentity = true
+	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	// What go-redis prints comes back as errors, too, and those have a place in our log.
+	redis.SetLogger(&logging.VoidLogger{})
+	return &Client{UniversalClient: redis.NewUniversalClient(options), config: cfg}, nil
+}
+
+func orElse[T comparable](value, standard T) T {
+	var none T
+	if value == none {
+		return standard
+	}
+	return value
+}
+
+// tls are the settings of TLS. They name no server: each connection checks that of its own address.
+func (c Config) tls() (*tls.Config, error) {
+	settings := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.CAFile != "" {
+		pem, err := os.ReadFile(c.CAFile)
+		if err != nil {
+			return nil, &ConfigError{Key: "redis.ca_file", Err: err}
+		}
+		settings.RootCAs = x509.NewCertPool()
+		if !settings.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, &ConfigError{Key: "redis.ca_file", Err: fmt.Errorf("%s holds no certificate in PEM", c.CAFile)}
+		}
+	}
+	if c.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+		if err != nil {
+			return nil, &ConfigError{Key: "redis.cert_file", Err: err}
+		}
+		settings.Certificates = []tls.Certificate{pair}
+	}
+	return settings, nil
+}
+
+// Key is the name of something in Redis: below the prefix of the config, and below what it is a kind of.
+func (c *Client) Key(kind, name string) string { return c.config.KeyPrefix + kind + ":" + name }
+
+// Explain says which key of the config an error of a command is about, where that can be told.
+func (c *Client) Explain(err error) error { return c.config.explain(err) }
+
+// Check says whether Redis can be reached and lets the user do what sreg needs: it writes, reads, counts and
+// removes a key of its own, as scripts do.
+func (c *Client) Check(ctx context.Context) error {
+	if err := c.Ping(ctx).Err(); err != nil {
+		return c.Explain(err)
+	}
+	for range checkKeys {
+		if err := c.try(ctx, c.Key("check", rand.Text()), "sreg"); err != nil {
+			return c.Explain(err)
+		}
+	}
+	return nil
+}
+
+func (c *Client) try(ctx context.Context, key, value string) (err error) {
+	// Also after a failure: what was written must not stay, and it ends by itself where it must.
+	defer func() {
+		if gone := c.Del(context.WithoutCancel(ctx), key).Err(); err == nil {
+			err = gone
+		}
+	}()
+	if err := c.Set(ctx, key, value, checkFor).Err(); err != nil {
+		return err
+	}
+	got, err := c.Get(ctx, key).Result()
+	switch {
+	case errors.Is(err, redis.Nil), err == nil && got != value:
+		return errors.New("what was written cannot be read: redis.url must be the address of one Redis, or of Sentinels, or of one Cluster")
+	case err != nil:
+		return err
+	}
+	return trial.Run(ctx, c, []string{key}, value).Err()
+}
+
+// trial does what the scripts of locks and counters do, on one key.
+var trial = redis.NewScript(`
+local now = redis.call('TIME')
+redis.call('DEL', KEYS[1])
+redis.call('ZADD', KEYS[1], now[1], ARGV[1])
+redis.call('ZRANGE', KEYS[1], 0, 0)
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('SET', KEYS[1], 1, 'PX', 10000)
+redis.call('INCRBY', KEYS[1], 1)
+redis.call('PTTL', KEYS[1])
+return redis.call('PEXPIRE', KEYS[1], 10000)
+`)

@@ -1,0 +1,155 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// linkRecord is what a link says of a blob that lies in a store with places: where the bytes are, so that
+// a pull needs no look at the blob's own object. It is a hint: that object decides.
+type linkRecord struct {
+	Place storage.Place `json:"place"`
+}
+
+// link is a link as it lies in the store.
+type link struct {
+	state storage.State
+	place storage.Place
+	// proposed says that a repair has begun to write it, see Relink: it holds nothing yet.
+	proposed bool
+}
+
+// packLink writes a link. Where keys alone find the bytes it is empty.
+func packLink(place storage.Place) ([]byte, error) {
+	if place == "" {
+		return nil, nil
+	}
+	return json.Marshal(linkRecord{Place: place})
+}
+
+// parseLink reads a link: empty, or a record that begins as no proposal does, which is a bare nonce.
+func parseLink(key string, value storage.Value) (link, error) {
+	l := link{state: value.State}
+	switch {
+	case len(value.Data) == 0:
+		return l, nil
+	case value.Data[0] != '{':
+		l.proposed = true
+		return l, nil
+	}
+	var record linkRecord
+	decoder := json.NewDecoder(bytes.NewReader(value.Data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&record); err != nil {
+		return l, damaged(key, err)
+	}
+	if record.Place == "" || decoder.More() {
+		return l, damaged(key, errors.New("want the place of a blob and nothing else"))
+	}
+	l.place = record.Place
+	return l, nil
+}
+
+// readLink reads the link by which a namespace may hold a blob. On a file system an empty one costs a
+// look; over a service reading costs what a look does.
+func (r *Registry) readLink(ctx context.Context, key string) (link, error) {
+	if !r.metadataIsService {
+		info, err := r.metadata.Stat(ctx, key)
+		if err != nil || info.Size == 0 {
+			return link{state: info.State}, err
+		}
+	}
+	value, err := r.metadata.Get(ctx, key)
+	if err != nil {
+		return link{}, err
+	}
+	return parseLink(key, value)
+}
+
+// linked looks at the link by which a namespace holds a blob. One that a repair has only proposed, see
+// Relink, holds nothing yet.
+func (r *Registry) linked(ctx context.Context, ns oci.Name, d oci.Digest) (link, error) {
+	l, err := r.readLink(ctx, linkKey(ns, d))
+	if err == nil && l.proposed {
+		err = onlyProposed(ns, d)
+	}
+	return l, err
+}
+
+func onlyProposed(ns oci.Name, d oci.Digest) error {
+	return fmt.Errorf("link of %s in %s is only proposed: %w", d, ns, storage.ErrNotExist)
+}
+
+// holdBlob makes a blob of a namespace live and durable, the bytes before the link that names them.
+// It creates neither: what is gone is storage.ErrNotExist.
+func (r *Registry) holdBlob(ctx context.Context, ns oci.Name, d oci.Digest) error {
+	blob, err := r.blobs.Revive(ctx, blobKey(d))
+	if err != nil {
+		return err
+	}
+	return r.holdLink(ctx, ns, d, blob.Place)
+}
+
+// holdLink makes a link live and durable, and has it name the place that the bytes have now: they have
+// another one if they went and came back.
+func (r *Registry) holdLink(ctx context.Context, ns oci.Name, d oci.Digest, place storage.Place) error {
+	key := linkKey(ns, d)
+	if !r.metadataIsService {
+		info, err := r.metadata.Revive(ctx, key)
+		if err != nil || info.Size == 0 && place == "" {
+			return err
+		}
+	}
+	for {
+		object, err := r.liveObject(ctx, key)
+		if err != nil {
+			return err
+		}
+		l, err := parseLink(key, object)
+		if err != nil {
+			return err
+		}
+		if l.proposed {
+			return onlyProposed(ns, d)
+		}
+		if l.place == place {
+			return nil
+		}
+		data, err := packLink(place)
+		if err != nil {
+			return err
+		}
+		_, err = r.metadata.Put(ctx, key, data, storage.PutOptions{IfUnchanged: object.Version})
+		if !errors.Is(err, storage.ErrChanged) {
+			return err
+		}
+	}
+}
+
+// link makes the namespace hold a blob whose bytes have a place. The caller has made the bytes live, and
+// looks again afterwards.
+func (r *Registry) link(ctx context.Context, ns oci.Name, d oci.Digest, place storage.Place) error {
+	key := linkKey(ns, d)
+	if place == "" {
+		info, err := r.metadata.Revive(ctx, key)
+		if err == nil && info.Size == 0 {
+			return nil
+		}
+		if err != nil && !errors.Is(err, storage.ErrNotExist) {
+			return err
+		}
+	}
+	// Whatever lay there: it is live afterwards, and says where the bytes are.
+	data, err := packLink(place)
+	if err != nil {
+		return err
+	}
+	_, err = r.metadata.Put(ctx, key, data, storage.PutOptions{})
+	return err
+}

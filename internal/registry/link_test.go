@@ -1,0 +1,44 @@
+package registry
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+func TestALinkIsEmptyAPlaceOrAProposal(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		data string
+		want link
+		err  error
+	}{
+		{"empty", "", link{}, nil},
+		{"a place", `{"place":"3:abc:_bytes/x"}`, link{place: "3:abc:_bytes/x"}, nil},
+		{"a proposal", newNonce(), link{proposed: true}, nil},
+		{"no place", `{}`, link{}, errDamaged},
+		{"an empty place", `{"place":""}`, link{}, errDamaged},
+		{"something else", `{"place":"x","more":1}`, link{}, errDamaged},
+		{"two", `{"place":"x"}{"place":"y"}`, link{}, errDamaged},
+		{"cut short", `{"place":"x`, link{}, errDamaged},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := parseLink("key", storage.Value{Data: []byte(tt.data)})
+			if !errors.Is(err, tt.err) || err == nil && got != tt.want {
+				t.Errorf("got %+v, %v, want %+v, %v", got, err, tt.want, tt.err)
+			}
+		})
+	}
+	for _, place := range []storage.Place{"", "3:\"abc\":_bytes/x"} {
+		data, err := packLink(place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := parseLink("key", storage.Value{Data: data}); err != nil || got.place != place || got.proposed {
+			t.Errorf("%q was written and read as %+v, %v", place, got, err)
+		}
+	}
+}

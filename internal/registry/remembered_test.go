@@ -1,0 +1,180 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/lock/memory"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// distant is a folder that behaves as a service does: no look tells whether something has changed.
+type distant struct {
+	storage.Store
+	unconditional bool
+	reads         atomic.Int64
+}
+
+func (d *distant) Features() storage.Features {
+	return storage.Features{ConditionalWrites: !d.unconditional, Service: true}
+}
+
+func (d *distant) Get(ctx context.Context, key string) (storage.Value, error) {
+	d.reads.Add(1)
+	value, err := d.Store.Get(ctx, key)
+	value.Settled = false
+	return value, err
+}
+
+// newReplica is a Registry of its own over a folder that is far away, with pulls from memory.
+func newReplica(t *testing.T, root opener, now func() time.Time) (*world, *distant) {
+	t.Helper()
+	s := &distant{Store: root(t)}
+	t.Cleanup(func() { s.Close() })
+	reg, err := registry.New(t.Context(), registry.Options{
+		Blobs: s, Metadata: s, Locks: memory.New(), Config: registry.DefaultConfig(), MetadataTTL: time.Minute, Now: now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := reg.Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return &world{t: t, ctx: t.Context(), reg: reg, store: s}, s
+}
+
+func (w *world) pull(tag oci.Tag) (oci.Digest, error) {
+	m, err := w.reg.GetManifest(w.ctx, app, oci.Reference{Tag: tag})
+	if err != nil {
+		return oci.Digest{}, err
+	}
+	return m.Digest, nil
+}
+
+func (w *world) wantPull(tag oci.Tag, want oci.Digest) {
+	w.t.Helper()
+	if got, err := w.pull(tag); got != want || err != nil {
+		w.t.Errorf("pull of %s = %s, %v, want %s", tag, got, err, want)
+	}
+}
+
+func TestWhatAnotherReplicaChangedIsSeenWhenTheTimeIsOver(t *testing.T) {
+	t.Parallel()
+	var seconds atomic.Int64
+	now := func() time.Time { return time.Unix(seconds.Load(), 0) }
+	folder := inFolder(t)
+	if err := folder(t).Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	one, _ := newReplica(t, folder, now)
+	two, far := newReplica(t, folder, now)
+	one.must(one.pushImage(app, "one", tagV1), one.pushImage(app, "two"))
+	two.wantPull(tagV1, imageDigest("one"))
+
+	one.must(one.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("two", ""), tagV1))
+	one.wantPull(tagV1, imageDigest("two"))
+	far.reads.Store(0)
+	seconds.Store(59)
+	two.wantPull(tagV1, imageDigest("one"))
+	if reads := far.reads.Load(); reads != 0 {
+		t.Errorf("a pull from memory read %d times, want never", reads)
+	}
+	seconds.Store(60)
+	two.wantPull(tagV1, imageDigest("two"))
+
+	// Nothing that is promised comes from memory, and neither does the word that something is not there.
+	one.must(one.reg.DeleteManifest(one.ctx, app, imageDigest("one"), "bob"))
+	index := []byte(`{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageIndex + `","manifests":[` +
+		descriptor(oci.MediaTypeImageManifest, imageManifest("one", "")) + `]}`)
+	var missing *registry.MissingError
+	if err := two.pushManifest(app, oci.MediaTypeImageIndex, index); !errors.As(err, &missing) {
+		t.Errorf("an index of what another replica deleted: %v, want a MissingError", err)
+	}
+	if _, err := two.pull(tagBig); !errors.Is(err, registry.ErrManifestUnknown) {
+		t.Errorf("pull of no tag: %v", err)
+	}
+	one.must(one.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("two", ""), tagBig))
+	two.wantPull(tagBig, imageDigest("two"))
+}
+
+func TestWhatAReplicaDeletedItShowsToNobody(t *testing.T) {
+	t.Parallel()
+	folder := inFolder(t)
+	if err := folder(t).Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w, _ := newReplica(t, folder, nil)
+	for _, remove := range []func() error{
+		func() error { return w.reg.DeleteTag(w.ctx, app, tagV1, "bob") },
+		func() error { return w.reg.DeleteManifest(w.ctx, app, imageDigest("one"), "bob") },
+	} {
+		w.must(w.pushImage(app, "one", tagV1))
+		w.wantPull(tagV1, imageDigest("one"))
+		w.must(remove())
+		if got, err := w.pull(tagV1); !errors.Is(err, registry.ErrManifestUnknown) {
+			t.Errorf("pull of what was deleted = %s, %v", got, err)
+		}
+	}
+	if _, err := w.reg.GetManifest(w.ctx, app, oci.Reference{Digest: imageDigest("one")}); !errors.Is(err, registry.ErrManifestUnknown) {
+		t.Errorf("pull by the digest of what was deleted: %v", err)
+	}
+}
+
+// TestAnAcknowledgedWriteIsNeverHidden: readers that began before a push remember what they found, and
+// whoever comes after its answer sees it all the same.
+func TestAnAcknowledgedWriteIsNeverHidden(t *testing.T) {
+	t.Parallel()
+	const pushes, readers = 60, 4
+	folder := inFolder(t)
+	if err := folder(t).Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w, _ := newReplica(t, folder, nil)
+	w.must(w.pushImage(app, "one"))
+	order := map[oci.Digest]int64{}
+	manifests := make([][]byte, pushes)
+	for i := range manifests {
+		manifests[i] = imageManifest("one", fmt.Sprint(i))
+		order[oci.DigestOf(oci.SHA256, manifests[i])] = int64(i)
+	}
+	push := func(i int) {
+		_, err := w.reg.PutManifest(w.ctx, app, registry.Push{Tags: []oci.Tag{tagV1}, ContentType: oci.MediaTypeImageManifest, Content: manifests[i]})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	push(0)
+	var acknowledged atomic.Int64
+	done := make(chan struct{})
+	var work sync.WaitGroup
+	for range readers {
+		work.Go(func() { // ends with done
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				least := acknowledged.Load()
+				got, err := w.pull(tagV1)
+				if err != nil || order[got] < least {
+					t.Errorf("pull = push %d, %v, and push %d was acknowledged before", order[got], err, least)
+					return
+				}
+			}
+		})
+	}
+	for i := 1; i < pushes; i++ {
+		push(i)
+		acknowledged.Store(int64(i))
+	}
+	close(done)
+	work.Wait()
+}

@@ -1,0 +1,83 @@
+package registry_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
+	"github.com/sreg-project/sreg/internal/storage/faulty"
+	"github.com/sreg-project/sreg/internal/storage/s3"
+	"github.com/sreg-project/sreg/internal/storage/s3/s3test"
+)
+
+// inBucket is a new bucket of a service.
+func inBucket(t *testing.T, server *s3test.Server) opener {
+	t.Helper()
+	cfg := server.Config(t)
+	return func(t *testing.T) backend {
+		t.Helper()
+		s, err := s3.New(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+}
+
+// sparse is every how many steps an operation is broken over a service, where each costs requests: the
+// slow set breaks more of them.
+func sparse() int {
+	if os.Getenv("SREG_TEST_ALL") == "1" {
+		return 2
+	}
+	return 9
+}
+
+func TestEveryOperationInABucket(t *testing.T) {
+	t.Parallel()
+	s3test.Each(t, func(t *testing.T, server *s3test.Server) {
+		for i, op := range operations {
+			t.Run(op.name, func(t *testing.T) {
+				t.Parallel()
+				w := newPlaceAt(t, inBucket(t, server)).open(faulty.NewInjector(faulty.Plan{}))
+				standing := op.before(w)
+				if err := op.do(w); err != nil {
+					t.Fatal(err)
+				}
+				verify(t, op, "nothing disturbed", w, append(standing, w.acknowledged...))
+				for n, more := 1+i%sparse(), true; more && !t.Failed(); n += sparse() {
+					more = breakAt(t, newPlaceAt(t, inBucket(t, server)), op, faulty.Plan{CutAt: n})
+				}
+			})
+		}
+	})
+}
+
+func TestNothingAcknowledgedIsCollectedInABucket(t *testing.T) {
+	t.Parallel()
+	s3test.Each(t, func(t *testing.T, server *s3test.Server) {
+		for i, p := range promises {
+			t.Run(p.name, func(t *testing.T) {
+				t.Parallel()
+				steps := p.keep(t, newPlaceAt(t, inBucket(t, server)), i%2, schedule{})
+				for look := 1 + i%sparse(); look <= steps && !t.Failed(); look += sparse() {
+					s := schedule{look: look, act: look + look%7}
+					if p.keep(t, newPlaceAt(t, inBucket(t, server)), i%2, s); t.Failed() {
+						t.Fatalf("with the collector at work %+v of %d steps", s, steps)
+					}
+				}
+			})
+		}
+	})
+}
+
+func TestACollectorInABucketComesToAnEnd(t *testing.T) {
+	t.Parallel()
+	s3test.Each(t, func(t *testing.T, server *s3test.Server) {
+		u := newUntidyAt(t, newPlaceAt(t, inBucket(t, server)))
+		u.tidy()
+		if dangling := registrytest.Check(t, u.subject(), u.facts...); len(dangling) > 0 {
+			t.Errorf("what is gone is named by %q", dangling)
+		}
+	})
+}
