@@ -65,8 +65,8 @@ func TestUploadMemory(t *testing.T) {
 			if most.Load() > limit || most.Load() < limit/4 {
 				t.Errorf("%s were reserved at most, want up to %s", bytesize.Size(most.Load()), bytesize.Size(limit))
 			}
-			if mostHeap.Load() > 3*limit {
-				t.Errorf("the heap grew by %s, want not much more than %s", bytesize.Size(mostHeap.Load()), bytesize.Size(limit))
+			if mostHeap.Load() > 6*limit {
+				t.Errorf("the heap grew by %s, want little more than what is reserved and not collected yet, %s", bytesize.Size(mostHeap.Load()), bytesize.Size(limit))
 			}
 			if left := s.UploadMemory(limit); left != 0 {
 				t.Errorf("%d bytes are still reserved", left)
