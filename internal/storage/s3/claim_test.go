@@ -24,7 +24,7 @@ func TestClaimThatIsTakenOver(t *testing.T) {
 	held, release, err := s.Claim(t.Context(), "name", "the first")
 	must(t, err)
 	must(t, s3.WriteRecord(t.Context(), s, "_locks/name", []byte("the second")))
-	wantEnd(t, held)
+	wantEnd(t, held.Done())
 	if cause := context.Cause(held); cause == nil || errors.Is(cause, context.Canceled) {
 		t.Errorf("the claim ended because of %v, want that it was lost", cause)
 	}
@@ -79,7 +79,7 @@ func TestClaimWithoutAService(t *testing.T) {
 	held, release, err := s.Claim(t.Context(), "name", "")
 	must(t, err)
 	down.Store(true)
-	wantEnd(t, held)
+	wantEnd(t, held.Done())
 	release()
 }
 
@@ -91,16 +91,16 @@ func TestClaimEndsWithTheStore(t *testing.T) {
 	held, _, err := a.Claim(t.Context(), "name", "")
 	must(t, err)
 	must(t, a.Close())
-	wantEnd(t, held)
+	wantEnd(t, held.Done())
 	_, release, err := b.Claim(t.Context(), "name", "")
 	must(t, err)
 	release()
 }
 
-func wantEnd(t *testing.T, held context.Context) {
+func wantEnd(t *testing.T, done <-chan struct{}) {
 	t.Helper()
 	select {
-	case <-held.Done():
+	case <-done:
 	case <-time.After(patience):
 		t.Fatal("the context of the claim did not end")
 	}
