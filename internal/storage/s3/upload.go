@@ -294,9 +294,9 @@ func (u *upload) loadTail(ctx context.Context, buf *buffer) error {
 		return fmt.Errorf("session %s: its tail has %d bytes, more than a part: was part_size made smaller?", u.id, size)
 	}
 	r := u.s.openBytes(ctx, *u.session.Tail)
-	defer r.Close()
 	buf.data = buf.data[:size]
-	if _, err := io.ReadFull(r, buf.data); err != nil {
+	_, err := io.ReadFull(r, buf.data)
+	if err = errors.Join(err, r.Close()); err != nil {
 		return fmt.Errorf("read the tail of session %s: %w", u.id, err)
 	}
 	return nil
