@@ -34,13 +34,15 @@ func (e *ConfigError) Error() string {
 // Unwrap gives what happened.
 func (e *ConfigError) Unwrap() error { return e.Err }
 
+const lacking = "Redis's ACL does not let the user do what sreg needs; docs/redis.md has the rules"
+
 // said are the beginnings of what Redis answers, and what that means. The first one that fits decides.
 var said = []struct{ begin, key, advice string }{
 	{"WRONGPASS", "redis.password", "Redis takes neither this user nor this password; redis.username is the user of its ACL"},
 	{"NOAUTH", "redis.password", "Redis wants a password"},
 	{"ERR AUTH <password> called without any password", "redis.password", "Redis knows no password for the default user: leave it out, or set redis.username"},
 	{"ERR invalid password", "redis.password", "Redis takes another one"},
-	{"NOPERM", "redis.username", "Redis's ACL does not let the user do what sreg needs; docs/redis.md has the rules"},
+	{"NOPERM", "redis.username", lacking},
 	{"ERR DB index is out of range", "redis.url", "Redis has fewer databases than that; the number behind the / is one of them"},
 	{"ERR invalid DB index", "redis.url", "the number behind the / is a database"},
 	{"ERR SELECT is not allowed in cluster mode", "redis.url", "this is a Cluster: name several of its hosts, and no database"},
@@ -61,6 +63,10 @@ func (c Config) explain(err error) error {
 		return err
 	}
 	text := err.Error()
+	// Redis 7.0 says the one, later ones the other; both begin with ERR.
+	if strings.Contains(text, "The user executing the script can't") || strings.Contains(text, "ACL failure in script") {
+		return &ConfigError{Key: "redis.username", Advice: lacking, Err: err}
+	}
 	if strings.HasPrefix(text, "NOPERM") && strings.Contains(text, "key") && !strings.Contains(text, "command") {
 		return &ConfigError{Key: "redis.key_prefix", Advice: fmt.Sprintf("Redis's ACL does not let the user touch keys that begin with %q; docs/redis.md has the rules", c.KeyPrefix), Err: err}
 	}

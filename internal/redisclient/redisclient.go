@@ -125,9 +125,9 @@ func (c *Client) try(ctx context.Context, key, value string) (err error) {
 	if err := c.Set(ctx, key, value, checkFor).Err(); err != nil {
 		return err
 	}
-	got, err := c.Get(ctx, key).Result()
+	got, err := c.GetRange(ctx, key, 0, -1).Result()
 	switch {
-	case errors.Is(err, redis.Nil), err == nil && got != value:
+	case err == nil && got != value:
 		return errors.New("what was written cannot be read: redis.url must be the address of one Redis, or of Sentinels, or of one Cluster")
 	case err != nil:
 		return err
@@ -141,9 +141,13 @@ local now = redis.call('TIME')
 redis.call('DEL', KEYS[1])
 redis.call('ZADD', KEYS[1], now[1], ARGV[1])
 redis.call('ZRANGE', KEYS[1], 0, 0)
+redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', 0)
+redis.call('ZCARD', KEYS[1])
+redis.call('ZRANK', KEYS[1], ARGV[1])
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('SET', KEYS[1], 1, 'PX', 10000)
 redis.call('INCRBY', KEYS[1], 1)
+redis.call('GET', KEYS[1])
 redis.call('PTTL', KEYS[1])
 return redis.call('PEXPIRE', KEYS[1], 10000)
 `)

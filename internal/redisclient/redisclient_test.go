@@ -90,7 +90,7 @@ func TestErrorsNameTheKeyToChange(t *testing.T) {
 	secure := redistest.Start(t, redistest.Options{TLS: true})
 	other := redistest.Start(t, redistest.Options{TLS: true})
 	sentinel := redistest.Start(t, redistest.Options{Sentinel: plain})
-	guarded := redistest.Start(t, redistest.Options{ACL: []string{"user default on >word ~* +@all", "user reader on >word ~* +@read +ping", "user narrow on >word ~other:* +@all"}})
+	guarded := redistest.Start(t, redistest.Options{ACL: []string{"user default on >word ~* +@all", "user reader on >word ~* +@read +ping", "user narrow on >word ~other:* +@all", "user unranked on >word ~* +@all -zrank"}})
 	paused := redistest.Start(t, redistest.Options{})
 	paused.Pause()
 	empty := filepath.Join(t.TempDir(), "empty.pem")
@@ -109,6 +109,7 @@ func TestErrorsNameTheKeyToChange(t *testing.T) {
 		"a wrong password":         {config(guarded.URL(), func(c *Config) { c.Password = secret.New("wrong") }), "redis.password"},
 		"a user who is not there":  {config(guarded.URL(), func(c *Config) { c.Username, c.Password = "nobody", secret.New("word") }), "redis.password"},
 		"a user who may not write": {config(guarded.URL(), func(c *Config) { c.Username, c.Password = "reader", secret.New("word") }), "redis.username"},
+		"a user without a command": {config(guarded.URL(), func(c *Config) { c.Username, c.Password = "unranked", secret.New("word") }), "redis.username"},
 		"a user of other keys":     {config(guarded.URL(), func(c *Config) { c.Username, c.Password = "narrow", secret.New("word") }), "redis.key_prefix"},
 		"a database too high":      {config("redis://"+plain.Address+"/99", nil), "redis.url"},
 		"TLS to a plain server":    {config("rediss://"+plain.Address+"/0", nil), "redis.url"},
