@@ -28,14 +28,24 @@ func holder(now time.Time) string {
 	return fmt.Sprintf("process %d on %s, since %s", os.Getpid(), host, now.UTC().Format(time.RFC3339))
 }
 
-// claimToServe keeps two servers whose locks are in memory from sharing folders. Release may be called
+// claimToServe keeps servers from sharing stores whose locks do not know each other. Release may be called
 // more than once.
-func claimToServe(ctx context.Context, current *snapshot.Snapshot) (release func(), err error) {
-	release, err = current.Claim(ctx, "serve", holder(time.Now()))
+func claimToServe(ctx context.Context, io IO, current *snapshot.Snapshot) (release func(), err error) {
+	release, err = current.ClaimToServe(ctx, snapshot.ServeClaim{
+		Note: holder(time.Now()),
+		Waiting: func(by *snapshot.ClaimedError, most time.Duration) {
+			io.warn(fmt.Sprintf("%s is claimed by another sreg: %s; if that died its claim ends within %s: waiting", by.Root, by.Note, most))
+		},
+	})
 	var claimed *snapshot.ClaimedError
 	if !errors.As(err, &claimed) {
 		return release, err
 	}
+	return nil, refuseClaimed(claimed)
+}
+
+// refuseClaimed says who serves, and how to go on.
+func refuseClaimed(claimed *snapshot.ClaimedError) error {
 	by := claimed.Note
 	if by == "" {
 		by = "it has just started"
@@ -44,5 +54,12 @@ func claimToServe(ctx context.Context, current *snapshot.Snapshot) (release func
 	if strings.HasPrefix(claimed.Root, "s3://") {
 		place, other = claimed.Root, "choose another prefix in the config"
 	}
-	return nil, &heldError{message: fmt.Sprintf("another sreg serves %s: %s", place, by), hint: "stop it, or " + other}
+	hint := "stop it, or " + other
+	switch {
+	case claimed.Shares():
+		hint = "set locks.type: redis here, too, to share it; or " + other
+	case strings.HasPrefix(claimed.Root, "s3://"):
+		hint += "; several may serve it if each sets locks.type: redis"
+	}
+	return &heldError{message: fmt.Sprintf("another sreg serves %s: %s", place, by), hint: hint}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/snapshot"
+	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/telemetry"
 )
 
@@ -25,28 +26,56 @@ func newConfig(io IO) *cobra.Command {
 	return cmd
 }
 
+// validateOptions are the flags of config validate.
+type validateOptions struct {
+	from   source
+	online bool
+	output format
+}
+
 func newConfigValidate(io IO) *cobra.Command {
-	var from source
+	var opts validateOptions
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check the config and show every mistake in it",
 		Long: "Do everything that sreg serve does before it listens, with the same files, environment\n" +
-			"and flags, and show every mistake with its place. Nothing is created or changed." + exitCodes,
-		Example: "  sreg config validate\n  sreg config validate -c sreg.yaml -c production.yaml",
-		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runConfigValidate(cmd.Context(), io, from) },
+			"and flags, and show every mistake with its place. Nothing is created or changed.\n\n" +
+			"With --online look also at what the config names outside: stores, Redis, OIDC providers\n" +
+			"and webhooks. A store is written to, below a key of its own, and what was written is\n" +
+			"removed, also after a failure; so it is in Redis. Providers are asked for their keys.\n" +
+			"To a webhook a connection is made, with TLS if its URL has it, and nothing is asked.\n" +
+			"What fails there exits with 1; a mistake in the config exits with 2." + exitCodes,
+		Example: "  sreg config validate\n" +
+			"  sreg config validate -c sreg.yaml -c production.yaml\n" +
+			"  sreg config validate --online\n" +
+			"  sreg config validate --online -o json",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runConfigValidate(cmd.Context(), io, opts) },
 	}
-	from.addFlags(cmd)
+	opts.from.addFlags(cmd)
+	cmd.Flags().BoolVar(&opts.online, "online", false, "look also whether stores, Redis, OIDC providers and webhooks answer")
+	addOutputFlag(cmd, &opts.output)
 	return cmd
 }
 
-func runConfigValidate(ctx context.Context, io IO, from source) error {
-	cfg, sources, err := from.load(io)
+func runConfigValidate(ctx context.Context, io IO, opts validateOptions) error {
+	if opts.output == formatJSON && !opts.online {
+		return &usageError{message: "-o json shows what --online sees", hint: "add --online"}
+	}
+	cfg, sources, err := opts.from.load(io)
 	if err != nil {
 		return err
 	}
 	io.warnOf(cfg.Warnings(sources))
-	if err := tryStart(ctx, io, cfg, sources); err != nil {
+	elsewhere := io.unanswered
+	if opts.online {
+		elsewhere = snapshot.OfAStore // the look shows it, beside all else
+	}
+	err = tryStart(ctx, io, cfg, sources, elsewhere)
+	if err == nil && opts.online {
+		err = io.lookOutside(ctx, cfg, opts.output)
+	}
+	if err != nil || opts.output == formatJSON {
 		return err
 	}
 	read := "defaults"
@@ -58,8 +87,8 @@ func runConfigValidate(ctx context.Context, io IO, from source) error {
 }
 
 // tryStart builds what a server is built of, and takes it apart again. What
-// cannot be built is a mistake in the config.
-func tryStart(ctx context.Context, io IO, cfg *config.Config, sources config.Sources) error {
+// cannot be built is a mistake in the config, unless it is of another kind.
+func tryStart(ctx context.Context, io IO, cfg *config.Config, sources config.Sources, elsewhere func(error) bool) error {
 	logger, err := telemetry.New(io.Err, io.ErrIsTerminal, cfg.Log)
 	if err != nil {
 		return mistake(sources, "log", err)
@@ -87,11 +116,24 @@ func tryStart(ctx context.Context, io IO, cfg *config.Config, sources config.Sou
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
+	if elsewhere(err) {
+		err = nil
+	}
 	note("storage", err)
 	if len(mistakes.Problems) > 0 {
 		return &mistakes
 	}
 	return nil
+}
+
+// unanswered tells whether a service does not answer, which is no mistake in the config, and says so.
+func (io IO) unanswered(err error) bool {
+	var away *storage.UnavailableError
+	if !errors.As(err, &away) {
+		return false
+	}
+	io.warn("the store was not looked at: " + textOf(away))
+	return true
 }
 
 // placed adds to the mistakes of an error where in the config they stand.

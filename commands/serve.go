@@ -85,9 +85,9 @@ func runServe(ctx context.Context, io IO, from source) error {
 	}
 	defer closing(logger, "close stores", current.Close)
 
-	unlock, err := takeFolders(ctx, cfg, current)
+	unlock, err := takeStores(ctx, io, cfg, current)
 	if err != nil {
-		return err
+		return placed(err, sources)
 	}
 	defer unlock()
 	if err := current.Prepare(ctx); err != nil {
@@ -132,16 +132,16 @@ func openAudit(cfg *config.Config, logger *slog.Logger) (*telemetry.AuditLog, er
 	return telemetry.OpenAudit(cfg.Log.Audit, logger)
 }
 
-// takeFolders makes the stores and keeps other servers away from them. A store that is only read
+// takeStores makes the stores and keeps other servers away from them. A store that is only read
 // needs neither, and its medium may permit neither.
-func takeFolders(ctx context.Context, cfg *config.Config, current *snapshot.Snapshot) (unlock func(), err error) {
+func takeStores(ctx context.Context, io IO, cfg *config.Config, current *snapshot.Snapshot) (unlock func(), err error) {
 	if cfg.Registry.ReadOnly {
 		return func() {}, nil
 	}
 	if err := current.Create(ctx); err != nil {
 		return nil, withDataHint(err)
 	}
-	return claimToServe(ctx, current)
+	return claimToServe(ctx, io, current)
 }
 
 // serveAndMaintain serves until ctx ends, and keeps house beside it until the last request has ended.

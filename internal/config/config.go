@@ -93,9 +93,9 @@ func sample() Config {
 	c.Storage.Metadata = &Store{Type: "fs", FS: fs.Config{Sync: true}, S3: s3.DefaultConfig()}
 	c.Server.Listeners = []server.Listener{{}}
 	c.Server.TLS.Certificates = []server.Certificate{{}}
-	standard := policy.DefaultConfig()
+	standard, redirect := policy.DefaultConfig(), true
 	c.Policy = &policy.GlobalConfig{Config: standard}
-	c.Repositories = []Repository{{RepositoryConfig: registry.RepositoryConfig{ImmutableTags: &registry.ImmutableTags{}, Redirect: new(bool)}, Policy: &standard}}
+	c.Repositories = []Repository{{RepositoryConfig: registry.RepositoryConfig{ImmutableTags: &registry.ImmutableTags{}, Redirect: &redirect}, Policy: &standard}}
 	c.Webhooks = []webhook.Config{webhook.DefaultConfig()}
 	c.Auth.Users = []authn.UserConfig{{}}
 	c.Auth.OIDC = []authn.ProviderConfig{authn.DefaultProvider()}

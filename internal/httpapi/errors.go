@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/oci"
@@ -97,6 +98,7 @@ func (a *API) describe(header http.Header, r *http.Request, req *request, id str
 		method    *methodError
 		denied    *deniedError
 		throttled *access.ThrottledError
+		away      *registry.UnavailableError
 	)
 	switch {
 	case errors.As(err, &immutable):
@@ -115,8 +117,11 @@ func (a *API) describe(header http.Header, r *http.Request, req *request, id str
 		header["Www-Authenticate"] = []string{a.challenge(r, req)}
 		return http.StatusUnauthorized, oci.ErrorInfo{Code: oci.CodeUnauthorized, Message: err.Error()}
 	case errors.As(err, &throttled):
-		header["Retry-After"] = []string{strconv.Itoa(int(math.Ceil(throttled.RetryAfter.Seconds())))}
+		header["Retry-After"] = seconds(throttled.RetryAfter)
 		return http.StatusTooManyRequests, oci.ErrorInfo{Code: oci.CodeTooManyRequests, Message: err.Error()}
+	case errors.As(err, &away) && r.Context().Err() == nil:
+		header["Retry-After"] = seconds(away.RetryAfter)
+		return http.StatusServiceUnavailable, oci.ErrorInfo{Code: oci.CodeUnavailable, Message: "the registry's store does not answer; try again"}
 	case errors.As(err, &method):
 		header["Allow"] = []string{strings.Join(method.allowed, ", ")}
 		return http.StatusMethodNotAllowed, oci.ErrorInfo{Code: oci.CodeUnsupported, Message: method.Error()}
@@ -139,6 +144,9 @@ func (a *API) describe(header http.Header, r *http.Request, req *request, id str
 	}
 	return http.StatusInternalServerError, oci.ErrorInfo{Code: oci.CodeUnknown, Message: "internal error, request id " + id}
 }
+
+// seconds is a time as Retry-After has it.
+func seconds(d time.Duration) []string { return []string{strconv.Itoa(int(math.Ceil(d.Seconds())))} }
 
 // describeDenial tells who has not signed in how to, and everybody else that they may not. A token whose
 // provider is out of reach may be right, so its sender shall come again.

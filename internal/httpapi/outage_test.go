@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/storage"
@@ -157,5 +158,32 @@ func TestARecordThatIsDamagedIsTheServersFault(t *testing.T) {
 				t.Errorf("body tells a key: %s", a.body)
 			}
 		})
+	}
+}
+
+// away is a Store whose service does not answer while it is off.
+type away struct {
+	storage.Store
+	off atomic.Bool
+}
+
+func (a *away) Get(ctx context.Context, key string) (storage.Value, error) {
+	if a.off.Load() {
+		return storage.Value{}, &storage.UnavailableError{RetryAfter: 7500 * time.Millisecond, Cause: errDisk}
+	}
+	return a.Store.Get(ctx, key)
+}
+
+// TestAnOutageSaysWhenToComeAgain: a client that is told so tries again by itself.
+func TestAnOutageSaysWhenToComeAgain(t *testing.T) {
+	t.Parallel()
+	var store *away
+	f := newFixture(t, settings{wrap: func(s storage.Store) storage.Store { store = &away{Store: s}; return store }})
+	f.pushImage("app", "a", "v1")
+	store.off.Store(true)
+	a := f.get("/v2/app/manifests/v2")
+	a.wants(t, want{status: 503, code: oci.CodeUnavailable, header: map[string]string{"Retry-After": "8"}})
+	if strings.Contains(a.body, "secret") {
+		t.Errorf("body tells about the inside: %s", a.body)
 	}
 }

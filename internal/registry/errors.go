@@ -44,6 +44,9 @@ var (
 	ErrNotKept = errors.New("nothing is kept of it for an undo")
 )
 
+// UnavailableError says that a store does not answer, and when to ask again.
+type UnavailableError = storage.UnavailableError
+
 // errDamaged says that a record of ours cannot be read. It is nobody's fault who asks.
 var errDamaged = errors.New("damaged record")
 

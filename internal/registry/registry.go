@@ -7,7 +7,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -67,6 +66,7 @@ type Registry struct {
 	writes      *Writes
 
 	now   func() time.Time
+	ready readiness
 	pulls *pullTracker // nil if pulls are not tracked
 
 	revisions *lru.Cache[revisionID, cached[*Manifest]]
@@ -112,27 +112,6 @@ func New(ctx context.Context, opts Options) (*Registry, error) {
 		r.pulls = newPullTracker(opts.Config.TrackPullsEvery, opts.Now)
 	}
 	return r, r.checkFormat(ctx)
-}
-
-// Ready shows that the stores answer a read, and a write unless the registry is read-only.
-func (r *Registry) Ready(ctx context.Context) error {
-	if r.config.ReadOnly {
-		_, err := r.metadata.Stat(ctx, formatKey)
-		if errors.Is(err, storage.ErrNotExist) {
-			return nil
-		}
-		return err
-	}
-	if err := r.metadata.Probe(ctx); err != nil {
-		return fmt.Errorf("metadata store: %w", err)
-	}
-	if r.blobs == r.metadata {
-		return nil
-	}
-	if err := r.blobs.Probe(ctx); err != nil {
-		return fmt.Errorf("blob store: %w", err)
-	}
-	return nil
 }
 
 // admit is the first line of every method that reads a namespace.

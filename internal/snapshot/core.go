@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -46,7 +45,7 @@ type place interface {
 func OpenCore(ctx context.Context, cfg *config.Config, shared Shared) (*Core, error) {
 	c := &Core{log: shared.Logger.With("module", "registry"), config: cfg}
 	if err := c.open(ctx, shared); err != nil {
-		return nil, errors.Join(err, c.Close())
+		return nil, errors.Join(blamed(err), c.Close())
 	}
 	return c, nil
 }
@@ -114,28 +113,28 @@ func (c *Core) openStores(ctx context.Context, metrics prometheus.Registerer) (b
 		return nil, nil, err
 	}
 	if c.config.Storage.Metadata == nil {
-		one, err := c.openStore(ctx, c.config.Storage.Blobs)
+		one, err := c.openStore(ctx, c.config.Storage.Blobs, "storage.blobs", counters.Breaker("all"))
 		if err != nil {
 			return nil, nil, err
 		}
 		counted := counters.Wrap(one, "all")
 		return counted, counted, nil
 	}
-	blobStore, err := c.openStore(ctx, c.config.Storage.Blobs)
+	blobStore, err := c.openStore(ctx, c.config.Storage.Blobs, "storage.blobs", counters.Breaker("blobs"))
 	if err != nil {
 		return nil, nil, fmt.Errorf("storage.blobs: %w", err)
 	}
-	metadataStore, err := c.openStore(ctx, *c.config.Storage.Metadata)
+	metadataStore, err := c.openStore(ctx, *c.config.Storage.Metadata, "storage.metadata", counters.Breaker("metadata"))
 	if err != nil {
 		return nil, nil, fmt.Errorf("storage.metadata: %w", err)
 	}
 	return counters.Wrap(blobStore, "blobs"), counters.Wrap(metadataStore, "metadata"), nil
 }
 
-func (c *Core) openStore(ctx context.Context, cfg config.Store) (store place, err error) {
+func (c *Core) openStore(ctx context.Context, cfg config.Store, section string, breaker func(open bool)) (store place, err error) {
 	switch cfg.Type {
 	case "s3":
-		store, err = s3.New(ctx, cfg.S3, s3.Options{})
+		store, err = s3.New(ctx, cfg.S3, s3.Options{Section: section + ".s3", Logger: c.log, Breaker: breaker})
 	default:
 		store, err = fs.New(cfg.FS, fs.Options{MinFree: c.config.Storage.MinFree, Folders: registry.Folders(), Private: registry.PrivateFolders()})
 	}
@@ -146,11 +145,44 @@ func (c *Core) openStore(ctx context.Context, cfg config.Store) (store place, er
 	return store, nil
 }
 
-// Create makes the stores if they do not exist yet.
+// blamedError is a mistake in the config that a store found out.
+type blamedError struct {
+	mistake *config.Error
+	cause   error
+}
+
+func (e *blamedError) Error() string { return e.mistake.Error() }
+
+// Unwrap gives the mistake, and what the store said.
+func (e *blamedError) Unwrap() []error { return []error{e.mistake, e.cause} }
+
+// blamed makes a mistake in the config of what a store says that somebody can put right there. A service
+// that does not answer may be right in the config.
+func blamed(err error) error {
+	var trouble *s3.Trouble
+	var away *storage.UnavailableError
+	if errors.As(err, &away) || !errors.As(err, &trouble) {
+		return err
+	}
+	return &blamedError{&config.Error{Problems: []config.Problem{{Key: trouble.Key, Message: trouble.Message}}}, err}
+}
+
+// OfAStore tells whether an error is what the service of a store said, or that it said nothing.
+func OfAStore(err error) bool {
+	var trouble *s3.Trouble
+	var away *storage.UnavailableError
+	return errors.As(err, &away) || errors.As(err, &trouble)
+}
+
+// Create makes the stores if they do not exist yet. What the config has wrong is a *config.Error.
 func (c *Core) Create(ctx context.Context) error {
 	if c.config.Registry.ReadOnly {
 		return nil // its medium may be, too
 	}
+	return blamed(c.create(ctx))
+}
+
+func (c *Core) create(ctx context.Context) error {
 	for _, store := range c.stores {
 		if err := store.Create(ctx); err != nil {
 			return err
@@ -169,38 +201,6 @@ func (c *Core) Roots() []string {
 		roots = append(roots, store.Root())
 	}
 	return roots
-}
-
-// ClaimedError says that another process holds a name in a store.
-type ClaimedError struct {
-	Root string
-	*storage.ClaimedError
-}
-
-// Unwrap gives the error of the store.
-func (e *ClaimedError) Unwrap() error { return e.ClaimedError }
-
-// Claim takes a name in every store, among all processes. What somebody holds is a *ClaimedError.
-func (c *Core) Claim(ctx context.Context, name, note string) (release func(), err error) {
-	var releases []func()
-	release = sync.OnceFunc(func() {
-		for _, one := range releases {
-			one()
-		}
-	})
-	for _, store := range c.stores {
-		_, one, err := store.Claim(ctx, name, note)
-		if err != nil {
-			release()
-			var claimed *storage.ClaimedError
-			if errors.As(err, &claimed) {
-				err = &ClaimedError{Root: store.Root(), ClaimedError: claimed}
-			}
-			return nil, err
-		}
-		releases = append(releases, one)
-	}
-	return release, nil
 }
 
 // Close gives up what the stores and the locks hold open.

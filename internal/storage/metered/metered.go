@@ -16,7 +16,10 @@ import (
 )
 
 // Metrics are the counters of all stores. New makes them once.
-type Metrics struct{ operations *prometheus.CounterVec }
+type Metrics struct {
+	operations *prometheus.CounterVec
+	resting    *prometheus.GaugeVec
+}
 
 // New registers the counters.
 func New(registerer prometheus.Registerer) (*Metrics, error) {
@@ -24,10 +27,28 @@ func New(registerer prometheus.Registerer) (*Metrics, error) {
 		Name: "sreg_storage_operations_total",
 		Help: "Operations of a store, by store, operation and result (ok, absent, refused, error).",
 	}, []string{"store", "operation", "result"})
-	if err := registerer.Register(operations); err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
+	resting := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "sreg_storage_breaker_open",
+		Help: "1 while requests are answered 503 because the service of a store failed, else 0.",
+	}, []string{"store"})
+	for _, metric := range []prometheus.Collector{operations, resting} {
+		if err := registerer.Register(metric); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
 	}
-	return &Metrics{operations: operations}, nil
+	return &Metrics{operations: operations, resting: resting}, nil
+}
+
+// Breaker gives what a store of that name tells when it begins to answer for its service, and when it ends.
+func (m *Metrics) Breaker(name string) func(open bool) {
+	gauge := m.resting.WithLabelValues(name)
+	return func(open bool) {
+		if open {
+			gauge.Set(1)
+			return
+		}
+		gauge.Set(0)
+	}
 }
 
 // operation names a column of the counters.
@@ -85,6 +106,7 @@ func resultOf(err error) result {
 // Wrap counts the operations of a store under a name.
 func (m *Metrics) Wrap(inner storage.Store, name string) *Store {
 	s := &Store{Store: inner}
+	m.resting.WithLabelValues(name) // is there from the start
 	for op, opName := range operationNames {
 		for res, resName := range resultNames {
 			s.counters[op][res] = m.operations.WithLabelValues(name, opName, resName)

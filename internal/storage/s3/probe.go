@@ -87,6 +87,10 @@ func (s *Store) try(ctx context.Context) (knows conditions, err error) {
 
 // refused tells whether a service does not know what a request asks for.
 func refused(err error) bool {
+	var known *Trouble
+	if errors.As(err, &known) {
+		return false // a wrong region is a bad request, too
+	}
 	switch status(err) {
 	case http.StatusNotImplemented, http.StatusMethodNotAllowed, http.StatusBadRequest:
 		return true

@@ -1,0 +1,88 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+const (
+	// readyFor is how long the answer of a service stands: whoever balances load asks often, and there may be
+	// several of them.
+	readyFor = time.Second
+	// readyPatience bounds a look that several wait for.
+	readyPatience = 5 * time.Second
+)
+
+// readiness is what the last look at a service showed.
+type readiness struct {
+	looks singleflight.Group
+
+	mu  sync.Mutex // guards the rest
+	at  time.Time
+	err error
+}
+
+// Ready shows that the stores answer a read, and a write unless the registry is read-only. A service is
+// looked at once a second at most.
+func (r *Registry) Ready(ctx context.Context) error {
+	if !r.metadataIsService && !r.blobsAreService {
+		return r.look(ctx)
+	}
+	if known, err := r.ready.last(); known {
+		return err
+	}
+	// The look is everybody's who waits, so it does not end with the first of them. It ends with its time-out.
+	look := r.ready.looks.DoChan("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyPatience)
+		defer cancel()
+		err := r.look(ctx)
+		r.ready.keep(err)
+		return nil, err
+	})
+	select {
+	case seen := <-look:
+		return seen.Err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *readiness) last() (known bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.at.IsZero() && time.Since(r.at) < readyFor, r.err
+}
+
+func (r *readiness) keep(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.at, r.err = time.Now(), err
+}
+
+// look asks the stores.
+func (r *Registry) look(ctx context.Context) error {
+	if r.config.ReadOnly {
+		_, err := r.metadata.Stat(ctx, formatKey)
+		if errors.Is(err, storage.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	if err := r.metadata.Probe(ctx); err != nil {
+		return fmt.Errorf("metadata store: %w", err)
+	}
+	if r.blobs == r.metadata {
+		return nil
+	}
+	if err := r.blobs.Probe(ctx); err != nil {
+		return fmt.Errorf("blob store: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,52 @@
+package webhook
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+)
+
+// Reach connects to the endpoint, shakes hands where it speaks TLS, and asks it nothing: whatever it were
+// asked it might take for a request of somebody. An error begins with the key, below the webhook, that it is
+// about.
+func (c Config) Reach(ctx context.Context) error {
+	settings, err := c.tls()
+	if err != nil {
+		return err
+	}
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		return fmt.Errorf("url: %w", err)
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), portOf(u)))
+	if err != nil {
+		return fmt.Errorf("url: %w", err)
+	}
+	defer conn.Close()
+	if u.Scheme != "https" {
+		return nil
+	}
+	settings.ServerName = u.Hostname()
+	if err := tls.Client(conn, settings).HandshakeContext(ctx); err != nil {
+		var unknown x509.UnknownAuthorityError
+		if errors.As(err, &unknown) {
+			return fmt.Errorf("ca_file: %w", err)
+		}
+		return fmt.Errorf("url: %w", err)
+	}
+	return nil
+}
+
+func portOf(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Port()
+	case u.Scheme == "https":
+		return "443"
+	}
+	return "80"
+}
