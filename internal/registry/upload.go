@@ -314,7 +314,7 @@ func (w *uploadWriter) append(chunk Chunk) error {
 	if err := w.restore(); err != nil {
 		return err
 	}
-	body := &hashingReader{from: chunk.Body, hash: w.hash, left: w.limit - size}
+	body := &hashingReader{ctx: w.ctx, from: chunk.Body, hash: w.hash, left: w.limit - size}
 	_, err := w.session.Append(w.ctx, body)
 	if w.session.Size() != size+body.read {
 		w.hash = nil // not all that was hashed was written
@@ -382,6 +382,7 @@ func (w *uploadWriter) digest(algorithm oci.Algorithm) (oci.Digest, error) {
 
 // hashingReader hashes what is read through it and ends with ErrTooLarge past its limit.
 type hashingReader struct {
+	ctx  context.Context // when it ends so does the body, wherever it comes from
 	from io.Reader
 	hash hash.Hash
 	left int64
@@ -389,6 +390,9 @@ type hashingReader struct {
 }
 
 func (h *hashingReader) Read(p []byte) (int, error) {
+	if err := h.ctx.Err(); err != nil {
+		return 0, err
+	}
 	n, err := h.from.Read(p)
 	if int64(n) > h.left {
 		return 0, ErrTooLarge

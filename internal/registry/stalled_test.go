@@ -1,0 +1,151 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/lock"
+	lockredis "github.com/sreg-project/sreg/internal/lock/redis"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/redisclient"
+	"github.com/sreg-project/sreg/internal/redisclient/redistest"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
+	"github.com/sreg-project/sreg/internal/storage/faulty"
+)
+
+// deaf is a Locker whose holders do not hear that their lock was lost: work that stalls, and then goes on.
+type deaf struct {
+	lock.Locker
+	held chan context.Context
+}
+
+func (d deaf) Lock(ctx context.Context, key string) (context.Context, func(), error) {
+	held, unlock, err := d.Locker.Lock(ctx, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.held <- held
+	return ctx, unlock, nil
+}
+
+func redisLocks(t *testing.T, url string) lock.Locker {
+	t.Helper()
+	cfg := redisclient.DefaultConfig()
+	cfg.URL = url
+	client, err := redisclient.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	locks := lockredis.New(client, lock.Config{Lease: time.Second}, slog.New(slog.DiscardHandler))
+	t.Cleanup(func() {
+		if err := errors.Join(locks.Close(), client.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return locks
+}
+
+// TestAHolderThatStallsPastItsLease is S7 with real leases: a replica writes to a session, Redis is paused
+// until the lease is over, another replica gets the lock and writes, and the first one goes on. What is
+// acknowledged is there, in order, and nothing is mixed.
+func TestAHolderThatStallsPastItsLease(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.Options{})
+	stores := newPlace(t)
+	stalling := deaf{Locker: redisLocks(t, server.URL()), held: make(chan context.Context, 1)}
+	stores.locks = stalling
+	a := stores.open(faulty.NewInjector(faulty.Plan{}))
+	stores.locks = redisLocks(t, server.URL())
+	b := stores.open(faulty.NewInjector(faulty.Plan{}))
+
+	upload, err := a.reg.StartUpload(a.ctx, app, oci.SHA256, "somebody")
+	a.must(err)
+	body, sender := io.Pipe()
+	done := make(chan error, 1)
+	go func() { // ends with the body
+		_, err := a.reg.AppendUpload(a.ctx, app, upload.ID, registry.Chunk{Body: body, Start: 0})
+		done <- err
+	}()
+	if _, err := sender.Write([]byte("first ")); err != nil {
+		t.Fatal(err)
+	}
+	held := <-stalling.held
+	server.Pause()
+	<-held.Done() // the lease is over, and the work does not hear of it
+	if cause := context.Cause(held); !errors.Is(cause, lock.ErrLost) {
+		t.Errorf("got cause %v, want %v", cause, lock.ErrLost)
+	}
+	server.Restart()
+	// The lock is free. The store keeps the second writer out, or takes it in behind what is there.
+	_, err = b.reg.AppendUpload(b.ctx, app, upload.ID, registry.Chunk{Body: strings.NewReader("other "), Start: -1})
+	if !errors.Is(err, registry.ErrUploadBusy) && !errors.Is(err, registry.ErrLocksUnavailable) {
+		t.Errorf("got error %v of a second writer, want %v", err, registry.ErrUploadBusy)
+	}
+	if _, err := sender.Write([]byte("second ")); err != nil {
+		t.Fatal(err)
+	}
+	sender.Close()
+	a.must(<-done)
+
+	const content = "first second third"
+	var status registry.Upload
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) { // as a client that is told to come again
+		status, err = b.reg.AppendUpload(b.ctx, app, upload.ID, registry.Chunk{Body: strings.NewReader("third"), Start: int64(len("first second "))})
+		if !errors.Is(err, registry.ErrLocksUnavailable) || time.Now().After(end) {
+			break
+		}
+	}
+	b.must(err)
+	if status.Size != int64(len(content)) {
+		t.Errorf("got size %d, want %d", status.Size, len(content))
+	}
+	digest := oci.DigestOf(oci.SHA256, []byte(content))
+	b.must(b.reg.CompleteUpload(b.ctx, app, upload.ID, registry.Chunk{Start: -1}, digest))
+	if dangling := registrytest.Check(t, b.subject(), registrytest.BlobIs(app, []byte(content))); len(dangling) > 0 {
+		t.Errorf("S2: what is gone is named by %q", dangling)
+	}
+}
+
+// TestALostLockIsAnErrorToComeAgainWith: the client did not go away, so it is not told that.
+func TestALostLockIsAnErrorToComeAgainWith(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.Options{})
+	stores := newPlace(t)
+	stores.locks = redisLocks(t, server.URL())
+	w := stores.open(faulty.NewInjector(faulty.Plan{}))
+	upload, err := w.reg.StartUpload(w.ctx, app, oci.SHA256, "somebody")
+	w.must(err)
+	body, sender := io.Pipe()
+	done := make(chan error, 1)
+	go func() { // ends with the body
+		_, err := w.reg.AppendUpload(w.ctx, app, upload.ID, registry.Chunk{Body: body, Start: 0})
+		done <- err
+	}()
+	if _, err := sender.Write([]byte("first ")); err != nil {
+		t.Fatal(err)
+	}
+	server.Restart() // and it knows of no lock any more
+	go func() { // ends when nobody reads the body any more
+		for {
+			if _, err := sender.Write([]byte("x")); err != nil {
+				return
+			}
+			time.Sleep(5 * time.Millisecond) // a client that sends slowly
+		}
+	}()
+	select {
+	case err = <-done:
+	case <-time.After(20 * time.Second):
+		t.Error("the work goes on 20 s after its lock was lost")
+	}
+	body.Close()
+	if !errors.Is(err, registry.ErrLocksUnavailable) || !errors.Is(err, lock.ErrLost) {
+		t.Errorf("got error %v, want %v", err, registry.ErrLocksUnavailable)
+	}
+}
