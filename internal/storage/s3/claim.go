@@ -30,7 +30,7 @@ var errClaimLost = errors.New("the claim was lost")
 
 // claims are those of one process.
 type claims struct {
-	closed context.Context //nolint:containedctx // it ends with the store
+	closed context.Context // ends with the store
 	end    context.CancelFunc
 	held   sync.WaitGroup
 }
@@ -138,13 +138,15 @@ func (s *Store) sweepClaims(ctx context.Context, olderThan time.Duration) (int, 
 		if i.state != live {
 			return nil
 		}
-		_, err := s.update(ctx, i.key, func(now record) (record, error) {
+		now, err := s.update(ctx, i.key, func(now record) (record, error) {
 			if !now.there() || !s.expired(now) {
 				return now, errKeep
 			}
-			removed++
 			return now.tombstone(), nil
 		})
+		if err == nil && now.etag != "" && now.State == gone {
+			removed++
+		}
 		return err
 	})
 	return removed, err

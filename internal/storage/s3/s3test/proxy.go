@@ -1,6 +1,8 @@
 package s3test
 
 import (
+	"bytes"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/sreg-project/sreg/internal/storage/s3"
 )
@@ -28,6 +32,37 @@ func Proxied(t testing.TB, cfg s3.Config, wrap func(service http.Handler) http.H
 	t.Cleanup(proxy.Close)
 	cfg.Endpoint = proxy.URL
 	return cfg
+}
+
+// Unconditional puts a proxy before the service that ignores the conditions of writes, as some services do.
+func (s *Server) Unconditional(t testing.TB, cfg s3.Config) s3.Config {
+	t.Helper()
+	return Proxied(t, cfg, func(service http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+			conditional := r.Header.Get("If-Match") != "" || r.Header.Get("If-None-Match") != ""
+			switch {
+			case conditional && r.Method == http.MethodPut: // the signature holds the conditions: send another request
+				body, err := io.ReadAll(r.Body)
+				if err != nil {
+					return // the client is gone
+				}
+				out, err := s.client.PutObject(r.Context(), &awss3.PutObjectInput{Bucket: &bucket, Key: &key, Body: bytes.NewReader(body)})
+				if err != nil {
+					t.Errorf("put %s without its conditions: %v", key, err)
+					return
+				}
+				w.Header().Set("ETag", *out.ETag)
+			case conditional && r.Method == http.MethodDelete:
+				if _, err := s.client.DeleteObject(r.Context(), &awss3.DeleteObjectInput{Bucket: &bucket, Key: &key}); err != nil {
+					t.Errorf("delete %s without its conditions: %v", key, err)
+				}
+				w.WriteHeader(http.StatusNoContent)
+			default:
+				service.ServeHTTP(w, r)
+			}
+		})
+	})
 }
 
 // Counter counts the requests that went through a proxy.

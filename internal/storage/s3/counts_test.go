@@ -1,0 +1,129 @@
+package s3_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"testing"
+
+	"github.com/sreg-project/sreg/internal/storage"
+	"github.com/sreg-project/sreg/internal/storage/s3/s3test"
+)
+
+// TestRequests counts what each call costs: each request is a wait, and money.
+func TestRequests(t *testing.T) {
+	t.Parallel()
+	cfg, counter := s3test.Counted(t, s3test.Config(t))
+	s := create(t, cfg)
+	var version storage.Version
+	var pending storage.Pending
+	put(t, s, "live", "x")
+	put(t, s, "condemned", "x")
+	must(t, s.Condemn(t.Context(), "condemned"))
+	put(t, s, "gone", "x")
+	must(t, s.Delete(t.Context(), "gone", storage.DeleteOptions{}))
+	ifAbsent, ifUnchanged := storage.PutOptions{IfAbsent: true}, func() storage.PutOptions { return storage.PutOptions{IfUnchanged: version} }
+	for _, step := range []struct {
+		name string
+		do   func() error
+		want map[string]int
+	}{
+		{"get", func() error { return second(s.Get(t.Context(), "live")) }, map[string]int{"GET": 1}},
+		{"get of nothing", func() error { return wantMissing(second(s.Get(t.Context(), "none"))) }, map[string]int{"GET": 1}},
+		{"stat", func() error { return second(s.Stat(t.Context(), "live")) }, map[string]int{"GET": 1}},
+		{"stat of what is condemned", func() error { return second(s.Stat(t.Context(), "condemned")) }, map[string]int{"GET": 1}},
+		{"stat of what is gone", func() error { return wantMissing(second(s.Stat(t.Context(), "gone"))) }, map[string]int{"GET": 1}},
+		{"put", func() error { return second(s.Put(t.Context(), "live", []byte("y"), storage.PutOptions{})) }, map[string]int{"PUT": 1}},
+		{"put if absent", func() (err error) {
+			version, err = s.Put(t.Context(), "new", []byte("y"), ifAbsent)
+			return err
+		}, map[string]int{"PUT": 1}},
+		{"put if unchanged, of what this process wrote", func() error { return second(s.Put(t.Context(), "new", []byte("z"), ifUnchanged())) }, map[string]int{"PUT": 1}},
+		{"put if absent over what is gone", func() error { return second(s.Put(t.Context(), "gone", []byte("y"), ifAbsent)) }, map[string]int{"PUT": 2, "GET": 1}},
+		{"revive of what is live", func() error { return second(s.Revive(t.Context(), "live")) }, map[string]int{"GET": 1}},
+		{"revive of what is condemned", func() error { return second(s.Revive(t.Context(), "condemned")) }, map[string]int{"GET": 1, "PUT": 1}},
+		{"condemn", func() error { return s.Condemn(t.Context(), "condemned") }, map[string]int{"GET": 1, "PUT": 1}},
+		{"destroy", func() error { return s.Destroy(t.Context(), "condemned", storage.DeleteOptions{}) }, map[string]int{"GET": 1, "PUT": 1}},
+		{"delete", func() error { return s.Delete(t.Context(), "live", storage.DeleteOptions{}) }, map[string]int{"GET": 1, "PUT": 1}},
+		{"delete of what is gone", func() error { return s.Delete(t.Context(), "live", storage.DeleteOptions{}) }, map[string]int{"GET": 1}},
+		{"prepare", func() (err error) {
+			pending, err = s.Prepare(t.Context(), "draft", []byte("x"))
+			return err
+		}, map[string]int{"PUT": 1}},
+		{"publish", func() error { return pending.Publish(t.Context()) }, map[string]int{"GET": 1, "PUT": 1, "DELETE": 1}},
+		{"fingerprint", func() error {
+			_, _, err := s.Fingerprint(t.Context(), "")
+			return err
+		}, map[string]int{}},
+		{"list one page", func() error {
+			for _, err := range s.List(t.Context(), "", storage.ListOptions{}) {
+				must(t, err)
+			}
+			return nil
+		}, map[string]int{"LIST": 1}},
+		{"probe", func() error { return s.Probe(t.Context()) }, map[string]int{"PUT": 1, "GET": 1, "DELETE": 1}},
+	} {
+		counter.Take()
+		must(t, step.do())
+		requests := counter.Requests()
+		if got := counter.Take(); !maps.Equal(got, step.want) {
+			t.Errorf("%s cost %v, want %v: %q", step.name, got, step.want, requests)
+		}
+	}
+}
+
+// wantMissing wants the error of what is not there, and is none then.
+func wantMissing(err error) error {
+	if !errors.Is(err, storage.ErrNotExist) {
+		return fmt.Errorf("got %w, want %w", err, storage.ErrNotExist)
+	}
+	return nil
+}
+
+// second is the error of two results.
+func second[T any](_ T, err error) error { return err }
+
+// TestLargeListing lists more than two pages, most of which live.
+func TestLargeListing(t *testing.T) {
+	t.Parallel()
+	const many, each = 2500, 10
+	cfg, counter := s3test.Counted(t, s3test.Config(t))
+	s := create(t, cfg)
+	var work sync.WaitGroup
+	for worker := range each {
+		work.Go(func() {
+			for i := worker; i < many; i += each {
+				put(t, s, fmt.Sprintf("p/%04d", i), "")
+			}
+		})
+	}
+	work.Wait()
+	must(t, s.Condemn(t.Context(), "p/0007"))
+	must(t, s.Delete(t.Context(), "p/2000", storage.DeleteOptions{}))
+	for _, opts := range []storage.ListOptions{{}, {Deep: true}} {
+		counter.Take()
+		var names []string
+		for entry, err := range s.List(t.Context(), "p", opts) {
+			must(t, err)
+			names = append(names, entry.Name)
+		}
+		if len(names) != many-2 || names[7] != "0008" || names[len(names)-1] != "2499" {
+			t.Errorf("list with %+v yields %d names from %q to %q, want all %d", opts, len(names), names[0], names[len(names)-1], many-2)
+		}
+		if got := counter.Take(); !maps.Equal(got, map[string]int{"LIST": 3}) {
+			t.Errorf("list with %+v cost %v, want 3 requests", opts, got)
+		}
+	}
+	counter.Take()
+	for entry, err := range s.List(t.Context(), "p", storage.ListOptions{After: "1000"}) {
+		must(t, err)
+		if entry.Name != "1001" {
+			t.Errorf("behind 1000 comes %q, want 1001", entry.Name)
+		}
+		break
+	}
+	if got := counter.Take(); !maps.Equal(got, map[string]int{"LIST": 1}) {
+		t.Errorf("the first name of a listing cost %v, want one request", got)
+	}
+}
