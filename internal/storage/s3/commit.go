@@ -152,16 +152,16 @@ func (u *upload) assembleParts(ctx context.Context, key string) (location, error
 	return u.s.joinParts(ctx, *u.session.Multipart)
 }
 
+// adoptTries bounds how often adopt begins anew: a service that contradicts itself must not keep it.
+const adoptTries = 100
+
 // adopt makes bytes the live object of a key, unless equal ones are it already: then ours is false. It is
 // what Commit ends with, and what the end of a session does for a writer that was killed in Commit.
 // StillOpen is asked before bytes are named where an object went; nil is yes.
 func (s *Store) adopt(ctx context.Context, key string, at location, stillOpen func(context.Context) error) (now record, ours bool, err error) {
 	want := record{Nonce: newNonce(), Place: at.place(), Size: at.Size}
 	next, over := want, record{} // mostly there is nothing
-	for {
-		if err := ctx.Err(); err != nil {
-			return record{}, false, err
-		}
+	for range adoptTries {
 		now, err := s.save(ctx, key, next, &over)
 		if err == nil {
 			return now, now.Place == want.Place, s.replaced(ctx, over, now)
@@ -186,6 +186,7 @@ func (s *Store) adopt(ctx context.Context, key string, at location, stillOpen fu
 			next.Nonce, next.Place, next.Size, next.Data = now.Nonce, now.Place, now.Size, now.Data
 		}
 	}
+	return record{}, false, fmt.Errorf("%w: %s changes all the time", storage.ErrBusy, key)
 }
 
 // overGone sees that bytes may be named where an object went: they must not have gone with it.

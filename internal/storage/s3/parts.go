@@ -117,9 +117,8 @@ func (u *upload) putAgain(ctx context.Context, v *session, b []byte, key string,
 // flight is a part on its way.
 type flight struct {
 	done chan struct{} // closed at the end
-	buf  *buffer
-	part part  // valid after done, without err
-	err  error // valid after done
+	part part          // valid after done, without err
+	err  error         // valid after done
 }
 
 // settle waits for the part on its way. When it did not arrive, what follows it is not appended any
@@ -131,7 +130,6 @@ func (u *upload) settle() error {
 	}
 	u.sending = nil
 	<-sent.done
-	u.s.uploads.memory.give(sent.buf)
 	if sent.err != nil {
 		u.forget()
 		return sent.err
@@ -184,14 +182,16 @@ func (u *upload) send(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	sent := &flight{done: make(chan struct{}), buf: u.buf}
+	sent := &flight{done: make(chan struct{})}
+	buf := u.buf
 	u.sending, u.buf = sent, nil
 	m := *u.session.Multipart
 	lasting, cancel := u.lasting()
 	go func() {
 		defer cancel()
 		defer close(sent.done)
-		sent.part, sent.err = u.s.sendPart(lasting, m, number, sent.buf.data)
+		sent.part, sent.err = u.s.sendPart(lasting, m, number, buf.data)
+		u.s.uploads.memory.give(buf) // at once: the client may send nothing more for long
 	}()
 	return nil
 }
