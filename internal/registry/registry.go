@@ -66,7 +66,7 @@ type Registry struct {
 	writes      *Writes
 
 	now   func() time.Time
-	ready readiness
+	ready *readiness
 	pulls *pullTracker // nil if pulls are not tracked
 
 	revisions *lru.Cache[revisionID, cached[*Manifest]]
@@ -107,6 +107,7 @@ func New(ctx context.Context, opts Options) (*Registry, error) {
 		tags:      lru.New[tagID, cached[tagValue]](tagBudget),
 		referrers: lru.New[string, cached[Referrers]](referrerBudget),
 		sessions:  lru.New[string, oci.Name](knownSessions),
+		ready:     &readiness{},
 	}
 	if opts.Config.TrackPulls && !opts.Config.ReadOnly {
 		r.pulls = newPullTracker(opts.Config.TrackPullsEvery, opts.Now)
