@@ -259,11 +259,4 @@ func TestPresign(t *testing.T) {
 			t.Errorf("GET after the end = %s, want 403", resp.Status)
 		}
 	})
-	t.Run("is refused without redirect", func(t *testing.T) {
-		cfg := cfg
-		cfg.Redirect = false
-		if _, err := open(t, cfg).Presign(t.Context(), place, storage.PresignOptions{}); !errors.Is(err, errors.ErrUnsupported) {
-			t.Errorf("presign: %v, want %v", err, errors.ErrUnsupported)
-		}
-	})
 }
