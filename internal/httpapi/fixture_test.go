@@ -122,7 +122,7 @@ func (f *fixture) openRegistry(set settings) {
 func (f *fixture) openStore(set settings) storage.Store {
 	f.t.Helper()
 	if set.bucket != nil {
-		store, err := s3.New(f.t.Context(), *set.bucket)
+		store, err := s3.New(f.t.Context(), *set.bucket, s3.Options{})
 		must(f.t, err)
 		f.t.Cleanup(func() { store.Close() })
 		must(f.t, store.Create(f.t.Context()))
