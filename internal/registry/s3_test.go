@@ -16,7 +16,7 @@ func inBucket(t *testing.T, server *s3test.Server) opener {
 	cfg := server.Config(t)
 	return func(t *testing.T) backend {
 		t.Helper()
-		s, err := s3.New(t.Context(), cfg)
+		s, err := s3.New(t.Context(), cfg, s3.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
