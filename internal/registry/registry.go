@@ -100,7 +100,7 @@ func New(ctx context.Context, opts Options) (*Registry, error) {
 	}
 	r := &Registry{
 		blobs: blobs, metadata: metadata, locks: opts.Locks,
-		config: opts.Config, rules: rules, now: opts.Now,
+		config: opts.Config, rules: rules, now: opts.Now, ready: &readiness{},
 		metadataIsService: metadata.Features().Service, blobsAreService: blobs.Features().Service,
 		redirect: opts.Redirect, redirectTTL: opts.RedirectTTL, metadataTTL: opts.MetadataTTL, writes: opts.Writes,
 		revisions: lru.New[revisionID, cached[*Manifest]](manifestBudget),
