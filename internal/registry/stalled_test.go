@@ -131,7 +131,7 @@ func TestALostLockIsAnErrorToComeAgainWith(t *testing.T) {
 		t.Fatal(err)
 	}
 	server.Restart() // and it knows of no lock any more
-	go func() { // ends when nobody reads the body any more
+	go func() {      // ends when nobody reads the body any more
 		for {
 			if _, err := sender.Write([]byte("x")); err != nil {
 				return
