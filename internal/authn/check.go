@@ -16,7 +16,7 @@ func CheckProvider(ctx context.Context, config ProviderConfig) (keys int, err er
 	if err != nil {
 		return 0, fmt.Errorf("ca_file: %w", err)
 	}
-	set, err := newKeySet(keySource{issuer: config.Issuer, jwksURI: config.JWKSURI, cas: string(cas)}, slog.New(slog.DiscardHandler))
+	set, err := newKeySet(keySource{issuer: config.Issuer, jwksURI: config.JWKSURI, cas: string(cas)}, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return 0, fmt.Errorf("ca_file: %w", err)
 	}
