@@ -25,7 +25,7 @@ func TestNothingIsLostInARaceOfProcesses(t *testing.T) {
 	t.Parallel()
 	r := newReplicas(t, replicaOptions{})
 	race := &processRace{t: t, replicas: r, config: filepath.Join(t.TempDir(), "gc.yaml"), path: binary}
-	writeFile(t, race.config, r.yaml+"gc: {grace: 1ms, trash: 1ms, untagged_after: 1ms, max_delete: 100%}\n")
+	writeFile(t, race.config, r.yaml+"gc: {grace: 1ms, trash: 1ms, untagged_after: 1ms}\n")
 	ctx, stop := context.WithTimeout(t.Context(), long(12*time.Second, 5*time.Minute))
 	defer stop()
 	race.over, race.stop = ctx, stop

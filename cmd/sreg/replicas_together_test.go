@@ -200,7 +200,7 @@ const hastySchedule = "gc: {schedule: \"@every 1s\", jitter: 0s, grace: 1ms, tra
 func (r *replicas) gcCommand(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "gc.yaml")
-	writeFile(t, config, strings.TrimSuffix(r.yaml, hastySchedule)+"gc: {grace: 1ms, trash: 1ms, untagged_after: 1ms, max_delete: 100%}\n")
+	writeFile(t, config, strings.TrimSuffix(r.yaml, hastySchedule)+"gc: {grace: 1ms, trash: 1ms, untagged_after: 1ms}\n")
 	return command(t, binary, append([]string{"gc", "-c", config, "--max-delete", "100%"}, args...)...)
 }
 

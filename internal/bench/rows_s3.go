@@ -2,8 +2,11 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -19,6 +22,7 @@ type onS3 struct {
 	service  *server
 	ours     *server
 	theirs   *server
+	buckets  int // pairs that were made
 	image    image
 	pushed   map[int]figures // the pushes by the size of their blobs, which the row about memory asks for, too
 	memories map[int]figures
@@ -50,16 +54,33 @@ func (o *onS3) setUp(ctx context.Context) (err error) {
 	if o.service, err = o.start(ctx, s3Program(o.opts.S3)); err != nil {
 		return err
 	}
-	o.ours, o.theirs, err = o.startBoth(ctx, o.service.addr, o.service.addr, true)
+	at, err := o.places()
+	if err != nil {
+		return err
+	}
+	o.ours, o.theirs, err = o.startBoth(ctx, at)
 	return err
 }
 
-// startBoth starts the contestants on the service, or on what stands before it.
-func (o *onS3) startBoth(ctx context.Context, oursAt, theirsAt string, redirect bool) (ours, theirs *server, err error) {
-	if ours, err = o.start(ctx, subjectOnS3(o.opts, s3Place{oursAt, oursBucket, redirect})); err != nil {
+// places are two new buckets, one for each contestant. A bucket is a folder of the service, and one that is
+// served by a process is not shared with another one.
+func (o *onS3) places() (at [2]s3Place, err error) {
+	o.buckets++
+	for i, side := range []string{"ours", "theirs"} {
+		at[i] = s3Place{address: o.service.addr, bucket: fmt.Sprintf("%s-%d", side, o.buckets), redirect: true}
+		if err := os.MkdirAll(filepath.Join(o.service.dir, at[i].bucket), 0o700); err != nil {
+			return at, fmt.Errorf("make a bucket: %w", err)
+		}
+	}
+	return at, nil
+}
+
+// startBoth starts the contestants.
+func (o *onS3) startBoth(ctx context.Context, at [2]s3Place) (ours, theirs *server, err error) {
+	if ours, err = o.start(ctx, subjectOnS3(o.opts, at[0])); err != nil {
 		return nil, nil, err
 	}
-	theirs, err = o.start(ctx, peerS3Program(o.opts.Peer, s3Place{theirsAt, theirsBucket, redirect}))
+	theirs, err = o.start(ctx, peerS3Program(o.opts.Peer, at[1]))
 	return ours, theirs, err
 }
 
@@ -145,9 +166,10 @@ type counted struct {
 	counters []*counter
 }
 
-func (o *onS3) startCounted(ctx context.Context) (c counted, end func(), err error) {
-	for range 2 {
+func (o *onS3) startCounted(ctx context.Context, at [2]s3Place) (c counted, end func(), err error) {
+	for i := range at {
 		c.counters = append(c.counters, newCounter(o.service.addr))
+		at[i].address = c.counters[i].address()
 	}
 	end = func() {
 		for _, srv := range c.servers {
@@ -157,7 +179,7 @@ func (o *onS3) startCounted(ctx context.Context) (c counted, end func(), err err
 			counter.Close()
 		}
 	}
-	ours, theirs, err := o.startBoth(ctx, c.counters[0].address(), c.counters[1].address(), true)
+	ours, theirs, err := o.startBoth(ctx, at)
 	if err != nil {
 		end()
 		return counted{}, nil, err
@@ -212,7 +234,11 @@ func redirected(path string) request {
 }
 
 func (o *onS3) requestsOfPush(ctx context.Context) (figures, error) {
-	c, end, err := o.startCounted(ctx)
+	at, err := o.places()
+	if err != nil {
+		return figures{}, err
+	}
+	c, end, err := o.startCounted(ctx, at)
 	if err != nil {
 		return figures{}, err
 	}
@@ -227,7 +253,15 @@ func (o *onS3) requestsOfPush(ctx context.Context) (figures, error) {
 // requestsOfPull pulls what was pushed by other processes.
 func (o *onS3) requestsOfPull(ctx context.Context) (figures, error) {
 	images := o.countedImages()
-	for _, srv := range []*server{o.ours, o.theirs} {
+	at, err := o.places()
+	if err != nil {
+		return figures{}, err
+	}
+	ours, theirs, err := o.startBoth(ctx, at)
+	if err != nil {
+		return figures{}, err
+	}
+	for _, srv := range []*server{ours, theirs} {
 		err := srv.do(ctx, func(c *client) error {
 			for i, img := range images {
 				if err := pushCounted(c, i, img); err != nil {
@@ -236,11 +270,11 @@ func (o *onS3) requestsOfPull(ctx context.Context) (figures, error) {
 			}
 			return nil
 		})
-		if err != nil {
+		if err := errors.Join(err, srv.stop()); err != nil {
 			return figures{}, err
 		}
 	}
-	c, end, err := o.startCounted(ctx)
+	c, end, err := o.startCounted(ctx, at)
 	if err != nil {
 		return figures{}, err
 	}
@@ -258,7 +292,12 @@ func (o *onS3) pullRedirect(ctx context.Context) (figures, error) {
 }
 
 func (o *onS3) pullStream(ctx context.Context) (figures, error) {
-	ours, theirs, err := o.startBoth(ctx, o.service.addr, o.service.addr, false)
+	at, err := o.places()
+	if err != nil {
+		return figures{}, err
+	}
+	at[0].redirect, at[1].redirect = false, false
+	ours, theirs, err := o.startBoth(ctx, at)
 	if err != nil {
 		return figures{}, err
 	}
@@ -331,7 +370,11 @@ func (o *onS3) parallelPushes(ctx context.Context) (figures, error) {
 	if err != nil {
 		return figures{}, err
 	}
-	srv, err := o.start(ctx, subjectOnS3(o.opts, s3Place{o.service.addr, oursBucket, true}))
+	at, err := o.places()
+	if err != nil {
+		return figures{}, err
+	}
+	srv, err := o.start(ctx, subjectOnS3(o.opts, at[0]))
 	if err != nil {
 		return figures{}, err
 	}

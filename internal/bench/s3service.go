@@ -8,8 +8,6 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
-	"path/filepath"
 	"sync/atomic"
 )
 
@@ -20,23 +18,12 @@ const (
 	s3Region    = "us-east-1"
 )
 
-// Each contestant has a bucket of its own on the one service.
-const (
-	oursBucket   = "ours"
-	theirsBucket = "theirs"
-)
-
-// s3Program is versitygw over a folder. A bucket is a folder in it.
+// s3Program is versitygw over a folder.
 func s3Program(path string) program {
 	return program{
 		name: "s3", path: path, silent: true,
 		env: []string{"ROOT_ACCESS_KEY=" + s3AccessKey, "ROOT_SECRET_KEY=" + s3SecretKey},
 		args: func(dir string) ([]string, error) {
-			for _, bucket := range []string{oursBucket, theirsBucket} {
-				if err := os.MkdirAll(filepath.Join(dir, bucket), 0o700); err != nil {
-					return nil, err
-				}
-			}
 			return []string{"--port", "127.0.0.1:0", "--region", s3Region, "--keep-alive", "--quiet", "posix", dir}, nil
 		},
 	}

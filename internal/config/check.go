@@ -5,6 +5,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/bytesize"
@@ -144,6 +145,11 @@ func (c *checker) table(s *shape, n *node, path string) (any, bool) {
 	return values, true
 }
 
+// opensStore says whether a secret is one that a command needs which looks after the data.
+func opensStore(path string) bool {
+	return strings.HasPrefix(path, "storage.") || strings.HasPrefix(path, "redis.")
+}
+
 func (c *checker) scalar(s *shape, n *node, path string) (any, bool) {
 	if word, ok := n.value.(string); ok && unsupportedValue(path, word) {
 		c.report(n.at, path, word+" is "+notSupported)
@@ -153,10 +159,16 @@ func (c *checker) scalar(s *shape, n *node, path string) (any, bool) {
 		c.mismatch(s, n, path)
 		return nil, false
 	}
-	if s.kind == secretText && c.withoutSecrets {
+	v, problem := any(nil), ""
+	switch {
+	case s.kind == secretText && c.withoutSecrets && !opensStore(path):
 		return secret.Value{}, true
+	default:
+		v, problem = s.convert(n)
 	}
-	v, problem := s.convert(n)
+	if problem != "" && s.kind == secretText && c.withoutSecrets {
+		return secret.New("unread"), true // whoever needs it is refused by the service; others go on
+	}
 	if problem != "" {
 		c.report(n.at, path, problem)
 		return nil, false

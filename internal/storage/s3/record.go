@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -53,6 +54,9 @@ type record struct {
 	modTime time.Time
 	read    time.Time // by the service's clock
 }
+
+// conflictTries is how often a put without a condition is tried again that a service calls a conflict.
+const conflictTries = 5
 
 // format is the first word of a record: what another program wrote does not begin so.
 const format = "sreg1 "
@@ -234,6 +238,12 @@ func (s *Store) write(ctx context.Context, key string, r record, over *record) (
 		in.IfMatch = aws.String(over.etag)
 	}
 	out, err := s.client.PutObject(ctx, in)
+	// Without a condition there is nothing to conflict with: versitygw says so when a DELETE beside it takes
+	// the folder of its last object away.
+	for tries := 0; over == nil && status(err) == http.StatusConflict && tries < conflictTries; tries++ {
+		in.Body = bytes.NewReader(b)
+		out, err = s.client.PutObject(ctx, in)
+	}
 	if over != nil && isConflict(err) {
 		// An attempt whose answer was lost may have written it: then it is ours.
 		now, err := s.load(ctx, key)
