@@ -107,7 +107,6 @@ func New(ctx context.Context, opts Options) (*Registry, error) {
 		tags:      lru.New[tagID, cached[tagValue]](tagBudget),
 		referrers: lru.New[string, cached[Referrers]](referrerBudget),
 		sessions:  lru.New[string, oci.Name](knownSessions),
-		ready:     &readiness{},
 	}
 	if opts.Config.TrackPulls && !opts.Config.ReadOnly {
 		r.pulls = newPullTracker(opts.Config.TrackPullsEvery, opts.Now)
