@@ -32,20 +32,21 @@ func s3Program(path string) program {
 // s3Place is where a contestant keeps its objects.
 type s3Place struct {
 	address, bucket string
-	redirect        bool // whether pulls of blobs are sent to the service
+	redirect        bool   // whether pulls of blobs are sent to the service
+	memory          string // upload_memory of sreg
 }
 
 const sregS3Config = `storage:
   blobs:
     type: s3
-    s3: {endpoint: "http://%s", bucket: %s, region: %s, path_style: true, access_key_id: %s, secret_access_key: %s, redirect: %t}
+    s3: {endpoint: "http://%s", bucket: %s, region: %s, path_style: true, access_key_id: %s, secret_access_key: %s, redirect: %t, upload_memory: %s}
 `
 
 // sregS3Program is sreg that keeps blobs and metadata in a bucket, with everything else as it is by default.
 func sregS3Program(path string, place s3Place) program {
 	return program{name: "sreg-s3", path: path, args: func(dir string) ([]string, error) {
 		file, err := writeConfig(dir, fmt.Sprintf(sregS3Config,
-			place.address, place.bucket, s3Region, s3AccessKey, s3SecretKey, place.redirect))
+			place.address, place.bucket, s3Region, s3AccessKey, s3SecretKey, place.redirect, place.memory))
 		return []string{"serve", "--address", "127.0.0.1:0", "-c", file}, err
 	}}
 }

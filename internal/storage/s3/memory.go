@@ -8,31 +8,45 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// smallestBuffer is the first of the sizes of buffers; each further one is twice as large.
-const smallestBuffer = 64 << 10
+// The sizes of buffers: the smallest one, and each further one twice as large. The end of a body that is
+// known to have so many bytes is seen with the spare ones.
+const (
+	smallestBuffer = 64 << 10
+	spareBytes     = 4 << 10
+)
 
 // memory bounds what all uploads of a Store hold at once. A buffer is reserved before it is made.
 //
 // Nobody waits for a buffer while holding another one, so that no two uploads can wait for each other.
+//
+// Buffers are pages of their own, not of Go's heap: hundreds of megabytes of them would let the garbage of
+// requests grow to as much again before it is collected, and what a buffer was not filled with costs nothing.
 type memory struct {
 	limit *semaphore.Weighted
-	sizes []int       // of buffers, in bytes; the last one is a part
-	pools []sync.Pool // one for each size
+	most  int64 // the limit, in bytes
+	sizes []int // of buffers, in bytes; the last one is a part
+
+	mu    sync.Mutex  // guards the rest
+	free  [][]*buffer // by class; the one that was used last is the last
+	used  int64       // bytes that somebody holds
+	spare int64       // bytes of free buffers that have pages
 }
 
 // buffer is memory that was reserved: its capacity never changes.
 type buffer struct {
 	data  []byte
 	class int
+	paged bool // it has been used since its pages were given back
 }
 
 func newMemory(limit, part int64) *memory {
-	m := &memory{limit: semaphore.NewWeighted(max(limit, 2*part))}
-	for size := int64(smallestBuffer); size < part; size *= 2 {
-		m.sizes = append(m.sizes, int(size))
+	most := max(limit, 2*part)
+	m := &memory{limit: semaphore.NewWeighted(most), most: most}
+	for size := int64(smallestBuffer); size+spareBytes < part; size *= 2 {
+		m.sizes = append(m.sizes, int(size+spareBytes))
 	}
 	m.sizes = append(m.sizes, int(part))
-	m.pools = make([]sync.Pool, len(m.sizes))
+	m.free = make([][]*buffer, len(m.sizes))
 	return m
 }
 
@@ -68,18 +82,54 @@ func (m *memory) class(n int64) int {
 }
 
 func (m *memory) make(class int) *buffer {
-	if b, ok := m.pools[class].Get().(*buffer); ok {
-		b.data = b.data[:0]
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	size := int64(m.sizes[class])
+	m.used += size
+	if n := len(m.free[class]); n > 0 {
+		b := m.free[class][n-1]
+		m.free[class] = m.free[class][:n-1]
+		if b.paged {
+			m.spare -= size
+		}
+		m.unload(m.most - m.used)
+		b.data, b.paged = b.data[:0], true
 		return b
 	}
-	return &buffer{data: make([]byte, 0, m.sizes[class]), class: class}
+	m.unload(m.most - m.used)
+	return &buffer{data: pages(m.sizes[class])[:0], class: class, paged: true}
 }
 
-// give takes a buffer back; nil is none.
+// give takes a buffer back; nil is none. When nobody holds any more all pages go back to the system.
 func (m *memory) give(b *buffer) {
 	if b == nil {
 		return
 	}
-	m.pools[b.class].Put(b)
-	m.limit.Release(int64(m.sizes[b.class]))
+	size := int64(m.sizes[b.class])
+	m.mu.Lock()
+	m.free[b.class] = append(m.free[b.class], b)
+	m.used -= size
+	m.spare += size
+	if m.used == 0 {
+		m.unload(0)
+	}
+	m.mu.Unlock()
+	m.limit.Release(size)
+}
+
+// unload gives pages of free buffers back until no more than so many bytes of them are left. The buffers
+// stay: a request that was given up may still be reading one. The caller holds mu.
+func (m *memory) unload(most int64) {
+	for class, free := range m.free {
+		for _, b := range free {
+			if m.spare <= most {
+				return
+			}
+			if b.paged {
+				dropPages(b.data[:cap(b.data)])
+				b.paged = false
+				m.spare -= int64(m.sizes[class])
+			}
+		}
+	}
 }
