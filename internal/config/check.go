@@ -159,13 +159,10 @@ func (c *checker) scalar(s *shape, n *node, path string) (any, bool) {
 		c.mismatch(s, n, path)
 		return nil, false
 	}
-	v, problem := any(nil), ""
-	switch {
-	case s.kind == secretText && c.withoutSecrets && !opensStore(path):
+	if s.kind == secretText && c.withoutSecrets && !opensStore(path) {
 		return secret.Value{}, true
-	default:
-		v, problem = s.convert(n)
 	}
+	v, problem := s.convert(n)
 	if problem != "" && s.kind == secretText && c.withoutSecrets {
 		return secret.New("unread"), true // whoever needs it is refused by the service; others go on
 	}

@@ -159,7 +159,7 @@ func (e *blamedError) Unwrap() []error { return []error{e.mistake, e.cause} }
 // blamed makes a mistake in the config of what a store says that somebody can put right there. A service
 // that does not answer may be right in the config.
 func blamed(err error) error {
-	var trouble *s3.Trouble
+	var trouble *s3.TroubleError
 	var away *storage.UnavailableError
 	if errors.As(err, &away) || !errors.As(err, &trouble) {
 		return err
@@ -169,7 +169,7 @@ func blamed(err error) error {
 
 // OfAStore tells whether an error is what the service of a store said, or that it said nothing.
 func OfAStore(err error) bool {
-	var trouble *s3.Trouble
+	var trouble *s3.TroubleError
 	var away *storage.UnavailableError
 	return errors.As(err, &away) || errors.As(err, &trouble)
 }

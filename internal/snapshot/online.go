@@ -93,7 +93,7 @@ func lookAtStore(key string, cfg config.Store) look {
 		if closed := store.Close(); err == nil {
 			err = closed
 		}
-		var trouble *s3.Trouble
+		var trouble *s3.TroubleError
 		if errors.As(err, &trouble) {
 			err = trouble // it says all that a person needs
 		}

@@ -205,7 +205,7 @@ func (s *Server) join(port string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	client := redis.NewClient(&redis.Options{Addr: s.Address})
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	if number, err := strconv.Atoi(port); err != nil || number > 55535 {
 		return false // its bus has the port 10000 above
 	}

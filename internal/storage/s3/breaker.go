@@ -103,11 +103,12 @@ func (g *guard) HandleInitialize(ctx context.Context, in middleware.InitializeIn
 	} else {
 		err = tagged(out.Result)
 	}
-	if isOutage(err) {
+	switch {
+	case isOutage(err):
 		done(err)
-	} else if errors.Is(err, context.Canceled) {
+	case errors.Is(err, context.Canceled):
 		done(context.Canceled)
-	} else {
+	default:
 		done(nil)
 	}
 	got, ok := out.Result.(*awss3.GetObjectOutput)

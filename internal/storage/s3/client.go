@@ -144,7 +144,7 @@ func hopeless(err error) bool {
 		return false
 	}
 	w := words{}
-	var refused *Trouble
+	var refused *TroubleError
 	return errors.As(w.unreachable(err), &refused) && !errors.Is(err, syscall.ECONNREFUSED)
 }
 

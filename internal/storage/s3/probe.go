@@ -87,7 +87,7 @@ func (s *Store) try(ctx context.Context) (knows conditions, err error) {
 
 // refused tells whether a service does not know what a request asks for.
 func refused(err error) bool {
-	var known *Trouble
+	var known *TroubleError
 	if errors.As(err, &known) {
 		return false // a wrong region is a bad request, too
 	}

@@ -21,14 +21,14 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// Trouble is what an operator can put right: the key of the config that it concerns, and what to change.
-type Trouble struct {
+// TroubleError is what an operator can put right: the key of the config that it concerns, and what to change.
+type TroubleError struct {
 	Key     string // storage.blobs.s3.bucket; "" if it concerns no key
 	Message string
 	cause   error
 }
 
-func (t *Trouble) Error() string {
+func (t *TroubleError) Error() string {
 	if t.Key == "" {
 		return t.Message
 	}
@@ -36,7 +36,7 @@ func (t *Trouble) Error() string {
 }
 
 // Unwrap gives what the service or the network said.
-func (t *Trouble) Unwrap() error { return t.cause }
+func (t *TroubleError) Unwrap() error { return t.cause }
 
 // words say what went wrong in the words of the config.
 type words struct {
@@ -47,11 +47,11 @@ type words struct {
 }
 
 // trouble makes one about a key of the section.
-func (w *words) trouble(key string, cause error, format string, args ...any) *Trouble {
+func (w *words) trouble(key string, cause error, format string, args ...any) *TroubleError {
 	if key != "" && w.section != "" {
 		key = w.section + "." + key
 	}
-	return &Trouble{Key: key, Message: fmt.Sprintf(format, args...), cause: cause}
+	return &TroubleError{Key: key, Message: fmt.Sprintf(format, args...), cause: cause}
 }
 
 // bucket is where objects lie, as people write it.
@@ -85,7 +85,7 @@ func (w *words) explain(operation string, err error) error {
 // diagnose finds the words, nil if there are none.
 func (w *words) diagnose(operation string, err error) error {
 	var unfit *credentialsError
-	var strange *strangeAnswer
+	var strange *strangeAnswerError
 	switch {
 	case errors.As(err, &unfit):
 		return w.trouble("access_key_id", err, "there are no credentials: set access_key_id and secret_access_key, or give AWS's "+
@@ -270,19 +270,19 @@ func (w *words) foreign(key string) error {
 	return w.trouble("prefix", nil, "%s holds what sreg has not written, such as %s: name an empty prefix, or another bucket", w.place(), key)
 }
 
-// strangeAnswer is what no service that speaks S3 says.
-type strangeAnswer struct {
+// strangeAnswerError is what no service that speaks S3 says.
+type strangeAnswerError struct {
 	status int
 	kind   string
 	begins string
 }
 
-func (s *strangeAnswer) Error() string {
+func (s *strangeAnswerError) Error() string {
 	return fmt.Sprintf("the answer, of status %d, is %s and not S3's", s.status, s.kind)
 }
 
 // RetryableError tells the SDK that another attempt would not help.
-func (s *strangeAnswer) RetryableError() bool { return false }
+func (s *strangeAnswerError) RetryableError() bool { return false }
 
 // spokenPlainly is what Go's servers say to who speaks HTTP where TLS is wanted, and close the connection,
 // so that it need not arrive.
@@ -295,22 +295,19 @@ func notS3(req *http.Request, resp *http.Response) error {
 		return nil
 	}
 	if resp.StatusCode == http.StatusBadRequest && !resp.ProtoAtLeast(1, 1) && len(resp.Header) == 0 {
-		return &strangeAnswer{status: resp.StatusCode, begins: spokenPlainly} // by Go's own servers
+		return &strangeAnswerError{status: resp.StatusCode, begins: spokenPlainly} // by Go's own servers
 	}
-	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if err != nil {
-		return nil
-	}
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")) // what cannot be read is no kind
 	failed := resp.StatusCode >= http.StatusBadRequest
 	strange := kind == "text/html" || failed && (kind == "application/json" || kind == "text/plain")
 	if !strange || (!failed && req.URL.Query().Has("response-content-type")) {
 		return nil
 	}
 	begins, _ := io.ReadAll(io.LimitReader(resp.Body, 512)) // what cannot be read says nothing
-	return &strangeAnswer{status: resp.StatusCode, kind: kind, begins: string(begins)}
+	return &strangeAnswerError{status: resp.StatusCode, kind: kind, begins: string(begins)}
 }
 
-func (w *words) strange(answer *strangeAnswer, err error) error {
+func (w *words) strange(answer *strangeAnswerError, err error) error {
 	if answer.status == http.StatusBadRequest && (strings.Contains(answer.begins, spokenPlainly) || strings.Contains(answer.begins, "plain HTTP request was sent to HTTPS port")) {
 		return w.trouble("endpoint", err, "%s speaks TLS: want https://", w.service())
 	}
@@ -321,7 +318,7 @@ func (w *words) strange(answer *strangeAnswer, err error) error {
 // isOutage tells whether a request failed because the service, or the way to it, is out of order.
 func isOutage(err error) bool {
 	var (
-		strange   *strangeAnswer
+		strange   *strangeAnswerError
 		unfit     *credentialsError
 		unsent    *smithyhttp.RequestSendError
 		impatient *patienceError

@@ -36,9 +36,9 @@ func at(endpoint string) s3.Config {
 // wantTrouble wants an error that names a key of the section, and words.
 func wantTrouble(t *testing.T, err error, key string, words ...string) {
 	t.Helper()
-	var trouble *s3.Trouble
+	var trouble *s3.TroubleError
 	if !errors.As(err, &trouble) {
-		t.Fatalf("error is %v, want a Trouble about %s", err, key)
+		t.Fatalf("error is %v, want a TroubleError about %s", err, key)
 	}
 	if want := strings.TrimSuffix(section+"."+key, "."); key != "" && trouble.Key != want || key == "" && trouble.Key != "" {
 		t.Errorf("it is about %q, want %q", trouble.Key, want)
