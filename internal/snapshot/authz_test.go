@@ -30,6 +30,9 @@ func authorizerOf(t *testing.T, text string) (*authz.Authorizer, error) {
 		t.Fatal(err)
 	}
 	s := &Snapshot{Core: &Core{}}
+	if err := s.redis.open(cfg, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
 	err = s.buildAuthorizer(cfg, Shared{Logger: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
