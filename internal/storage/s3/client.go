@@ -214,17 +214,10 @@ func isNotFound(err error) bool {
 	return false
 }
 
-// isConflict tells whether the condition of a write did not hold: 412, or 409 with these codes where another
-// write to the same key was under way. A write to a key that went is 404.
+// isConflict tells whether the condition of a write did not hold, or may not have held: 412, or 409 where
+// another write to the same key was under way. A write to a key that went is 404.
 func isConflict(err error) bool {
-	switch status(err) {
-	case http.StatusPreconditionFailed:
-		return true
-	case http.StatusConflict:
-		code := codeOf(err)
-		return code == "ConditionalRequestConflict" || code == "OperationAborted"
-	}
-	return isNotFound(err)
+	return status(err) == http.StatusPreconditionFailed || isRefusal(err) || isNotFound(err)
 }
 
 // status is the one of the service's answer, 0 without one.

@@ -34,10 +34,14 @@ type memory struct {
 
 // buffer is memory that was reserved: its capacity never changes.
 type buffer struct {
-	data  []byte
-	class int
-	paged bool // it has been used since its pages were given back
+	data     []byte
+	class    int   // which free ones it goes back to; none if it is negative
+	reserved int64 // in bytes
+	paged    bool  // it has been used since its pages were given back
 }
+
+// isPart tells whether it holds a whole part, or more.
+func (b *buffer) isPart(part int) bool { return b != nil && len(b.data) >= part }
 
 func newMemory(limit, part int64) *memory {
 	most := max(limit, 2*part)
@@ -61,6 +65,19 @@ func (m *memory) get(ctx context.Context, n int64) (*buffer, error) {
 		return nil, fmt.Errorf("wait for memory of uploads, see upload_memory: %w", err)
 	}
 	return m.make(class), nil
+}
+
+// getFor is get for what has to fit whole, be it larger than a part: that of a process with a larger
+// part_size. Such a buffer is not used again.
+func (m *memory) getFor(ctx context.Context, fits, n int64) (*buffer, error) {
+	if fits <= int64(m.part()) {
+		return m.get(ctx, n)
+	}
+	reserved := min(fits, m.most)
+	if err := m.limit.Acquire(ctx, reserved); err != nil {
+		return nil, fmt.Errorf("wait for memory of uploads, see upload_memory: %w", err)
+	}
+	return &buffer{data: make([]byte, 0, fits), class: -1, reserved: reserved}, nil
 }
 
 // tryGet does not wait. Without room it is nil.
@@ -97,7 +114,7 @@ func (m *memory) make(class int) *buffer {
 		return b
 	}
 	m.unload(m.most - m.used)
-	return &buffer{data: pages(m.sizes[class])[:0], class: class, paged: true}
+	return &buffer{data: pages(m.sizes[class])[:0], class: class, reserved: size, paged: true}
 }
 
 // give takes a buffer back; nil is none. When nobody holds any more all pages go back to the system.
@@ -105,16 +122,22 @@ func (m *memory) give(b *buffer) {
 	if b == nil {
 		return
 	}
-	size := int64(m.sizes[b.class])
+	reserved := b.reserved
+	if b.class >= 0 {
+		m.keep(b)
+	}
+	m.limit.Release(reserved)
+}
+
+func (m *memory) keep(b *buffer) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.free[b.class] = append(m.free[b.class], b)
-	m.used -= size
-	m.spare += size
+	m.used -= b.reserved
+	m.spare += b.reserved
 	if m.used == 0 {
 		m.unload(0)
 	}
-	m.mu.Unlock()
-	m.limit.Release(size)
 }
 
 // unload gives pages of free buffers back until no more than so many bytes of them are left. The buffers

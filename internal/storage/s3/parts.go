@@ -64,7 +64,7 @@ func (u *upload) put(ctx context.Context, v *session, b []byte, key string) (loc
 		name += "-" + newNonce()
 	}
 	in := &awss3.PutObjectInput{
-		Bucket: &u.s.bucket, Key: aws.String(u.s.prefix + name), Body: bytes.NewReader(b),
+		Bucket: &u.s.bucket, Key: aws.String(u.s.prefix + name),
 		ContentLength: aws.Int64(int64(len(b))), ContentType: aws.String("application/octet-stream"),
 		ChecksumCRC32: u.s.sum(b), Metadata: map[string]string{turnNote: newNonce()},
 	}
@@ -74,7 +74,12 @@ func (u *upload) put(ctx context.Context, v *session, b []byte, key string) (loc
 	if key != "" {
 		in.Metadata[keyNote] = url.QueryEscape(key)
 	}
-	out, err := u.s.client.PutObject(ctx, in, unsigned, noSum)
+	var out *awss3.PutObjectOutput
+	err = insist(ctx, func() (err error) {
+		in.Body = bytes.NewReader(b)
+		out, err = u.s.client.PutObject(ctx, in, unsigned, noSum)
+		return err
+	})
 	if in.IfNoneMatch != nil && isConflict(err) {
 		return u.putAgain(ctx, v, b, key, location{Key: name, Size: int64(len(b))}, in.Metadata[turnNote])
 	}
@@ -201,10 +206,14 @@ func (s *Store) sendPart(ctx context.Context, m multipart, number int32, b []byt
 	if !m.Unsummed {
 		sum = s.sum(b)
 	}
-	out, err := s.client.UploadPart(ctx, &awss3.UploadPartInput{
-		Bucket: &s.bucket, Key: aws.String(s.prefix + m.Key), UploadId: &m.ID, PartNumber: &number,
-		Body: bytes.NewReader(b), ContentLength: aws.Int64(int64(len(b))), ChecksumCRC32: sum,
-	}, unsigned, noSum)
+	var out *awss3.UploadPartOutput
+	err := insist(ctx, func() (err error) {
+		out, err = s.client.UploadPart(ctx, &awss3.UploadPartInput{
+			Bucket: &s.bucket, Key: aws.String(s.prefix + m.Key), UploadId: &m.ID, PartNumber: &number,
+			Body: bytes.NewReader(b), ContentLength: aws.Int64(int64(len(b))), ChecksumCRC32: sum,
+		}, unsigned, noSum)
+		return err
+	})
 	if err != nil {
 		return part{}, s.failure(fmt.Sprintf("write part %d of", number), m.Key, err)
 	}
@@ -273,9 +282,12 @@ func (s *Store) joinParts(ctx context.Context, m multipart) (location, error) {
 		}
 		parts = append(parts, one)
 	}
-	_, err := s.client.CompleteMultipartUpload(ctx, &awss3.CompleteMultipartUploadInput{
-		Bucket: &s.bucket, Key: aws.String(s.prefix + m.Key), UploadId: &m.ID,
-		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+	err := insist(ctx, func() error {
+		_, err := s.client.CompleteMultipartUpload(ctx, &awss3.CompleteMultipartUploadInput{
+			Bucket: &s.bucket, Key: aws.String(s.prefix + m.Key), UploadId: &m.ID,
+			MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+		})
+		return err
 	})
 	if err != nil && !isNotFound(err) {
 		return location{}, s.failure("join the parts of", m.Key, err)

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -54,9 +53,6 @@ type record struct {
 	modTime time.Time
 	read    time.Time // by the service's clock
 }
-
-// conflictTries is how often a put without a condition is tried again that a service calls a conflict.
-const conflictTries = 5
 
 // format is the first word of a record: what another program wrote does not begin so.
 const format = "sreg1 "
@@ -219,7 +215,9 @@ func (s *Store) save(ctx context.Context, key string, r record, over *record) (r
 	return s.write(ctx, key, r, nil)
 }
 
-// write is the one request of save.
+// write is the one request of save. A service may refuse although nothing stands in the way: S3 where another
+// request for the key is under way, versitygw where a DELETE takes the folder away that it is about to write
+// to. Then it is asked again after a pause, and is ErrBusy in the end.
 func (s *Store) write(ctx context.Context, key string, r record, over *record) (record, error) {
 	r.Turn = newNonce()
 	b, err := r.encode()
@@ -227,7 +225,7 @@ func (s *Store) write(ctx context.Context, key string, r record, over *record) (
 		return record{}, err
 	}
 	in := &awss3.PutObjectInput{
-		Bucket: &s.bucket, Key: aws.String(s.prefix + key), Body: bytes.NewReader(b),
+		Bucket: &s.bucket, Key: aws.String(s.prefix + key),
 		ContentLength: aws.Int64(int64(len(b))), ContentType: aws.String("application/octet-stream"),
 	}
 	switch {
@@ -237,30 +235,40 @@ func (s *Store) write(ctx context.Context, key string, r record, over *record) (
 	default:
 		in.IfMatch = aws.String(over.etag)
 	}
-	out, err := s.client.PutObject(ctx, in)
-	// Without a condition there is nothing to conflict with: versitygw says so when a DELETE beside it takes
-	// the folder of its last object away.
-	for tries := 0; over == nil && status(err) == http.StatusConflict && tries < conflictTries; tries++ {
+	for refusals := 0; ; {
 		in.Body = bytes.NewReader(b)
-		out, err = s.client.PutObject(ctx, in)
-	}
-	if over != nil && isConflict(err) {
-		// An attempt whose answer was lost may have written it: then it is ours.
-		now, err := s.load(ctx, key)
-		if err != nil {
-			return record{}, err
+		out, err := s.client.PutObject(ctx, in)
+		switch {
+		case err == nil:
+			return s.written(r, out), nil
+		case !isRefusal(err) && (over == nil || !isConflict(err)):
+			return record{}, s.failure("write", key, err)
 		}
-		if now.Turn == r.Turn {
-			return now, nil
+		if over != nil {
+			now, loadErr := s.load(ctx, key)
+			switch {
+			case loadErr != nil:
+				return record{}, loadErr
+			case now.Turn == r.Turn: // an attempt whose answer was lost has written it
+				return now, nil
+			case now.etag != over.etag:
+				return now, s.failure("write", key, errStale)
+			}
 		}
-		return now, s.failure("write", key, errStale)
+		if refusals++; refusals > maxRefusals {
+			return record{}, s.failure("write", key, fmt.Errorf("%w: the service refuses though nothing stands in the way: %w", storage.ErrBusy, err))
+		}
+		if err := rest(ctx, time.Duration(refusals)*refusalPause); err != nil {
+			return record{}, s.failure("write", key, err)
+		}
 	}
-	if err != nil {
-		return record{}, s.failure("write", key, err)
-	}
+}
+
+// written is a record that the service took.
+func (s *Store) written(r record, out *awss3.PutObjectOutput) record {
 	if r.Place == "" {
 		r.Size = int64(len(r.Data))
 	}
 	r.etag, r.modTime = aws.ToString(out.ETag), s.now()
-	return r, nil
+	return r
 }

@@ -126,8 +126,8 @@ func TestWhatServicesSayNamesTheKey(t *testing.T) {
 	}{
 		{"a permission is missing", refusal(403, "AccessDenied", "Access Denied"), "access_key_id", []string{"s3:PutObject", "images/"}},
 		{"a permission is missing, without a code", said{403, http.Header{}, ""}, "access_key_id", []string{"s3:PutObject"}},
-		{"a clock is wrong", refusal(403, "RequestTimeTooSkewed", "too large", "Date", early), "", []string{"2h0m", "ahead of that of", "set it right"}},
-		{"a clock is wrong, by a signature that does not fit", refusal(403, "SignatureDoesNotMatch", "no", "Date", early), "", []string{"2h0m"}},
+		{"a clock is wrong", refusal(403, "RequestTimeTooSkewed", "too large", "Date", early), "", []string{"2h", "ahead of that of", "set it right"}},
+		{"a clock is wrong, by a signature that does not fit", refusal(403, "SignatureDoesNotMatch", "no", "Date", early), "", []string{"2h"}},
 		{"the region is in the message", refusal(400, "AuthorizationHeaderMalformed", "the region 'us-east-1' is wrong; expecting 'eu-central-1'"), "region", []string{"eu-central-1, not in us-east-1"}},
 		{"the region is in the header", refusal(301, "PermanentRedirect", "elsewhere", "X-Amz-Bucket-Region", "eu-central-1"), "region", []string{"eu-central-1, not in us-east-1"}},
 		{"a redirect to another host", said{307, http.Header{"Location": {"http://elsewhere.example/x?X-Amz-Signature=abc"}}, ""}, "endpoint", []string{"elsewhere.example/x", "not followed"}},

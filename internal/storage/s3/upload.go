@@ -250,9 +250,11 @@ func (u *upload) read(r io.Reader) error {
 func (u *upload) room(ctx context.Context, left int64) error {
 	part := int64(u.s.uploads.memory.part())
 	if u.buf == nil {
-		return u.begin(ctx, left)
+		if err := u.begin(ctx, left); err != nil {
+			return err
+		}
 	}
-	length := int64(len(u.buf.data))
+	length := int64(len(u.buf.data)) // not 0 behind begin, either, and a part if part_size was made smaller
 	switch {
 	case length < int64(cap(u.buf.data)) && left <= int64(cap(u.buf.data))-length-1:
 		return nil
@@ -274,7 +276,7 @@ func (u *upload) begin(ctx context.Context, left int64) error {
 	if left >= 0 {
 		want = u.session.Tail.size() + 1 + left
 	}
-	buf, err := u.s.uploads.memory.get(ctx, want)
+	buf, err := u.s.uploads.memory.getFor(ctx, u.session.Tail.size(), want)
 	if err != nil {
 		return err
 	}
@@ -289,12 +291,8 @@ func (u *upload) loadTail(ctx context.Context, buf *buffer) error {
 	if u.session.Tail == nil {
 		return nil
 	}
-	size := u.session.Tail.Size
-	if size > int64(cap(buf.data)) {
-		return fmt.Errorf("session %s: its tail has %d bytes, more than a part: was part_size made smaller?", u.id, size)
-	}
 	r := u.s.openBytes(ctx, *u.session.Tail)
-	buf.data = buf.data[:size]
+	buf.data = buf.data[:u.session.Tail.Size]
 	_, err := io.ReadFull(r, buf.data)
 	if err = errors.Join(err, r.Close()); err != nil {
 		return fmt.Errorf("read the tail of session %s: %w", u.id, err)
@@ -348,15 +346,26 @@ func (u *upload) SaveState(_ context.Context, state []byte) error {
 }
 
 // save writes what is in memory as the tail, and then the record. A record never names bytes that
-// are not there.
+// are not there. Bytes that are a part are sent as one, so that what the next writer reads is less.
+//
+// A client that sends an upload in many small requests has each of them write the tail anew: some bytes
+// are written again and again, but less than a part with each request.
 func (u *upload) save(ctx context.Context) error {
 	if err := u.settle(); err != nil {
 		return err
 	}
-	next := u.session.clone()
 	if u.whole != nil {
-		return u.decide(ctx, next, u.wholeKey, u.whole)
+		return u.decide(ctx, u.session.clone(), u.wholeKey, u.whole)
 	}
+	if u.unsaved && u.buf.isPart(u.s.uploads.memory.part()) {
+		if err := u.send(ctx); err != nil {
+			return err
+		}
+		if err := u.settle(); err != nil {
+			return err
+		}
+	}
+	next := u.session.clone()
 	if u.buf != nil && u.unsaved && len(u.buf.data) > 0 {
 		tail, err := u.put(ctx, &next, u.buf.data, "")
 		if err != nil {

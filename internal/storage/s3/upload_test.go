@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/sreg-project/sreg/internal/bytesize"
 	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/s3"
 	"github.com/sreg-project/sreg/internal/storage/s3/s3test"
@@ -93,26 +94,38 @@ func TestUploadRequests(t *testing.T) {
 	}
 }
 
-// TestUploadHops lets two processes take turns with one session, in pieces that fit nothing.
+// TestUploadHops lets two processes take turns with one session, in pieces that fit nothing. No tail that
+// one leaves to the other is as large as a part.
 func TestUploadHops(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
 	cfg := server.Config(t)
 	stores := []*s3.Store{create(t, cfg), create(t, cfg)}
+	const part = 5 * mib
 	for _, c := range []struct {
 		name   string
 		pieces []int
 		state  bool
 	}{
-		{"small and large", []int{1, 3*mib + 7, 0, 6*mib + 1, 100, 5 * mib, 2*mib + 891}, true},
-		{"exact parts", []int{5 * mib, 5 * mib, 5 * mib, 2 * mib}, true},
+		{"small and large", []int{1, 3*mib + 7, 0, part + mib + 1, 100, part}, true},
+		{"exact parts", []int{part, part, part, 2 * mib}, true},
+		{"exact parts without notes", []int{part, 0, part}, false},
 		{"all at once", []int{17 * mib}, false},
 		{"without notes", []int{11 * mib, 1, 6*mib - 1}, false},
 		{"less than a part", []int{1000, 1000, 1000}, true},
+		{"a part in pieces", []int{mib, mib, mib, mib, mib, mib, mib}, true},
+		{"a part in pieces without notes", []int{mib, 2 * mib, 2 * mib, 0, mib}, false},
+		{"to a byte less than a part", []int{part - 2, 1}, true},
+		{"a byte less than a part, and two", []int{part - 1, 2}, true},
+		{"a byte less than a part, and one by one", []int{part - 1, 1, 1, 1}, true},
+		{"a byte less than a part, twice", []int{part - 1, part - 1}, true},
+		{"a byte more than a part", []int{part + 1, part - 1, 1}, true},
+		{"a part over a tail", []int{3, part, part}, true},
+		{"many tiny ones over the edge", append([]int{part - 20}, slices.Repeat([]int{1}, 40)...), true},
+		{"tiny ones by the dozen", slices.Repeat([]int{7}, 40), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			id := strings.ReplaceAll(c.name, " ", "-")
+			id := strings.NewReplacer(" ", "-", ",", "").Replace(c.name)
 			must(t, stores[0].CreateUpload(t.Context(), id, nil))
 			var want []byte
 			for i, size := range c.pieces {
@@ -125,6 +138,7 @@ func TestUploadHops(t *testing.T) {
 					must(t, u.SaveState(t.Context(), []byte(fmt.Sprint(i))))
 				}
 				must(t, u.Close())
+				wantTails(t, server, cfg, id, part)
 			}
 			u := openUpload(t, stores[1], id)
 			if got := string(u.State()); c.state && got != fmt.Sprint(len(c.pieces)-1) {
@@ -137,6 +151,53 @@ func TestUploadHops(t *testing.T) {
 			wantBytes(t, server, cfg, id, 1)
 			wantNoMultiparts(t, server, cfg, id)
 		})
+	}
+	for i, s := range stores {
+		if left := s.UploadMemory(int64(cfg.UploadMemory)); left != 0 {
+			t.Errorf("store %d: %d bytes are still reserved", i, left)
+		}
+	}
+}
+
+// TestUploadAcrossPartSizes hands sessions to processes whose part_size is another one.
+func TestUploadAcrossPartSizes(t *testing.T) {
+	t.Parallel()
+	server := s3test.Start(t)
+	small := server.Config(t)
+	large := small
+	large.PartSize = 12 * bytesize.MiB
+	huge := small
+	huge.PartSize, huge.UploadMemory = 64*bytesize.MiB, 128*bytesize.MiB
+	stores := map[string]*s3.Store{"small": create(t, small), "large": create(t, large), "huge": create(t, huge)}
+	for _, c := range []struct {
+		name   string
+		pieces []int
+		by     []string
+		last   string // who commits
+	}{
+		{"smaller in the middle", []int{11 * mib, 2 * mib, 3}, []string{"large", "small", "large"}, "small"},
+		{"smaller at the end", []int{11 * mib}, []string{"large"}, "small"},
+		{"smaller behind parts", []int{13 * mib, 9 * mib, 1}, []string{"large", "large", "small"}, "small"},
+		{"larger than all memory", []int{45 * mib, 1, 1}, []string{"huge", "small", "huge"}, "small"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			id := strings.ReplaceAll(c.name, " ", "-")
+			must(t, stores["small"].CreateUpload(t.Context(), id, nil))
+			var want []byte
+			for i, size := range c.pieces {
+				u := openUpload(t, stores[c.by[i]], id)
+				appendTo(t, u, noise(size))
+				want = append(want, noise(size)...)
+				must(t, u.SaveState(t.Context(), nil))
+				must(t, u.Close())
+			}
+			commit(t, openUpload(t, stores[c.last], id), "blobs/"+id)
+			wantObject(t, stores["large"], "blobs/"+id, want)
+			wantBytes(t, server, small, id, 1)
+		})
+	}
+	if left := stores["small"].UploadMemory(int64(small.UploadMemory)); left != 0 {
+		t.Errorf("%d bytes are still reserved", left)
 	}
 }
 
@@ -325,6 +386,20 @@ func wantBytes(t testing.TB, server *s3test.Server, cfg s3.Config, id string, wa
 	t.Helper()
 	if got := keys(t, server, cfg, s3.BytesDir+id); len(got) != want {
 		t.Errorf("the bytes are %q, want %d", got, want)
+	}
+}
+
+// wantTails wants the objects of a session that goes on to be smaller than a part.
+func wantTails(t testing.TB, server *s3test.Server, cfg s3.Config, id string, part int64) {
+	t.Helper()
+	out, err := server.Client().ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{
+		Bucket: &cfg.Bucket, Prefix: aws.String(prefixOf(cfg) + s3.BytesDir + id + "~"),
+	})
+	must(t, err)
+	for _, object := range out.Contents {
+		if size := aws.ToInt64(object.Size); size >= part {
+			t.Errorf("%s has %d bytes, want less than a part", aws.ToString(object.Key), size)
+		}
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/sreg-project/sreg/internal/storage"
 )
@@ -16,10 +15,9 @@ var errKeep = errors.New("leave it as it is")
 type edit func(now record) (record, error)
 
 // change edits a record by compare-and-set, again and again until nobody was faster. Now is what is thought
-// to lie there. It returns what lies there afterwards. Where the service refuses though nobody was faster,
-// it is ErrBusy in the end.
+// to lie there. It returns what lies there afterwards.
 func (s *Store) change(ctx context.Context, key string, now record, edit edit) (record, error) {
-	for refusals := 0; ; {
+	for {
 		next, err := edit(now)
 		if errors.Is(err, errKeep) {
 			return now, nil
@@ -36,34 +34,7 @@ func (s *Store) change(ctx context.Context, key string, now record, edit edit) (
 		if !errors.Is(err, errStale) {
 			return saved, err
 		}
-		if saved.etag == now.etag {
-			if refusals++; refusals > maxRefusals {
-				return saved, fmt.Errorf("%w: %w", storage.ErrBusy, err)
-			}
-			if err := rest(ctx, time.Duration(refusals)*refusalPause); err != nil {
-				return saved, err
-			}
-		}
 		now = saved
-	}
-}
-
-// How often a service may refuse a change of what is as it was thought to be, and for how long it is left
-// alone after the first time.
-const (
-	maxRefusals  = 10
-	refusalPause = 20 * time.Millisecond
-)
-
-// rest waits, or until the context ends.
-func rest(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 
