@@ -59,6 +59,12 @@ func TestWhatAPushAndAPullCost(t *testing.T) {
 				cost int
 			}{what, cost})
 		}
+		add("an image: POST and PUT of a config and of a layer, PUT of the manifest by tag", p.cost(func() {
+			for _, blob := range []string{"config whole", "layer whole"} {
+				p.finish(p.start("app", ""), blob, digestOf(blob)).wants(t, want{status: 201})
+			}
+			p.pushManifest("app", "whole", oci.MediaTypeImageManifest, image("whole"))
+		}))
 		add("a small blob: POST and PUT", p.cost(func() { p.pushBlob("app", "config one") }))
 		d := digestOf("layer one")
 		add("a small blob: POST, PATCH and PUT", p.cost(func() {

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/storage"
@@ -125,10 +128,13 @@ func (r *Registry) parse(push Push) (oci.Manifest, oci.Digest, error) {
 // storage.ErrNotExist says that something which it rests on went away meanwhile, and that another try
 // may succeed.
 func (r *Registry) putManifest(ctx context.Context, ns oci.Name, push Push, m oci.Manifest, d oci.Digest, hold func() (missing []oci.Digest, err error)) error {
-	// 1. Make live and durable what the manifest names.
-	missing, err := hold()
-	if err != nil {
-		return err
+	// 1. Make live and durable what the manifest names, unless step 3 alone does.
+	var missing []oci.Digest
+	if !r.looksOnce() {
+		var err error
+		if missing, err = hold(); err != nil {
+			return err
+		}
 	}
 	// 2. Write it, so that only the collector sees it.
 	record, err := r.newRecord(ctx, ns, push, m, d)
@@ -144,7 +150,7 @@ func (r *Registry) putManifest(ctx context.Context, ns oci.Name, push Push, m oc
 	if err != nil {
 		return fmt.Errorf("put manifest %s in %s: %w", d, ns, err)
 	}
-	// 3. Look once more at what it names: a collector that began before step 2 did not know of it.
+	// 3. Look, once more, at what it names: a collector that began before step 2 did not know of it.
 	if _, err := hold(); err != nil {
 		return errors.Join(err, draft.Discard(ctx))
 	}
@@ -158,6 +164,17 @@ func (r *Registry) putManifest(ctx context.Context, ns oci.Name, push Push, m oc
 	// 4. A delete that ran meanwhile took the revision; then the tags may be gone, too.
 	_, err = r.metadata.Revive(ctx, revisionKey(ns, d))
 	return err
+}
+
+// looksOnce tells whether one pass of looks, behind the draft, makes a manifest's promise: over a service each
+// look costs a request. It is the second pass that makes it in any case: what a collector whose mark missed
+// the draft has on its list was condemned before the draft, and Destroy ends it only if it is condemned as it
+// was listed. So what a look behind the draft finds live, or revives, is not ended by that list, whatever
+// condemns it afterwards; and the mark of a later run sees the draft or the revision. The first pass only
+// spares the draft of a push that is refused, and finds what is missing before the record says so: where
+// missing references are allowed it stays.
+func (r *Registry) looksOnce() bool {
+	return r.metadataIsService && r.config.MissingReferences != "allow"
 }
 
 // newRecord is what stands before the manifest. When all tags of the push are immutable and stand for
@@ -209,30 +226,48 @@ func (r *Registry) announce(ctx context.Context, ns oci.Name, push Push, m oci.M
 // holdReferences makes live what a manifest names. What the namespace does not hold is a
 // MissingError, or, where missing references are allowed, what it returns.
 func (r *Registry) holdReferences(ctx context.Context, ns oci.Name, m oci.Manifest) (missing []oci.Digest, err error) {
-	note := func(d oci.Digest, err error) error {
-		if errors.Is(err, storage.ErrNotExist) {
-			missing = append(missing, d)
-			return nil
-		}
-		if err != nil {
+	blobs, children := m.Blobs(), m.Children()
+	gone := make([]bool, len(blobs)+len(children))
+	looks, ctx := errgroup.WithContext(ctx) // ends with the last look, or the first error
+	looks.SetLimit(r.looksAtOnce())
+	look := func(i int, d oci.Digest, hold func(context.Context, oci.Name, oci.Digest) error) {
+		looks.Go(func() error {
+			err := ctx.Err()
+			if err == nil {
+				err = hold(ctx, ns, d)
+			}
+			if gone[i] = errors.Is(err, storage.ErrNotExist); gone[i] || err == nil {
+				return nil
+			}
 			return fmt.Errorf("hold %s in %s: %w", d, ns, err)
-		}
-		return nil
+		})
 	}
-	for _, blob := range m.Blobs() {
-		if err := note(blob.Digest, r.holdLinked(ctx, ns, blob.Digest)); err != nil {
-			return nil, err
-		}
+	for i, blob := range blobs {
+		look(i, blob.Digest, r.holdLinked)
 	}
-	for _, child := range m.Children() {
-		if err := note(child.Digest, r.holdRevision(ctx, ns, child.Digest)); err != nil {
-			return nil, err
+	for i, child := range children {
+		look(len(blobs)+i, child.Digest, r.holdRevision)
+	}
+	if err := looks.Wait(); err != nil {
+		return nil, err
+	}
+	for i, one := range slices.Concat(blobs, children) {
+		if gone[i] {
+			missing = append(missing, one.Digest)
 		}
 	}
 	if len(missing) > 0 && r.config.MissingReferences != "allow" {
 		return nil, &MissingError{Digests: missing}
 	}
 	return missing, nil
+}
+
+// looksAtOnce is how many looks at what one manifest names are under way: over a network each is a wait.
+func (r *Registry) looksAtOnce() int {
+	if r.metadataIsService || r.blobsAreService {
+		return 8
+	}
+	return 1
 }
 
 // holdLinked is holdBlob for a blob that the namespace may not hold: then its bytes, which may be

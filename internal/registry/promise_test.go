@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -225,7 +226,12 @@ func forgetful(err error) bool {
 
 func newHooked(t *testing.T, stores *place, before func()) *world {
 	t.Helper()
-	s := &hooked{Store: stores.store(), before: before}
+	var one sync.Mutex // several looks may be under way
+	s := &hooked{Store: stores.store(), before: func() {
+		one.Lock()
+		defer one.Unlock()
+		before()
+	}}
 	reg, err := registry.New(t.Context(), registry.Options{Blobs: s, Metadata: s, Locks: memory.New(), Config: registry.DefaultConfig()})
 	if err != nil {
 		t.Fatal(err)

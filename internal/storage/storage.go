@@ -203,7 +203,8 @@ type Writer interface {
 // Pending is an object that was prepared. Exactly one of its methods is called, once.
 type Pending interface {
 	// Publish makes the object live, replacing what has the key. It is durable afterwards. When
-	// somebody removed what was prepared it is ErrNotExist.
+	// somebody removed what was prepared it is ErrNotExist. It may be also when somebody put or
+	// deleted an object of the key since.
 	Publish(ctx context.Context) error
 	// Discard removes what was prepared.
 	Discard(ctx context.Context) error

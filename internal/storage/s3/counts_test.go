@@ -51,7 +51,17 @@ func TestRequests(t *testing.T) {
 			pending, err = s.Prepare(t.Context(), "draft", []byte("x"))
 			return err
 		}, map[string]int{"PUT": 1}},
-		{"publish", func() error { return pending.Publish(t.Context()) }, map[string]int{"GET": 1, "PUT": 1, "DELETE": 1}},
+		{"publish", func() error { return pending.Publish(t.Context()) }, map[string]int{"PUT": 1}},
+		{"prepare over what is there", func() (err error) {
+			pending, err = s.Prepare(t.Context(), "draft", []byte("y"))
+			return err
+		}, map[string]int{"PUT": 2, "GET": 1}},
+		{"publish over what is there", func() error { return pending.Publish(t.Context()) }, map[string]int{"GET": 1, "PUT": 1, "DELETE": 1}},
+		{"prepare over what is gone", func() (err error) {
+			pending, err = s.Prepare(t.Context(), "live", []byte("y"))
+			return err
+		}, map[string]int{"PUT": 2, "GET": 1}},
+		{"discard", func() error { return pending.Discard(t.Context()) }, map[string]int{"PUT": 1}},
 		{"fingerprint", func() error {
 			_, _, err := s.Fingerprint(t.Context(), "")
 			return err

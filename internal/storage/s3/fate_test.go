@@ -108,6 +108,9 @@ func TestStalledPublisher(t *testing.T) {
 				must(t, s.Delete(t.Context(), "k", storage.DeleteOptions{}))
 			},
 		} {
+			if beside := strings.HasSuffix(before, "live") || strings.HasSuffix(before, "condemned"); !beside && stall.method == http.MethodGet {
+				continue // what is pending under its own key is not looked at
+			}
 			t.Run(stall.where+", over "+before, func(t *testing.T) {
 				t.Parallel()
 				cfg := place()
@@ -143,16 +146,18 @@ func TestSweepOfADraftThatIsPublished(t *testing.T) {
 	cfg := s3test.Config(t)
 	through, gate := gated(t, cfg)
 	sweeper, publisher := create(t, through), create(t, cfg)
-	pending, err := publisher.Prepare(t.Context(), "k", []byte("in time"))
-	must(t, err)
-	arrived, goOn := gate.hold(http.MethodPut, "_drafts/k/")
-	swept := make(chan error)
-	go func() { swept <- second(sweeper.Sweep(t.Context(), 0)) }()
-	<-arrived
-	must(t, pending.Publish(t.Context()))
-	close(goOn)
-	must(t, <-swept)
-	wantObject(t, publisher, "k", []byte("in time"))
+	for _, lies := range []string{"k", "_drafts/k/"} { // the second one is prepared while the first one is live
+		pending, err := publisher.Prepare(t.Context(), "k", []byte("in time for "+lies))
+		must(t, err)
+		arrived, goOn := gate.hold(http.MethodPut, lies)
+		swept := make(chan error)
+		go func() { swept <- second(sweeper.Sweep(t.Context(), 0)) }()
+		<-arrived
+		must(t, pending.Publish(t.Context()))
+		close(goOn)
+		must(t, <-swept)
+		wantObject(t, publisher, "k", []byte("in time for "+lies))
+	}
 }
 
 // TestLostAnswer: what was written is told as written, although the service says to the next attempt that

@@ -37,6 +37,7 @@ type item struct {
 	state   state  // by the length
 	etag    string
 	modTime time.Time
+	age     time.Duration // by the service's clock; set by old alone
 }
 
 func (i item) folder() bool { return strings.HasSuffix(i.key, "/") }

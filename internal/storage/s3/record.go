@@ -27,7 +27,8 @@ type state uint8
 const (
 	live state = iota
 	condemned
-	gone // a record, too: an object that is made anew must not be taken for the one that went
+	gone    // a record, too: an object that is made anew must not be taken for the one that went
+	pending // prepared and not published: no object yet
 	stateCount
 )
 
@@ -42,6 +43,8 @@ type record struct {
 	Nonce string `json:"nonce"`
 	// Turn is another one for each write, so that no two records are equal, and a writer knows its own.
 	Turn string `json:"turn"`
+	// Moved is the draft that gave way to this record, if one did.
+	Moved moved `json:"moved,omitzero"`
 	// Place is where the bytes lie, if not here.
 	Place storage.Place `json:"place,omitempty"`
 	Size  int64         `json:"size"` // of the object, in bytes
@@ -52,6 +55,12 @@ type record struct {
 	etag    string // empty where nothing lies
 	modTime time.Time
 	read    time.Time // by the service's clock
+}
+
+// moved tells where a draft lies that was pending under its own key, until another one was published there.
+type moved struct {
+	Nonce string `json:"nonce"` // of the pending record
+	Name  string `json:"name"`  // below the folder of the key's drafts
 }
 
 // format is the first word of a record: what another program wrote does not begin so.
@@ -101,7 +110,7 @@ func decode(b []byte) (record, error) {
 func stateOf(length int64) state { return state(length % int64(stateCount)) }
 
 // there tells whether the record stands for an object: live or condemned.
-func (r record) there() bool { return r.etag != "" && r.State != gone }
+func (r record) there() bool { return r.etag != "" && (r.State == live || r.State == condemned) }
 
 // info is what the contract says of the object.
 func (r record) info() storage.Info {

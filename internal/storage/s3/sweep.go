@@ -25,7 +25,7 @@ func (s *Store) Sweep(ctx context.Context, olderThan time.Duration) (int, error)
 	removed := 0
 	var errs []error
 	for _, sweep := range []func(context.Context, time.Duration) (int, error){
-		s.sweepDrafts, s.sweepUploads, s.sweepProbes, s.sweepClaims, s.sweepTombstones,
+		s.sweepDrafts, s.sweepUploads, s.sweepProbes, s.sweepClaims, s.sweepRecords,
 	} {
 		n, err := sweep(ctx, olderThan)
 		removed += n
@@ -42,9 +42,8 @@ func (s *Store) old(ctx context.Context, dir string, age time.Duration, do func(
 		if err != nil {
 			return errors.Join(append(errs, err)...)
 		}
-		limit := page.now.Add(coarse - age)
 		for _, i := range page.items {
-			if !i.modTime.After(limit) {
+			if i.age = page.now.Add(coarse).Sub(i.modTime); i.age >= age {
 				errs = append(errs, do(i))
 			}
 		}
@@ -61,16 +60,14 @@ func (s *Store) sweepProbes(ctx context.Context, olderThan time.Duration) (int, 
 	return removed, err
 }
 
-// sweepTombstones removes those of objects and of claims. Those of uploads are sweepUploads' business.
-func (s *Store) sweepTombstones(ctx context.Context, olderThan time.Duration) (int, error) {
+// sweepRecords ends what is pending under its own key, and removes the tombstones of objects and of claims.
+// Those of uploads are sweepUploads' business.
+func (s *Store) sweepRecords(ctx context.Context, olderThan time.Duration) (int, error) {
 	removed := 0
 	var errs []error
 	for _, dir := range []string{"", locksDir} {
-		err := s.old(ctx, dir, max(olderThan, s.lease.tombstone), func(i item) error {
-			if i.state != gone {
-				return nil
-			}
-			swept, err := s.sweepTombstone(ctx, i)
+		err := s.old(ctx, dir, min(olderThan, s.lease.tombstone), func(i item) error {
+			swept, err := s.sweepRecord(ctx, i, olderThan)
 			if swept {
 				removed++
 			}
@@ -79,6 +76,16 @@ func (s *Store) sweepTombstones(ctx context.Context, olderThan time.Duration) (i
 		errs = append(errs, err)
 	}
 	return removed, errors.Join(errs...)
+}
+
+func (s *Store) sweepRecord(ctx context.Context, i item, olderThan time.Duration) (swept bool, err error) {
+	switch {
+	case i.state == pending && i.age >= olderThan:
+		return s.sweepPending(ctx, i)
+	case i.state == gone && i.age >= max(olderThan, s.lease.tombstone):
+		return s.sweepTombstone(ctx, i)
+	}
+	return false, nil
 }
 
 // bareTombstone is the length of a tombstone that names no bytes.
