@@ -206,7 +206,7 @@ func (r *reader) stop() {
 	r.server = nil
 }
 
-var makeLine = regexp.MustCompile(`(?m)^(?:[A-Z_]+=\S+ )*make(?: ([a-z-]+))?(?: [A-Z_]+=\S+)*( *#.*)?\n`)
+var makeLine = regexp.MustCompile(`(?m)^(?:[A-Z_]+=\S+ )*make(?: ([a-z0-9-]+))?(?: [A-Z_]+=\S+)*( *#.*)?\n`)
 
 // run types a block, all but make: that is how this test is run.
 func (r *reader) run(where, text string) {
