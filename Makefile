@@ -52,7 +52,7 @@ fresh: ## check that generated files and go.mod are as they would be made now
 .PHONY: test
 test: ## all tests that CI runs, with real clients, under the race detector
 	@tools/install.sh test
-	go test -race -timeout 15m ./...
+	go test -race -timeout 30m ./...
 
 .PHONY: test-all
 test-all: ## also what is slow to build or to run
