@@ -81,7 +81,7 @@ var (
 	// stepIn is how the walks name a function: `PutManifest` in `internal/registry/manifest.go`.
 	stepIn   = regexp.MustCompile("`([A-Za-z]+)`\\s+in\\s+`([a-z]+/[a-z0-9/_.]+\\.go)`")
 	goFile   = regexp.MustCompile("`([a-z]+/[a-z0-9/_.]+\\.go)`")
-	arrowRow = regexp.MustCompile("(?m)^\\| `([a-z/]+)` \\| ([^|]*) \\|")
+	arrowRow = regexp.MustCompile("(?m)^\\| `([a-z0-9/]+)` \\| ([^|]*) \\|")
 )
 
 func TestTheFunctionsThatTheDocsNameAreThere(t *testing.T) {

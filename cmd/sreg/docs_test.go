@@ -167,7 +167,7 @@ func (r *reader) read(page string, blocks []block) {
 }
 
 var (
-	fileName = regexp.MustCompile(`^# ([a-z-]+\.[a-z]+)\n`)
+	fileName = regexp.MustCompile(`^# ([a-z0-9-]+\.[a-z]+)\n`)
 	address  = regexp.MustCompile(`(127\.0\.0\.1|0\.0\.0\.0|localhost|\[::1\]):5000\b`)
 )
 
