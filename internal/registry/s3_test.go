@@ -30,7 +30,7 @@ func sparse() int {
 	if os.Getenv("SREG_TEST_ALL") == "1" {
 		return 2
 	}
-	return 9
+	return 20
 }
 
 func TestEveryOperationInABucket(t *testing.T) {
