@@ -85,8 +85,9 @@ func (s *Store) Stat(ctx context.Context, key string) (info storage.Info, err er
 	return info, nil
 }
 
-// find looks at live, trash, live: an object that is revived between the first two looks is found
-// by the third.
+// find looks at live, trash, live: an object that is revived between two looks is found by the next. One
+// that is revived and condemned again between two looks would be missed by three, so a miss is looked at twice
+// as often: a reader that stands still under a collector without patience has seen it.
 func (s *Store) find(ctx context.Context, key string, look func(path string, state storage.State) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -95,11 +96,13 @@ func (s *Store) find(ctx context.Context, key string, look func(path string, sta
 		return err
 	}
 	err := look(s.path(key), storage.Live)
-	if gone(err) {
-		err = look(s.trash(key), storage.Condemned)
-	}
-	if gone(err) {
-		err = look(s.path(key), storage.Live)
+	for range 2 {
+		if gone(err) {
+			err = look(s.trash(key), storage.Condemned)
+		}
+		if gone(err) {
+			err = look(s.path(key), storage.Live)
+		}
 	}
 	return failure(err)
 }
