@@ -144,11 +144,13 @@ func TestThreatTokenReplayToAnotherAudienceOverHTTP(t *testing.T) {
 	w.get("/v2/", "Bearer "+tokenAt(w, "one.example.com")).is(t, http.StatusOK)
 	w.get("/token?service=two.example.com", signIn("a")).is(t, http.StatusBadRequest)
 	for name, token := range map[string]string{
-		"another registry with the same key and users": tokenAt(other, "two.example.com"),
+		"another registry of the same key": tokenAt(other, "two.example.com"),
+
 		"another audience":    provider.token(t, map[string]any{"aud": "other"}),
 		"no audience":         provider.token(t, map[string]any{"aud": nil}),
 		"an empty audience":   provider.token(t, map[string]any{"aud": ""}),
 		"audiences of others": provider.token(t, map[string]any{"aud": []string{"other", "sreg.example"}}),
+
 		"an audience in another case, beside a lie": provider.token(t, map[string]any{"aud": "other", "AUD": "sreg"}),
 		"an audience in a list in a list":           provider.token(t, map[string]any{"aud": []any{[]any{"sreg"}}}),
 		"azp alone":                                 provider.token(t, map[string]any{"aud": nil, "azp": "sreg"}),
