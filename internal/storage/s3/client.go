@@ -37,7 +37,8 @@ const (
 // connection is how a Store speaks with its service.
 type connection struct {
 	client *awss3.Client
-	// signer signs URLs for the address that clients know. It asks nobody.
+	// signer signs URLs that a plain GET opens, for the address that clients know. It asks nobody, so the
+	// breaker does not hear of it.
 	signer  *awss3.PresignClient
 	http    *http.Transport
 	breaker *breaker
@@ -79,7 +80,7 @@ func connect(ctx context.Context, cfg Config, opts Options) (*connection, error)
 			return stack.Initialize.Add(before, middleware.Before)
 		})
 	})
-	c.signer = awss3.NewPresignClient(awss3.NewFromConfig(loaded, settings(firstOf(cfg.PublicEndpoint, cfg.Endpoint))))
+	c.signer = awss3.NewPresignClient(awss3.NewFromConfig(loaded, settings(firstOf(cfg.PublicEndpoint, cfg.Endpoint)), uncheckedBody))
 	return c, nil
 }
 

@@ -307,6 +307,36 @@ func TestAHalfOpenBreakerLetsOneThrough(t *testing.T) {
 	}
 }
 
+// TestSigningIsNoSignOfLife: who signs a URL asks nobody, so it neither needs the service nor says how that is.
+func TestSigningIsNoSignOfLife(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		refusal(503, "SlowDown", "no").ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	cfg := impatient(at(server.URL))
+	cfg.Breaker.Failures, cfg.Breaker.Cooldown = 2, time.Hour
+	store := open(t, cfg)
+	place := storage.Place(`1:00112233445566778899aabbccddeeff:_bytes/u~1`)
+	sign := func() {
+		t.Helper()
+		if _, err := store.Presign(t.Context(), place, storage.PresignOptions{Expires: time.Minute}); err != nil {
+			t.Errorf("presign: %v", err)
+		}
+	}
+	wantUnavailable(t, s3.LoadRecord(t.Context(), store, "a"))
+	sign() // between two failures in a row
+	wantUnavailable(t, s3.LoadRecord(t.Context(), store, "a"))
+	before := asked.Load()
+	sign() // while the breaker is open
+	wantUnavailable(t, s3.LoadRecord(t.Context(), store, "a"))
+	if asked.Load() != before {
+		t.Error("the service was asked: signing closed the breaker")
+	}
+}
+
 // TestNothingStaysBehind is not parallel: it looks at all goroutines.
 func TestNothingStaysBehind(t *testing.T) {
 	cfg, faults := s3test.Faulty(t, impatient(s3test.Config(t)))

@@ -97,20 +97,11 @@ func (s *Store) Presign(ctx context.Context, place storage.Place, opts storage.P
 	if expires <= 0 {
 		expires = s.config.RedirectTTL
 	}
-	signer := awss3.NewPresignClient(s.client, awss3.WithPresignExpires(expires), awss3.WithPresignClientFromClientOptions(s.forClients))
-	signed, err := signer.PresignGetObject(ctx, in)
+	signed, err := s.signer.PresignGetObject(ctx, in, awss3.WithPresignExpires(expires))
 	if err != nil {
 		return "", fmt.Errorf("presign %s%s: %w", s.prefix, l.Key, err)
 	}
 	return signed.URL, nil
-}
-
-// forClients makes the SDK sign what a plain GET sends, for the address that clients know.
-func (s *Store) forClients(o *awss3.Options) {
-	uncheckedBody(o)
-	if s.config.PublicEndpoint != "" {
-		o.BaseEndpoint = aws.String(s.config.PublicEndpoint)
-	}
 }
 
 // uncheckedBody leaves the checksum out that the service would give: of a range there is none, and
