@@ -175,9 +175,10 @@ var operations = []operation{
 		name: "record of pulls beside an earlier one",
 		before: func(w *world) []registrytest.Fact {
 			facts := w.must(w.pushImage(app, "one", tagV1, tagBig))
+			noted := time.Now()
 			w.reg.NotePull(app, oci.Reference{Tag: tagBig}, imageDigest("one"))
 			w.must(recordPulls(w.reg))
-			return append(facts, pulled(app, tagBig, imageDigest("one"), time.Now()))
+			return append(facts, pulled(app, tagBig, imageDigest("one"), noted))
 		},
 		do: recordPull,
 	},
