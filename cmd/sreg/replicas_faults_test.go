@@ -140,6 +140,9 @@ func (r *replicas) endure(t *testing.T, harms []harm) {
 	for _, p := range pushers.list {
 		t.Logf("pusher %d: %d images, %d attempts that failed, the last one: %v", p.number, p.pushed.Load(), p.failed.Load(), p.last)
 		facts = append(facts, p.wire.acknowledged...)
+		if len(p.broken) > 0 {
+			t.Errorf("pusher %d was answered 500 in place of 503 %d times, the first one: %v", p.number, len(p.broken), p.broken[0])
+		}
 	}
 	checkBucket(t, r.bucket, facts...)
 	for s, then := range before {
@@ -193,6 +196,7 @@ type pusher struct {
 	pushed atomic.Int64 // images that were acknowledged
 	failed atomic.Int64 // attempts
 	last   error        // why the last attempt failed that did; read behind all.Wait
+	broken []error      // attempts that were answered 500, which blames nothing that a client could wait for; read behind all.Wait
 }
 
 func (r *replicas) startPushers(ctx context.Context, t *testing.T) *pushers {
@@ -218,6 +222,9 @@ func (p *pusher) push(ctx context.Context) {
 			}
 			p.failed.Add(1)
 			p.last = err
+			if refused(err, http.StatusInternalServerError) {
+				p.broken = append(p.broken, err)
+			}
 			select { // as clients do
 			case <-time.After(50 * time.Millisecond):
 			case <-ctx.Done():
