@@ -77,7 +77,7 @@ func connect(ctx context.Context, cfg Config, opts Options) (*connection, error)
 	before := &guard{breaker: c.breaker, timeout: cfg.Timeout, words: c.words}
 	c.client = awss3.NewFromConfig(loaded, settings(cfg.Endpoint), func(o *awss3.Options) {
 		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
-			return stack.Initialize.Add(before, middleware.Before)
+			return errors.Join(stack.Initialize.Add(before, middleware.Before), stack.Deserialize.Add(wholeAnswers{}, middleware.After))
 		})
 	})
 	c.signer = awss3.NewPresignClient(awss3.NewFromConfig(loaded, settings(firstOf(cfg.PublicEndpoint, cfg.Endpoint)), uncheckedBody))

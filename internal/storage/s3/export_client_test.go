@@ -10,6 +10,9 @@ import (
 // Client is what the Store speaks through.
 func Client(s *Store) *awss3.Client { return s.client }
 
+// Streamed is streamed.
+func Streamed(o *awss3.Options) { streamed(o) }
+
 // LoadRecord reads a record, and throws away what it says.
 func LoadRecord(ctx context.Context, s *Store, key string) error {
 	_, err := s.load(ctx, key)

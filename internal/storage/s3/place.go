@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/sreg-project/sreg/internal/storage"
 )
@@ -110,6 +111,14 @@ func uncheckedBody(o *awss3.Options) {
 	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 }
 
+// streamed leaves the body of an answer to whoever reads it, as it comes.
+func streamed(o *awss3.Options) {
+	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+		_, err := stack.Deserialize.Remove(wholeAnswers{}.ID())
+		return err
+	})
+}
+
 // openBytes opens bytes without a look: the first read asks for them.
 func (s *Store) openBytes(ctx context.Context, l location) *bytesReader {
 	return &bytesReader{ctx: ctx, s: s, at: l}
@@ -154,6 +163,7 @@ func (r *bytesReader) Read(p []byte) (int, error) {
 	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
 	}
+	err = r.s.words.explain("GetObject", cut(r.ctx, err))
 	return n, r.s.failure(fmt.Sprintf("read at %d of %d of", r.pos, r.at.Size), r.at.Key, err)
 }
 
@@ -198,7 +208,7 @@ func (r *bytesReader) start() error {
 	if r.pos > 0 {
 		in.Range = aws.String(fmt.Sprintf("bytes=%d-", r.pos))
 	}
-	out, err := r.s.client.GetObject(r.ctx, in, uncheckedBody)
+	out, err := r.s.client.GetObject(r.ctx, in, uncheckedBody, streamed)
 	if isNotFound(err) {
 		err = fmt.Errorf("%w: %w", storage.ErrNotExist, err)
 	}

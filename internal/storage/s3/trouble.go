@@ -322,11 +322,12 @@ func isOutage(err error) bool {
 		unfit     *credentialsError
 		unsent    *smithyhttp.RequestSendError
 		impatient *patienceError
+		short     *cutError
 	)
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.As(err, &strange), errors.As(err, &unfit):
 		return false
-	case errors.As(err, &impatient), errors.Is(err, context.DeadlineExceeded):
+	case errors.As(err, &impatient), errors.As(err, &short), errors.Is(err, context.DeadlineExceeded):
 		return true
 	}
 	switch codeOf(err) {
