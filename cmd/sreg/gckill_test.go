@@ -228,13 +228,13 @@ func TestAnyCallOfACollectorMayFail(t *testing.T) {
 }
 
 // failures are the numbers of the calls that shall fail, and how: of those that are alike two, the one with a
-// broken disk and the other with a full one. But for the slow tests every third of these has to do.
+// broken disk and the other with a full one. But for the slow tests every fifth of these has to do.
 func failures(calls []call) map[int]string {
 	chosen, seen := map[int]string{}, map[string]int{}
 	for n, c := range calls[1:] { // behind no call it cannot stand still
 		alike := likeness(c)
 		seen[alike]++
-		if seen[alike] <= 2 && (all() || len(seen)%3 == 0 && seen[alike] == 1) {
+		if seen[alike] <= 2 && (all() || len(seen)%5 == 0 && seen[alike] == 1) {
 			chosen[n+1] = []string{"EIO", "ENOSPC"}[(len(seen)+seen[alike])%2]
 		}
 	}

@@ -64,19 +64,20 @@ func turning(dir string) func(call) bool {
 
 const turningCalls = "openat,write,linkat,renameat,renameat2,unlinkat"
 
-// few is how many calls each have their turn. Of more only one of those that are alike has; for the slow tests
-// also what comes next has to be alike.
-const few = 100
+// few is how many calls each have their turn, twice as many in the slow tests. Of more only one of those that are
+// alike has; for the slow tests also what comes next has to be alike.
+const few = 50
 
 // stops are the numbers of the calls behind which a process shall stand still.
 func stops(calls []call) (numbers []int) {
 	seen := map[string]bool{}
+	each := len(calls) <= few || all() && len(calls) <= 2*few
 	for i, c := range calls {
 		alike := likeness(c)
 		if all() && i+1 < len(calls) {
 			alike += " " + likeness(calls[i+1])
 		}
-		if len(calls) <= few || !seen[alike] {
+		if each || !seen[alike] {
 			seen[alike] = true
 			numbers = append(numbers, i+1)
 		}

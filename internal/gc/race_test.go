@@ -23,7 +23,7 @@ import (
 // raceTime is how long the race takes when SREG_TEST_SOAK says nothing, and dangerousTime how long one that is
 // made to fail takes at most.
 const (
-	raceTime      = time.Minute
+	raceTime      = 30 * time.Second
 	dangerousTime = 10 * time.Minute
 )
 
