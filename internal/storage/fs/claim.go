@@ -39,7 +39,9 @@ func (s *Store) Claim(ctx context.Context, name, note string) (held context.Cont
 	held, cancel := context.WithCancel(ctx)
 	return held, sync.OnceFunc(func() {
 		cancel()
-		f.Close() // that is what unlocks it
+		// A close alone would not do: a child that this process has just forked has the file, too, until it execs.
+		_ = unix.Flock(int(f.Fd()), unix.LOCK_UN)
+		f.Close()
 	}), nil
 }
 
