@@ -70,8 +70,9 @@ func TestLocker(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			locktest.Run(t, func(t *testing.T) lock.Locker {
-				r.prefix = rand.Text()
-				return newLocker(t, r)
+				own := r // they run at the same time
+				own.prefix = rand.Text()
+				return newLocker(t, own)
 			})
 		})
 	}
