@@ -35,6 +35,7 @@ var allowed = map[string]string{
 	"lock/locktest":         "lock",
 	"storage":               "secret bytesize",
 	"storage/fs":            "storage atomicfile bytesize lru",
+	"storage/memory":        "storage bytesize",
 	"storage/s3":            "storage secret bytesize lru",
 	"storage/s3/s3test":     "storage/s3 secret bytesize",
 	"redisclient":           "secret",

@@ -255,22 +255,12 @@ func (s *Store) path(key string) string { return s.root + "/" + key }
 // trash is where the condemned object of a key lies.
 func (s *Store) trash(key string) string { return s.root + "/" + trashDir + "/" + key }
 
-// check refuses a key that could leave the root or meet this package's own folders.
+// check refuses a malformed key, and one that could meet this package's own folders.
 func check(key string) error {
-	rest := key
-	for first := true; ; first = false {
-		part, after, more := strings.Cut(rest, "/")
-		if part == "" || part == "." || part == ".." || len(part) > 255 || strings.IndexByte(part, 0) >= 0 {
-			return fmt.Errorf("%w: %q", storage.ErrKey, key)
-		}
-		if first && reserved(part) {
-			return fmt.Errorf("%w: %q is the store's own", storage.ErrKey, key)
-		}
-		if !more {
-			return nil
-		}
-		rest = after
+	if first, _, _ := strings.Cut(key, "/"); reserved(first) {
+		return fmt.Errorf("%w: %q is the store's own", storage.ErrKey, key)
 	}
+	return storage.CheckKey(key)
 }
 
 func reserved(name string) bool {

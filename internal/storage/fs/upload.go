@@ -30,7 +30,7 @@ const roomEvery = 64 << 20
 
 // CreateUpload makes the session's file with its label.
 func (s *Store) CreateUpload(ctx context.Context, id string, label []byte) error {
-	if err := errors.Join(ctx.Err(), checkID(id), s.roomy()); err != nil {
+	if err := errors.Join(ctx.Err(), storage.CheckUploadID(id), s.roomy()); err != nil {
 		return err
 	}
 	f, err := s.spares.take(s.root + "/" + tempDir)
@@ -51,7 +51,7 @@ func (s *Store) CreateUpload(ctx context.Context, id string, label []byte) error
 // OpenUpload holds the session's file by flock. When the lock is there the name must still lead
 // to the file: the writer before may have ended the session.
 func (s *Store) OpenUpload(ctx context.Context, id string) (storage.Upload, error) {
-	if err := errors.Join(ctx.Err(), checkID(id)); err != nil {
+	if err := errors.Join(ctx.Err(), storage.CheckUploadID(id)); err != nil {
 		return nil, err
 	}
 	u := &upload{s: s, path: s.session(id)}
@@ -68,7 +68,7 @@ func (s *Store) OpenUpload(ctx context.Context, id string) (storage.Upload, erro
 
 // StatUpload reads label and size without the lock.
 func (s *Store) StatUpload(ctx context.Context, id string) (storage.Session, []byte, error) {
-	if err := errors.Join(ctx.Err(), checkID(id)); err != nil {
+	if err := errors.Join(ctx.Err(), storage.CheckUploadID(id)); err != nil {
 		return storage.Session{}, nil, err
 	}
 	path := s.session(id)
@@ -139,19 +139,6 @@ func (s *Store) sweepSessions(limit time.Time) (removed int, err error) {
 }
 
 func (s *Store) session(id string) string { return s.root + "/" + uploadsDir + "/" + id }
-
-func checkID(id string) error {
-	if id == "" || len(id) > 128 {
-		return fmt.Errorf("%w: upload id of %d bytes", storage.ErrNotExist, len(id))
-	}
-	for _, c := range []byte(id) {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
-		if !letter {
-			return fmt.Errorf("%w: upload id %q", storage.ErrNotExist, id)
-		}
-	}
-	return nil
-}
 
 // upload is a session that this writer holds.
 type upload struct {

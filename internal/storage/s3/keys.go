@@ -26,9 +26,6 @@ const (
 // maxKey is the longest key of S3, in bytes.
 const maxKey = 1024
 
-// maxComponent is the longest component of a key, in bytes.
-const maxComponent = 255
-
 // check refuses a key that S3 or its XML cannot carry, or that could meet this package's own folders.
 func (s *Store) check(key string) error {
 	if len(s.prefix)+len(key) > maxKey {
@@ -37,15 +34,10 @@ func (s *Store) check(key string) error {
 	if !utf8.ValidString(key) || strings.ContainsFunc(key, isControl) {
 		return fmt.Errorf("%w: %q", storage.ErrKey, key)
 	}
-	for part := range strings.SplitSeq(key, "/") {
-		if part == "" || part == "." || part == ".." || len(part) > maxComponent {
-			return fmt.Errorf("%w: %q", storage.ErrKey, key)
-		}
-	}
 	if reservedDir(key+"/") != "" {
 		return fmt.Errorf("%w: %q is the store's own", storage.ErrKey, key)
 	}
-	return nil
+	return storage.CheckKey(key)
 }
 
 // dir is how the keys below a prefix of a listing begin.

@@ -47,7 +47,7 @@ func parsePlace(place storage.Place) (location, error) {
 func (l location) session() string {
 	name, ours := strings.CutPrefix(l.Key, bytesDir)
 	id, piece, cut := strings.Cut(name, "~")
-	if !ours || checkID(id) != nil || !cut || checkID(piece) != nil {
+	if !ours || storage.CheckUploadID(id) != nil || !cut || storage.CheckUploadID(piece) != nil {
 		return ""
 	}
 	return id

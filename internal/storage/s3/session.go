@@ -131,19 +131,6 @@ func (s *Store) saveSession(ctx context.Context, id string, v session, state sta
 	return s.save(ctx, uploadsDir+id, record{State: state, Nonce: nonce, Data: data}, &over)
 }
 
-func checkID(id string) error {
-	if id == "" || len(id) > 128 {
-		return fmt.Errorf("%w: upload id of %d bytes", storage.ErrNotExist, len(id))
-	}
-	for _, c := range []byte(id) {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
-		if !letter {
-			return fmt.Errorf("%w: upload id %q", storage.ErrNotExist, id)
-		}
-	}
-	return nil
-}
-
 // sessionPatience is how long a writer waits for another one of this process.
 const sessionPatience = 2 * time.Second
 

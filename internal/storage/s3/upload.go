@@ -21,7 +21,7 @@ const firstBuffer = 256 << 10
 
 // CreateUpload writes the session's record.
 func (s *Store) CreateUpload(ctx context.Context, id string, label []byte) error {
-	if err := errors.Join(ctx.Err(), checkID(id)); err != nil {
+	if err := errors.Join(ctx.Err(), storage.CheckUploadID(id)); err != nil {
 		return err
 	}
 	_, err := s.saveSession(ctx, id, session{Label: label, Begun: s.now().UTC()}, live, record{})
@@ -37,7 +37,7 @@ func (s *Store) CreateUpload(ctx context.Context, id string, label []byte) error
 // OpenUpload holds the session against other writers of this process. Those of others show when
 // something is saved.
 func (s *Store) OpenUpload(ctx context.Context, id string) (storage.Upload, error) {
-	if err := errors.Join(ctx.Err(), checkID(id)); err != nil {
+	if err := errors.Join(ctx.Err(), storage.CheckUploadID(id)); err != nil {
 		return nil, err
 	}
 	held, err := s.uploads.holds.take(ctx, id)
@@ -58,7 +58,7 @@ func (s *Store) OpenUpload(ctx context.Context, id string) (storage.Upload, erro
 
 // StatUpload reads the session, and looks whether a writer of this process is further.
 func (s *Store) StatUpload(ctx context.Context, id string) (storage.Session, []byte, error) {
-	if err := errors.Join(ctx.Err(), checkID(id)); err != nil {
+	if err := errors.Join(ctx.Err(), storage.CheckUploadID(id)); err != nil {
 		return storage.Session{}, nil, err
 	}
 	rec, v, err := s.loadSession(ctx, id)
