@@ -30,6 +30,7 @@ var allowed = map[string]string{
 	"atomicfile":            "",
 	"lru":                   "",
 	"spelling":              "",
+	"document":              "spelling",
 	"lock":                  "secret",
 	"lock/memory":           "lock",
 	"lock/locktest":         "lock",
@@ -75,7 +76,7 @@ var allowed = map[string]string{
 	"server":  "secret",
 
 	// Composition knows all and decides nothing.
-	"config":   "authn bytesize cache gc secret lock policy redisclient registry retention server spelling storage storage/fs storage/s3 telemetry webhook",
+	"config":   "authn bytesize cache document gc secret lock policy redisclient registry retention server spelling storage storage/fs storage/s3 telemetry webhook",
 	"snapshot": "*",
 	"commands": "*",
 

@@ -17,6 +17,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/sreg-project/sreg/internal/document"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected output of the cases, and the documentation")
@@ -73,9 +75,13 @@ func (c *testCase) layOut(t *testing.T, file txtar.File) {
 		t.Fatal(err)
 	}
 	// Files called sreg.* are there to be found; others are named.
-	if _, err := parserOf(path); err == nil && !strings.HasPrefix(file.Name, "sreg.") {
+	if isDocument(path) && !strings.HasPrefix(file.Name, "sreg.") {
 		c.options.Files = append(c.options.Files, path)
 	}
+}
+
+func isDocument(path string) bool {
+	return slices.Contains(document.Extensions[:], filepath.Ext(path))
 }
 
 func lines(data []byte) []string {
@@ -170,7 +176,7 @@ func flatten(s *shape, path string, v reflect.Value, into map[string]string) {
 	switch s.kind {
 	case section:
 		for _, f := range s.fields {
-			flatten(f, join(path, f.key), v.FieldByIndex(f.index), into)
+			flatten(f, document.Join(path, f.key), v.FieldByIndex(f.index), into)
 		}
 	case list:
 		for i := range v.Len() {
@@ -208,7 +214,7 @@ func TestSchemaAgreesWithLoader(t *testing.T) {
 // judge gives each config file of the case to the schema.
 func (c *testCase) judge(schema *jsonschema.Schema) error {
 	for _, file := range c.archive.Files {
-		if _, err := parserOf(file.Name); err != nil {
+		if !isDocument(file.Name) {
 			continue
 		}
 		if err := judgeDocument(schema, file.Name, file.Data); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/bytesize"
+	"github.com/sreg-project/sreg/internal/document"
 	"github.com/sreg-project/sreg/internal/secret"
 )
 
@@ -17,7 +18,7 @@ import (
 // read on, so that all mistakes are found at once.
 type checker struct {
 	root   *shape
-	origin func(position) Origin
+	origin func(document.Position) Origin
 	found  *problems
 	given  map[string]Origin // where each key was given
 
@@ -26,8 +27,8 @@ type checker struct {
 
 // value is the Go value of a node at a path: a map for a section or table, a
 // slice for a list. Nothing is returned for what is wrong.
-func (c *checker) value(s *shape, n *node, path string) (any, bool) {
-	c.given[path] = c.origin(n.at)
+func (c *checker) value(s *shape, n *document.Node, path string) (any, bool) {
+	c.given[path] = c.origin(n.At)
 	switch s.kind {
 	case section:
 		return c.section(s, n, path)
@@ -40,83 +41,59 @@ func (c *checker) value(s *shape, n *node, path string) (any, bool) {
 	}
 }
 
-func (c *checker) report(at position, path, message string) {
+func (c *checker) report(at document.Position, path, message string) {
 	c.found.add(Problem{Origin: c.origin(at), Key: path, Message: message})
 }
 
 // mismatch reports a value of the wrong kind.
-func (c *checker) mismatch(s *shape, n *node, path string) {
-	c.report(n.at, path, fmt.Sprintf("want %s, got %s", s.expects(), n.show()))
+func (c *checker) mismatch(s *shape, n *document.Node, path string) {
+	c.report(n.At, path, fmt.Sprintf("want %s, got %s", s.expects(), n.Show()))
 }
 
-func (c *checker) section(s *shape, n *node, path string) (any, bool) {
-	if _, ok := n.value.(string); ok && n.kind == scalarNode && s.short != "" {
-		n = &node{kind: mappingNode, at: n.at, pairs: []pair{{key: s.short, at: n.at, value: n}}}
+func (c *checker) section(s *shape, n *document.Node, path string) (any, bool) {
+	if _, ok := n.Value.(string); ok && n.Kind == document.Scalar && s.short != "" {
+		n = &document.Node{Kind: document.Mapping, At: n.At, Pairs: []document.Pair{{Key: s.short, At: n.At, Value: n}}}
 	}
-	if n.kind != mappingNode {
+	if n.Kind != document.Mapping {
 		c.mismatch(s, n, path)
 		return nil, false
 	}
-	if s.filled && len(n.pairs) == 0 {
-		c.report(n.at, path, "want at least one key, got an empty mapping")
+	if s.filled && len(n.Pairs) == 0 {
+		c.report(n.At, path, "want at least one key, got an empty mapping")
 		return nil, false
 	}
 	values := map[string]any{}
-	for _, p := range c.withoutDuplicates(n, path) {
-		below := join(path, p.key)
-		field := s.field(p.key)
+	for _, p := range n.Unique(path, c.report) {
+		below := document.Join(path, p.Key)
+		field := s.field(p.Key)
 		if field == nil {
-			c.report(p.at, below, c.unknown(s, p.key, path))
+			c.report(p.At, below, c.unknown(s, p.Key, path))
 			continue
 		}
-		if v, ok := c.value(field, p.value, below); ok {
-			values[p.key] = v
+		if v, ok := c.value(field, p.Value, below); ok {
+			values[p.Key] = v
 		}
 	}
 	c.require(s, n, path)
 	return values, true
 }
 
-// withoutDuplicates is a mapping's pairs with the first of each key alone.
-func (c *checker) withoutDuplicates(n *node, path string) []pair {
-	first := map[string]position{}
-	pairs := make([]pair, 0, len(n.pairs))
-	for _, p := range n.pairs {
-		if at, twice := first[p.key]; twice {
-			c.report(p.at, join(path, p.key), fmt.Sprintf("given twice, first in line %d", at.line))
-			continue
-		}
-		first[p.key] = p.at
-		pairs = append(pairs, p)
-	}
-	return pairs
-}
-
-func (c *checker) require(s *shape, n *node, path string) {
+func (c *checker) require(s *shape, n *document.Node, path string) {
 	for _, f := range s.fields {
-		if !f.required || hasKey(n, f.key) {
+		if !f.required || n.Has(f.key) {
 			continue
 		}
-		c.report(n.at, join(path, f.key), "missing, want "+f.expects())
+		c.report(n.At, document.Join(path, f.key), "missing, want "+f.expects())
 	}
 }
 
-func hasKey(n *node, key string) bool {
-	for _, p := range n.pairs {
-		if p.key == key {
-			return true
-		}
-	}
-	return false
-}
-
-func (c *checker) list(s *shape, n *node, path string) (any, bool) {
-	if n.kind != listNode {
+func (c *checker) list(s *shape, n *document.Node, path string) (any, bool) {
+	if n.Kind != document.List {
 		c.mismatch(s, n, path)
 		return nil, false
 	}
-	values := make([]any, 0, len(n.items))
-	for i, item := range n.items {
+	values := make([]any, 0, len(n.Items))
+	for i, item := range n.Items {
 		v, ok := c.value(s.item, item, fmt.Sprintf("%s[%d]", path, i))
 		if !ok {
 			v = s.item.blank() // keeps the numbers of the others
@@ -126,20 +103,20 @@ func (c *checker) list(s *shape, n *node, path string) (any, bool) {
 	return values, true
 }
 
-func (c *checker) table(s *shape, n *node, path string) (any, bool) {
-	if n.kind != mappingNode {
+func (c *checker) table(s *shape, n *document.Node, path string) (any, bool) {
+	if n.Kind != document.Mapping {
 		c.mismatch(s, n, path)
 		return nil, false
 	}
 	values := map[string]any{}
-	for _, p := range c.withoutDuplicates(n, path) {
-		below := join(path, p.key)
-		if !s.names.MatchString(p.key) {
-			c.report(p.at, below, "want a name in lower-case letters, digits and _, got "+quote(p.key))
+	for _, p := range n.Unique(path, c.report) {
+		below := document.Join(path, p.Key)
+		if !s.names.MatchString(p.Key) {
+			c.report(p.At, below, "want a name in lower-case letters, digits and _, got "+document.Quote(p.Key))
 			continue
 		}
-		if v, ok := c.value(s.item, p.value, below); ok {
-			values[p.key] = v
+		if v, ok := c.value(s.item, p.Value, below); ok {
+			values[p.Key] = v
 		}
 	}
 	return values, true
@@ -150,12 +127,12 @@ func opensStore(path string) bool {
 	return strings.HasPrefix(path, "storage.") || strings.HasPrefix(path, "redis.")
 }
 
-func (c *checker) scalar(s *shape, n *node, path string) (any, bool) {
-	if word, ok := n.value.(string); ok && unsupportedValue(path, word) {
-		c.report(n.at, path, word+" is "+notSupported)
+func (c *checker) scalar(s *shape, n *document.Node, path string) (any, bool) {
+	if word, ok := n.Value.(string); ok && unsupportedValue(path, word) {
+		c.report(n.At, path, word+" is "+notSupported)
 		return nil, false
 	}
-	if n.kind != scalarNode {
+	if n.Kind != document.Scalar {
 		c.mismatch(s, n, path)
 		return nil, false
 	}
@@ -167,18 +144,18 @@ func (c *checker) scalar(s *shape, n *node, path string) (any, bool) {
 		return secret.New("unread"), true // whoever needs it is refused by the service; others go on
 	}
 	if problem != "" {
-		c.report(n.at, path, problem)
+		c.report(n.At, path, problem)
 		return nil, false
 	}
 	return v, true
 }
 
 // convert makes the Go value of a scalar, or says what is wrong with it.
-func (s *shape) convert(n *node) (v any, problem string) {
-	mismatch := fmt.Sprintf("want %s, got %s", s.expects(), n.show())
+func (s *shape) convert(n *document.Node) (v any, problem string) {
+	mismatch := fmt.Sprintf("want %s, got %s", s.expects(), n.Show())
 	switch s.kind {
 	case boolean:
-		if b, ok := n.value.(bool); ok {
+		if b, ok := n.Value.(bool); ok {
 			return b, ""
 		}
 		return nil, mismatch
@@ -197,9 +174,9 @@ func (s *shape) convert(n *node) (v any, problem string) {
 	}
 }
 
-func (s *shape) convertText(n *node, mismatch string) (any, string) {
-	word, ok := n.value.(string)
-	if !ok && n.value != nil {
+func (s *shape) convertText(n *document.Node, mismatch string) (any, string) {
+	word, ok := n.Value.(string)
+	if !ok && n.Value != nil {
 		return nil, mismatch + ": put it in quotes"
 	}
 	if !ok || (len(s.enum) > 0 && !slices.Contains(s.enum, word)) || (s.pattern != nil && !s.pattern.MatchString(word)) {
@@ -208,7 +185,7 @@ func (s *shape) convertText(n *node, mismatch string) (any, string) {
 	return word, ""
 }
 
-func (s *shape) convertInteger(n *node, mismatch string) (any, string) {
+func (s *shape) convertInteger(n *document.Node, mismatch string) (any, string) {
 	v, problem := s.convertNumber(n, mismatch)
 	if problem != "" {
 		return nil, problem
@@ -220,9 +197,9 @@ func (s *shape) convertInteger(n *node, mismatch string) (any, string) {
 	return int(f), ""
 }
 
-func (s *shape) convertNumber(n *node, mismatch string) (any, string) {
+func (s *shape) convertNumber(n *document.Node, mismatch string) (any, string) {
 	var f float64
-	switch v := n.value.(type) {
+	switch v := n.Value.(type) {
 	case int64:
 		f = float64(v)
 	case float64:
@@ -243,7 +220,7 @@ func (s *shape) within(f float64) bool {
 
 var durations = regexp.MustCompile(durationPattern)
 
-func (s *shape) convertDuration(n *node, mismatch string) (any, string) {
+func (s *shape) convertDuration(n *document.Node, mismatch string) (any, string) {
 	word, ok := textOrZero(n)
 	if !ok {
 		return nil, mismatch
@@ -253,10 +230,10 @@ func (s *shape) convertDuration(n *node, mismatch string) (any, string) {
 	}
 	d, err := time.ParseDuration(word)
 	if err != nil {
-		return nil, fmt.Sprintf("want a duration below 292 years, got %s", n.show())
+		return nil, fmt.Sprintf("want a duration below 292 years, got %s", n.Show())
 	}
 	if !s.within(float64(d)) {
-		return nil, fmt.Sprintf("want more than 0, got %s", n.show())
+		return nil, fmt.Sprintf("want more than 0, got %s", n.Show())
 	}
 	return d, ""
 }
@@ -277,7 +254,7 @@ var (
 	digits    = regexp.MustCompile(`^[0-9]+$`)
 )
 
-func (s *shape) convertSize(n *node, mismatch string) (any, string) {
+func (s *shape) convertSize(n *document.Node, mismatch string) (any, string) {
 	word, ok := textOrZero(n)
 	if !ok {
 		return nil, mismatch
@@ -287,7 +264,7 @@ func (s *shape) convertSize(n *node, mismatch string) (any, string) {
 		return nil, err.Error()
 	}
 	if !s.within(float64(v)) {
-		return nil, fmt.Sprintf("want more than 0, got %s", n.show())
+		return nil, fmt.Sprintf("want more than 0, got %s", n.Show())
 	}
 	return v, ""
 }
@@ -295,8 +272,8 @@ func (s *shape) convertSize(n *node, mismatch string) (any, string) {
 // textOrZero lets 0 stand without quotes and unit, and nothing else: which unit
 // a bare number means, readers guess differently. The bare number comes back
 // as it was written, so that the message can say so.
-func textOrZero(n *node) (string, bool) {
-	switch v := n.value.(type) {
+func textOrZero(n *document.Node) (string, bool) {
+	switch v := n.Value.(type) {
 	case string:
 		return v, true
 	case int64:
@@ -307,8 +284,8 @@ func textOrZero(n *node) (string, bool) {
 }
 
 // convertSecret never shows the value: not in its message either.
-func convertSecret(n *node, _ string) (any, string) {
-	word, ok := n.value.(string)
+func convertSecret(n *document.Node, _ string) (any, string) {
+	word, ok := n.Value.(string)
 	if !ok {
 		return nil, "want a text or file:/path"
 	}

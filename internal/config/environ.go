@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sreg-project/sreg/internal/document"
 	"github.com/sreg-project/sreg/internal/spelling"
 )
 
@@ -124,16 +125,16 @@ func (s *shape) find(path string) *shape {
 // addText lays one value over what was read: lists, tables and sections are
 // JSON, anything else is taken as it stands.
 func (l *loader) addText(t target, value string, origin Origin) {
-	n := &node{kind: scalarNode, value: scalarOf(t.shape.kind, value), text: value}
+	n := &document.Node{Kind: document.Scalar, Value: scalarOf(t.shape.kind, value), Text: value}
 	if t.shape.kind == section || t.shape.kind == list || t.shape.kind == table {
 		var err error
-		if n, err = parseJSON([]byte(value)); err != nil {
+		if n, err = document.ParseJSON([]byte(value), limits); err != nil {
 			l.found.add(Problem{Origin: origin, Key: t.path, Message: fmt.Sprintf("want %s as JSON: %v", t.shape.expects(), err)})
 			return
 		}
 	}
 	// The value stands alone in its source: it has no line.
-	c := l.checker(func(position) Origin { return origin })
+	c := l.checker(func(document.Position) Origin { return origin })
 	if v, ok := c.value(t.shape, n, t.path); ok {
 		l.merge(nest(t.path, v), c.given)
 	}

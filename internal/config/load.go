@@ -11,7 +11,12 @@ import (
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
+
+	"github.com/sreg-project/sreg/internal/document"
 )
+
+// limits are what one file may cost.
+var limits = document.Limits{Bytes: 1 << 20, Values: 50_000}
 
 // Options are what a configuration is loaded from, each over the one before.
 type Options struct {
@@ -92,7 +97,7 @@ func (o Options) files() ([]string, error) {
 // ignored, somebody would wonder why.
 func findIn(folder string) ([]string, error) {
 	var found []string
-	for _, extension := range []string{".yaml", ".yml", ".toml", ".json"} {
+	for _, extension := range document.Extensions {
 		file := filepath.Join(folder, "sreg"+extension)
 		_, err := os.Stat(file)
 		if errors.Is(err, os.ErrNotExist) {
@@ -138,7 +143,7 @@ func (l *loader) nextLayer(source string) Origin {
 	return Origin{Source: source, layer: l.layers}
 }
 
-func (l *loader) checker(origin func(position) Origin) *checker {
+func (l *loader) checker(origin func(document.Position) Origin) *checker {
 	return &checker{root: l.root, origin: origin, found: &l.found, given: map[string]Origin{}, withoutSecrets: l.withoutSecrets}
 }
 
@@ -155,18 +160,18 @@ func (l *loader) addFile(path string) {
 // addDocument lays the content of a file over what was read.
 func (l *loader) addDocument(path string, content []byte) {
 	file := l.nextLayer(path)
-	origin := func(at position) Origin {
+	origin := func(at document.Position) Origin {
 		o := file
-		o.Line, o.Column = at.line, at.column
+		o.Line, o.Column = at.Line, at.Column
 		return o
 	}
 	l.texts[path] = content
-	root, err := parseDocument(path, content)
+	root, err := document.Parse(path, content, limits)
 	if err != nil {
 		l.broken = true
 		problem := Problem{Origin: file, Message: err.Error()}
-		if syntax := (*syntaxError)(nil); errors.As(err, &syntax) {
-			problem.Origin = origin(syntax.at)
+		if syntax := (*document.SyntaxError)(nil); errors.As(err, &syntax) {
+			problem.Origin = origin(syntax.At)
 		}
 		l.found.add(problem)
 		return
@@ -185,7 +190,7 @@ func readFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxDocument+1))
+	return io.ReadAll(io.LimitReader(f, int64(limits.Bytes)+1))
 }
 
 // reason is an error without the file's name, which stands before it already.

@@ -32,7 +32,7 @@ func TestUnreadableDocuments(t *testing.T) {
 		{"a missing file is named", filepath.Join(folder, "none.yaml"), "none.yaml: open: no such file or directory"},
 		{"a folder is no file", write(t, folder, "folder.yaml/x", "")[:len(folder)+len("/folder.yaml")], "folder.yaml: read: is a directory"},
 		{"an unknown extension is refused", write(t, folder, "sreg.conf", "{}"), "sreg.conf: want a file that ends in .yaml, .yml, .toml or .json"},
-		{"a huge file is refused", write(t, folder, "huge.yaml", strings.Repeat("#", maxDocument+1)), "huge.yaml: the file is over 1048576 bytes"},
+		{"a huge file is refused", write(t, folder, "huge.yaml", strings.Repeat("#", limits.Bytes+1)), "huge.yaml: the file is over 1048576 bytes"},
 		{"bytes that are no text are refused where they stand", write(t, folder, "latin1.yaml", "log:\n  level: \"\xe9\"\n"), "latin1.yaml:2:11: the file is not UTF-8 text"},
 		{"deep YAML is refused", write(t, folder, "deep.yaml", deep), "deep.yaml:1:65: nested deeper than 64 levels"},
 		{"deep JSON is refused", write(t, folder, "deep.json", deep), "deep.json:1:65: nested deeper than 64 levels"},

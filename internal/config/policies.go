@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/sreg-project/sreg/internal/document"
 	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/retention"
 )
@@ -67,11 +68,11 @@ func (l *loader) validateRules(key string, section ruled, report func(key, probl
 func (l *loader) mistakeIn(key string, m policy.Mistake, sources Sources) Problem {
 	at := sources.Of(key + ".expr")
 	p := Problem{Origin: at, Key: key, Message: m.String()}
-	inside, ok := within(l.texts[at.Source], position{at.Line, at.Column}, position{m.Line, m.Column})
+	inside, ok := document.Within(l.texts[at.Source], document.Position{Line: at.Line, Column: at.Column}, document.Position{Line: m.Line, Column: m.Column})
 	if !ok {
 		p.Message = fmt.Sprintf("line %d, column %d of the expression: %s", m.Line, m.Column, m)
 		return p
 	}
-	p.Origin.Line, p.Origin.Column = inside.line, inside.column
+	p.Origin.Line, p.Origin.Column = inside.Line, inside.Column
 	return p
 }

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/sreg-project/sreg/internal/document"
 	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/spelling"
@@ -35,7 +36,7 @@ func (l *loader) validate(cfg *Config, sources Sources) {
 
 // below puts what a section reports under the section's key.
 func below(section string, report func(key, problem string)) func(path, problem string) {
-	return func(path, problem string) { report(join(section, path), problem) }
+	return func(path, problem string) { report(document.Join(section, path), problem) }
 }
 
 func (s Storage) validate(report func(path, problem string)) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/bytesize"
+	"github.com/sreg-project/sreg/internal/document"
 	"github.com/sreg-project/sreg/internal/secret"
 )
 
@@ -192,21 +193,13 @@ func (s *shape) field(key string) *shape {
 // are at path[], a table's at path.NAME.
 func (s *shape) walk(path string, visit func(path string, s *shape)) {
 	for _, f := range s.fields {
-		below := join(path, f.key)
+		below := document.Join(path, f.key)
 		visit(below, f)
 		f.walk(below, visit)
 		if f.item != nil {
 			f.item.walk(below+"[]", visit)
 		}
 	}
-}
-
-// join puts a key below a path.
-func join(path, key string) string {
-	if path == "" {
-		return key
-	}
-	return path + "." + key
 }
 
 // expects says what a value must be, for people.

@@ -1,44 +1,44 @@
-package config
+package document
 
 import (
 	"bytes"
 	"strings"
 )
 
-// within finds a place in the text of a scalar in the document around it, in which the scalar begins at
+// Within finds a place in the text of a scalar in the document around it, in which the scalar begins at
 // start. It is exact for a text in one line, with or without quotes; in a block it is the line alone. It
 // is not ok if the document is not known.
-func within(document []byte, start, inside position) (position, bool) {
+func Within(document []byte, start, inside Position) (Position, bool) {
 	lines := bytes.Split(document, []byte("\n"))
-	if start.line < 1 || start.line > len(lines) || start.column < 1 {
-		return position{}, false
+	if start.Line < 1 || start.Line > len(lines) || start.Column < 1 {
+		return Position{}, false
 	}
-	first := []rune(strings.TrimSuffix(string(lines[start.line-1]), "\r"))
-	if start.line == 1 {
+	first := []rune(strings.TrimSuffix(string(lines[start.Line-1]), "\r"))
+	if start.Line == 1 {
 		first = []rune(strings.TrimPrefix(string(first), "\ufeff"))
 	}
-	if start.column > len(first) {
+	if start.Column > len(first) {
 		return start, true
 	}
-	raw := first[start.column-1:]
+	raw := first[start.Column-1:]
 	switch {
 	case raw[0] == '&' || raw[0] == '!' || raw[0] == '*': // an anchor, a tag, an alias: the text is elsewhere
 		return start, true
 	case raw[0] == '|':
-		return position{line: start.line + inside.line}, true
+		return Position{Line: start.Line + inside.Line}, true
 	case raw[0] == '>':
-		return position{line: start.line + 1}, true
+		return Position{Line: start.Line + 1}, true
 	case beginsThrice(raw):
 		if strings.TrimSpace(string(raw[3:])) == "" {
-			inside.line++ // the text begins in the next line
+			inside.Line++ // the text begins in the next line
 		}
-		return position{line: start.line + inside.line - 1}, true
-	case inside.line > 1:
+		return Position{Line: start.Line + inside.Line - 1}, true
+	case inside.Line > 1:
 		return start, true // a text over several lines
 	case raw[0] == '"' || raw[0] == '\'':
-		return position{start.line, start.column + 1 + quotedWidth(raw[1:], raw[0], inside.column-1)}, true
+		return Position{start.Line, start.Column + 1 + quotedWidth(raw[1:], raw[0], inside.Column-1)}, true
 	}
-	return position{start.line, start.column + inside.column - 1}, true
+	return Position{start.Line, start.Column + inside.Column - 1}, true
 }
 
 // beginsThrice reports a text of several lines in TOML.

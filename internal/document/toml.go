@@ -1,4 +1,4 @@
-package config
+package document
 
 import (
 	"errors"
@@ -10,16 +10,16 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// parseTOML parses one TOML document. The decoder of the TOML package judges
-// it, by all rules about duplicates; its parser then gives the positions.
-func parseTOML(content []byte) (*node, error) {
-	var judged map[string]any
-	if err := toml.Unmarshal(content, &judged); err != nil {
+// parseTOML parses one TOML document. The decoder of the TOML package finds its
+// mistakes, duplicates among them; its parser then gives the positions.
+func parseTOML(content []byte, limits Limits) (*Node, error) {
+	var valid map[string]any
+	if err := toml.Unmarshal(content, &valid); err != nil {
 		return nil, tomlError(err)
 	}
-	r := &tomlReader{locator: locator{content: content}}
+	r := &tomlReader{budget: budget{limits: limits}, locator: locator{content: content}}
 	r.parser.Reset(content)
-	root := &node{kind: mappingNode, at: position{1, 1}}
+	root := &Node{Kind: Mapping, At: Position{1, 1}}
 	current := root
 	for r.parser.NextExpression() {
 		expression := r.parser.Expression()
@@ -41,9 +41,9 @@ func parseTOML(content []byte) (*node, error) {
 }
 
 func tomlError(err error) error {
-	failure := &syntaxError{at: position{line: 1}, problem: "not valid TOML: " + strings.TrimPrefix(err.Error(), "toml: ")}
+	failure := &SyntaxError{At: Position{Line: 1}, Problem: "not valid TOML: " + strings.TrimPrefix(err.Error(), "toml: ")}
 	if decode := (*toml.DecodeError)(nil); errors.As(err, &decode) {
-		failure.at.line, failure.at.column = decode.Position()
+		failure.At.Line, failure.At.Column = decode.Position()
 	}
 	return failure
 }
@@ -54,12 +54,12 @@ type tomlReader struct {
 	parser unstable.Parser
 }
 
-func (r *tomlReader) position(n *unstable.Node) position {
+func (r *tomlReader) position(n *unstable.Node) Position {
 	return r.at(int(n.Raw.Offset))
 }
 
 // openTable finds or makes the mapping of a [table] or [[list item]].
-func (r *tomlReader) openTable(root *node, expression *unstable.Node) (*node, error) {
+func (r *tomlReader) openTable(root *Node, expression *unstable.Node) (*Node, error) {
 	current := root
 	keys := expression.Key()
 	for keys.Next() {
@@ -70,58 +70,58 @@ func (r *tomlReader) openTable(root *node, expression *unstable.Node) (*node, er
 		}
 		r.leave()
 		if keys.IsLast() && expression.Kind == unstable.ArrayTable {
-			list := child(current, string(key.Data), listNode, at)
-			item := &node{kind: mappingNode, at: at}
-			list.items = append(list.items, item)
+			list := child(current, string(key.Data), List, at)
+			item := &Node{Kind: Mapping, At: at}
+			list.Items = append(list.Items, item)
 			return item, nil
 		}
-		current = lastItem(child(current, string(key.Data), mappingNode, at))
+		current = lastItem(child(current, string(key.Data), Mapping, at))
 	}
 	return current, nil
 }
 
 // assign puts the value of key = value, where the key may be dotted.
-func (r *tomlReader) assign(into *node, expression *unstable.Node) error {
+func (r *tomlReader) assign(into *Node, expression *unstable.Node) error {
 	keys := expression.Key()
 	for keys.Next() {
 		key := keys.Node()
 		at := r.position(key)
 		if !keys.IsLast() {
-			into = child(into, string(key.Data), mappingNode, at)
+			into = child(into, string(key.Data), Mapping, at)
 			continue
 		}
 		value, err := r.read(expression.Value(), at)
 		if err != nil {
 			return err
 		}
-		into.pairs = append(into.pairs, pair{key: string(key.Data), at: at, value: value})
+		into.Pairs = append(into.Pairs, Pair{Key: string(key.Data), At: at, Value: value})
 	}
 	return nil
 }
 
 // child finds the value of a key in a mapping, or makes an empty one of a kind.
-func child(of *node, key string, kind nodeKind, at position) *node {
-	for _, p := range of.pairs {
-		if p.key == key {
-			return p.value
+func child(of *Node, key string, kind Kind, at Position) *Node {
+	for _, p := range of.Pairs {
+		if p.Key == key {
+			return p.Value
 		}
 	}
-	n := &node{kind: kind, at: at}
-	of.pairs = append(of.pairs, pair{key: key, at: at, value: n})
+	n := &Node{Kind: kind, At: at}
+	of.Pairs = append(of.Pairs, Pair{Key: key, At: at, Value: n})
 	return n
 }
 
 // lastItem is what [list.table] belongs to: the item that was begun last.
-func lastItem(n *node) *node {
-	if n.kind == listNode && len(n.items) > 0 {
-		return n.items[len(n.items)-1]
+func lastItem(n *Node) *Node {
+	if n.Kind == List && len(n.Items) > 0 {
+		return n.Items[len(n.Items)-1]
 	}
 	return n
 }
 
-// read turns a value into a node. Lists know no position of their own: they
-// stand where their key does.
-func (r *tomlReader) read(from *unstable.Node, keyAt position) (*node, error) {
+// read turns a value into a node. The package gives lists no position: theirs is that of
+// their key.
+func (r *tomlReader) read(from *unstable.Node, keyAt Position) (*Node, error) {
 	at := keyAt
 	if from.Raw.Length > 0 {
 		at = r.position(from)
@@ -133,17 +133,17 @@ func (r *tomlReader) read(from *unstable.Node, keyAt position) (*node, error) {
 	children := from.Children()
 	switch from.Kind {
 	case unstable.Array:
-		n := &node{kind: listNode, at: at}
+		n := &Node{Kind: List, At: at}
 		for children.Next() {
 			item, err := r.read(children.Node(), at)
 			if err != nil {
 				return nil, err
 			}
-			n.items = append(n.items, item)
+			n.Items = append(n.Items, item)
 		}
 		return n, nil
 	case unstable.InlineTable:
-		n := &node{kind: mappingNode, at: at}
+		n := &Node{Kind: Mapping, At: at}
 		for children.Next() {
 			if err := r.assign(n, children.Node()); err != nil {
 				return nil, err
@@ -151,7 +151,7 @@ func (r *tomlReader) read(from *unstable.Node, keyAt position) (*node, error) {
 		}
 		return n, nil
 	default:
-		return &node{kind: scalarNode, at: at, text: string(from.Data), value: tomlScalar(from)}, nil
+		return &Node{Kind: Scalar, At: at, Text: string(from.Data), Value: tomlScalar(from)}, nil
 	}
 }
 
@@ -171,6 +171,6 @@ func tomlScalar(from *unstable.Node) any {
 		number, _ := strconv.ParseFloat(strings.ReplaceAll(text, "_", ""), 64) // out of range is infinite
 		return number
 	default:
-		return otherScalar("a date")
+		return Other("a date")
 	}
 }

@@ -1,10 +1,9 @@
-package config
+package document
 
 import (
 	"bytes"
 	"errors"
 	"io"
-	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -12,27 +11,27 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// parseYAML parses one YAML document. Anchors and aliases are understood, as
-// far as they end.
-func parseYAML(content []byte) (*node, error) {
+// parseYAML parses one YAML document. An alias is replaced by what it names; one that contains itself is
+// refused.
+func parseYAML(content []byte, limits Limits) (*Node, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	var document yaml.Node
 	err := decoder.Decode(&document)
 	if errors.Is(err, io.EOF) {
-		return &node{kind: mappingNode, at: position{1, 1}}, nil
+		return &Node{Kind: Mapping, At: Position{1, 1}}, nil
 	}
 	if err != nil {
 		return nil, yamlError(err)
 	}
 	var second yaml.Node
 	if err := decoder.Decode(&second); err == nil {
-		return nil, &syntaxError{at: position{second.Line, second.Column}, problem: "want one document, got a second one after ---"}
+		return nil, &SyntaxError{At: Position{second.Line, second.Column}, Problem: "want one document, got a second one after ---"}
 	} else if !errors.Is(err, io.EOF) {
 		return nil, yamlError(err)
 	}
-	root, err := (&yamlReader{open: map[*yaml.Node]bool{}}).read(document.Content[0])
-	if err == nil && root.kind == scalarNode && root.value == nil {
-		return &node{kind: mappingNode, at: root.at}, nil
+	root, err := (&yamlReader{budget: budget{limits: limits}, open: map[*yaml.Node]bool{}}).read(document.Content[0])
+	if err == nil && root.Null() {
+		return &Node{Kind: Mapping, At: root.At}, nil
 	}
 	return root, err
 }
@@ -41,15 +40,15 @@ func parseYAML(content []byte) (*node, error) {
 var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
 
 func yamlError(err error) error {
-	at, problem := position{line: 1}, err.Error()
+	at, problem := Position{Line: 1}, err.Error()
 	first, _, _ := strings.Cut(problem, "\n")
 	if found := yamlLine.FindStringSubmatch(first); found != nil {
 		problem = found[2]
 		if line, err := strconv.Atoi(found[1]); err == nil {
-			at.line = line
+			at.Line = line
 		}
 	}
-	return &syntaxError{at: at, problem: "not valid YAML: " + problem}
+	return &SyntaxError{At: at, Problem: "not valid YAML: " + problem}
 }
 
 // yamlReader turns nodes of the YAML package into ours.
@@ -58,21 +57,21 @@ type yamlReader struct {
 	open map[*yaml.Node]bool // what is being read: an alias to one of these has no end
 }
 
-func (r *yamlReader) read(from *yaml.Node) (*node, error) {
-	at := position{from.Line, from.Column}
+func (r *yamlReader) read(from *yaml.Node) (*Node, error) {
+	at := Position{from.Line, from.Column}
 	if err := r.enter(at); err != nil {
 		return nil, err
 	}
 	defer r.leave()
 	if from.Kind == yaml.AliasNode {
 		if r.open[from.Alias] {
-			return nil, &syntaxError{at: at, problem: "the alias *" + from.Value + " contains itself"}
+			return nil, &SyntaxError{At: at, Problem: "the alias *" + from.Value + " contains itself"}
 		}
 		n, err := r.read(from.Alias)
 		if err != nil {
 			return nil, err
 		}
-		n.at = at // a mistake in a value is shown where it is used
+		n.At = at // a mistake in a value is shown where it is used
 		return n, nil
 	}
 	r.open[from] = true
@@ -81,39 +80,39 @@ func (r *yamlReader) read(from *yaml.Node) (*node, error) {
 	case yaml.MappingNode:
 		return r.readMapping(from, at)
 	case yaml.SequenceNode:
-		n := &node{kind: listNode, at: at}
+		n := &Node{Kind: List, At: at}
 		for _, item := range from.Content {
 			child, err := r.read(item)
 			if err != nil {
 				return nil, err
 			}
-			n.items = append(n.items, child)
+			n.Items = append(n.Items, child)
 		}
 		return n, nil
 	default:
-		return &node{kind: scalarNode, at: at, text: from.Value, value: yamlScalar(from)}, nil
+		return &Node{Kind: Scalar, At: at, Text: from.Value, Value: yamlScalar(from)}, nil
 	}
 }
 
-func (r *yamlReader) readMapping(from *yaml.Node, at position) (*node, error) {
-	n := &node{kind: mappingNode, at: at}
+func (r *yamlReader) readMapping(from *yaml.Node, at Position) (*Node, error) {
+	n := &Node{Kind: Mapping, At: at}
 	for i := 0; i+1 < len(from.Content); i += 2 {
 		key := from.Content[i]
-		keyAt := position{key.Line, key.Column}
+		keyAt := Position{key.Line, key.Column}
 		if key.Kind == yaml.AliasNode {
 			key = key.Alias
 		}
 		if key.Kind != yaml.ScalarNode {
-			return nil, &syntaxError{at: keyAt, problem: "want a name as key, got a mapping or a list"}
+			return nil, &SyntaxError{At: keyAt, Problem: "want a name as key, got a mapping or a list"}
 		}
 		if key.ShortTag() == "!!merge" {
-			return nil, &syntaxError{at: keyAt, problem: "the merge key << is not understood; give a whole value an anchor instead"}
+			return nil, &SyntaxError{At: keyAt, Problem: "the merge key << is not understood; give a whole value an anchor instead"}
 		}
 		value, err := r.read(from.Content[i+1])
 		if err != nil {
 			return nil, err
 		}
-		n.pairs = append(n.pairs, pair{key: key.Value, at: keyAt, value: value})
+		n.Pairs = append(n.Pairs, Pair{Key: key.Value, At: keyAt, Value: value})
 	}
 	return n, nil
 }
@@ -128,14 +127,14 @@ func yamlScalar(from *yaml.Node) any {
 	case "!!bool", "!!int", "!!float":
 		return yamlNumber(from)
 	default:
-		return otherScalar(tag)
+		return Other(tag)
 	}
 }
 
 func yamlNumber(from *yaml.Node) any {
 	var v any
 	if err := from.Decode(&v); err != nil {
-		return otherScalar(from.ShortTag())
+		return Other(from.ShortTag())
 	}
 	switch v := v.(type) {
 	case bool, float64, int64:
@@ -143,8 +142,8 @@ func yamlNumber(from *yaml.Node) any {
 	case int:
 		return int64(v)
 	case uint64:
-		return math.Inf(1) // larger than any key takes; the message shows the text
+		return float64(v)
 	default:
-		return otherScalar(from.ShortTag())
+		return Other(from.ShortTag())
 	}
 }

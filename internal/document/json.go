@@ -1,4 +1,4 @@
-package config
+package document
 
 import (
 	"bytes"
@@ -8,23 +8,23 @@ import (
 	"strings"
 )
 
-// parseJSON parses one JSON document. The standard library judges it; it gives
+// ParseJSON parses one JSON document. The standard library finds its mistakes; it gives
 // no positions of values, but how far it has read: they are found from that.
-func parseJSON(content []byte) (*node, error) {
-	var judged json.RawMessage
-	if err := json.Unmarshal(content, &judged); err != nil {
+func ParseJSON(content []byte, limits Limits) (*Node, error) {
+	var valid json.RawMessage
+	if err := json.Unmarshal(content, &valid); err != nil {
 		return nil, jsonError(content, err)
 	}
-	r := &jsonReader{locator: locator{content: content}, decoder: json.NewDecoder(bytes.NewReader(content))}
+	r := &jsonReader{budget: budget{limits: limits}, locator: locator{content: content}, decoder: json.NewDecoder(bytes.NewReader(content))}
 	r.decoder.UseNumber()
 	return r.read()
 }
 
 func jsonError(content []byte, err error) error {
-	failure := &syntaxError{at: position{line: 1}, problem: "not valid JSON: " + err.Error()}
+	failure := &SyntaxError{At: Position{Line: 1}, Problem: "not valid JSON: " + err.Error()}
 	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
 		// The offset is behind the byte that was one too many.
-		failure.at = positionAt(content, int(syntax.Offset)-1)
+		failure.At = positionAt(content, int(syntax.Offset)-1)
 	}
 	return failure
 }
@@ -44,11 +44,11 @@ func (r *jsonReader) next() (json.Token, error) {
 	return r.decoder.Token()
 }
 
-func (r *jsonReader) position() position {
+func (r *jsonReader) position() Position {
 	return r.at(r.start)
 }
 
-func (r *jsonReader) read() (*node, error) {
+func (r *jsonReader) read() (*Node, error) {
 	token, err := r.next()
 	if err != nil {
 		return nil, err
@@ -68,8 +68,8 @@ func (r *jsonReader) read() (*node, error) {
 	}
 }
 
-func (r *jsonReader) readMapping(at position) (*node, error) {
-	n := &node{kind: mappingNode, at: at}
+func (r *jsonReader) readMapping(at Position) (*Node, error) {
+	n := &Node{Kind: Mapping, At: at}
 	for r.decoder.More() {
 		key, err := r.next()
 		if err != nil {
@@ -80,37 +80,37 @@ func (r *jsonReader) readMapping(at position) (*node, error) {
 		if err != nil {
 			return nil, err
 		}
-		n.pairs = append(n.pairs, pair{key: fmt.Sprint(key), at: keyAt, value: value})
+		n.Pairs = append(n.Pairs, Pair{Key: fmt.Sprint(key), At: keyAt, Value: value})
 	}
 	_, err := r.next()
 	return n, err
 }
 
-func (r *jsonReader) readList(at position) (*node, error) {
-	n := &node{kind: listNode, at: at}
+func (r *jsonReader) readList(at Position) (*Node, error) {
+	n := &Node{Kind: List, At: at}
 	for r.decoder.More() {
 		item, err := r.read()
 		if err != nil {
 			return nil, err
 		}
-		n.items = append(n.items, item)
+		n.Items = append(n.Items, item)
 	}
 	_, err := r.next()
 	return n, err
 }
 
-func jsonScalar(token json.Token, at position) *node {
-	n := &node{kind: scalarNode, at: at, value: token, text: fmt.Sprint(token)}
+func jsonScalar(token json.Token, at Position) *Node {
+	n := &Node{Kind: Scalar, At: at, Value: token, Text: fmt.Sprint(token)}
 	number, ok := token.(json.Number)
 	if !ok {
 		return n
 	}
-	if !strings.ContainsAny(n.text, ".eE") {
+	if !strings.ContainsAny(n.Text, ".eE") {
 		if whole, err := number.Int64(); err == nil {
-			n.value = whole
+			n.Value = whole
 			return n
 		}
 	}
-	n.value, _ = number.Float64() // out of range is infinite, which no key takes
+	n.Value, _ = number.Float64() // out of range is infinite, which no key takes
 	return n
 }
