@@ -26,6 +26,8 @@ type broken struct {
 
 var errDisk = &os.PathError{Op: "read", Path: "/srv/secret/path", Err: syscall.EIO}
 
+func (b *broken) Unwrap() storage.Store { return b.Store }
+
 func (b *broken) fault() error {
 	if b.off.Load() {
 		return errDisk
@@ -58,7 +60,7 @@ func (b *broken) Fingerprint(ctx context.Context, prefix string) (storage.Stamp,
 	if err := b.fault(); err != nil {
 		return storage.Stamp{}, false, err
 	}
-	return b.Store.Fingerprint(ctx, prefix)
+	return b.Store.(storage.Fingerprinter).Fingerprint(ctx, prefix)
 }
 
 func (b *broken) List(ctx context.Context, prefix string, opts storage.ListOptions) iter.Seq2[storage.Entry, error] {

@@ -49,17 +49,17 @@ func (r *Registry) LocateBlob(ctx context.Context, ns oci.Name, d oci.Digest, un
 	if err != nil {
 		return Blob{}, r.blobError(ns, d, err)
 	}
-	if l.place == "" {
+	if l.dataKey == "" {
 		info, err := r.blobs.Stat(ctx, blobKey(d))
 		if err != nil {
 			return Blob{}, r.blobError(ns, d, err)
 		}
-		l.place = info.Place
+		l.dataKey = info.DataKey
 	}
 	// What cannot be signed is sent by ourselves.
-	if l.place != "" {
+	if presigner, ok := storage.As[storage.Presigner](r.blobs); ok && l.dataKey != "" {
 		opts := storage.PresignOptions{Expires: r.redirectFor(until), MediaType: "application/octet-stream"}
-		if url, err := r.blobs.Presign(ctx, l.place, opts); err == nil {
+		if url, err := presigner.Presign(ctx, l.dataKey, opts); err == nil {
 			return Blob{URL: url}, nil
 		}
 	}
@@ -71,11 +71,11 @@ func (r *Registry) openLinked(ctx context.Context, ns oci.Name, d oci.Digest, l 
 	var content io.ReadSeekCloser
 	var info storage.Info
 	err := storage.ErrNotExist
-	if l.place != "" {
-		content, info, err = r.blobs.OpenPlace(ctx, l.place)
+	if opener, ok := storage.As[storage.DataOpener](r.blobs); ok && l.dataKey != "" {
+		content, info, err = opener.OpenData(ctx, l.dataKey)
 	}
 	// The link is a hint: the bytes may have gone and come back, or be in another kind of store by now.
-	if errors.Is(err, storage.ErrNotExist) || errors.Is(err, storage.ErrKey) || errors.Is(err, errors.ErrUnsupported) {
+	if errors.Is(err, storage.ErrNotExist) || errors.Is(err, storage.ErrKey) {
 		content, info, err = r.blobs.Open(ctx, blobKey(d))
 	}
 	if err != nil {
@@ -103,8 +103,8 @@ func (r *Registry) StatBlob(ctx context.Context, ns oci.Name, d oci.Digest) (Blo
 			return Blob{}, r.blobError(ns, d, err)
 		}
 		// A registry that writes nothing puts no link right.
-		placed := link.place == info.Place || r.config.ReadOnly
-		if link.state == storage.Live && info.State == storage.Live && placed {
+		right := link.dataKey == info.DataKey || r.config.ReadOnly
+		if link.state == storage.Live && info.State == storage.Live && right {
 			return Blob{Size: info.Size, StoredAt: info.ModTime}, nil
 		}
 		if err := r.holdBlob(ctx, ns, d); err != nil {
@@ -131,7 +131,7 @@ func (r *Registry) MountBlob(ctx context.Context, ns, from oci.Name, d oci.Diges
 		if err != nil {
 			return r.blobError(from, d, err)
 		}
-		if err := r.link(ctx, ns, d, blob.Place); err != nil {
+		if err := r.link(ctx, ns, d, blob.DataKey); err != nil {
 			return fmt.Errorf("mount blob %s in %s: %w", d, ns, err)
 		}
 		err = r.holdBlob(ctx, ns, d)

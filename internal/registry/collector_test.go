@@ -19,6 +19,8 @@ type hooked struct {
 	before func()
 }
 
+func (h *hooked) Unwrap() storage.Store { return h.Store }
+
 func (h *hooked) Open(ctx context.Context, key string) (io.ReadSeekCloser, storage.Info, error) {
 	h.before()
 	return h.Store.Open(ctx, key)

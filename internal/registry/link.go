@@ -11,26 +11,26 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// linkRecord is what a link says of a blob that lies in a store with places: where the bytes are, so that
-// a pull needs no look at the blob's own object. It is a hint: that object decides.
+// linkRecord is what a link says of a blob whose bytes have a data key: this key, so that a pull needs no look
+// at the blob's own object. It is a hint: that object decides.
 type linkRecord struct {
-	Place storage.Place `json:"place"`
+	DataKey storage.DataKey `json:"place"`
 }
 
 // link is a link as it lies in the store.
 type link struct {
-	state storage.State
-	place storage.Place
+	state   storage.State
+	dataKey storage.DataKey // empty where the blob's own key finds its bytes
 	// proposed says that a repair has begun to write it, see Relink: it holds nothing yet.
 	proposed bool
 }
 
 // packLink writes a link. Where keys alone find the bytes it is empty.
-func packLink(place storage.Place) ([]byte, error) {
-	if place == "" {
+func packLink(dataKey storage.DataKey) ([]byte, error) {
+	if dataKey == "" {
 		return nil, nil
 	}
-	return json.Marshal(linkRecord{Place: place})
+	return json.Marshal(linkRecord{DataKey: dataKey})
 }
 
 // parseLink reads a link: empty, or a record that begins as no proposal does, which is a bare nonce.
@@ -49,10 +49,10 @@ func parseLink(key string, value storage.Value) (link, error) {
 	if err := decoder.Decode(&record); err != nil {
 		return l, damaged(key, err)
 	}
-	if record.Place == "" || decoder.More() {
-		return l, damaged(key, errors.New("want the place of a blob and nothing else"))
+	if record.DataKey == "" || decoder.More() {
+		return l, damaged(key, errors.New("want the data key of a blob and nothing else"))
 	}
-	l.place = record.Place
+	l.dataKey = record.DataKey
 	return l, nil
 }
 
@@ -93,16 +93,16 @@ func (r *Registry) holdBlob(ctx context.Context, ns oci.Name, d oci.Digest) erro
 	if err != nil {
 		return err
 	}
-	return r.holdLink(ctx, ns, d, blob.Place)
+	return r.holdLink(ctx, ns, d, blob.DataKey)
 }
 
-// holdLink makes a link live and durable, and has it name the place that the bytes have now: they have
+// holdLink makes a link live and durable, and has it name the data key that the bytes have now: they have
 // another one if they went and came back.
-func (r *Registry) holdLink(ctx context.Context, ns oci.Name, d oci.Digest, place storage.Place) error {
+func (r *Registry) holdLink(ctx context.Context, ns oci.Name, d oci.Digest, dataKey storage.DataKey) error {
 	key := linkKey(ns, d)
 	if !r.metadataIsService {
 		info, err := r.metadata.Revive(ctx, key)
-		if err != nil || info.Size == 0 && place == "" {
+		if err != nil || info.Size == 0 && dataKey == "" {
 			return err
 		}
 	}
@@ -118,10 +118,10 @@ func (r *Registry) holdLink(ctx context.Context, ns oci.Name, d oci.Digest, plac
 		if l.proposed {
 			return onlyProposed(ns, d)
 		}
-		if l.place == place {
+		if l.dataKey == dataKey {
 			return nil
 		}
-		data, err := packLink(place)
+		data, err := packLink(dataKey)
 		if err != nil {
 			return err
 		}
@@ -132,11 +132,11 @@ func (r *Registry) holdLink(ctx context.Context, ns oci.Name, d oci.Digest, plac
 	}
 }
 
-// link makes the namespace hold a blob whose bytes have a place. The caller has made the bytes live, and
+// link makes the namespace hold a blob whose bytes have that data key. The caller has made the bytes live, and
 // looks again afterwards.
-func (r *Registry) link(ctx context.Context, ns oci.Name, d oci.Digest, place storage.Place) error {
+func (r *Registry) link(ctx context.Context, ns oci.Name, d oci.Digest, dataKey storage.DataKey) error {
 	key := linkKey(ns, d)
-	if place == "" {
+	if dataKey == "" {
 		info, err := r.metadata.Revive(ctx, key)
 		if err == nil && info.Size == 0 {
 			return nil
@@ -146,7 +146,7 @@ func (r *Registry) link(ctx context.Context, ns oci.Name, d oci.Digest, place st
 		}
 	}
 	// Whatever lay there: it is live afterwards, and says where the bytes are.
-	data, err := packLink(place)
+	data, err := packLink(dataKey)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-func TestALinkIsEmptyAPlaceOrAProposal(t *testing.T) {
+func TestALinkIsEmptyADataKeyOrAProposal(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name string
@@ -16,10 +16,10 @@ func TestALinkIsEmptyAPlaceOrAProposal(t *testing.T) {
 		err  error
 	}{
 		{"empty", "", link{}, nil},
-		{"a place", `{"place":"3:abc:_bytes/x"}`, link{place: "3:abc:_bytes/x"}, nil},
+		{"a data key", `{"place":"3:abc:_bytes/x"}`, link{dataKey: "3:abc:_bytes/x"}, nil},
 		{"a proposal", newNonce(), link{proposed: true}, nil},
-		{"no place", `{}`, link{}, errDamaged},
-		{"an empty place", `{"place":""}`, link{}, errDamaged},
+		{"no data key", `{}`, link{}, errDamaged},
+		{"an empty data key", `{"place":""}`, link{}, errDamaged},
 		{"something else", `{"place":"x","more":1}`, link{}, errDamaged},
 		{"two", `{"place":"x"}{"place":"y"}`, link{}, errDamaged},
 		{"cut short", `{"place":"x`, link{}, errDamaged},
@@ -32,13 +32,13 @@ func TestALinkIsEmptyAPlaceOrAProposal(t *testing.T) {
 			}
 		})
 	}
-	for _, place := range []storage.Place{"", "3:\"abc\":_bytes/x"} {
-		data, err := packLink(place)
+	for _, dataKey := range []storage.DataKey{"", "3:\"abc\":_bytes/x"} {
+		data, err := packLink(dataKey)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := parseLink("key", storage.Value{Data: data}); err != nil || got.place != place || got.proposed {
-			t.Errorf("%q was written and read as %+v, %v", place, got, err)
+		if got, err := parseLink("key", storage.Value{Data: data}); err != nil || got.dataKey != dataKey || got.proposed {
+			t.Errorf("%q was written and read as %+v, %v", dataKey, got, err)
 		}
 	}
 }

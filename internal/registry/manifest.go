@@ -282,10 +282,10 @@ func (r *Registry) holdLinked(ctx context.Context, ns oci.Name, d oci.Digest) er
 	}
 	// A live link is durable there, and need not be looked at again behind the bytes: nothing of it changes.
 	blob, err := r.blobs.Revive(ctx, blobKey(d))
-	if err != nil || blob.Place == l.place {
+	if err != nil || blob.DataKey == l.dataKey {
 		return err
 	}
-	return r.holdLink(ctx, ns, d, blob.Place)
+	return r.holdLink(ctx, ns, d, blob.DataKey)
 }
 
 // holdRevision makes a child of an index live. The content of a live revision is live or about to

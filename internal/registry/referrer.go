@@ -83,10 +83,18 @@ func newReferrer(d oci.Descriptor) (Referrer, error) {
 	return Referrer{Digest: d.Digest, ArtifactType: d.ArtifactType, JSON: text}, nil
 }
 
+// fingerprint tells what a folder holds, not settled where the store cannot.
+func (r *Registry) fingerprint(ctx context.Context, prefix string) (stamp storage.Stamp, settled bool, err error) {
+	if folders, ok := storage.As[storage.Fingerprinter](r.metadata); ok {
+		return folders.Fingerprint(ctx, prefix)
+	}
+	return stamp, false, nil
+}
+
 // referrerEntries reads the entries of a subject, from the cache while its folder stands still.
 func (r *Registry) referrerEntries(ctx context.Context, ns oci.Name, subject oci.Digest) (Referrers, error) {
 	prefix := referrersPrefix(ns, subject)
-	stamp, settled, err := r.metadata.Fingerprint(ctx, prefix)
+	stamp, settled, err := r.fingerprint(ctx, prefix)
 	if err != nil {
 		return nil, err
 	}

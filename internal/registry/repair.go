@@ -94,7 +94,7 @@ func (r *Registry) Relink(ctx context.Context, ns oci.Name, revision, blob oci.D
 		}
 		return refuse("a client deleted it")
 	}
-	data, err := packLink(bytes.Place)
+	data, err := packLink(bytes.DataKey)
 	if err == nil {
 		_, err = r.metadata.Put(ctx, key, data, storage.PutOptions{IfUnchanged: proposal})
 	}
@@ -133,7 +133,7 @@ func (r *Registry) WithdrawLink(ctx context.Context, ns oci.Name, d oci.Digest) 
 	return nil
 }
 
-// Misplaced tells whether a link names another place than the one where the bytes of its blob lie by now:
+// Misplaced tells whether a link names another data key than the one under which the bytes of its blob lie by now:
 // they went and came back, and nobody has needed the link since. Pulls that are redirected follow it.
 func (r *Registry) Misplaced(ctx context.Context, ns oci.Name, d oci.Digest) (bool, error) {
 	if !r.blobsAreService {
@@ -143,16 +143,16 @@ func (r *Registry) Misplaced(ctx context.Context, ns oci.Name, d oci.Digest) (bo
 	if err == nil {
 		var blob storage.Info
 		if blob, err = r.blobs.Stat(ctx, blobKey(d)); err == nil {
-			return l.place != blob.Place, nil
+			return l.dataKey != blob.DataKey, nil
 		}
 	}
 	if errors.Is(err, storage.ErrNotExist) {
 		return false, nil
 	}
-	return false, fmt.Errorf("look at the place of %s in %s: %w", d, ns, err)
+	return false, fmt.Errorf("compare the data key of %s in %s: %w", d, ns, err)
 }
 
-// PutRight has a link name the place where the bytes of its blob lie.
+// PutRight has a link name the data key under which the bytes of its blob lie.
 func (r *Registry) PutRight(ctx context.Context, ns oci.Name, d oci.Digest) error {
 	if err := r.holdBlob(ctx, ns, d); err != nil {
 		return fmt.Errorf("put the link of %s in %s right: %w", d, ns, err)

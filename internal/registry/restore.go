@@ -359,7 +359,7 @@ func (u *undoing) linkAgain(ctx context.Context, d oci.Digest) error {
 	if err != nil {
 		return err
 	}
-	if err := u.r.link(ctx, u.Namespace, d, blob.Place); err != nil {
+	if err := u.r.link(ctx, u.Namespace, d, blob.DataKey); err != nil {
 		return err
 	}
 	if err := u.r.holdBlob(ctx, u.Namespace, d); err != nil {

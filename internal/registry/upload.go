@@ -125,10 +125,10 @@ func (r *Registry) commit(ctx context.Context, ns oci.Name, d oci.Digest, sessio
 	if err != nil {
 		return fmt.Errorf("commit blob %s in %s: %w", d, ns, err)
 	}
-	if err := r.link(ctx, ns, d, blob.Place); err != nil {
+	if err := r.link(ctx, ns, d, blob.DataKey); err != nil {
 		return fmt.Errorf("link blob %s in %s: %w", d, ns, err)
 	}
-	if blob.Place != "" {
+	if blob.DataKey != "" {
 		// What cannot be finished is looked at, and expires.
 		if kept, err := session.Finish(ctx); err == nil && kept {
 			return nil
@@ -143,11 +143,11 @@ func (r *Registry) commit(ctx context.Context, ns oci.Name, d oci.Digest, sessio
 		if err != nil {
 			return fmt.Errorf("commit blob %s in %s: %w", d, ns, err)
 		}
-		err = r.holdLink(ctx, ns, d, blob.Place)
+		err = r.holdLink(ctx, ns, d, blob.DataKey)
 		if !errors.Is(err, storage.ErrNotExist) {
 			return err
 		}
-		if err := r.link(ctx, ns, d, blob.Place); err != nil {
+		if err := r.link(ctx, ns, d, blob.DataKey); err != nil {
 			return fmt.Errorf("link blob %s in %s: %w", d, ns, err)
 		}
 	}

@@ -48,7 +48,7 @@ func (v *verifying) Read(p []byte) (int, error) {
 
 // wrong says what came, and where it lies, which is for the log alone.
 func (v *verifying) wrong(got string) error {
-	return damaged(blobKey(v.digest)+" at "+string(v.info.Place), fmt.Errorf("want %s, got %s", v.digest, got))
+	return damaged(blobKey(v.digest)+" at "+string(v.info.DataKey), fmt.Errorf("want %s, got %s", v.digest, got))
 }
 
 // Seek goes elsewhere. Only from the start is it known what the whole is.

@@ -47,7 +47,7 @@ func TestWrongContentNeverComesWhole(t *testing.T) {
 				if slow {
 					in = oneByte{from, iotest.OneByteReader(from)}
 				}
-				v := newVerifying(in, d, storage.Info{Size: int64(len(good)), Place: "somewhere"})
+				v := newVerifying(in, d, storage.Info{Size: int64(len(good)), DataKey: "somewhere"})
 				got, err := io.ReadAll(v)
 				if tt.ok != (err == nil) || tt.ok != bytes.Equal(got, good) {
 					t.Errorf("read %q, %v", got, err)

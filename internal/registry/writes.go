@@ -43,6 +43,9 @@ type noting struct {
 	writes *Writes
 }
 
+// Unwrap is the store that is written to.
+func (n *noting) Unwrap() storage.Store { return n.Store }
+
 // Put notes the key.
 func (n *noting) Put(ctx context.Context, key string, data []byte, opts storage.PutOptions) (version storage.Version, err error) {
 	err = n.writes.change(key, func() error {

@@ -1,4 +1,4 @@
-// Package storage is the contract between sreg and the places where its objects lie.
+// Package storage is the contract between sreg and what keeps its objects: a folder, or a bucket.
 // A Store keeps opaque objects under slash-separated keys and promises, at every point where a
 // process may be killed, that what it acknowledged is whole and durable.
 // It must never know what a manifest, a tag or a blob is, nor who asks.
@@ -31,7 +31,7 @@ var (
 	ErrKey = errors.New("malformed key")
 )
 
-// UnavailableError says that the place of a Store does not answer, and when to ask again.
+// UnavailableError says that the service of a Store does not answer, and when to ask again.
 type UnavailableError struct {
 	RetryAfter time.Duration
 	Cause      error
@@ -39,7 +39,7 @@ type UnavailableError struct {
 
 func (e *UnavailableError) Error() string { return "the store does not answer: " + e.Cause.Error() }
 
-// Unwrap gives what the place said last.
+// Unwrap gives what the service said last.
 func (e *UnavailableError) Unwrap() error { return e.Cause }
 
 // ClaimedError says that another process holds a name.
@@ -80,14 +80,14 @@ type Info struct {
 	Stamp   Stamp
 	// Settled says that a later change is sure to change Stamp, so that it may validate a cache.
 	Settled bool
-	// Place says where the bytes lie, for OpenPlace and Presign. It is empty where the key alone
-	// finds them.
-	Place Place
+	// DataKey names the bytes, for a DataOpener and a Presigner. It is empty where the object's own key
+	// alone finds them.
+	DataKey DataKey
 }
 
-// Place is where a store keeps the bytes of one object: opaque to the caller, who may write it
-// down. It names the same bytes until the object is destroyed, and nothing afterwards.
-type Place string
+// DataKey is the key under which a store keeps the bytes of one object: opaque to the caller, who may
+// write it down. It names the same bytes until the object is destroyed, and nothing afterwards.
+type DataKey string
 
 // Value is a small object read whole.
 type Value struct {
@@ -115,21 +115,14 @@ type ListOptions struct {
 	Deep bool
 }
 
-// PresignOptions say what a URL stands for.
-type PresignOptions struct {
-	Expires time.Duration
-	// MediaType is the Content-Type of the answer.
-	MediaType string
-}
-
-// Features are what not every place where a Store may lie can do.
+// Features are what a Store cannot do everywhere, and what it costs there.
 type Features struct {
 	// ConditionalWrites says that IfAbsent and IfUnchanged hold against other processes, and so do
 	// the states of objects. Where they do not, tags cannot be immutable, and nothing may be
 	// collected or retained while somebody writes.
 	ConditionalWrites bool
 	// Service says that the Store lies behind a network: what it shows is durable, an object that Get
-	// reads costs no more than a look at it, and blobs have a Place. It is known at once.
+	// reads costs no more than a look at it, and blobs have a DataKey. It is known at once.
 	Service bool
 }
 
@@ -169,13 +162,6 @@ type Reader interface {
 	Open(ctx context.Context, key string) (io.ReadSeekCloser, Info, error)
 	// Get reads a small object whole.
 	Get(ctx context.Context, key string) (Value, error)
-	// OpenPlace opens bytes where an Info said that they lie, without a look at their object. Where
-	// nothing lies any more it is ErrNotExist; a store without places answers errors.ErrUnsupported.
-	OpenPlace(ctx context.Context, place Place) (io.ReadSeekCloser, Info, error)
-	// Presign gives a URL at which anybody can GET the bytes of a place, ranges included, until it
-	// expires. It asks nobody, so that it does not know whether something lies there. A store that
-	// gives none answers errors.ErrUnsupported.
-	Presign(ctx context.Context, place Place, opts PresignOptions) (string, error)
 	// Stat describes an object without reading it.
 	Stat(ctx context.Context, key string) (Info, error)
 	// List yields the names of live objects under a prefix in lexical order of bytes. It streams:
@@ -281,7 +267,7 @@ type Sized interface {
 }
 
 // Store is all of the above: what a backend implements and storagetest proves. Every method may be
-// called by many goroutines, and by other processes on the same place. A key has components of at
+// called by many goroutines, and by other processes on the same folder or bucket. A key has components of at
 // most 255 bytes, none of them empty, "." or "..", and is never a '/'-prefix of another key. A
 // cancelled context makes a call return its error; a write is then either done or not begun.
 type Store interface {
@@ -289,10 +275,7 @@ type Store interface {
 	Writer
 	Keeper
 	Uploads
-	// Fingerprint identifies the set of live objects one level below a prefix and their content,
-	// at the cost of one look. Not settled means that no cache may rest on it.
-	Fingerprint(ctx context.Context, prefix string) (stamp Stamp, settled bool, err error)
-	// Features say what the place of the Store can do. They are known once it was created or probed.
+	// Features say what the Store can do where it lies. They are known once it was created or probed.
 	Features() Features
 	// Probe writes, reads back and removes something, to show that the store answers. A store that is
 	// not writable fails it.

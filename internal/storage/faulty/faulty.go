@@ -17,10 +17,22 @@ import (
 type Store struct {
 	inner storage.Store
 	in    *Injector
+	// The powers of the inner Store in whose way a failure can stand; nil where it has them not, and then
+	// storage.As does not lead to their methods here.
+	data         storage.DataOpener
+	fingerprints storage.Fingerprinter
 }
 
 // New wraps a Store. Several Stores may share an Injector: their steps are counted in one row.
-func New(inner storage.Store, in *Injector) *Store { return &Store{inner: inner, in: in} }
+func New(inner storage.Store, in *Injector) *Store {
+	s := &Store{inner: inner, in: in}
+	s.data, _ = storage.As[storage.DataOpener](inner)
+	s.fingerprints, _ = storage.As[storage.Fingerprinter](inner)
+	return s
+}
+
+// Unwrap is the inner Store.
+func (s *Store) Unwrap() storage.Store { return s.inner }
 
 // Open is a reading step; the reader itself is the inner one.
 func (s *Store) Open(ctx context.Context, key string) (r io.ReadSeekCloser, info storage.Info, err error) {
@@ -107,17 +119,12 @@ func (s *Store) Drafts(ctx context.Context, prefix string) iter.Seq2[storage.Dra
 	return listing(s.in, "list drafts "+prefix, s.inner.Drafts(ctx, prefix))
 }
 
-// OpenPlace is a reading step.
-func (s *Store) OpenPlace(ctx context.Context, place storage.Place) (io.ReadSeekCloser, storage.Info, error) {
-	if err := s.in.read("open place " + string(place)); err != nil {
+// OpenData is a reading step.
+func (s *Store) OpenData(ctx context.Context, key storage.DataKey) (io.ReadSeekCloser, storage.Info, error) {
+	if err := s.in.read("open data " + string(key)); err != nil {
 		return nil, storage.Info{}, err
 	}
-	return s.inner.OpenPlace(ctx, place)
-}
-
-// Presign reaches no store.
-func (s *Store) Presign(ctx context.Context, place storage.Place, opts storage.PresignOptions) (string, error) {
-	return s.inner.Presign(ctx, place, opts)
+	return s.data.OpenData(ctx, key)
 }
 
 // Features are those of the inner Store.
@@ -128,7 +135,7 @@ func (s *Store) Fingerprint(ctx context.Context, prefix string) (stamp storage.S
 	if err := s.in.read("fingerprint " + prefix); err != nil {
 		return stamp, false, err
 	}
-	return s.inner.Fingerprint(ctx, prefix)
+	return s.fingerprints.Fingerprint(ctx, prefix)
 }
 
 // Probe is a writing step.
@@ -185,4 +192,4 @@ func (p *pending) Discard(ctx context.Context) error {
 	return p.in.write("discard "+p.key, func() error { return p.inner.Discard(ctx) })
 }
 
-var _ storage.Store = (*Store)(nil)
+var _ storage.Wrapper = (*Store)(nil)

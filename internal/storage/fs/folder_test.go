@@ -266,7 +266,7 @@ func list(t *testing.T, s storage.Store, prefix string) []string {
 }
 
 // settle waits until a folder has been still for long enough.
-func settle(t *testing.T, s storage.Store, prefix string) {
+func settle(t *testing.T, s storage.Fingerprinter, prefix string) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

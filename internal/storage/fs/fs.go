@@ -107,6 +107,9 @@ func New(cfg Config, opts Options) (*Store, error) {
 	return s, nil
 }
 
+// Features are those of a folder, which can do everything.
+func (s *Store) Features() storage.Features { return storage.Features{ConditionalWrites: true} }
+
 // Root is the absolute folder that the store lies in, for start lines and locks.
 func (s *Store) Root() string { return s.root }
 
@@ -345,6 +348,7 @@ func (s *Store) syncFile(f *os.File) error {
 }
 
 var (
-	_ storage.Store     = (*Store)(nil)
-	_ io.ReadSeekCloser = (*os.File)(nil)
+	_ storage.Store         = (*Store)(nil)
+	_ storage.Fingerprinter = (*Store)(nil)
+	_ io.ReadSeekCloser     = (*os.File)(nil)
 )

@@ -106,6 +106,8 @@ func resultOf(err error) result {
 // Wrap counts the operations of a store under a name.
 func (m *Metrics) Wrap(inner storage.Store, name string) *Store {
 	s := &Store{Store: inner}
+	s.data, _ = storage.As[storage.DataOpener](inner)
+	s.fingerprints, _ = storage.As[storage.Fingerprinter](inner)
 	m.resting.WithLabelValues(name) // is there from the start
 	for op, opName := range operationNames {
 		for res, resName := range resultNames {
@@ -119,7 +121,14 @@ func (m *Metrics) Wrap(inner storage.Store, name string) *Store {
 type Store struct {
 	storage.Store
 	counters [operationCount][resultCount]prometheus.Counter
+	// The powers of the wrapped store that are counted; nil where it has them not, and then storage.As does
+	// not lead to their methods here.
+	data         storage.DataOpener
+	fingerprints storage.Fingerprinter
 }
+
+// Unwrap is the store that is counted.
+func (s *Store) Unwrap() storage.Store { return s.Store }
 
 func (s *Store) count(op operation, err error) { s.counters[op][resultOf(err)].Inc() }
 
@@ -130,9 +139,9 @@ func (s *Store) Open(ctx context.Context, key string) (io.ReadSeekCloser, storag
 	return content, info, err
 }
 
-// OpenPlace counts open.
-func (s *Store) OpenPlace(ctx context.Context, place storage.Place) (io.ReadSeekCloser, storage.Info, error) {
-	content, info, err := s.Store.OpenPlace(ctx, place)
+// OpenData counts open.
+func (s *Store) OpenData(ctx context.Context, key storage.DataKey) (io.ReadSeekCloser, storage.Info, error) {
+	content, info, err := s.data.OpenData(ctx, key)
 	s.count(opOpen, err)
 	return content, info, err
 }
@@ -153,7 +162,7 @@ func (s *Store) Stat(ctx context.Context, key string) (storage.Info, error) {
 
 // Fingerprint counts stat.
 func (s *Store) Fingerprint(ctx context.Context, prefix string) (storage.Stamp, bool, error) {
-	stamp, settled, err := s.Store.Fingerprint(ctx, prefix)
+	stamp, settled, err := s.fingerprints.Fingerprint(ctx, prefix)
 	s.count(opStat, err)
 	return stamp, settled, err
 }

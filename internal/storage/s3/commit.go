@@ -159,12 +159,12 @@ const adoptTries = 100
 // what Commit ends with, and what the end of a session does for a writer that was killed in Commit.
 // StillOpen is asked before bytes are named where an object went; nil is yes.
 func (s *Store) adopt(ctx context.Context, key string, at location, stillOpen func(context.Context) error) (now record, ours bool, err error) {
-	want := record{Nonce: newNonce(), Place: at.place(), Size: at.Size}
+	want := record{Nonce: newNonce(), DataKey: at.place(), Size: at.Size}
 	next, over := want, record{} // mostly there is nothing
 	for range adoptTries {
 		now, err := s.save(ctx, key, next, &over)
 		if err == nil {
-			return now, now.Place == want.Place, s.replaced(ctx, over, now)
+			return now, now.DataKey == want.DataKey, s.replaced(ctx, over, now)
 		}
 		if !errors.Is(err, errStale) {
 			return record{}, false, err
@@ -181,9 +181,9 @@ func (s *Store) adopt(ctx context.Context, key string, at location, stillOpen fu
 		case err != nil:
 			return record{}, false, err
 		case whole && now.State == live:
-			return now, now.Place == want.Place, nil
+			return now, now.DataKey == want.DataKey, nil
 		case whole:
-			next.Nonce, next.Place, next.Size, next.Data = now.Nonce, now.Place, now.Size, now.Data
+			next.Nonce, next.DataKey, next.Size, next.Data = now.Nonce, now.DataKey, now.Size, now.Data
 		}
 	}
 	return record{}, false, fmt.Errorf("%w: %s changes all the time", storage.ErrBusy, key)
@@ -196,7 +196,7 @@ func (s *Store) overGone(ctx context.Context, tombstone record, at location, sti
 			return err
 		}
 	}
-	found := tombstone.Place != at.place()
+	found := tombstone.DataKey != at.place()
 	if found {
 		var err error
 		if found, err = s.lies(ctx, at); err != nil {
@@ -209,23 +209,23 @@ func (s *Store) overGone(ctx context.Context, tombstone record, at location, sti
 	if !tombstone.unfinished() {
 		return nil
 	}
-	return s.removePlace(ctx, tombstone.Place) // nobody would name it any more
+	return s.removePlace(ctx, tombstone.DataKey) // nobody would name it any more
 }
 
 // replaced removes the bytes that a record named and the one in its place does not.
 func (s *Store) replaced(ctx context.Context, before, now record) error {
-	if before.Place == "" || before.Place == now.Place || before.State == gone {
+	if before.DataKey == "" || before.DataKey == now.DataKey || before.State == gone {
 		return nil
 	}
-	return s.removePlace(ctx, before.Place)
+	return s.removePlace(ctx, before.DataKey)
 }
 
 // whole tells whether the bytes of a record are there.
 func (s *Store) whole(ctx context.Context, r record) (bool, error) {
-	if r.Place == "" {
+	if r.DataKey == "" {
 		return true, nil // they are in the record, and were checked
 	}
-	l, err := parsePlace(r.Place)
+	l, err := parsePlace(r.DataKey)
 	if err != nil {
 		return false, err
 	}

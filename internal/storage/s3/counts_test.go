@@ -62,10 +62,6 @@ func TestRequests(t *testing.T) {
 			return err
 		}, map[string]int{"PUT": 2, "GET": 1}},
 		{"discard", func() error { return pending.Discard(t.Context()) }, map[string]int{"PUT": 1}},
-		{"fingerprint", func() error {
-			_, _, err := s.Fingerprint(t.Context(), "")
-			return err
-		}, map[string]int{}},
 		{"list one page", func() error {
 			for _, err := range s.List(t.Context(), "", storage.ListOptions{}) {
 				must(t, err)

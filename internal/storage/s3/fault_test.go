@@ -365,7 +365,7 @@ func TestSigningIsNoSignOfLife(t *testing.T) {
 	cfg := impatient(at(server.URL))
 	cfg.Breaker.Failures, cfg.Breaker.Cooldown = 2, time.Hour
 	store := open(t, cfg)
-	place := storage.Place(`1:00112233445566778899aabbccddeeff:_bytes/u~1`)
+	place := storage.DataKey(`1:00112233445566778899aabbccddeeff:_bytes/u~1`)
 	sign := func() {
 		t.Helper()
 		if _, err := store.Presign(t.Context(), place, storage.PresignOptions{Expires: time.Minute}); err != nil {

@@ -240,12 +240,3 @@ func together[R any](ctx context.Context, items []item, do func(context.Context,
 	}
 	return results, group.Wait()
 }
-
-// Fingerprint vouches for nothing: a bucket has no stamp of a folder.
-func (s *Store) Fingerprint(ctx context.Context, prefix string) (storage.Stamp, bool, error) {
-	if err := ctx.Err(); err != nil {
-		return storage.Stamp{}, false, err
-	}
-	_, err := s.dir(prefix)
-	return storage.Stamp{}, false, err
-}

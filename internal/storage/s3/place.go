@@ -24,12 +24,12 @@ type location struct {
 	ETag string `json:"etag"` // as the service gives it
 }
 
-func (l location) place() storage.Place {
-	return storage.Place(strconv.FormatInt(l.Size, 10) + ":" + strings.Trim(l.ETag, `"`) + ":" + l.Key)
+func (l location) place() storage.DataKey {
+	return storage.DataKey(strconv.FormatInt(l.Size, 10) + ":" + strings.Trim(l.ETag, `"`) + ":" + l.Key)
 }
 
 // parsePlace reads what place wrote, and nothing else: no place leads out of the bytes of uploads.
-func parsePlace(place storage.Place) (location, error) {
+func parsePlace(place storage.DataKey) (location, error) {
 	size, rest, _ := strings.Cut(string(place), ":")
 	etag, key, _ := strings.Cut(rest, ":")
 	l := location{Key: key, ETag: `"` + etag + `"`}
@@ -71,8 +71,8 @@ func located(key string, size int64, etag *string) (location, error) {
 	return l, nil
 }
 
-// OpenPlace opens the bytes at their start at once, so that what is gone shows here.
-func (s *Store) OpenPlace(ctx context.Context, place storage.Place) (io.ReadSeekCloser, storage.Info, error) {
+// OpenData opens the bytes at their start at once, so that what is gone shows here.
+func (s *Store) OpenData(ctx context.Context, place storage.DataKey) (io.ReadSeekCloser, storage.Info, error) {
 	l, err := parsePlace(place)
 	if err != nil {
 		return nil, storage.Info{}, fmt.Errorf("open a place: %w", err)
@@ -81,11 +81,11 @@ func (s *Store) OpenPlace(ctx context.Context, place storage.Place) (io.ReadSeek
 	if err := r.start(); err != nil {
 		return nil, storage.Info{}, err
 	}
-	return r, storage.Info{Size: l.Size, ModTime: r.modTime, Place: place}, nil
+	return r, storage.Info{Size: l.Size, ModTime: r.modTime, DataKey: place}, nil
 }
 
 // Presign signs for the address that clients know.
-func (s *Store) Presign(ctx context.Context, place storage.Place, opts storage.PresignOptions) (string, error) {
+func (s *Store) Presign(ctx context.Context, place storage.DataKey, opts storage.PresignOptions) (string, error) {
 	l, err := parsePlace(place)
 	if err != nil {
 		return "", fmt.Errorf("presign a place: %w", err)
@@ -125,12 +125,12 @@ func (s *Store) openBytes(ctx context.Context, l location) *bytesReader {
 }
 
 // openPlace opens bytes that a record names, and takes its word that they are there.
-func (s *Store) openPlace(ctx context.Context, place storage.Place) (io.ReadSeekCloser, storage.Info, error) {
+func (s *Store) openPlace(ctx context.Context, place storage.DataKey) (io.ReadSeekCloser, storage.Info, error) {
 	l, err := parsePlace(place)
 	if err != nil {
 		return nil, storage.Info{}, fmt.Errorf("open a place: %w", err)
 	}
-	return s.openBytes(ctx, l), storage.Info{Size: l.Size, Place: place}, nil
+	return s.openBytes(ctx, l), storage.Info{Size: l.Size, DataKey: place}, nil
 }
 
 // bytesReader reads the bytes of one location by as few requests as the seeks allow. It gives the whole
@@ -254,7 +254,7 @@ func (s *Store) look(ctx context.Context, key string) (at location, notes map[st
 }
 
 // removePlace deletes the bytes of a place. What is gone is no error.
-func (s *Store) removePlace(ctx context.Context, place storage.Place) error {
+func (s *Store) removePlace(ctx context.Context, place storage.DataKey) error {
 	l, err := parsePlace(place)
 	if err != nil {
 		return fmt.Errorf("remove a place: %w", err)
@@ -263,7 +263,7 @@ func (s *Store) removePlace(ctx context.Context, place storage.Place) error {
 }
 
 // inUpload tells whether the session that a place's bytes came by is still open.
-func (s *Store) inUpload(ctx context.Context, place storage.Place) (bool, error) {
+func (s *Store) inUpload(ctx context.Context, place storage.DataKey) (bool, error) {
 	l, err := parsePlace(place)
 	if err != nil {
 		return false, err

@@ -19,7 +19,7 @@ import (
 )
 
 // placed uploads bytes and gives their place.
-func placed(t testing.TB, s *s3.Store, id string, data []byte) storage.Place {
+func placed(t testing.TB, s *s3.Store, id string, data []byte) storage.DataKey {
 	t.Helper()
 	must(t, s.CreateUpload(t.Context(), id, nil))
 	u := openUpload(t, s, id)
@@ -29,10 +29,10 @@ func placed(t testing.TB, s *s3.Store, id string, data []byte) storage.Place {
 	must(t, u.Close())
 	stat, err := s.Stat(t.Context(), "blobs/"+id)
 	must(t, err)
-	if info.Place == "" || stat.Place != info.Place {
-		t.Fatalf("the place is %q by commit and %q by stat", info.Place, stat.Place)
+	if info.DataKey == "" || stat.DataKey != info.DataKey {
+		t.Fatalf("the place is %q by commit and %q by stat", info.DataKey, stat.DataKey)
 	}
-	return info.Place
+	return info.DataKey
 }
 
 func TestPlaceReads(t *testing.T) {
@@ -43,10 +43,10 @@ func TestPlaceReads(t *testing.T) {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			want := noise(size)
 			place := placed(t, s, fmt.Sprint("u", size), want)
-			r, info, err := s.OpenPlace(t.Context(), place)
+			r, info, err := s.OpenData(t.Context(), place)
 			must(t, err)
 			defer r.Close()
-			if info.Size != int64(size) || info.Place != place {
+			if info.Size != int64(size) || info.DataKey != place {
 				t.Errorf("info = %+v, want %d bytes and the place", info, size)
 			}
 			if size <= 100_000 {
@@ -69,7 +69,7 @@ func TestPlaceReads(t *testing.T) {
 	t.Run("by one request", func(t *testing.T) {
 		place := placed(t, s, "one", []byte("12345"))
 		counter.Take()
-		r, _, err := s.OpenPlace(t.Context(), place)
+		r, _, err := s.OpenData(t.Context(), place)
 		must(t, err)
 		_, err = io.ReadAll(r)
 		must(t, errors.Join(err, r.Close()))
@@ -80,7 +80,7 @@ func TestPlaceReads(t *testing.T) {
 	t.Run("what is gone does not exist", func(t *testing.T) {
 		place := placed(t, s, "gone", []byte("12345"))
 		must(t, s.Delete(t.Context(), "blobs/gone", storage.DeleteOptions{}))
-		if r, _, err := s.OpenPlace(t.Context(), place); !errors.Is(err, storage.ErrNotExist) || r != nil {
+		if r, _, err := s.OpenData(t.Context(), place); !errors.Is(err, storage.ErrNotExist) || r != nil {
 			t.Errorf("open of what is gone: %v, want %v and no reader", err, storage.ErrNotExist)
 		}
 	})
@@ -90,13 +90,13 @@ func TestPlaceReads(t *testing.T) {
 func TestPlaceForms(t *testing.T) {
 	t.Parallel()
 	s := open(t, offline())
-	for _, place := range []storage.Place{
+	for _, place := range []storage.DataKey{
 		"", ":", "::", "5", "5:etag", "5:etag:", "5::_bytes/a~1", "-1:etag:_bytes/a~1", "+5:etag:_bytes/a~1", "05:etag:_bytes/a~1",
 		"5:etag:_bytes/a", "5:etag:_bytes/~1", "5:etag:_bytes/a~", "5:etag:_bytes/../a~1", "5:etag:_bytes/a/b~1", "5:etag:_bytes/a~1/b",
 		"5:etag:_uploads/a~1", "5:etag:blobs/a~1", "5:etag:/_bytes/a~1", `5:"etag":_bytes/a~1`, "5:e tag:_bytes/a~1", "5:etag\n:_bytes/a~1",
-		"99999999999999999999:etag:_bytes/a~1", storage.Place("5:" + strings.Repeat("e", 200) + ":_bytes/a~1"),
+		"99999999999999999999:etag:_bytes/a~1", storage.DataKey("5:" + strings.Repeat("e", 200) + ":_bytes/a~1"),
 	} {
-		if _, _, err := s.OpenPlace(t.Context(), place); !errors.Is(err, storage.ErrKey) {
+		if _, _, err := s.OpenData(t.Context(), place); !errors.Is(err, storage.ErrKey) {
 			t.Errorf("open %q: %v, want %v", place, err, storage.ErrKey)
 		}
 		if _, err := s.Presign(t.Context(), place, storage.PresignOptions{}); !errors.Is(err, storage.ErrKey) {

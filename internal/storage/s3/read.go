@@ -15,10 +15,10 @@ func (s *Store) Open(ctx context.Context, key string) (io.ReadSeekCloser, storag
 	if err != nil {
 		return nil, storage.Info{}, err
 	}
-	if r.Place == "" {
+	if r.DataKey == "" {
 		return inMemory{bytes.NewReader(r.Data)}, r.info(), nil
 	}
-	f, _, err := s.openPlace(ctx, r.Place)
+	f, _, err := s.openPlace(ctx, r.DataKey)
 	if err != nil {
 		return nil, storage.Info{}, fmt.Errorf("open %s: %w", key, err)
 	}
@@ -31,8 +31,8 @@ func (s *Store) Get(ctx context.Context, key string) (storage.Value, error) {
 	if err != nil {
 		return storage.Value{}, err
 	}
-	if r.Place != "" {
-		if r.Data, err = s.readPlace(ctx, r.Place); err != nil {
+	if r.DataKey != "" {
+		if r.Data, err = s.readPlace(ctx, r.DataKey); err != nil {
 			return storage.Value{}, fmt.Errorf("get %s: %w", key, err)
 		}
 	}
@@ -71,7 +71,7 @@ func (s *Store) find(ctx context.Context, what, key string) (record, error) {
 }
 
 // readPlace reads bytes whole that lie elsewhere.
-func (s *Store) readPlace(ctx context.Context, place storage.Place) ([]byte, error) {
+func (s *Store) readPlace(ctx context.Context, place storage.DataKey) ([]byte, error) {
 	f, info, err := s.openPlace(ctx, place)
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func (s *Store) known(ctx context.Context, key string, version storage.Version) 
 
 // remember keeps the ETag of a live record for a change of that version. What has a place does not change.
 func (s *Store) remember(r record) {
-	if r.there() && r.State == live && r.Place == "" {
+	if r.there() && r.State == live && r.DataKey == "" {
 		s.seen.Put(storage.Version(r.Nonce), r.etag, 1)
 	}
 }

@@ -46,9 +46,9 @@ type record struct {
 	// Moved is the draft that gave way to this record, if one did.
 	Moved moved `json:"moved,omitzero"`
 	// Place is where the bytes lie, if not here.
-	Place storage.Place `json:"place,omitempty"`
-	Size  int64         `json:"size"` // of the object, in bytes
-	Sum   uint32        `json:"sum"`  // CRC-32C of Data
+	DataKey storage.DataKey `json:"place,omitempty"`
+	Size    int64           `json:"size"` // of the object, in bytes
+	Sum     uint32          `json:"sum"`  // CRC-32C of Data
 
 	Data []byte `json:"-"`
 
@@ -76,7 +76,7 @@ func newNonce() string { return rand.Text() }
 
 // encode writes the record, padded so that its length tells its state.
 func (r record) encode() ([]byte, error) {
-	if r.Place == "" {
+	if r.DataKey == "" {
 		r.Size, r.Sum = int64(len(r.Data)), crc32.Checksum(r.Data, castagnoli)
 	}
 	header, err := json.Marshal(r)
@@ -100,7 +100,7 @@ func decode(b []byte) (record, error) {
 		return r, err
 	}
 	_, r.Data, _ = bytes.Cut(b, []byte("\n"))
-	if r.Place == "" && r.Sum != crc32.Checksum(r.Data, castagnoli) {
+	if r.DataKey == "" && r.Sum != crc32.Checksum(r.Data, castagnoli) {
 		return r, errors.New("its data is damaged")
 	}
 	return r, nil
@@ -114,7 +114,7 @@ func (r record) there() bool { return r.etag != "" && (r.State == live || r.Stat
 
 // info is what the contract says of the object.
 func (r record) info() storage.Info {
-	info := storage.Info{Size: r.Size, ModTime: r.modTime, Place: r.Place}
+	info := storage.Info{Size: r.Size, ModTime: r.modTime, DataKey: r.DataKey}
 	if r.State == condemned {
 		info.State = storage.Condemned
 	}
@@ -136,7 +136,7 @@ func decodeHead(b []byte, length int64) (r record, err error) {
 	switch {
 	case r.State >= stateCount || stateOf(length) != r.State:
 		return r, errors.New("its length does not fit its state")
-	case r.Size < 0 || data < 0 || r.Place == "" && r.Size != data:
+	case r.Size < 0 || data < 0 || r.DataKey == "" && r.Size != data:
 		return r, errors.New("its length does not fit its data")
 	}
 	return r, nil
@@ -275,7 +275,7 @@ func (s *Store) write(ctx context.Context, key string, r record, over *record) (
 
 // written is a record that the service took.
 func (s *Store) written(r record, out *awss3.PutObjectOutput) record {
-	if r.Place == "" {
+	if r.DataKey == "" {
 		r.Size = int64(len(r.Data))
 	}
 	r.etag, r.modTime = aws.ToString(out.ETag), s.now()

@@ -9,10 +9,10 @@ import (
 
 func TestRecordComesBackAndItsLengthTellsItsState(t *testing.T) {
 	t.Parallel()
-	for _, place := range []storage.Place{"", "1:x:_bytes/a~1"} {
+	for _, place := range []storage.DataKey{"", "1:x:_bytes/a~1"} {
 		for state := range stateCount {
 			for size := range 10 {
-				want := record{State: state, Nonce: newNonce(), Turn: newNonce(), Place: place, Data: bytes.Repeat([]byte("\n"), size)}
+				want := record{State: state, Nonce: newNonce(), Turn: newNonce(), DataKey: place, Data: bytes.Repeat([]byte("\n"), size)}
 				b, err := want.encode()
 				if err != nil {
 					t.Fatal(err)
@@ -21,7 +21,7 @@ func TestRecordComesBackAndItsLengthTellsItsState(t *testing.T) {
 					t.Errorf("%d bytes tell the state %d, want %d", len(b), got, state)
 				}
 				got, err := decode(b)
-				if err != nil || got.State != state || got.Nonce != want.Nonce || got.Turn != want.Turn || got.Place != place || !bytes.Equal(got.Data, want.Data) {
+				if err != nil || got.State != state || got.Nonce != want.Nonce || got.Turn != want.Turn || got.DataKey != place || !bytes.Equal(got.Data, want.Data) {
 					t.Errorf("record %q reads %+v, %v, want %+v", b, got, err, want)
 				}
 				for cut := range b {
@@ -43,14 +43,14 @@ func TestTombstonesWithoutBytesAreOfOneLength(t *testing.T) {
 	if err != nil || int64(len(b)) != bareTombstone() {
 		t.Errorf("a tombstone has %d bytes, %v, want %d", len(b), err, bareTombstone())
 	}
-	bare.Place = "1:x:_bytes/a~1"
+	bare.DataKey = "1:x:_bytes/a~1"
 	if b, err = bare.encode(); err != nil || int64(len(b)) == bareTombstone() {
 		t.Errorf("a tombstone that names bytes has %d bytes, %v, as one that does not", len(b), err)
 	}
 }
 
 func FuzzRecord(f *testing.F) {
-	for _, r := range []record{{}, {State: condemned, Data: []byte("data\n\n")}, {State: gone, Place: "3:x:_bytes/a~1", Size: 3}} {
+	for _, r := range []record{{}, {State: condemned, Data: []byte("data\n\n")}, {State: gone, DataKey: "3:x:_bytes/a~1", Size: 3}} {
 		b, err := r.encode()
 		if err != nil {
 			f.Fatal(err)
@@ -64,7 +64,7 @@ func FuzzRecord(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if r.Size < 0 || r.State >= stateCount || r.Place == "" && r.Size != int64(len(r.Data)) {
+		if r.Size < 0 || r.State >= stateCount || r.DataKey == "" && r.Size != int64(len(r.Data)) {
 			t.Fatalf("%q is taken for %+v", b, r)
 		}
 		again, err := r.encode()
@@ -72,7 +72,7 @@ func FuzzRecord(f *testing.F) {
 			t.Fatal(err)
 		}
 		back, err := decode(again)
-		if err != nil || back.State != r.State || back.Place != r.Place || !bytes.Equal(back.Data, r.Data) {
+		if err != nil || back.State != r.State || back.DataKey != r.DataKey || !bytes.Equal(back.Data, r.Data) {
 			t.Fatalf("%q reads %+v, written anew %+v, %v", b, r, back, err)
 		}
 	})

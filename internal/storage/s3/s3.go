@@ -82,4 +82,8 @@ func (s *Store) remove(ctx context.Context, key string) error {
 	return nil
 }
 
-var _ storage.Store = (*Store)(nil)
+var (
+	_ storage.Store      = (*Store)(nil)
+	_ storage.DataOpener = (*Store)(nil)
+	_ storage.Presigner  = (*Store)(nil)
+)

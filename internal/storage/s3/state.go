@@ -20,9 +20,9 @@ func (s *Store) Condemn(ctx context.Context, key string) error {
 		case now.State == condemned:
 			return now, errKeep
 		}
-		if now.Place != "" {
+		if now.DataKey != "" {
 			// After the record was read and before it changes: a session that ends in between has named them.
-			busy, err := s.inUpload(ctx, now.Place)
+			busy, err := s.inUpload(ctx, now.DataKey)
 			if err != nil {
 				return now, err
 			}

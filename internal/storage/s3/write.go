@@ -25,8 +25,8 @@ func (s *Store) change(ctx context.Context, key string, now record, edit edit) (
 		if err != nil {
 			return now, err
 		}
-		if now.unfinished() && next.Place != now.Place {
-			if err := s.removePlace(ctx, now.Place); err != nil { // nobody would name it any more
+		if now.unfinished() && next.DataKey != now.DataKey {
+			if err := s.removePlace(ctx, now.DataKey); err != nil { // nobody would name it any more
 				return now, err
 			}
 		}
@@ -117,18 +117,18 @@ func (s *Store) Delete(ctx context.Context, key string, opts storage.DeleteOptio
 
 // tombstone is the record after its object's end. It names the bytes until they are removed.
 func (r record) tombstone() record {
-	return record{State: gone, Nonce: r.Nonce, Place: r.Place, Size: r.Size}
+	return record{State: gone, Nonce: r.Nonce, DataKey: r.DataKey, Size: r.Size}
 }
 
 // unfinished tells whether the object ended and its bytes have still to be removed.
-func (r record) unfinished() bool { return r.etag != "" && r.State == gone && r.Place != "" }
+func (r record) unfinished() bool { return r.etag != "" && r.State == gone && r.DataKey != "" }
 
 // finish removes the bytes of an object that ended. Where it is cut short, Sweep goes on.
 func (s *Store) finish(ctx context.Context, key string, r record) error {
 	if !r.unfinished() {
 		return nil
 	}
-	if err := s.removePlace(ctx, r.Place); err != nil {
+	if err := s.removePlace(ctx, r.DataKey); err != nil {
 		return err
 	}
 	_, err := s.save(ctx, key, record{State: gone, Nonce: r.Nonce}, &r)

@@ -209,6 +209,21 @@ func race(n int, fn func(i int)) {
 	wg.Wait()
 }
 
+// settle waits until a Store vouches for the fingerprint of a folder, if it has such a thing.
+func settle(t *testing.T, s storage.Store, prefix string) (stamp storage.Stamp, ok bool) {
+	t.Helper()
+	folders, ok := storage.As[storage.Fingerprinter](s)
+	if !ok {
+		return stamp, false
+	}
+	ok = eventually(t.Context(), 3*time.Second, func() (settled bool) {
+		var err error
+		stamp, settled, err = folders.Fingerprint(t.Context(), prefix)
+		return err == nil && settled
+	})
+	return stamp, ok
+}
+
 // eventually looks again and again until cond holds, and says whether it did in time.
 func eventually(ctx context.Context, within time.Duration, cond func() bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, within)

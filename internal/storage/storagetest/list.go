@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sreg-project/sreg/internal/storage"
 )
@@ -144,10 +143,7 @@ func tryListInMotion(t *testing.T, s storage.Store) {
 // tryListFresh lets what a Store may cache settle first.
 func tryListFresh(t *testing.T, s storage.Store) {
 	put(t, s, "p/a", "x")
-	eventually(t.Context(), 3*time.Second, func() bool {
-		_, settled, err := s.Fingerprint(t.Context(), "p")
-		return err != nil || settled
-	})
+	settle(t, s, "p")
 	for _, step := range []struct {
 		do   func()
 		want []string
@@ -181,15 +177,6 @@ func tryListError(t *testing.T, s storage.Store) {
 }
 
 func tryFingerprint(t *testing.T, s storage.Store) {
-	settled := func() (stamp storage.Stamp, ok bool) {
-		ok = eventually(t.Context(), 3*time.Second, func() bool {
-			var settled bool
-			var err error
-			stamp, settled, err = s.Fingerprint(t.Context(), "p")
-			return err == nil && settled
-		})
-		return stamp, ok
-	}
 	put(t, s, "p/a", "x")
 	seen := map[storage.Stamp]string{}
 	for _, step := range []struct {
@@ -204,9 +191,9 @@ func tryFingerprint(t *testing.T, s storage.Store) {
 		{"a deleted object", func() { remove(t, s, "p/a") }},
 	} {
 		step.do()
-		stamp, ok := settled()
+		stamp, ok := settle(t, s, "p")
 		if !ok {
-			return // a Store may never vouch for a fingerprint
+			return // a Store may have none, or never vouch for one
 		}
 		if before, twice := seen[stamp]; twice {
 			t.Errorf("after %s the fingerprint is the one after %s", step.name, before)

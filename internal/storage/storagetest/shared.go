@@ -56,10 +56,7 @@ func trySharedObjects(t *testing.T, a, b storage.Store) {
 // trySharedListing lets what a Store may cache settle first.
 func trySharedListing(t *testing.T, a, b storage.Store) {
 	put(t, a, "p/a", "")
-	eventually(t.Context(), 3*time.Second, func() bool {
-		_, settled, err := a.Fingerprint(t.Context(), "p")
-		return err != nil || settled
-	})
+	settle(t, a, "p")
 	for _, step := range []struct {
 		do   func()
 		want []string
