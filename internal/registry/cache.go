@@ -65,7 +65,7 @@ func read[ID comparable, V any](
 		return kept.value, false, nil
 	}
 	key := keyOf(id)
-	one := cached[V]{key: key, readAt: r.now(), generation: r.writes.generation(key)}
+	one := cached[V]{key: key, readAt: r.now(), generation: r.state.writes.generation(key)}
 	object, err := r.metadata.Get(ctx, key)
 	if err != nil {
 		return value, true, err
@@ -85,5 +85,5 @@ func read[ID comparable, V any](
 // remembered tells whether a value may be answered again without a look.
 func remembered[V any](r *Registry, kept cached[V]) bool {
 	age := r.now().Sub(kept.readAt) // less than nothing if the clock went back
-	return age >= 0 && age < r.metadataTTL && r.writes.generation(kept.key) == kept.generation
+	return age >= 0 && age < r.metadataTTL && r.state.writes.generation(kept.key) == kept.generation
 }

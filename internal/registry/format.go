@@ -117,12 +117,7 @@ func conditionalWrites(ctx context.Context, store storage.Store) (bool, error) {
 // WhileReadOnly is the registry for a collector that may write because nobody else does: every server on
 // the stores is read-only.
 func (r *Registry) WhileReadOnly() *Registry {
-	config := r.config
-	config.ReadOnly = false
-	return &Registry{
-		blobs: r.blobs, metadata: r.metadata, locks: r.locks, config: config, rules: r.rules, now: r.now,
-		metadataIsService: r.metadataIsService, blobsAreService: r.blobsAreService,
-		redirect: r.redirect, redirectTTL: r.redirectTTL, metadataTTL: r.metadataTTL, writes: r.writes,
-		revisions: r.revisions, tags: r.tags, referrers: r.referrers, sessions: r.sessions,
-	}
+	writing := *r
+	writing.config.ReadOnly = false
+	return &writing
 }

@@ -66,7 +66,7 @@ func (r *Registry) find(ctx context.Context, ns oci.Name, ref oci.Reference) (*M
 	if err != nil {
 		return nil, err
 	}
-	kept, ok := r.revisions.Get(revisionID{ns, tag.Digest})
+	kept, ok := r.state.revisions.Get(revisionID{ns, tag.Digest})
 	if ok && kept.value.fresh(trustTag) && (kept.settled || remembered(r, kept)) {
 		return kept.value, nil
 	}
@@ -331,7 +331,7 @@ func (r *Registry) readRevision(ctx context.Context, why purpose, ns oci.Name, d
 	if r.metadataIsService {
 		parse = parseSentRevision
 	}
-	m, looked, err := read(ctx, r, why, r.revisions, revisionID{ns, d}, revisionID.key, parse)
+	m, looked, err := read(ctx, r, why, r.state.revisions, revisionID{ns, d}, revisionID.key, parse)
 	if err == nil && looked {
 		m.seen.Store(time.Now().UnixNano())
 	}

@@ -29,19 +29,26 @@ const (
 // NotePull keeps in mind that a client was given a manifest, by tag or by digest. It does no more than
 // that: TrackPulls records it later.
 func (r *Registry) NotePull(ns oci.Name, ref oci.Reference, d oci.Digest) {
-	if r.pulls != nil {
-		r.pulls.note(ns, pull{ref.Tag, d})
+	if r.config.TrackPulls && !r.config.ReadOnly {
+		r.state.pulls.note(ns, pull{ref.Tag, d}, r.now().Unix())
 	}
 }
 
 // TrackPulls records what NotePull noted, each namespace at most once per Config.TrackPullsEvery, until
 // ctx ends; then it records what is left. What could not be recorded it tells failed, and tries again.
+// It records what was noted by any Registry that shares the State, also where Config.TrackPulls is off. Of
+// several calls at once one works, and the next one goes on when it has ended.
 func (r *Registry) TrackPulls(ctx context.Context, failed func(error)) {
-	t := r.pulls
-	if t == nil {
+	t := r.state.pulls
+	if r.config.ReadOnly || !t.begin(ctx) {
 		return
 	}
-	ticker := time.NewTicker(t.every / pullTicks)
+	defer t.end()
+	every := r.config.TrackPullsEvery
+	if !r.config.TrackPulls {
+		every = max(every, time.Minute) // nobody has said that it is valid
+	}
+	ticker := time.NewTicker(every / pullTicks)
 	defer ticker.Stop()
 	for {
 		select {
@@ -61,13 +68,13 @@ func (r *Registry) TrackPulls(ctx context.Context, failed func(error)) {
 // recordAll records one namespace after the other: nobody waits for it.
 func (r *Registry) recordAll(ctx context.Context, namespaces []oci.Name, failed func(error)) {
 	for _, ns := range namespaces {
-		noted := r.pulls.take(ns)
+		noted := r.state.pulls.take(ns)
 		err := r.recordPulls(ctx, ns, noted.times)
 		if errors.Is(err, context.Canceled) {
-			r.pulls.giveBack(ns, noted)
+			r.state.pulls.giveBack(ns, noted)
 			return // the last record comes at once
 		}
-		if err := r.pulls.settle(ns, noted, err); err != nil {
+		if err := r.state.pulls.settle(ns, noted, err); err != nil {
 			failed(err)
 		}
 	}
@@ -79,10 +86,9 @@ func (r *Registry) recordAll(ctx context.Context, namespaces []oci.Name, failed 
 // Time goes in ticks. A namespace that is recorded at one tick is recorded again pullTicks later, if it
 // was pulled from meanwhile: neither more often, nor is more than that lost in a crash.
 type pullTracker struct {
-	every time.Duration
-	limit int
-	now   func() time.Time
-	full  chan struct{} // of one place, filled when so much is noted that it shall not wait
+	limit     int
+	full      chan struct{} // has room for one, which is put in when so much is noted that it shall not wait
+	recording chan struct{} // has room for one, which is in while somebody records
 
 	mu         sync.Mutex
 	namespaces map[oci.Name]*pullNotes // guarded by mu
@@ -105,16 +111,34 @@ type pull struct {
 	digest oci.Digest
 }
 
-func newPullTracker(every time.Duration, now func() time.Time) *pullTracker {
+func newPullTracker() *pullTracker {
 	return &pullTracker{
-		every: every, limit: pullLimit, now: now,
-		full: make(chan struct{}, 1), namespaces: map[oci.Name]*pullNotes{},
+		limit: pullLimit, full: make(chan struct{}, 1), recording: make(chan struct{}, 1),
+		namespaces: map[oci.Name]*pullNotes{},
 	}
 }
 
-// note is on the way of each pull: where the same was pulled before it costs two look-ups.
-func (t *pullTracker) note(ns oci.Name, id pull) {
-	at := t.now().Unix()
+// begin makes the caller the only one who records, until end. It waits for whoever is, and is false if ctx
+// ends before that: then he records what is left.
+func (t *pullTracker) begin(ctx context.Context) bool {
+	select {
+	case t.recording <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case t.recording <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (t *pullTracker) end() { <-t.recording }
+
+// note keeps a pull at a time, in seconds since the epoch. It is on the way of each pull: where the same
+// was pulled before it costs two look-ups.
+func (t *pullTracker) note(ns oci.Name, id pull, at int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if notes, ok := t.namespaces[ns]; ok {

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
 )
@@ -27,6 +26,13 @@ func idsOf(t testing.TB, name, tag string) (oci.Name, pull) {
 	return ns, pull{parsed, oci.DigestOf(oci.SHA256, []byte(tag))}
 }
 
+// noteTag notes a pull of a tag.
+func noteTag(t *testing.T, tracker *pullTracker, name, tag string) {
+	t.Helper()
+	ns, id := idsOf(t, name, tag)
+	tracker.note(ns, id, 1)
+}
+
 // size is what is kept in mind, counted anew.
 func (t *pullTracker) size() int {
 	t.mu.Lock()
@@ -39,23 +45,23 @@ func (t *pullTracker) size() int {
 }
 
 func TestANotedPullAllocatesNothing(t *testing.T) {
-	tracker := newPullTracker(time.Hour, time.Now)
+	tracker := newPullTracker()
 	ns, id := idsOf(t, "team/app", "v1")
-	tracker.note(ns, id)
-	if got := testing.AllocsPerRun(1000, func() { tracker.note(ns, id) }); got != 0 {
+	tracker.note(ns, id, 1)
+	if got := testing.AllocsPerRun(1000, func() { tracker.note(ns, id, 1) }); got != 0 {
 		t.Errorf("got %v allocations for a pull, want none", got)
 	}
 }
 
 func TestANoteHoldsNoMemoryOfItsRequest(t *testing.T) {
 	const requests, size = 64, 1 << 20
-	tracker := newPullTracker(time.Hour, time.Now)
+	tracker := newPullTracker()
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	for i := range requests {
 		request := fmt.Sprintf("team/app%04d:v%04d?%s", i, i, strings.Repeat("x", size))
-		tracker.note(idsOf(t, request[:len("team/app0000")], request[len("team/app0000:"):len("team/app0000:v0000")]))
+		noteTag(t, tracker, request[:len("team/app0000")], request[len("team/app0000:"):len("team/app0000:v0000")])
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
@@ -67,11 +73,11 @@ func TestANoteHoldsNoMemoryOfItsRequest(t *testing.T) {
 
 func TestWhileTheStoreTakesNothingTheOldestNotesMakeRoom(t *testing.T) {
 	t.Parallel()
-	tracker := newPullTracker(time.Hour, time.Now)
+	tracker := newPullTracker()
 	tracker.limit = 200
 	var told []error
 	for i := range 1000 {
-		tracker.note(idsOf(t, fmt.Sprintf("team/app%d", i/3), fmt.Sprintf("v%d", i%3)))
+		noteTag(t, tracker, fmt.Sprintf("team/app%d", i/3), fmt.Sprintf("v%d", i%3))
 		if size := tracker.size(); size > tracker.limit {
 			t.Fatalf("%d are kept in mind after %d pulls, want at most %d", size, i, tracker.limit)
 		}
@@ -106,8 +112,8 @@ func TestWhileTheStoreTakesNothingTheOldestNotesMakeRoom(t *testing.T) {
 
 func TestWhatWasNotPulledSinceIsNotKeptInMind(t *testing.T) {
 	t.Parallel()
-	tracker := newPullTracker(time.Hour, time.Now)
-	tracker.note(idsOf(t, "app", "v1"))
+	tracker := newPullTracker()
+	noteTag(t, tracker, "app", "v1")
 	for range soonTicks + pullTicks {
 		for _, ns := range tracker.due() {
 			if err := tracker.settle(ns, tracker.take(ns), nil); err != nil {
@@ -122,7 +128,7 @@ func TestWhatWasNotPulledSinceIsNotKeptInMind(t *testing.T) {
 
 func TestManyNotesDoNotWaitForTheirTime(t *testing.T) {
 	t.Parallel()
-	tracker := newPullTracker(time.Hour, time.Now)
+	tracker := newPullTracker()
 	tracker.limit = 200
 	for i := range tracker.limit / 2 {
 		select {
@@ -130,7 +136,7 @@ func TestManyNotesDoNotWaitForTheirTime(t *testing.T) {
 			t.Fatalf("full after %d pulls, want it at %d", i, tracker.limit/2)
 		default:
 		}
-		tracker.note(idsOf(t, "app", fmt.Sprint("v", i)))
+		noteTag(t, tracker, "app", fmt.Sprint("v", i))
 	}
 	select {
 	case <-tracker.full:
@@ -141,36 +147,34 @@ func TestManyNotesDoNotWaitForTheirTime(t *testing.T) {
 
 func TestAPullThatCameDuringAFailedRecordIsKeptWithItsLaterTime(t *testing.T) {
 	t.Parallel()
-	now := time.Unix(1000, 0)
-	tracker := newPullTracker(time.Hour, func() time.Time { return now })
+	tracker := newPullTracker()
 	ns, id := idsOf(t, "app", "v1")
-	tracker.note(ns, id)
+	tracker.note(ns, id, 1)
 	taken := tracker.take(ns)
-	now = now.Add(time.Minute)
-	tracker.note(ns, id)
+	tracker.note(ns, id, 61)
 	if err := tracker.settle(ns, taken, errDown); !errors.Is(err, errDown) {
 		t.Errorf("told %v, want %v", err, errDown)
 	}
-	if got := *tracker.take(ns).times[id]; got != now.Unix() {
-		t.Errorf("got second %d, want %d", got, now.Unix())
+	if got := *tracker.take(ns).times[id]; got != 61 {
+		t.Errorf("got second %d, want 61", got)
 	}
 }
 
 // BenchmarkNotePull is what is added to each pull, by one client and by many at once.
 func BenchmarkNotePull(b *testing.B) {
-	tracker := newPullTracker(time.Hour, time.Now)
+	tracker := newPullTracker()
 	ns, id := idsOf(b, "team/app", "v1")
 	b.Run("alone", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			tracker.note(ns, id)
+			tracker.note(ns, id, 1)
 		}
 	})
 	b.Run("many", func(b *testing.B) {
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				tracker.note(ns, id)
+				tracker.note(ns, id, 1)
 			}
 		})
 	})

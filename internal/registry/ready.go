@@ -35,15 +35,15 @@ func (r *Registry) Ready(ctx context.Context) error {
 	if !r.metadataIsService && !r.blobsAreService {
 		return r.look(ctx)
 	}
-	if known, err := r.ready.last(); known {
+	if known, err := r.state.ready.last(); known {
 		return err
 	}
 	// The look is everybody's who waits, so it does not end with the first of them. It ends with its time-out.
-	look := r.ready.looks.DoChan("", func() (any, error) {
+	look := r.state.ready.looks.DoChan("", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyPatience)
 		defer cancel()
 		err := r.look(ctx)
-		r.ready.keep(err)
+		r.state.ready.keep(err)
 		return nil, err
 	})
 	select {

@@ -98,7 +98,7 @@ func (r *Registry) referrerEntries(ctx context.Context, ns oci.Name, subject oci
 	if err != nil {
 		return nil, err
 	}
-	if kept, ok := r.referrers.Get(prefix); ok && settled && kept.stamp == stamp {
+	if kept, ok := r.state.referrers.Get(prefix); ok && settled && kept.stamp == stamp {
 		return kept.value, nil
 	}
 	var entries Referrers
@@ -118,7 +118,7 @@ func (r *Registry) referrerEntries(ctx context.Context, ns oci.Name, subject oci
 		cost += int64(len(referrer.JSON)) + 256
 	}
 	if settled {
-		r.referrers.Put(prefix, cached[Referrers]{key: prefix, stamp: stamp, value: entries}, cost)
+		r.state.referrers.Put(prefix, cached[Referrers]{key: prefix, stamp: stamp, value: entries}, cost)
 	}
 	return entries, nil
 }

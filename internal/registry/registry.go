@@ -11,21 +11,9 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/lock"
-	"github.com/sreg-project/sreg/internal/lru"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/storage"
 )
-
-// The budgets of the caches, in bytes. What they hold is validated by one look at the store at each
-// use.
-const (
-	manifestBudget = 32 << 20
-	tagBudget      = 8 << 20
-	referrerBudget = 16 << 20
-)
-
-// knownSessions is of how many upload sessions this process remembers whose they are.
-const knownSessions = 16 << 10
 
 // Options are what a Registry is made of. Blobs and Metadata may be one store.
 type Options struct {
@@ -41,9 +29,8 @@ type Options struct {
 	// MetadataTTL is how long a pull may be answered from memory what was read from a store that does not
 	// settle. 0 is never.
 	MetadataTTL time.Duration
-	// Writes knows what this process has changed. Registries on one store that live in one process, one
-	// after the other, share it; nil is one of its own.
-	Writes *Writes
+	// State is what this process knows of these two stores already; nil is one of the Registry's own.
+	State *State
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -63,16 +50,9 @@ type Registry struct {
 	redirect    bool
 	redirectTTL time.Duration
 	metadataTTL time.Duration
-	writes      *Writes
 
 	now   func() time.Time
-	ready *readiness
-	pulls *pullTracker // nil if pulls are not tracked
-
-	revisions *lru.Cache[revisionID, cached[*Manifest]]
-	tags      *lru.Cache[tagID, cached[tagValue]]
-	referrers *lru.Cache[string, cached[Referrers]]
-	sessions  *lru.Cache[string, oci.Name] // whose an upload session is
+	state *State
 }
 
 // New opens the registry on its stores and writes nothing. It refuses stores of a newer format, and
@@ -85,31 +65,24 @@ func New(ctx context.Context, opts Options) (*Registry, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	if opts.Writes == nil {
-		opts.Writes = NewWrites()
+	if opts.State == nil {
+		opts.State = NewState()
 	}
 	metadata, blobs := opts.Metadata, opts.Blobs
-	if !opts.Metadata.Features().Service {
-		opts.MetadataTTL = 0 // one look shows whether anything has changed
-	}
-	if opts.MetadataTTL > 0 {
-		metadata = &noting{Store: opts.Metadata, writes: opts.Writes}
+	if metadata.Features().Service {
+		// Also where this Registry remembers nothing: another one that shares the State may.
+		metadata = &noting{Store: opts.Metadata, writes: opts.State.writes}
 		if opts.Blobs == opts.Metadata {
 			blobs = metadata
 		}
+	} else {
+		opts.MetadataTTL = 0 // one look shows whether anything has changed
 	}
 	r := &Registry{
 		blobs: blobs, metadata: metadata, locks: opts.Locks,
-		config: opts.Config, rules: rules, now: opts.Now, ready: &readiness{},
+		config: opts.Config, rules: rules, now: opts.Now, state: opts.State,
 		metadataIsService: metadata.Features().Service, blobsAreService: blobs.Features().Service,
-		redirect: opts.Redirect, redirectTTL: opts.RedirectTTL, metadataTTL: opts.MetadataTTL, writes: opts.Writes,
-		revisions: lru.New[revisionID, cached[*Manifest]](manifestBudget),
-		tags:      lru.New[tagID, cached[tagValue]](tagBudget),
-		referrers: lru.New[string, cached[Referrers]](referrerBudget),
-		sessions:  lru.New[string, oci.Name](knownSessions),
-	}
-	if opts.Config.TrackPulls && !opts.Config.ReadOnly {
-		r.pulls = newPullTracker(opts.Config.TrackPullsEvery, opts.Now)
+		redirect: opts.Redirect, redirectTTL: opts.RedirectTTL, metadataTTL: opts.MetadataTTL,
 	}
 	return r, r.checkFormat(ctx)
 }

@@ -54,13 +54,13 @@ func (r *Registry) ListTags(ctx context.Context, ns oci.Name, last string, n int
 
 // tag reads what a tag stands for, from the cache while one look shows the same object.
 func (r *Registry) tag(ctx context.Context, ns oci.Name, tag oci.Tag) (tagValue, error) {
-	value, _, err := read(ctx, r, promising, r.tags, tagID{ns, tag}, tagID.key, parseTag)
+	value, _, err := read(ctx, r, promising, r.state.tags, tagID{ns, tag}, tagID.key, parseTag)
 	return value, err
 }
 
 // pulledTag is tag for a pull, which may hear what was so a while ago.
 func (r *Registry) pulledTag(ctx context.Context, ns oci.Name, tag oci.Tag) (tagValue, error) {
-	value, _, err := read(ctx, r, pulling, r.tags, tagID{ns, tag}, tagID.key, parseTag)
+	value, _, err := read(ctx, r, pulling, r.state.tags, tagID{ns, tag}, tagID.key, parseTag)
 	return value, err
 }
 

@@ -42,7 +42,7 @@ func (r *Registry) StartUpload(ctx context.Context, ns oci.Name, algorithm oci.A
 	if err := r.blobs.CreateUpload(ctx, id, label); err != nil {
 		return Upload{}, fmt.Errorf("start upload in %s: %w", ns, err)
 	}
-	r.sessions.Put(id, ns, 1)
+	r.state.sessions.Put(id, ns, 1)
 	return Upload{ID: id}, nil
 }
 
@@ -192,7 +192,7 @@ func (r *Registry) expired(label sessionLabel) bool {
 func (r *Registry) ownLabel(ns oci.Name, id string, raw []byte) (sessionLabel, error) {
 	label, err := readLabel(raw)
 	if err == nil {
-		r.sessions.Put(id, label.Namespace, 1)
+		r.state.sessions.Put(id, label.Namespace, 1)
 	}
 	if err != nil || label.Namespace != ns || r.expired(label) {
 		return sessionLabel{}, fmt.Errorf("%w: %s in %s", ErrUploadUnknown, id, ns)
@@ -264,7 +264,7 @@ func (r *Registry) maySee(ctx context.Context, ns oci.Name, id string) error {
 		_, err := r.UploadStatus(ctx, ns, id)
 		return err
 	}
-	if of, known := r.sessions.Get(id); known && of != ns {
+	if of, known := r.state.sessions.Get(id); known && of != ns {
 		return fmt.Errorf("%w: %s in %s", ErrUploadUnknown, id, ns)
 	}
 	return nil

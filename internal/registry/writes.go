@@ -8,39 +8,38 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// Writes counts what a process changes in a store, so that what it has acknowledged is never hidden by
+// writes counts what a process changes in a store, so that what it has acknowledged is never hidden by
 // what it remembers. It knows keys by their hashes: two that share a number cost a look too many.
-type Writes struct {
+type writes struct {
 	seed        maphash.Seed
 	generations [4096]atomic.Uint64
 }
 
-// NewWrites makes one that knows of no write.
-func NewWrites() *Writes { return &Writes{seed: maphash.MakeSeed()} }
+func newWrites() *writes { return &writes{seed: maphash.MakeSeed()} }
 
-func (w *Writes) of(key string) *atomic.Uint64 {
+func (w *writes) of(key string) *atomic.Uint64 {
 	return &w.generations[maphash.String(w.seed, key)%uint64(len(w.generations))]
 }
 
 // generation is another number after each change of the key. What was read is remembered with the one
 // from before the read.
-func (w *Writes) generation(key string) uint64 { return w.of(key).Load() }
+func (w *writes) generation(key string) uint64 { return w.of(key).Load() }
 
 // change does one write. It counts before, for who reads meanwhile, and after, for who read the old
 // content since: both must not be remembered when the write is acknowledged. A write that fails may have
 // happened.
-func (w *Writes) change(key string, write func() error) error {
+func (w *writes) change(key string, write func() error) error {
 	generation := w.of(key)
 	generation.Add(1)
 	defer generation.Add(1)
 	return write()
 }
 
-// noting is a Store that tells Writes what is changed through it. Commits of uploads make blobs alone,
+// noting is a Store that counts what is changed through it. Commits of uploads make blobs alone,
 // which nobody remembers.
 type noting struct {
 	storage.Store
-	writes *Writes
+	writes *writes
 }
 
 // Unwrap is the store that is written to.
@@ -82,7 +81,7 @@ func (n *noting) Prepare(ctx context.Context, key string, data []byte) (storage.
 type notingPending struct {
 	storage.Pending
 	key    string
-	writes *Writes
+	writes *writes
 }
 
 // Publish notes the key.

@@ -62,7 +62,7 @@ func (c *Core) open(ctx context.Context, shared Shared) error {
 		Blobs: blobs, Metadata: metadata, Locks: c.redis.locks,
 		Config: c.config.Registry, Repositories: Repositories(c.config),
 		Redirect: c.config.Storage.Blobs.S3.Redirect, RedirectTTL: c.config.Storage.Blobs.S3.RedirectTTL,
-		MetadataTTL: c.config.Storage.MetadataCacheTTL, Writes: shared.Writes,
+		MetadataTTL: c.config.Storage.MetadataCacheTTL, State: shared.State,
 	})
 	if err != nil {
 		return err

@@ -38,8 +38,8 @@ type Shared struct {
 	Audit *slog.Logger
 	// Holder is told to whoever wants to collect while a scheduled run does.
 	Holder string
-	// Writes knows what this process has changed in the stores; nil is one of the snapshot's own.
-	Writes *registry.Writes
+	// State is what this process knows of the stores; nil is one of the snapshot's own.
+	State *registry.State
 	// Draining says that the server is shutting down.
 	Draining func() bool
 }
