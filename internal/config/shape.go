@@ -70,6 +70,9 @@ func sectionShape(defaults, example reflect.Value) *shape {
 	s := &shape{kind: section}
 	for i := range example.NumField() {
 		field := example.Type().Field(i)
+		if field.Tag.Get("mapstructure") == "-" {
+			continue // no key sets it
+		}
 		var fallback reflect.Value
 		if defaults.IsValid() {
 			fallback = defaults.Field(i)

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -174,4 +175,40 @@ func TestAManifestMayBeTooLarge(t *testing.T) {
 	f.do(call{method: "PUT", path: "/v2/app/manifests/over", body: stream(over), header: map[string]string{"Content-Type": mediaType}}).wants(t, tooLarge)
 	f.get("/v2/app/manifests/over").wants(t, want{status: 404})
 	f.do(call{method: "PUT", path: "/v2/app/manifests/streamed", body: stream(fits), header: map[string]string{"Content-Type": mediaType}}).wants(t, want{status: 201})
+}
+
+// TestAMirrorTakesNoWrite pushes and deletes where an upstream registry fills the repository.
+func TestAMirrorTakesNoWrite(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	manifest, d := f.pushImage("hub/app", "a", "v1")
+	session := f.start("hub/app", "")
+	f = f.again(settings{repositories: []registry.RepositoryConfig{{Name: "hub", Mirror: true}, {Name: "hub/own"}}})
+	before := f.keys(t)
+
+	refused := want{status: http.StatusMethodNotAllowed, code: oci.CodeUnsupported}
+	blob := digestOf("layer a")
+	for _, c := range []call{
+		{method: "POST", path: "/v2/hub/app/blobs/uploads/"},
+		{method: "POST", path: "/v2/hub/app/blobs/uploads/?digest=" + blob.String(), body: strings.NewReader("layer a")},
+		{method: "POST", path: "/v2/hub/app/blobs/uploads/?mount=" + blob.String() + "&from=hub/app"},
+		{method: "PATCH", path: session, body: strings.NewReader("x")},
+		{method: "PUT", path: session + "?digest=" + blob.String(), body: strings.NewReader("layer a")},
+		{method: "DELETE", path: session},
+		{method: "PUT", path: "/v2/hub/app/manifests/v2", body: strings.NewReader(manifest)},
+		{method: "DELETE", path: "/v2/hub/app/manifests/v1"},
+		{method: "DELETE", path: "/v2/hub/app/manifests/" + d.String()},
+		{method: "DELETE", path: "/v2/hub/app/blobs/" + blob.String()},
+	} {
+		f.do(c).wants(t, refused)
+	}
+	if after := f.keys(t); !slices.Equal(before, after) {
+		t.Errorf("the store has\n%s\nand had\n%s", strings.Join(after, "\n"), strings.Join(before, "\n"))
+	}
+	f.get("/v2/hub/app/manifests/v1").wants(t, want{status: 200, body: manifest})
+	f.get("/v2/hub/app/blobs/"+blob.String()).wants(t, want{status: 200, body: "layer a"})
+
+	t.Log("a repository below it is its own, and so is one beside it")
+	f.pushImage("hub/own", "b", "v1")
+	f.pushImage("hubs", "b", "v1")
 }

@@ -38,6 +38,8 @@ type RepositoryConfig struct {
 	Name          string         `mapstructure:"name" required:"true" doc:"The prefix: hub owns hub and hub/... ."`
 	ImmutableTags *ImmutableTags `mapstructure:"immutable_tags" doc:"Stands in for registry.immutable_tags in this repository."`
 	Redirect      *bool          `mapstructure:"redirect" doc:"Stands in for redirect of the store of blobs in this repository: whether a pull of a blob is sent to S3."`
+	// Mirror says that an upstream registry fills the repository, so that clients may only read it.
+	Mirror bool `mapstructure:"-"`
 }
 
 // DefaultConfig takes manifests of 4 MiB and blobs of 100 GiB.

@@ -27,6 +27,8 @@ var (
 	ErrUploadBusy = errors.New("another request is writing to this upload")
 	// ErrReadOnly says that the registry takes no writes.
 	ErrReadOnly = errors.New("registry is read-only")
+	// ErrMirror says that the namespace is filled from an upstream registry and takes no other writes.
+	ErrMirror = errors.New("namespace is a mirror")
 	// ErrTooLarge says that a blob or manifest is over its limit.
 	ErrTooLarge = errors.New("content is too large")
 	// ErrDigestMismatch says that the content has another digest than the one named.

@@ -51,6 +51,8 @@ type Registry struct {
 	redirectTTL time.Duration
 	metadataTTL time.Duration
 
+	filling bool // see Fill
+
 	now   func() time.Time
 	state *State
 }
@@ -95,8 +97,25 @@ func (r *Registry) admit(ns oci.Name) error {
 	return nil
 }
 
-// admitWrite is the first line of every method that changes a namespace.
+// admitWrite is the first line of every method by which a client or a fill changes a namespace. Clients
+// write everywhere but in mirrors, a fill in mirrors alone.
 func (r *Registry) admitWrite(ns oci.Name) error {
+	if err := r.admitChange(ns); err != nil {
+		return err
+	}
+	mirror := r.rules.mirror(ns)
+	if mirror && !r.filling {
+		return fmt.Errorf("%w: %s", ErrMirror, ns)
+	}
+	if !mirror && r.filling {
+		return fmt.Errorf("fill %s: it is no mirror", ns)
+	}
+	return nil
+}
+
+// admitChange is the first line of an undo, which may change mirrors, too: it brings back what retention
+// has removed from them.
+func (r *Registry) admitChange(ns oci.Name) error {
 	if r.config.ReadOnly {
 		return ErrReadOnly
 	}

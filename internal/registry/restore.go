@@ -49,7 +49,7 @@ func (r *Registry) Restore(ctx context.Context, undo Undo) ([]Restored, error) {
 		}
 		undo.Namespace = ns
 	}
-	if err := r.admitWrite(undo.Namespace); err != nil {
+	if err := r.admitChange(undo.Namespace); err != nil {
 		return nil, err
 	}
 	trash, err := r.readTrash(ctx, undo.Namespace)

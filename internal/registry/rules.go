@@ -16,6 +16,7 @@ type repositoryRules struct {
 	immutable func(tag string) bool // nil: the global one
 	any       bool                  // whether any tag can be immutable
 	redirect  *bool                 // nil: as the store of blobs says
+	mirror    bool
 }
 
 func newRules(config Config, repositories []RepositoryConfig) (rules, error) {
@@ -29,7 +30,7 @@ func newRules(config Config, repositories []RepositoryConfig) (rules, error) {
 		if err != nil {
 			return rules{}, fmt.Errorf("repository %q: %w", repository.Name, err)
 		}
-		own := repositoryRules{redirect: repository.Redirect}
+		own := repositoryRules{redirect: repository.Redirect, mirror: repository.Mirror}
 		if repository.ImmutableTags != nil {
 			own.any = repository.ImmutableTags.Enabled
 			if own.immutable, err = repository.ImmutableTags.Matcher(); err != nil {
@@ -55,6 +56,11 @@ func (r rules) owner(ns oci.Name) (repositoryRules, bool) {
 func (r rules) listed(ns oci.Name) bool {
 	_, ok := r.owner(ns)
 	return ok
+}
+
+func (r rules) mirror(ns oci.Name) bool {
+	own, _ := r.owner(ns)
+	return own.mirror
 }
 
 // tagRules are the repository's own rules of tags, or the global ones.
