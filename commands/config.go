@@ -142,7 +142,7 @@ func placed(err error, sources config.Sources) error {
 	if !errors.As(err, &known) {
 		return err
 	}
-	there := &config.Error{}
+	there := &config.Error{Cause: known.Cause}
 	for _, p := range known.Problems {
 		p.Origin = sources.Of(p.Key)
 		there.Problems = append(there.Problems, p)

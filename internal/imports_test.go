@@ -25,6 +25,7 @@ var allowed = map[string]string{
 	"access":   "oci",
 	"secret":   "",
 	"bytesize": "",
+	"setting":  "",
 
 	// Mechanisms know bytes, not registries.
 	"atomicfile":            "",
@@ -37,9 +38,9 @@ var allowed = map[string]string{
 	"storage":               "secret bytesize",
 	"storage/fs":            "storage atomicfile bytesize lru",
 	"storage/memory":        "storage bytesize",
-	"storage/s3":            "storage secret bytesize lru",
+	"storage/s3":            "storage secret setting bytesize lru",
 	"storage/s3/s3test":     "storage/s3 secret bytesize",
-	"redisclient":           "secret",
+	"redisclient":           "secret setting",
 	"redisclient/redistest": "",
 	"cache":                 "bytesize",
 	"cache/memory":          "bytesize cache lru",
@@ -61,14 +62,14 @@ var allowed = map[string]string{
 
 	// Engines know no store.
 	"policy":  "oci access spelling",
-	"webhook": "secret cache",
+	"webhook": "secret setting cache",
 
 	// Work over the core: it may use engines, never other work.
 	"retention": "oci policy registry",
 
 	// Who may: they know who asks and what is asked for, not what is stored.
 	"users": "atomicfile",
-	"authn": "access atomicfile cache lru secret users",
+	"authn": "access atomicfile cache lru secret setting users",
 	"authz": "access oci policy webhook",
 
 	// Delivery knows people and wires, not where things lie.

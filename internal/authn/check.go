@@ -4,33 +4,34 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"log/slog"
+
+	"github.com/sreg-project/sreg/internal/setting"
 )
 
 // CheckProvider asks an OIDC provider for its discovery document and its keys, as the first sign-in would,
-// and says how many keys there are. An error begins with the key, below the provider, that it is about.
+// and says how many keys there are. An error names the key, below the provider, that it is about.
 func CheckProvider(ctx context.Context, config ProviderConfig) (keys int, err error) {
 	config = config.Complete()
 	cas, err := readCAFile(config.CAFile)
 	if err != nil {
-		return 0, fmt.Errorf("ca_file: %w", err)
+		return 0, &setting.Error{Key: "ca_file", Err: err}
 	}
 	set, err := newKeySet(keySource{issuer: config.Issuer, jwksURI: config.JWKSURI, cas: string(cas)}, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
-		return 0, fmt.Errorf("ca_file: %w", err)
+		return 0, &setting.Error{Key: "ca_file", Err: err}
 	}
 	defer set.end()
 	defer set.client.CloseIdleConnections()
 	found, err := set.ask(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", blamedKey(config, err), err)
+		return 0, &setting.Error{Key: keyOf(config, err), Err: err}
 	}
 	return len(found), nil
 }
 
-// blamedKey is the key that an error of a provider is about.
-func blamedKey(config ProviderConfig, err error) string {
+// keyOf is the key that an error of a provider is about.
+func keyOf(config ProviderConfig, err error) string {
 	var unknown x509.UnknownAuthorityError
 	switch {
 	case errors.As(err, &unknown):

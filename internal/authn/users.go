@@ -3,6 +3,7 @@ package authn
 import (
 	"fmt"
 
+	"github.com/sreg-project/sreg/internal/setting"
 	"github.com/sreg-project/sreg/internal/users"
 )
 
@@ -23,12 +24,12 @@ func NewDirectory(config []UserConfig, file []users.User) (*Directory, error) {
 	for i, c := range config {
 		hash, err := users.ParseHash(c.PasswordHash.Reveal())
 		if err != nil {
-			return nil, fmt.Errorf("auth.users[%d].password_hash: %w", i, err)
+			return nil, &setting.Error{Key: fmt.Sprintf("auth.users[%d].password_hash", i), Err: err}
 		}
 		u := User{Name: c.Name, Hash: hash.Reveal(), Groups: c.Groups}
 		if c.Expires != "" {
 			if u.Expires, err = users.ParseExpires(c.Expires); err != nil {
-				return nil, fmt.Errorf("auth.users[%d].expires: %w", i, err)
+				return nil, &setting.Error{Key: fmt.Sprintf("auth.users[%d].expires", i), Err: err}
 			}
 		}
 		d.byName[u.Name] = u

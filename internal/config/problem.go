@@ -53,7 +53,12 @@ func (p Problem) String() string {
 // the lines within them, then of the environment and the flags.
 type Error struct {
 	Problems []Problem
+	// Cause is the error that was found when the configuration was used; nil if reading it was enough.
+	Cause error
 }
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Cause }
 
 // Error is one line for each mistake.
 func (e *Error) Error() string {

@@ -13,26 +13,9 @@ import (
 	"syscall"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/sreg-project/sreg/internal/setting"
 )
-
-// ConfigError says which key of the config has to change, or which part of the world it names.
-type ConfigError struct {
-	// Key is the whole path, such as redis.password.
-	Key string
-	// Advice says what to do, empty if the error says it all.
-	Advice string
-	Err    error
-}
-
-func (e *ConfigError) Error() string {
-	if e.Advice == "" {
-		return e.Key + ": " + e.Err.Error()
-	}
-	return e.Key + ": " + e.Advice + ": " + e.Err.Error()
-}
-
-// Unwrap gives what happened.
-func (e *ConfigError) Unwrap() error { return e.Err }
 
 const lacking = "Redis's ACL does not let the user do what sreg needs; docs/redis.md has the rules"
 
@@ -59,24 +42,24 @@ var said = []struct{ begin, key, advice string }{
 
 // explain finds the key that an error is about. What it does not know stays as it is, and nil stays nil.
 func (c Config) explain(err error) error {
-	if err == nil || errors.As(err, new(*ConfigError)) || errors.Is(err, context.Canceled) {
+	if err == nil || errors.As(err, new(*setting.Error)) || errors.Is(err, context.Canceled) {
 		return err
 	}
 	text := err.Error()
 	// Redis 7.0 says the one, later ones the other; both begin with ERR.
 	if strings.Contains(text, "The user executing the script can't") || strings.Contains(text, "ACL failure in script") {
-		return &ConfigError{Key: "redis.username", Advice: lacking, Err: err}
+		return setting.Errorf("redis.username", "%s: %w", lacking, err)
 	}
 	if strings.HasPrefix(text, "NOPERM") && strings.Contains(text, "key") && !strings.Contains(text, "command") {
-		return &ConfigError{Key: "redis.key_prefix", Advice: fmt.Sprintf("Redis's ACL does not let the user touch keys that begin with %q; docs/redis.md has the rules", c.KeyPrefix), Err: err}
+		return setting.Errorf("redis.key_prefix", "Redis's ACL does not let the user touch keys that begin with %q; docs/redis.md has the rules: %w", c.KeyPrefix, err)
 	}
 	for _, one := range said {
 		if strings.HasPrefix(text, one.begin) {
-			return &ConfigError{Key: one.key, Advice: one.advice, Err: err}
+			return setting.Errorf(one.key, "%s: %w", one.advice, err)
 		}
 	}
 	if key, advice := c.connection(err); key != "" {
-		return &ConfigError{Key: key, Advice: advice, Err: err}
+		return setting.Errorf(key, "%s: %w", advice, err)
 	}
 	var answer redis.Error
 	if errors.As(err, &answer) {

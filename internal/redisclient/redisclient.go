@@ -10,13 +10,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/sreg-project/sreg/internal/setting"
 )
 
 const (
@@ -42,7 +43,7 @@ type Client struct {
 func New(cfg Config) (*Client, error) {
 	options, err := parseURL(cfg.URL)
 	if err != nil {
-		return nil, &ConfigError{Key: "redis.url", Err: err}
+		return nil, &setting.Error{Key: "redis.url", Err: err}
 	}
 	options.Username, options.Password = cfg.Username, cfg.Password.Reveal()
 	if options.TLSConfig != nil {
@@ -78,17 +79,17 @@ func (c Config) tls() (*tls.Config, error) {
 	if c.CAFile != "" {
 		pem, err := os.ReadFile(c.CAFile)
 		if err != nil {
-			return nil, &ConfigError{Key: "redis.ca_file", Err: err}
+			return nil, &setting.Error{Key: "redis.ca_file", Err: err}
 		}
 		settings.RootCAs = x509.NewCertPool()
 		if !settings.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, &ConfigError{Key: "redis.ca_file", Err: fmt.Errorf("%s holds no certificate in PEM", c.CAFile)}
+			return nil, setting.Errorf("redis.ca_file", "%s holds no certificate in PEM", c.CAFile)
 		}
 	}
 	if c.CertFile != "" {
 		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
 		if err != nil {
-			return nil, &ConfigError{Key: "redis.cert_file", Err: err}
+			return nil, &setting.Error{Key: "redis.cert_file", Err: err}
 		}
 		settings.Certificates = []tls.Certificate{pair}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/redisclient/redistest"
 	"github.com/sreg-project/sreg/internal/secret"
+	"github.com/sreg-project/sreg/internal/setting"
 )
 
 // page has the rules of the ACL, which TestTheRulesOfTheDocsAreEnough reads there.
@@ -138,7 +139,7 @@ func TestErrorsNameTheKeyToChange(t *testing.T) {
 
 func wantKey(t *testing.T, err error, key string) {
 	t.Helper()
-	var known *ConfigError
+	var known *setting.Error
 	if !errors.As(err, &known) || known.Key != key {
 		t.Errorf("got error %v, want one of %s", err, key)
 		return

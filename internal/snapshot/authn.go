@@ -13,6 +13,7 @@ import (
 	"github.com/sreg-project/sreg/internal/authn"
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/setting"
 	"github.com/sreg-project/sreg/internal/users"
 )
 
@@ -30,13 +31,13 @@ func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, s
 			err = fmt.Errorf("%w: sreg user add NAME makes it", err)
 		}
 		if err != nil {
-			return mistakeAt("auth.users_file", err)
+			return &setting.Error{Key: "auth.users_file", Err: err}
 		}
 		listed = file.Users()
 	}
 	proxies, err := cfg.Server.Trusted()
 	if err != nil {
-		return mistakeAt("server.trusted_proxies", err)
+		return &setting.Error{Key: "server.trusted_proxies", Err: err}
 	}
 	directory, err := authn.NewDirectory(cfg.Auth.Users, listed)
 	if err != nil {
@@ -54,7 +55,7 @@ func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, s
 		TrustedProxies: proxies, ExternalURL: external, State: state, Logger: shared.Logger,
 	})
 	if err != nil {
-		return mistakeAt("auth.oidc", err)
+		return &setting.Error{Key: "auth.oidc", Err: err}
 	}
 	s.closers = append(s.closers, s.authenticator.Close)
 	err = s.authenticator.CheckKey(ctx)
@@ -62,14 +63,10 @@ func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, s
 		err = fmt.Errorf("%w: openssl genpkey -algorithm ed25519 -out FILE makes one; without key_file sreg keeps a key of its own", err)
 	}
 	if err != nil {
-		return mistakeAt("auth.token.key_file", err)
+		return &setting.Error{Key: "auth.token.key_file", Err: err}
 	}
 	s.signIns = signIns{Authenticator: s.authenticator, active: cfg.Auth.Active()}
 	return nil
-}
-
-func mistakeAt(key string, err error) error {
-	return &config.Error{Problems: []config.Problem{{Key: key, Message: err.Error()}}}
 }
 
 // storedKey keeps the key of tokens in the metadata store. A registry that is read-only and has none

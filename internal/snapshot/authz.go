@@ -5,6 +5,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/authz"
 	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/setting"
 	"github.com/sreg-project/sreg/internal/webhook"
 )
 
@@ -46,7 +47,7 @@ func (s *Snapshot) buildWebhooks(cfg *config.Config, shared Shared) (map[string]
 		}
 		client, err := webhook.New(c, metrics, answers)
 		if err != nil {
-			mistakes.Problems = append(mistakes.Problems, config.Problem{Key: fmt.Sprintf("webhooks[%d]", i), Message: err.Error()})
+			mistakes.Problems = append(mistakes.Problems, problem(setting.Below(fmt.Sprintf("webhooks[%d]", i), err)))
 			continue
 		}
 		s.closers = append(s.closers, client.Close)

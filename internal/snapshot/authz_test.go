@@ -104,7 +104,7 @@ func TestTheConfigOfTheDocsIsRight(t *testing.T) {
 func TestEveryWebhookThatCannotBeMadeIsToldByItsKey(t *testing.T) {
 	t.Parallel()
 	_, err := authorizerOf(t, "webhooks:\n  - {name: a, url: 'https://g/', ca_file: /nowhere/a}\n  - {name: b, url: 'https://g/', ca_file: /nowhere/b}\n")
-	if err == nil || !strings.Contains(err.Error(), "webhooks[0]: webhook a: ca_file") || !strings.Contains(err.Error(), "webhooks[1]: webhook b: ca_file") {
+	if err == nil || !strings.Contains(err.Error(), "webhooks[0].ca_file: ") || !strings.Contains(err.Error(), "webhooks[1].ca_file: ") {
 		t.Errorf("got %v, want both by their keys", err)
 	}
 }

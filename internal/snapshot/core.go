@@ -45,7 +45,7 @@ type place interface {
 func OpenCore(ctx context.Context, cfg *config.Config, shared Shared) (*Core, error) {
 	c := &Core{log: shared.Logger.With("module", "registry"), config: cfg}
 	if err := c.open(ctx, shared); err != nil {
-		return nil, errors.Join(blamed(err), c.Close())
+		return nil, errors.Join(mistake(err), c.Close())
 	}
 	return c, nil
 }
@@ -145,41 +145,12 @@ func (c *Core) openStore(ctx context.Context, cfg config.Store, section string, 
 	return store, nil
 }
 
-// blamedError is a mistake in the config that a store found out.
-type blamedError struct {
-	mistake *config.Error
-	cause   error
-}
-
-func (e *blamedError) Error() string { return e.mistake.Error() }
-
-// Unwrap gives the mistake, and what the store said.
-func (e *blamedError) Unwrap() []error { return []error{e.mistake, e.cause} }
-
-// blamed makes a mistake in the config of what a store says that somebody can put right there. A service
-// that does not answer may be right in the config.
-func blamed(err error) error {
-	var trouble *s3.TroubleError
-	var away *storage.UnavailableError
-	if errors.As(err, &away) || !errors.As(err, &trouble) {
-		return err
-	}
-	return &blamedError{&config.Error{Problems: []config.Problem{{Key: trouble.Key, Message: trouble.Message}}}, err}
-}
-
-// OfAStore tells whether an error is what the service of a store said, or that it said nothing.
-func OfAStore(err error) bool {
-	var trouble *s3.TroubleError
-	var away *storage.UnavailableError
-	return errors.As(err, &away) || errors.As(err, &trouble)
-}
-
 // Create makes the stores if they do not exist yet. What the config has wrong is a *config.Error.
 func (c *Core) Create(ctx context.Context) error {
 	if c.config.Registry.ReadOnly {
 		return nil // its medium may be, too
 	}
-	return blamed(c.create(ctx))
+	return mistake(c.create(ctx))
 }
 
 func (c *Core) create(ctx context.Context) error {

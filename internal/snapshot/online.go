@@ -15,6 +15,7 @@ import (
 	"github.com/sreg-project/sreg/internal/authn"
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/redisclient"
+	"github.com/sreg-project/sreg/internal/setting"
 	"github.com/sreg-project/sreg/internal/storage/s3"
 	"github.com/sreg-project/sreg/internal/webhook"
 )
@@ -93,9 +94,9 @@ func lookAtStore(key string, cfg config.Store) look {
 		if closed := store.Close(); err == nil {
 			err = closed
 		}
-		var trouble *s3.TroubleError
-		if errors.As(err, &trouble) {
-			err = trouble // it says all that a person needs
+		var wrong *setting.Error
+		if errors.As(err, &wrong) {
+			err = wrong // it says all that a person needs
 		}
 		return notes, err
 	}}
@@ -151,7 +152,7 @@ func lookAtProvider(key string, cfg authn.ProviderConfig) look {
 	return look{key, cfg.Complete().Issuer, "discovery and keys", func(ctx context.Context) ([]string, error) {
 		keys, err := authn.CheckProvider(ctx, cfg)
 		if err != nil {
-			return nil, fmt.Errorf("%s.%w", key, err)
+			return nil, setting.Below(key, err)
 		}
 		if keys == 0 {
 			return []string{"it has no key that tokens may be signed with"}, nil
@@ -163,7 +164,7 @@ func lookAtProvider(key string, cfg authn.ProviderConfig) look {
 func lookAtWebhook(key string, cfg webhook.Config) look {
 	return look{key, hostOf(cfg.URL), "connect, ask nothing", func(ctx context.Context) ([]string, error) {
 		if err := cfg.Reach(ctx); err != nil {
-			return nil, fmt.Errorf("%s.%w", key, err)
+			return nil, setting.Below(key, err)
 		}
 		return nil, nil
 	}}

@@ -36,7 +36,7 @@ func (s *commons) open(cfg *config.Config, log *slog.Logger) error {
 	}
 	client, err := redisclient.New(cfg.Redis)
 	if err != nil {
-		return mistakeOfRedis(err)
+		return err
 	}
 	if cfg.Locks.Type == "redis" {
 		locks := lockredis.New(client, cfg.Locks, log.With("module", "lock"))
@@ -49,15 +49,6 @@ func (s *commons) open(cfg *config.Config, log *slog.Logger) error {
 	}
 	s.closers = append(s.closers, client.Close)
 	return nil
-}
-
-// mistakeOfRedis blames the key that the client names.
-func mistakeOfRedis(err error) error {
-	var known *redisclient.ConfigError
-	if !errors.As(err, &known) {
-		return err
-	}
-	return mistakeAt(known.Key, known.Err)
 }
 
 func (s *commons) close() error {

@@ -8,7 +8,6 @@ package snapshot
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -24,6 +23,7 @@ import (
 	"github.com/sreg-project/sreg/internal/httpapi"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/server"
+	"github.com/sreg-project/sreg/internal/setting"
 )
 
 // maintainEvery is how often expired uploads are looked for.
@@ -67,7 +67,7 @@ func Build(ctx context.Context, cfg *config.Config, shared Shared) (*Snapshot, e
 	}
 	s := &Snapshot{Core: core, holder: shared.Holder, gcLog: shared.Logger.With("module", "gc")}
 	if err := s.build(ctx, cfg, shared); err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, errors.Join(mistake(err), s.Close())
 	}
 	return s, nil
 }
@@ -83,7 +83,7 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared)
 	var err error
 	if cfg.Server.ExternalURL != "" {
 		if external, err = url.Parse(cfg.Server.ExternalURL); err != nil {
-			return fmt.Errorf("server.external_url: %w", err)
+			return &setting.Error{Key: "server.external_url", Err: err}
 		}
 	}
 	if err := s.buildAuthenticator(ctx, cfg, shared, external); err != nil {

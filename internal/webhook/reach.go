@@ -5,14 +5,15 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
+
+	"github.com/sreg-project/sreg/internal/setting"
 )
 
 // Reach connects to the endpoint, shakes hands where it speaks TLS, and asks it nothing: whatever it were
-// asked it might take for a request of somebody. An error begins with the key, below the webhook, that it is
-// about.
+// asked it might take for a request of somebody. An error names the key, below the
+// webhook, that it is about.
 func (c Config) Reach(ctx context.Context) error {
 	settings, err := c.tls()
 	if err != nil {
@@ -20,11 +21,11 @@ func (c Config) Reach(ctx context.Context) error {
 	}
 	u, err := url.Parse(c.URL)
 	if err != nil {
-		return fmt.Errorf("url: %w", err)
+		return &setting.Error{Key: "url", Err: err}
 	}
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), portOf(u)))
 	if err != nil {
-		return fmt.Errorf("url: %w", err)
+		return &setting.Error{Key: "url", Err: err}
 	}
 	defer conn.Close()
 	if u.Scheme != "https" {
@@ -34,9 +35,9 @@ func (c Config) Reach(ctx context.Context) error {
 	if err := tls.Client(conn, settings).HandshakeContext(ctx); err != nil {
 		var unknown x509.UnknownAuthorityError
 		if errors.As(err, &unknown) {
-			return fmt.Errorf("ca_file: %w", err)
+			return &setting.Error{Key: "ca_file", Err: err}
 		}
-		return fmt.Errorf("url: %w", err)
+		return &setting.Error{Key: "url", Err: err}
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/sreg-project/sreg/internal/cache"
+	"github.com/sreg-project/sreg/internal/setting"
 )
 
 const (
@@ -86,17 +87,17 @@ func (c Config) tls() (*tls.Config, error) {
 	if c.CAFile != "" {
 		pem, err := os.ReadFile(c.CAFile)
 		if err != nil {
-			return nil, fmt.Errorf("ca_file: %w", err)
+			return nil, &setting.Error{Key: "ca_file", Err: err}
 		}
 		settings.RootCAs = x509.NewCertPool()
 		if !settings.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("ca_file: %s holds no certificate in PEM", c.CAFile)
+			return nil, setting.Errorf("ca_file", "%s holds no certificate in PEM", c.CAFile)
 		}
 	}
 	if c.CertFile != "" {
 		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
 		if err != nil {
-			return nil, fmt.Errorf("cert_file: %w", err)
+			return nil, &setting.Error{Key: "cert_file", Err: err}
 		}
 		settings.Certificates = []tls.Certificate{pair}
 	}

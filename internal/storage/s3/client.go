@@ -20,6 +20,8 @@ import (
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/sreg-project/sreg/internal/setting"
 )
 
 // Pauses between attempts double, up to the longest one, and each is cut by chance, so that those who
@@ -145,7 +147,7 @@ func hopeless(err error) bool {
 		return false
 	}
 	w := words{}
-	var refused *TroubleError
+	var refused *setting.Error
 	return errors.As(w.unreachable(err), &refused) && !errors.Is(err, syscall.ECONNREFUSED)
 }
 

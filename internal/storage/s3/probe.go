@@ -12,6 +12,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"github.com/sreg-project/sreg/internal/setting"
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
@@ -87,7 +88,7 @@ func (s *Store) try(ctx context.Context) (knows conditions, err error) {
 
 // refused tells whether a service does not know what a request asks for.
 func refused(err error) bool {
-	var known *TroubleError
+	var known *setting.Error
 	if errors.As(err, &known) {
 		return false // a wrong region is a bad request, too
 	}

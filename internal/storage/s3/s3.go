@@ -45,7 +45,7 @@ type Store struct {
 // seenVersions bounds what the store remembers of records, in entries. Forgetting costs one request.
 const seenVersions = 16384
 
-// New returns a Store and asks the service nothing. What is wrong with the config is a *TroubleError.
+// New returns a Store and asks the service nothing. What is wrong with the config is a *setting.Error.
 func New(ctx context.Context, cfg Config, opts Options) (*Store, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)

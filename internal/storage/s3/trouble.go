@@ -18,25 +18,20 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/sreg-project/sreg/internal/setting"
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// TroubleError is what an operator can put right: the key of the config that it concerns, and what to change.
-type TroubleError struct {
-	Key     string // storage.blobs.s3.bucket; "" if it concerns no key
-	Message string
+// explainedError says what to change in place of what the service or the network said.
+type explainedError struct {
+	message string
 	cause   error
 }
 
-func (t *TroubleError) Error() string {
-	if t.Key == "" {
-		return t.Message
-	}
-	return t.Key + ": " + t.Message
-}
+func (e *explainedError) Error() string { return e.message }
 
 // Unwrap gives what the service or the network said.
-func (t *TroubleError) Unwrap() error { return t.cause }
+func (e *explainedError) Unwrap() error { return e.cause }
 
 // words say what went wrong in the words of the config.
 type words struct {
@@ -47,11 +42,11 @@ type words struct {
 }
 
 // trouble makes one about a key of the section.
-func (w *words) trouble(key string, cause error, format string, args ...any) *TroubleError {
+func (w *words) trouble(key string, cause error, format string, args ...any) *setting.Error {
 	if key != "" && w.section != "" {
 		key = w.section + "." + key
 	}
-	return &TroubleError{Key: key, Message: fmt.Sprintf(format, args...), cause: cause}
+	return &setting.Error{Key: key, Err: &explainedError{fmt.Sprintf(format, args...), cause}}
 }
 
 // bucket is where objects lie, as people write it.

@@ -16,6 +16,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/sreg-project/sreg/internal/secret"
+	"github.com/sreg-project/sreg/internal/setting"
 	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/s3"
 	"github.com/sreg-project/sreg/internal/storage/s3/s3test"
@@ -36,16 +37,16 @@ func at(endpoint string) s3.Config {
 // wantTrouble wants an error that names a key of the section, and words.
 func wantTrouble(t *testing.T, err error, key string, words ...string) {
 	t.Helper()
-	var trouble *s3.TroubleError
+	var trouble *setting.Error
 	if !errors.As(err, &trouble) {
-		t.Fatalf("error is %v, want a TroubleError about %s", err, key)
+		t.Fatalf("error is %v, want a setting.Error about %s", err, key)
 	}
 	if want := strings.TrimSuffix(section+"."+key, "."); key != "" && trouble.Key != want || key == "" && trouble.Key != "" {
 		t.Errorf("it is about %q, want %q", trouble.Key, want)
 	}
 	for _, word := range words {
-		if !strings.Contains(trouble.Message, word) {
-			t.Errorf("message is %q, want %q in it", trouble.Message, word)
+		if !strings.Contains(trouble.Err.Error(), word) {
+			t.Errorf("message is %q, want %q in it", trouble.Err, word)
 		}
 	}
 	if strings.Contains(err.Error(), "very secret") || strings.Contains(err.Error(), s3test.SecretAccessKey) {
