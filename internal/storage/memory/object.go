@@ -86,21 +86,6 @@ func (s *Store) Stat(ctx context.Context, key string) (storage.Info, error) {
 	return info, nil
 }
 
-// OpenPlace is not for memory: its keys alone find everything.
-func (s *Store) OpenPlace(context.Context, storage.Place) (io.ReadSeekCloser, storage.Info, error) {
-	return nil, storage.Info{}, fmt.Errorf("open a place: %w", errors.ErrUnsupported)
-}
-
-// Presign is not for memory: nobody else serves it.
-func (s *Store) Presign(context.Context, storage.Place, storage.PresignOptions) (string, error) {
-	return "", fmt.Errorf("presign a place: %w", errors.ErrUnsupported)
-}
-
-// Fingerprint vouches for nothing: what it would save is cheap here.
-func (s *Store) Fingerprint(ctx context.Context, prefix string) (storage.Stamp, bool, error) {
-	return storage.Stamp{}, false, errors.Join(ctx.Err(), storage.CheckKey(prefix))
-}
-
 // Put copies the bytes, then looks whether it may put them and does, in one step.
 func (s *Store) Put(ctx context.Context, key string, data []byte, opts storage.PutOptions) (storage.Version, error) {
 	if err := errors.Join(ctx.Err(), storage.CheckKey(key)); err != nil {
