@@ -7,6 +7,12 @@ FUZZTIME    ?= 30s
 SOAKTIME    ?= 30m
 ROUNDS      ?= 5
 
+# Each package is compiled once for everything but the race detector, and once for that, wherever the clone is.
+export CGO_ENABLED ?= 0
+export GOFLAGS     ?= -trimpath
+# Who cannot install Debian's packages runs what needs none of them, and is told what was left out.
+export SREG_TEST_PARTIAL ?= $(shell [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || echo 1)
+
 # stage runs one part of check and prints how long it took.
 stage = @begun=$$(date +%s); $(MAKE) --no-print-directory $(1) && \
 	echo "== $(1): $$(($$(date +%s) - begun)) s"
@@ -17,7 +23,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build bin/sreg, one static binary
-	CGO_ENABLED=0 go build -trimpath -o bin/sreg ./cmd/sreg
+	go build -o bin/sreg ./cmd/sreg
 
 .PHONY: check
 check: ## everything that CI runs: lint, fresh, test
@@ -31,6 +37,7 @@ lint: ## formatting, vet and linters
 	@unformatted=$$(gofumpt -l $$(git ls-files '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run make format:"; echo "$$unformatted"; exit 1; fi
 	golangci-lint run
+	cd internal/bench && go build -o /dev/null ./... && go vet ./...
 	shellcheck tools/*.sh .ci/run
 	for page in man/*; do mandoc -T lint -W error "$$page"; done
 
@@ -46,46 +53,48 @@ generate: ## rewrite what is generated: man pages, completions, docs/configurati
 .PHONY: fresh
 fresh: ## check that generated files and go.mod are as they would be made now
 	go mod tidy -diff
+	cd internal/bench && go mod tidy -diff
 	go mod verify
 	go test ./commands ./internal/config ./internal/policy -run 'Generated|Docs' -count=1
 
 .PHONY: test
 test: ## all tests that CI runs, with real clients, under the race detector
 	@tools/install.sh test
-	go test -race -timeout 30m ./...
+	@tools/test.sh 30m
 
 .PHONY: test-all
 test-all: ## also what is slow to build or to run
 	@tools/install.sh test all bench
-	SREG_TEST_ALL=1 go test -race -timeout 60m ./...
+	SREG_TEST_ALL=1 tools/test.sh 60m
+	cd internal/bench && go test ./...
 
 .PHONY: bench
 bench: build ## measure beside a bare server and the Docker registry, write docs/performance.md
 	@tools/install.sh bench
-	go build -trimpath -o bin/bench ./internal/bench/cmd/bench
+	go build -C internal/bench -o $(CURDIR)/bin/bench ./cmd/bench
 	bin/bench -rounds $(ROUNDS) -sreg bin/sreg -peer .tools/bin/registry -write docs/performance.md
 
 .PHONY: bench-gc
 bench-gc: build ## measure the collector beside the Docker registry's, write its part of docs/performance.md
 	@tools/install.sh bench
-	go build -trimpath -o bin/bench ./internal/bench/cmd/bench
+	go build -C internal/bench -o $(CURDIR)/bin/bench ./cmd/bench
 	bin/bench -gc -rounds $(ROUNDS) -sreg bin/sreg -peer .tools/bin/registry -write docs/performance.md
 
 .PHONY: bench-s3
 bench-s3: build ## measure on S3 beside the Docker registry, write its part of docs/performance.md
 	@tools/install.sh bench test
-	go build -trimpath -o bin/bench ./internal/bench/cmd/bench
+	go build -C internal/bench -o $(CURDIR)/bin/bench ./cmd/bench
 	bin/bench -s3 .tools/bin/versitygw -rounds $(ROUNDS) -sreg bin/sreg -peer .tools/bin/registry -write docs/performance.md
 
 .PHONY: profile
 profile: build ## record what the compiler should make fast: cmd/sreg/default.pgo
 	@tools/install.sh bench
-	go build -trimpath -o bin/bench ./internal/bench/cmd/bench
+	go build -C internal/bench -o $(CURDIR)/bin/bench ./cmd/bench
 	bin/bench -sreg bin/sreg -peer .tools/bin/registry -profile cmd/sreg/default.pgo
 
 .PHONY: soak
 soak: ## races and random requests, each for SOAKTIME (default 30m)
-	SREG_TEST_SOAK=$(SOAKTIME) go test -race -timeout 0 -count 1 -run TestNothingIsLostInARace ./internal/gc
+	SREG_TEST_SOAK=$(SOAKTIME) CGO_ENABLED=1 go test -race -timeout 0 -count 1 -run TestNothingIsLostInARace ./internal/gc
 	$(MAKE) --no-print-directory fuzz FUZZTIME=$(SOAKTIME) ONLY=FuzzSurface
 
 .PHONY: fuzz
