@@ -137,7 +137,9 @@ func (f *fixture) openStore(set settings) storage.Store {
 
 func (f *fixture) makeHandler(set settings) {
 	f.t.Helper()
-	metrics := prometheus.NewRegistry()
+	gatherer := prometheus.NewRegistry()
+	metrics, err := httpapi.NewMetrics(gatherer)
+	must(f.t, err)
 	if set.authorizer == nil {
 		set.authorizer = everything{}
 	}
@@ -145,12 +147,11 @@ func (f *fixture) makeHandler(set settings) {
 	if set.config != nil {
 		set.config(&config)
 	}
-	api, err := httpapi.New(httpapi.Options{
+	api := httpapi.New(httpapi.Options{
 		Registry: f.registry, Authenticator: nobody{set.signIn}, Authorizer: set.authorizer, MaxManifestSize: int64(config.MaxManifestSize),
 		Draining: f.draining.Load, Logger: slog.New(slog.NewTextHandler(f.logs, nil)), AccessLog: set.accessLog,
-		Metrics: metrics, Gatherer: metrics, Version: "v1.2.3", ExternalURL: set.externalURL,
+		Metrics: metrics, Gatherer: gatherer, Version: "v1.2.3", ExternalURL: set.externalURL,
 	})
-	must(f.t, err)
 	f.handler = api.Handler(httpapi.Serves{API: true, Health: true, Metrics: true})
 }
 

@@ -31,9 +31,10 @@ type Options struct {
 	Logger   *slog.Logger
 	// AccessLog is the share of requests that is logged, from 0 to 1.
 	AccessLog float64
-	Metrics   prometheus.Registerer
-	Gatherer  prometheus.Gatherer
-	Version   string
+	Metrics   *Metrics
+	// Gatherer has the metrics that /metrics shows.
+	Gatherer prometheus.Gatherer
+	Version  string
 	// ExternalURL is where people reach this registry, if that is not where they are.
 	ExternalURL *url.URL
 }
@@ -47,19 +48,15 @@ type API struct {
 	draining        func() bool
 	log             *slog.Logger
 	accessLog       float64
-	metrics         *metrics
+	metrics         *Metrics
 	exposition      http.Handler
 	version         string
 	externalURL     *url.URL
 	ids             requestIDs
 }
 
-// New makes an API and registers its metrics.
-func New(opts Options) (*API, error) {
-	m, err := newMetrics(opts.Metrics)
-	if err != nil {
-		return nil, err
-	}
+// New makes an API.
+func New(opts Options) *API {
 	if opts.Draining == nil {
 		opts.Draining = func() bool { return false }
 	}
@@ -71,12 +68,12 @@ func New(opts Options) (*API, error) {
 		draining:        opts.Draining,
 		log:             opts.Logger.With("module", "http"),
 		accessLog:       opts.AccessLog,
-		metrics:         m,
+		metrics:         opts.Metrics,
 		exposition:      promhttp.HandlerFor(opts.Gatherer, promhttp.HandlerOpts{}),
 		version:         opts.Version,
 		externalURL:     opts.ExternalURL,
 		ids:             newRequestIDs(),
-	}, nil
+	}
 }
 
 // handler answers one request. It writes success, and returns errors instead of writing them.

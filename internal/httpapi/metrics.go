@@ -12,9 +12,9 @@ import (
 	"github.com/sreg-project/sreg/internal/access"
 )
 
-// metrics are those of requests. The handles of what was seen once are kept, so that a request
-// resolves no labels.
-type metrics struct {
+// Metrics are those of requests. NewMetrics makes them once, for all APIs of a process. The handles of what
+// was seen once are kept, so that a request resolves no labels.
+type Metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	inFlight prometheus.Gauge
@@ -35,8 +35,9 @@ type handles struct {
 	duration prometheus.Observer
 }
 
-func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
-	m := &metrics{
+// NewMetrics registers the metrics.
+func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
+	m := &Metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sreg_http_requests_total", Help: "Requests answered, by action, method and status.",
 		}, []string{"action", "method", "status"}),
@@ -62,7 +63,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 
 // observe counts one answer. Anybody can invent methods and paths, so what has no action is one
 // action, "none", and a method without a route is "other".
-func (m *metrics) observe(action access.Action, method string, status int, took time.Duration, received, sent int64) {
+func (m *Metrics) observe(action access.Action, method string, status int, took time.Duration, received, sent int64) {
 	key := answerKey{action: action, method: knownMethod(method), status: status}
 	if action == "" {
 		key.action = "none"

@@ -89,7 +89,11 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared)
 	if err := s.buildAuthenticator(ctx, cfg, shared, external); err != nil {
 		return err
 	}
-	api, err := httpapi.New(httpapi.Options{
+	metrics, err := httpapi.NewMetrics(shared.Metrics)
+	if err != nil {
+		return err
+	}
+	api := httpapi.New(httpapi.Options{
 		Registry:        s.Registry,
 		Authenticator:   s.signIns,
 		Authorizer:      s.authorizer,
@@ -97,14 +101,11 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared)
 		Draining:        shared.Draining,
 		Logger:          shared.Logger,
 		AccessLog:       accessLog(cfg),
-		Metrics:         shared.Metrics,
+		Metrics:         metrics,
 		Gatherer:        shared.Metrics,
 		Version:         shared.Version,
 		ExternalURL:     external,
 	})
-	if err != nil {
-		return err
-	}
 	s.Handlers = map[string]http.Handler{}
 	for _, listener := range cfg.Server.Listeners {
 		s.Handlers[listener.Name] = api.Handler(serves(cfg.Server.Listeners, listener))
