@@ -107,9 +107,9 @@ func tryStart(ctx context.Context, io IO, cfg *config.Config, sources config.Sou
 	}
 	_, err = server.New(server.Options{Config: cfg.Server, Logger: logger, Registerer: metrics})
 	note("server.tls", err)
-	built, err := snapshot.Build(ctx, cfg, snapshot.Shared{
-		Logger: logger, Metrics: metrics, Version: build.Version, Draining: func() bool { return false },
-	})
+	shared := snapshot.NewShared(snapshot.SharedOptions{Logger: logger, Metrics: metrics, Version: build.Version})
+	defer shared.Close()
+	built, err := snapshot.Build(ctx, cfg, shared)
 	if err == nil {
 		err = built.Close()
 	}

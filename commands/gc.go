@@ -210,7 +210,7 @@ func openStore(ctx context.Context, io IO, from source) (*openedStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	core, err := snapshot.OpenCore(ctx, cfg, snapshot.Shared{Logger: logger, Metrics: prometheus.NewRegistry()})
+	core, err := snapshot.OpenCore(ctx, cfg, snapshot.NewShared(snapshot.SharedOptions{Logger: logger, Metrics: prometheus.NewRegistry()}))
 	if err != nil {
 		return nil, withDataHint(placed(err, sources))
 	}

@@ -76,10 +76,12 @@ func runServe(ctx context.Context, io IO, from source) error {
 	defer closing(logger, "close the audit log", audit.Close)
 
 	var draining atomic.Bool
-	current, err := snapshot.Build(ctx, cfg, snapshot.Shared{
+	shared := snapshot.NewShared(snapshot.SharedOptions{
 		Logger: logger, Metrics: metrics, Version: build.Version, Draining: draining.Load, Audit: audit.Logger,
 		Holder: holder(time.Now()),
 	})
+	defer shared.Close()
+	current, err := snapshot.Build(ctx, cfg, shared)
 	if err != nil {
 		return withDataHint(placed(err, sources))
 	}

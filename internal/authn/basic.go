@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/cache"
 )
 
 // maxPassword bounds a password, so that hashing one costs what hashing any costs.
@@ -49,6 +50,7 @@ type passwords struct {
 	decoy    func(name string) string // a hash that no password fits, and that costs what a user's does
 	queue    *queue
 	state    *State
+	failures cache.Counter // of all instances, nil if this is the only one
 	log      *slog.Logger
 	reported sync.Map // names of users whose hash is weak
 }
@@ -87,7 +89,7 @@ func (p *passwords) authenticate(ctx context.Context, c Credentials) (User, erro
 // check verifies a password, as one of those that are verified at once, and as one of the attempts that
 // its client has.
 func (p *passwords) check(ctx context.Context, c Credentials, user User) (bool, error) {
-	attempt, wait := p.state.throttle.begin(ctx, p.config.Throttle, c.Client, c.user)
+	attempt, wait := p.state.throttle.begin(ctx, p.failures, p.config.Throttle, c.Client, c.user)
 	if wait > 0 {
 		return false, &access.ThrottledError{RetryAfter: wait}
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/cache"
 )
 
 // Options are what an Authenticator is made of.
@@ -32,8 +33,9 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 	// ExternalURL is where people reach this registry, nil if that is where they are.
 	ExternalURL *url.URL
-	// State is what outlives this Authenticator.
+	// State is what outlives this Authenticator, and Shared what other instances know with it.
 	State  *State
+	Shared Shared
 	Logger *slog.Logger
 }
 
@@ -67,22 +69,22 @@ func New(opts Options) (*Authenticator, error) {
 	}
 	a.passwords = passwords{
 		config: opts.Config, users: opts.Users, verify: opts.Verify, decoy: opts.Decoy,
-		queue: newQueue(opts.Config.Basic.MaxConcurrent), state: opts.State, log: a.log,
+		queue: newQueue(opts.Config.Basic.MaxConcurrent), state: opts.State, failures: opts.Shared.Failures, log: a.log,
 	}
 	for _, config := range opts.Config.OIDC {
-		if err := a.addProvider(config.Complete()); err != nil {
+		if err := a.addProvider(config.Complete(), opts.Shared.Keys); err != nil {
 			return nil, errors.Join(err, a.Close())
 		}
 	}
 	return a, nil
 }
 
-func (a *Authenticator) addProvider(config ProviderConfig) error {
+func (a *Authenticator) addProvider(config ProviderConfig, copies cache.Cache) error {
 	cas, err := readCAFile(config.CAFile)
 	if err != nil {
 		return fmt.Errorf("provider %s: %w", config.Name, err)
 	}
-	keys, err := a.state.acquire(keySource{issuer: config.Issuer, jwksURI: config.JWKSURI, cas: string(cas)}, a.log)
+	keys, err := a.state.acquire(keySource{issuer: config.Issuer, jwksURI: config.JWKSURI, cas: string(cas), copies: copies}, a.log)
 	if err != nil {
 		return fmt.Errorf("provider %s: %w", config.Name, err)
 	}

@@ -17,7 +17,7 @@ func CheckProvider(ctx context.Context, config ProviderConfig) (keys int, err er
 	if err != nil {
 		return 0, &setting.Error{Key: "ca_file", Err: err}
 	}
-	set, err := newKeySet(keySource{issuer: config.Issuer, jwksURI: config.JWKSURI, cas: string(cas)}, nil, slog.New(slog.DiscardHandler))
+	set, err := newKeySet(keySource{issuer: config.Issuer, jwksURI: config.JWKSURI, cas: string(cas)}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return 0, &setting.Error{Key: "ca_file", Err: err}
 	}

@@ -111,8 +111,7 @@ type fixture struct {
 func newFixture(t testing.TB, change func(*fixture)) *fixture {
 	t.Helper()
 	f := &fixture{verifier: &verifier{}, log: &logged{}, metrics: prometheus.NewRegistry()}
-	state, err := NewState(f.metrics, Shared{})
-	must(t, err)
+	state := NewState(f.metrics)
 	t.Cleanup(state.Close)
 	f.opts = Options{
 		Config: DefaultConfig(), Users: list{"alice": newUser("alice", "right", "dev")}, Verify: f.verifier.verify,

@@ -39,13 +39,13 @@ type keySource struct {
 	issuer  string
 	jwksURI string // "" = the discovery document says it
 	cas     string
+	copies  cache.Cache // of what other instances fetched from there; nil = there is no other one
 }
 
 // keySet is the keys of one source. Those that were fetched last serve while the provider is down.
 type keySet struct {
 	source keySource
 	client *http.Client
-	copies cache.Cache // nil = no other instance fetches them
 	log    *slog.Logger
 	users  int             // guarded by the State's mu
 	life   context.Context // ends when nobody uses the keys any more
@@ -60,13 +60,13 @@ type keySet struct {
 	refill  time.Time
 }
 
-func newKeySet(source keySource, copies cache.Cache, log *slog.Logger) (*keySet, error) {
+func newKeySet(source keySource, log *slog.Logger) (*keySet, error) {
 	client, err := newClient([]byte(source.cas))
 	if err != nil {
 		return nil, err
 	}
 	life, end := context.WithCancel(context.Background())
-	return &keySet{source: source, client: client, copies: copies, log: log, life: life, end: end, left: fetchBurst}, nil
+	return &keySet{source: source, client: client, log: log, life: life, end: end, left: fetchBurst}, nil
 }
 
 // verify returns the payload of a token that one of the keys signed.

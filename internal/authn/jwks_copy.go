@@ -19,23 +19,23 @@ func (s keySource) name() string { return cache.Key("jwks", s.issuer, s.jwksURI,
 
 // copy lets other instances begin with what the provider said.
 func (s *keySet) copy(ctx context.Context, content []byte) {
-	if s.copies == nil {
+	if s.source.copies == nil {
 		return
 	}
 	value, err := json.Marshal(keyCopy{Fetched: time.Now().UTC(), Keys: content})
 	if err != nil {
 		return // it is no JSON, and parsing it said so
 	}
-	s.copies.Set(ctx, s.source.name(), value, keysAge)
+	s.source.copies.Set(ctx, s.source.name(), value, keysAge)
 }
 
 // copied takes over what another instance fetched, if that is newer than what is here. What cannot be read
 // is no copy.
 func (s *keySet) copied(ctx context.Context) bool {
-	if s.copies == nil {
+	if s.source.copies == nil {
 		return false
 	}
-	value, ok := s.copies.Get(ctx, s.source.name())
+	value, ok := s.source.copies.Get(ctx, s.source.name())
 	if !ok || len(value) > maxAnswer {
 		return false
 	}

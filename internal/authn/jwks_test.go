@@ -29,7 +29,7 @@ func TestOldKeysAreFetchedAnewBesideTheRequest(t *testing.T) {
 func TestFetchesAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		set, err := newKeySet(keySource{}, nil, nil)
+		set, err := newKeySet(keySource{}, nil)
 		must(t, err)
 		n := 0
 		for range 600 { // a minute of ten tokens a second

@@ -1,9 +1,8 @@
 package authn
 
 import (
-	"fmt"
-
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 // Method is a way to show who one is.
@@ -44,23 +43,18 @@ type metrics struct {
 	attempts [methodCount][resultCount]prometheus.Counter
 }
 
-func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
-	attempts := prometheus.NewCounterVec(prometheus.CounterOpts{
+func newMetrics(registerer prometheus.Registerer) *metrics {
+	attempts := promauto.With(registerer).NewCounterVec(prometheus.CounterOpts{
 		Name: "sreg_auth_attempts_total",
 		Help: "Credentials that were looked at, by method (none: no method knows the form) and result.",
 	}, []string{"method", "result"})
-	if registerer != nil {
-		if err := registerer.Register(attempts); err != nil {
-			return nil, fmt.Errorf("register metrics: %w", err)
-		}
-	}
 	m := &metrics{}
 	for method := range m.attempts {
 		for r := range m.attempts[method] {
 			m.attempts[method][r] = attempts.WithLabelValues(methodNames[method], resultNames[r])
 		}
 	}
-	return m, nil
+	return m
 }
 
 func (m *metrics) count(method Method, r result) { m.attempts[method][r].Inc() }

@@ -20,7 +20,7 @@ const (
 	tokenMemory = 32 << 20
 )
 
-// State is what outlives a reload: what was verified, who failed, the keys of providers, counters. What
+// State is what outlives an Authenticator: what was verified, who failed, the keys of providers, counters. What
 // is remembered holds only as long as the user, the provider and the key it came from stay the same.
 type State struct {
 	metrics      *metrics
@@ -30,7 +30,6 @@ type State struct {
 	throttle     *throttle
 	process      [32]byte // the key of the hashes of passwords
 	checks       flights[[32]byte, bool]
-	shared       Shared
 
 	mu   sync.Mutex // guards keys
 	keys map[keySource]*keySet
@@ -47,22 +46,17 @@ type Shared struct {
 }
 
 // NewState makes an empty one and registers its counters.
-func NewState(registerer prometheus.Registerer, shared Shared) (*State, error) {
-	m, err := newMetrics(registerer)
-	if err != nil {
-		return nil, err
-	}
+func NewState(registerer prometheus.Registerer) *State {
 	s := &State{
-		metrics:      m,
+		metrics:      newMetrics(registerer),
 		passwords:    lru.New[[32]byte, time.Time](maxPasswords),
 		tokens:       lru.New[[32]byte, *verified](tokenMemory),
 		certificates: newCertificates(),
-		throttle:     newThrottle(shared.Failures),
-		shared:       shared,
+		throttle:     newThrottle(),
 		keys:         map[keySource]*keySet{},
 	}
 	_, _ = rand.Read(s.process[:]) // never fails
-	return s, nil
+	return s
 }
 
 // Close waits for the verifications that run; each ends when nobody waits for it.
@@ -75,7 +69,7 @@ func (s *State) acquire(source keySource, log *slog.Logger) (*keySet, error) {
 	set := s.keys[source]
 	if set == nil {
 		var err error
-		if set, err = newKeySet(source, s.shared.Keys, log); err != nil {
+		if set, err = newKeySet(source, log); err != nil {
 			return nil, fmt.Errorf("keys of %s: %w", source.issuer, err)
 		}
 		s.keys[source] = set

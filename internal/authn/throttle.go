@@ -24,8 +24,7 @@ const (
 // Where there is a shared count it decides, and that of this process is kept beside it, for when the shared
 // one is out of reach.
 type throttle struct {
-	seed   maphash.Seed
-	shared cache.Counter // nil = this process is the only one
+	seed maphash.Seed
 
 	mu       sync.Mutex                           // guards what is in failures
 	failures *lru.Cache[throttleKey, throttleFor] // those that failed last stay
@@ -44,8 +43,8 @@ type throttleFor struct {
 	count int
 }
 
-func newThrottle(shared cache.Counter) *throttle {
-	return &throttle{shared: shared, seed: maphash.MakeSeed(), failures: lru.New[throttleKey, throttleFor](maxThrottled)}
+func newThrottle() *throttle {
+	return &throttle{seed: maphash.MakeSeed(), failures: lru.New[throttleKey, throttleFor](maxThrottled)}
 }
 
 // attempt is a password that counts as wrong until it proved right: so a thousand guesses at once are
@@ -56,8 +55,9 @@ type attempt struct {
 	shared     sharedAttempt
 }
 
-// begin counts an attempt, or says how long to wait before the next one.
-func (t *throttle) begin(ctx context.Context, config ThrottleConfig, client netip.Addr, user string) (attempt, time.Duration) {
+// begin counts an attempt, also in the shared count unless that is nil, or says how long to wait before the
+// next one.
+func (t *throttle) begin(ctx context.Context, counter cache.Counter, config ThrottleConfig, client netip.Addr, user string) (attempt, time.Duration) {
 	if config.Failures == 0 {
 		return attempt{}, 0
 	}
@@ -67,7 +67,7 @@ func (t *throttle) begin(ctx context.Context, config ThrottleConfig, client neti
 		pair:     throttleKey{client: client, user: maphash.String(t.seed, user) | 1},
 		from:     throttleKey{client: client},
 	}
-	shared, wait, known := t.beginShared(ctx, config, client, user)
+	shared, wait, known := beginShared(ctx, counter, config, client, user)
 	if wait > 0 {
 		return attempt{}, wait
 	}

@@ -17,12 +17,12 @@ type sharedAttempt struct {
 
 // beginShared counts an attempt for all instances, or says how long to wait. It is not known if nobody can
 // be asked.
-func (t *throttle) beginShared(ctx context.Context, config ThrottleConfig, client netip.Addr, user string) (a sharedAttempt, wait time.Duration, known bool) {
-	if t.shared == nil {
+func beginShared(ctx context.Context, counter cache.Counter, config ThrottleConfig, client netip.Addr, user string) (a sharedAttempt, wait time.Duration, known bool) {
+	if counter == nil {
 		return sharedAttempt{}, 0, false
 	}
 	a = sharedAttempt{
-		counter:  t.shared,
+		counter:  counter,
 		pair:     cache.Key("throttle", client.String(), user),
 		pairMost: cache.Limit{Most: int64(config.Failures), Window: config.Window},
 		allMost:  cache.Limit{Most: sprayed * int64(config.Failures), Window: config.Window},

@@ -75,10 +75,7 @@ func (s setup) build(t testing.TB) *Authorizer {
 		}
 		policies = append(policies, repository)
 	}
-	metrics, err := NewMetrics(prometheus.NewRegistry())
-	if err != nil {
-		t.Fatal(err)
-	}
+	metrics := NewMetrics(prometheus.NewRegistry())
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
@@ -193,10 +190,7 @@ func (e *endpoint) hook(t testing.TB, name string, status int, change func(*webh
 
 func newHook(t testing.TB, cfg webhook.Config) *webhook.Client {
 	t.Helper()
-	metrics, err := webhook.NewMetrics(prometheus.NewRegistry())
-	if err != nil {
-		t.Fatal(err)
-	}
+	metrics := webhook.NewMetrics(prometheus.NewRegistry())
 	c, err := webhook.New(cfg, metrics, memory.New(bytesize.MiB))
 	if err != nil {
 		t.Fatal(err)

@@ -1,9 +1,8 @@
 package authz
 
 import (
-	"fmt"
-
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/sreg-project/sreg/internal/access"
 )
@@ -26,18 +25,14 @@ type verdict struct {
 }
 
 // NewMetrics registers the metrics and resolves all their labels.
-func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
-	decisions := prometheus.NewCounterVec(prometheus.CounterOpts{
+func NewMetrics(registerer prometheus.Registerer) *Metrics {
+	auto := promauto.With(registerer)
+	decisions := auto.NewCounterVec(prometheus.CounterOpts{
 		Name: "sreg_authz_decisions_total", Help: "Decisions about requests, by the stage that decided and the result.",
 	}, []string{"stage", "result"})
-	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
+	failures := auto.NewCounterVec(prometheus.CounterOpts{
 		Name: "sreg_authz_rule_errors_total", Help: "Rules that failed while they were evaluated, by stage.",
 	}, []string{"stage"})
-	for _, c := range []prometheus.Collector{decisions, failures} {
-		if err := registerer.Register(c); err != nil {
-			return nil, fmt.Errorf("register metrics: %w", err)
-		}
-	}
 	m := &Metrics{decisions: map[verdict]prometheus.Counter{}, failures: map[access.Stage]prometheus.Counter{}}
 	for _, stage := range stages {
 		for _, allowed := range []bool{true, false} {
@@ -47,7 +42,7 @@ func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 	for _, stage := range ruleStages {
 		m.failures[stage] = failures.WithLabelValues(string(stage))
 	}
-	return m, nil
+	return m
 }
 
 // word is what metrics and logs call a decision.

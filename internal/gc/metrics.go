@@ -2,8 +2,8 @@ package gc
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,45 +12,54 @@ import (
 // scrapePatience bounds how long a scrape waits for the store.
 const scrapePatience = 5 * time.Second
 
-// figures shows the stored report of the last run, whoever made it: so a run from cron is seen, too.
-type figures struct {
-	collector                        *Collector
+// Metrics are the figures of the last run, from the report that is stored of it, whoever ran it: so a run from
+// cron is seen, too. NewMetrics makes them once.
+type Metrics struct {
 	log                              *slog.Logger
+	collector                        atomic.Pointer[Collector]
 	ended, duration, freed, failures *prometheus.Desc
 }
 
-// Register makes the figures of the last run metrics. They are absent until there was one.
-func (c *Collector) Register(registerer prometheus.Registerer, log *slog.Logger) error {
+// NewMetrics registers the metrics. They are absent until Show says whose they are, and until there was a run.
+func NewMetrics(registerer prometheus.Registerer, log *slog.Logger) *Metrics {
 	desc := func(name, help string) *prometheus.Desc {
 		return prometheus.NewDesc("sreg_gc_last_run_"+name, help, nil, nil)
 	}
-	err := registerer.Register(&figures{
-		collector: c, log: log,
+	m := &Metrics{
+		log:      log,
 		ended:    desc("timestamp_seconds", "When the last run of the collector ended, in seconds since the epoch."),
 		duration: desc("duration_seconds", "How long the last run of the collector took."),
 		freed:    desc("freed_bytes", "What the last run of the collector destroyed, in bytes."),
 		failures: desc("errors", "What the last run of the collector could not do; 1 if it was refused or failed as a whole."),
-	})
-	if err != nil {
-		return fmt.Errorf("register metrics: %w", err)
 	}
-	return nil
+	registerer.MustRegister(m)
+	return m
 }
 
+// Show makes the metrics those of this collector's stores.
+func (m *Metrics) Show(c *Collector) { m.collector.Store(c) }
+
+// Hide ends Show, unless another collector has been shown since.
+func (m *Metrics) Hide(c *Collector) { m.collector.CompareAndSwap(c, nil) }
+
 // Describe is for prometheus.Collector.
-func (f *figures) Describe(descs chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{f.ended, f.duration, f.freed, f.failures} {
+func (m *Metrics) Describe(descs chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{m.ended, m.duration, m.freed, m.failures} {
 		descs <- desc
 	}
 }
 
 // Collect is for prometheus.Collector. A store that does not answer costs these figures, not the scrape.
-func (f *figures) Collect(metrics chan<- prometheus.Metric) {
+func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
+	collector := m.collector.Load()
+	if collector == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
 	defer cancel()
-	report, err := f.collector.LastReport(ctx)
+	report, err := collector.LastReport(ctx)
 	if err != nil {
-		f.log.WarnContext(ctx, "report of the collector not read", "error", err)
+		m.log.WarnContext(ctx, "report of the collector not read", "error", err)
 	}
 	if report == nil {
 		return
@@ -60,10 +69,10 @@ func (f *figures) Collect(metrics chan<- prometheus.Metric) {
 		desc  *prometheus.Desc
 		value float64
 	}{
-		{f.ended, float64(ended.UnixNano()) / 1e9},
-		{f.duration, report.Seconds},
-		{f.freed, float64(report.Freed.Bytes)},
-		{f.failures, float64(report.ErrorCount)},
+		{m.ended, float64(ended.UnixNano()) / 1e9},
+		{m.duration, report.Seconds},
+		{m.freed, float64(report.Freed.Bytes)},
+		{m.failures, float64(report.ErrorCount)},
 	} {
 		metrics <- prometheus.MustNewConstMetric(figure.desc, prometheus.GaugeValue, figure.value)
 	}

@@ -138,8 +138,6 @@ func (f *fixture) openStore(set settings) storage.Store {
 func (f *fixture) makeHandler(set settings) {
 	f.t.Helper()
 	gatherer := prometheus.NewRegistry()
-	metrics, err := httpapi.NewMetrics(gatherer)
-	must(f.t, err)
 	if set.authorizer == nil {
 		set.authorizer = everything{}
 	}
@@ -150,7 +148,7 @@ func (f *fixture) makeHandler(set settings) {
 	api := httpapi.New(httpapi.Options{
 		Registry: f.registry, Authenticator: nobody{set.signIn}, Authorizer: set.authorizer, MaxManifestSize: int64(config.MaxManifestSize),
 		Draining: f.draining.Load, Logger: slog.New(slog.NewTextHandler(f.logs, nil)), AccessLog: set.accessLog,
-		Metrics: metrics, Gatherer: gatherer, Version: "v1.2.3", ExternalURL: set.externalURL,
+		Metrics: httpapi.NewMetrics(gatherer), Gatherer: gatherer, Version: "v1.2.3", ExternalURL: set.externalURL,
 	})
 	f.handler = api.Handler(httpapi.Serves{API: true, Health: true, Metrics: true})
 }

@@ -118,12 +118,9 @@ func walk(t *testing.T, who Authenticator, may Authorizer, method, path string) 
 		t.Fatal("the resource has no example")
 	}
 	metrics := prometheus.NewRegistry()
-	api, err := New(Options{
-		Authenticator: who, Authorizer: may, Logger: slog.New(slog.DiscardHandler), Metrics: metrics, Gatherer: metrics,
+	api := New(Options{
+		Authenticator: who, Authorizer: may, Logger: slog.New(slog.DiscardHandler), Metrics: NewMetrics(metrics), Gatherer: metrics,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	w := httptest.NewRecorder()
 	handler := api.Handler(Serves{API: true, Health: true, Metrics: true, Pprof: true})
 	handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, http.NoBody))

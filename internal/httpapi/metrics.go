@@ -1,13 +1,13 @@
 package httpapi
 
 import (
-	"fmt"
 	"net/http"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/sreg-project/sreg/internal/access"
 )
@@ -36,29 +36,25 @@ type handles struct {
 }
 
 // NewMetrics registers the metrics.
-func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
+func NewMetrics(registerer prometheus.Registerer) *Metrics {
+	auto := promauto.With(registerer)
 	m := &Metrics{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+		requests: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "sreg_http_requests_total", Help: "Requests answered, by action, method and status.",
 		}, []string{"action", "method", "status"}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		duration: auto.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "sreg_http_request_duration_seconds", Help: "Time from a request's header to the end of its answer, in seconds.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
 		}, []string{"action"}),
-		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+		inFlight: auto.NewGauge(prometheus.GaugeOpts{
 			Name: "sreg_http_requests_in_flight", Help: "Requests that are being answered now.",
 		}),
 	}
-	bytes := prometheus.NewCounterVec(prometheus.CounterOpts{
+	bytes := auto.NewCounterVec(prometheus.CounterOpts{
 		Name: "sreg_http_bytes_total", Help: "Bytes of request and answer bodies, by direction.",
 	}, []string{"direction"})
 	m.received, m.sent = bytes.WithLabelValues("received"), bytes.WithLabelValues("sent")
-	for _, c := range []prometheus.Collector{m.requests, m.duration, m.inFlight, bytes} {
-		if err := registerer.Register(c); err != nil {
-			return nil, fmt.Errorf("register metrics: %w", err)
-		}
-	}
-	return m, nil
+	return m
 }
 
 // observe counts one answer. Anybody can invent methods and paths, so what has no action is one

@@ -18,12 +18,7 @@ import (
 )
 
 // buildAuthenticator puts together who can sign in: the users, the providers and the key of tokens.
-func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, shared Shared, external *url.URL) error {
-	state, err := authn.NewState(shared.Metrics, s.redis.signIns)
-	if err != nil {
-		return err
-	}
-	s.closers = append(s.closers, func() error { state.Close(); return nil })
+func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, external *url.URL) error {
 	var listed []users.User
 	if cfg.Auth.UsersFile != "" {
 		file, err := users.Load(cfg.Auth.UsersFile)
@@ -43,7 +38,7 @@ func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, s
 	if err != nil {
 		return err
 	}
-	var keys authn.KeyStore = &storedKey{registry: s.Registry, readOnly: cfg.Registry.ReadOnly, log: shared.Logger.With("module", "authn")}
+	var keys authn.KeyStore = &storedKey{registry: s.Registry, readOnly: cfg.Registry.ReadOnly, log: s.shared.Logger.With("module", "authn")}
 	if cfg.Auth.Token.KeyFile != "" {
 		keys = authn.KeyFile{Path: cfg.Auth.Token.KeyFile}
 	}
@@ -52,7 +47,7 @@ func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, s
 	auth.Token.Enabled = auth.Token.Enabled && auth.Active()
 	s.authenticator, err = authn.New(authn.Options{
 		Config: auth, Users: directory, Verify: authn.Verify, Decoy: directory.Decoy, Keys: keys,
-		TrustedProxies: proxies, ExternalURL: external, State: state, Logger: shared.Logger,
+		TrustedProxies: proxies, ExternalURL: external, State: s.shared.signIns, Shared: s.redis.signIns, Logger: s.shared.Logger,
 	})
 	if err != nil {
 		return &setting.Error{Key: "auth.oidc", Err: err}

@@ -10,12 +10,8 @@ import (
 )
 
 // buildAuthorizer puts together who may do what: the policies and the webhooks.
-func (s *Snapshot) buildAuthorizer(cfg *config.Config, shared Shared) error {
-	metrics, err := authz.NewMetrics(shared.Metrics)
-	if err != nil {
-		return err
-	}
-	webhooks, err := s.buildWebhooks(cfg, shared)
+func (s *Snapshot) buildAuthorizer(cfg *config.Config) error {
+	webhooks, err := s.buildWebhooks(cfg)
 	if err != nil {
 		return err
 	}
@@ -24,7 +20,7 @@ func (s *Snapshot) buildAuthorizer(cfg *config.Config, shared Shared) error {
 		return err
 	}
 	opts := authz.Options{
-		Policies: policies, Webhooks: webhooks, Metrics: metrics, Logger: shared.Logger, Audit: shared.Audit,
+		Policies: policies, Webhooks: webhooks, Metrics: s.shared.metrics.authorization, Logger: s.shared.Logger, Audit: s.shared.Audit,
 		// The config lets nobody do without a policy unless all listeners are this computer's alone.
 		Open:       cfg.Policy == nil,
 		HideDenied: cfg.Policy != nil && cfg.Policy.HideDenied,
@@ -33,11 +29,7 @@ func (s *Snapshot) buildAuthorizer(cfg *config.Config, shared Shared) error {
 	return err
 }
 
-func (s *Snapshot) buildWebhooks(cfg *config.Config, shared Shared) (map[string]*webhook.Client, error) {
-	metrics, err := webhook.NewMetrics(shared.Metrics)
-	if err != nil {
-		return nil, err
-	}
+func (s *Snapshot) buildWebhooks(cfg *config.Config) (map[string]*webhook.Client, error) {
 	webhooks := map[string]*webhook.Client{}
 	var mistakes config.Error
 	for i, c := range cfg.Webhooks {
@@ -45,7 +37,7 @@ func (s *Snapshot) buildWebhooks(cfg *config.Config, shared Shared) (map[string]
 		if c.Shareable() {
 			answers = s.redis.all
 		}
-		client, err := webhook.New(c, metrics, answers)
+		client, err := webhook.New(c, s.shared.metrics.webhooks, answers)
 		if err != nil {
 			mistakes.Problems = append(mistakes.Problems, problem(setting.Below(fmt.Sprintf("webhooks[%d]", i), err)))
 			continue

@@ -29,11 +29,12 @@ func authorizerOf(t *testing.T, text string) (*authz.Authorizer, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Snapshot{Core: &Core{}}
-	if err := s.redis.open(cfg, slog.New(slog.DiscardHandler)); err != nil {
+	logger := slog.New(slog.DiscardHandler)
+	s := &Snapshot{Core: &Core{}, shared: NewShared(SharedOptions{Logger: logger, Metrics: prometheus.NewRegistry()})}
+	if err := s.redis.open(cfg, logger); err != nil {
 		t.Fatal(err)
 	}
-	err = s.buildAuthorizer(cfg, Shared{Logger: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	err = s.buildAuthorizer(cfg)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)

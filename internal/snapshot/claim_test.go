@@ -3,11 +3,8 @@ package snapshot_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"testing"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/snapshot"
@@ -66,7 +63,7 @@ func TestServersThatDoNotKnowEachOtherDoNotShareAStore(t *testing.T) {
 func serving(t *testing.T, cfg config.Config, locks string, waiting func()) (release func(), err error) {
 	t.Helper()
 	cfg.Locks.Type, cfg.Redis.URL = locks, "redis://127.0.0.1:1"
-	core, err := snapshot.OpenCore(t.Context(), &cfg, snapshot.Shared{Logger: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	core, err := snapshot.OpenCore(t.Context(), &cfg, shared())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/oci"
@@ -42,7 +40,7 @@ type place interface {
 }
 
 // OpenCore opens the stores of a config and creates nothing. Close gives them up.
-func OpenCore(ctx context.Context, cfg *config.Config, shared Shared) (*Core, error) {
+func OpenCore(ctx context.Context, cfg *config.Config, shared *Shared) (*Core, error) {
 	c := &Core{log: shared.Logger.With("module", "registry"), config: cfg}
 	if err := c.open(ctx, shared); err != nil {
 		return nil, errors.Join(mistake(err), c.Close())
@@ -50,8 +48,8 @@ func OpenCore(ctx context.Context, cfg *config.Config, shared Shared) (*Core, er
 	return c, nil
 }
 
-func (c *Core) open(ctx context.Context, shared Shared) error {
-	blobs, metadata, err := c.openStores(ctx, shared.Metrics)
+func (c *Core) open(ctx context.Context, shared *Shared) error {
+	blobs, metadata, err := c.openStores(ctx, shared.metrics.stores)
 	if err != nil {
 		return err
 	}
@@ -107,11 +105,7 @@ func Repositories(cfg *config.Config) []registry.RepositoryConfig {
 }
 
 // openStores opens the blob store and the metadata store, which are one unless the config names two.
-func (c *Core) openStores(ctx context.Context, metrics prometheus.Registerer) (blobs, metadata storage.Store, err error) {
-	counters, err := metered.New(metrics)
-	if err != nil {
-		return nil, nil, err
-	}
+func (c *Core) openStores(ctx context.Context, counters *metered.Metrics) (blobs, metadata storage.Store, err error) {
 	if c.config.Storage.Metadata == nil {
 		one, err := c.openStore(ctx, c.config.Storage.Blobs, "storage.blobs", counters.Breaker("all"))
 		if err != nil {

@@ -111,7 +111,7 @@ func metricsOfAServer(t *testing.T) *prometheus.Registry {
 	cfg.Webhooks = append(cfg.Webhooks, guard)
 	metrics := telemetry.NewMetrics(telemetry.Build{Version: "test"})
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
-	built, err := snapshot.Build(t.Context(), cfg, snapshot.Shared{Logger: logger, Metrics: metrics})
+	built, err := snapshot.Build(t.Context(), cfg, snapshot.NewShared(snapshot.SharedOptions{Logger: logger, Metrics: metrics}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,6 +124,9 @@ func metricsOfAServer(t *testing.T) *prometheus.Registry {
 		t.Fatal(err)
 	}
 	if err := built.Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := built.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := built.Collector.Run(t.Context(), gc.RunOptions{}); err != nil {

@@ -8,41 +8,22 @@ package snapshot
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/sreg-project/sreg/internal/authn"
 	"github.com/sreg-project/sreg/internal/authz"
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/httpapi"
-	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/setting"
 )
 
 // maintainEvery is how often expired uploads are looked for.
 const maintainEvery = 10 * time.Minute
-
-// Shared is what outlives a snapshot.
-type Shared struct {
-	Logger  *slog.Logger
-	Metrics *prometheus.Registry
-	Version string
-	// Audit gets one record for each decision of the authorization. nil keeps none.
-	Audit *slog.Logger
-	// Holder is told to whoever wants to collect while a scheduled run does.
-	Holder string
-	// State is what this process knows of the stores; nil is one of the snapshot's own.
-	State *registry.State
-	// Draining says that the server is shutting down.
-	Draining func() bool
-}
 
 // Snapshot is what was built from one version of the config.
 type Snapshot struct {
@@ -53,30 +34,26 @@ type Snapshot struct {
 	authorizer    *authz.Authorizer
 	authenticator *authn.Authenticator
 	signIns       signIns
-	holder        string
-	gcLog         *slog.Logger
+	shared        *Shared
 
 	closers []func() error // beside the stores
 }
 
-// Build makes a snapshot. It opens what exists and creates nothing: Create does.
-func Build(ctx context.Context, cfg *config.Config, shared Shared) (*Snapshot, error) {
+// Build makes a snapshot, which borrows what outlives it. It opens what exists and creates nothing: Create does.
+func Build(ctx context.Context, cfg *config.Config, shared *Shared) (*Snapshot, error) {
 	core, err := OpenCore(ctx, cfg, shared)
 	if err != nil {
 		return nil, err
 	}
-	s := &Snapshot{Core: core, holder: shared.Holder, gcLog: shared.Logger.With("module", "gc")}
-	if err := s.build(ctx, cfg, shared); err != nil {
+	s := &Snapshot{Core: core, shared: shared}
+	if err := s.build(ctx, cfg); err != nil {
 		return nil, errors.Join(mistake(err), s.Close())
 	}
 	return s, nil
 }
 
-func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared) error {
-	if err := s.Collector.Register(shared.Metrics, s.gcLog); err != nil {
-		return err
-	}
-	if err := s.buildAuthorizer(cfg, shared); err != nil {
+func (s *Snapshot) build(ctx context.Context, cfg *config.Config) error {
+	if err := s.buildAuthorizer(cfg); err != nil {
 		return err
 	}
 	var external *url.URL
@@ -86,11 +63,7 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared)
 			return &setting.Error{Key: "server.external_url", Err: err}
 		}
 	}
-	if err := s.buildAuthenticator(ctx, cfg, shared, external); err != nil {
-		return err
-	}
-	metrics, err := httpapi.NewMetrics(shared.Metrics)
-	if err != nil {
+	if err := s.buildAuthenticator(ctx, cfg, external); err != nil {
 		return err
 	}
 	api := httpapi.New(httpapi.Options{
@@ -98,12 +71,12 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared)
 		Authenticator:   s.signIns,
 		Authorizer:      s.authorizer,
 		MaxManifestSize: int64(cfg.Registry.MaxManifestSize),
-		Draining:        shared.Draining,
-		Logger:          shared.Logger,
+		Draining:        s.shared.Draining,
+		Logger:          s.shared.Logger,
 		AccessLog:       accessLog(cfg),
-		Metrics:         metrics,
-		Gatherer:        shared.Metrics,
-		Version:         shared.Version,
+		Metrics:         s.shared.metrics.requests,
+		Gatherer:        s.shared.Metrics,
+		Version:         s.shared.Version,
 		ExternalURL:     external,
 	})
 	s.Handlers = map[string]http.Handler{}
@@ -113,8 +86,15 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config, shared Shared)
 	return nil
 }
 
-// Prepare gets ready before the first request: it makes the key of tokens, and fetches those of providers.
-func (s *Snapshot) Prepare(ctx context.Context) error { return s.authenticator.Prepare(ctx) }
+// Prepare gets ready before the first request: it makes the key of tokens, fetches those of providers, and
+// lets the metrics show this snapshot's collector.
+func (s *Snapshot) Prepare(ctx context.Context) error {
+	if err := s.authenticator.Prepare(ctx); err != nil {
+		return err
+	}
+	s.shared.metrics.collector.Show(s.Collector)
+	return nil
+}
 
 // Maintain keeps house beside the requests until ctx ends: it records pulls, ends expired uploads now and
 // then, and collects at the times of the config.
@@ -123,8 +103,8 @@ func (s *Snapshot) Maintain(ctx context.Context) {
 		return
 	}
 	var work sync.WaitGroup
-	work.Go(func() { s.expireUploads(ctx) })                         // ends with ctx
-	work.Go(func() { s.Collector.Schedule(ctx, s.holder, s.gcLog) }) // ends with ctx
+	work.Go(func() { s.expireUploads(ctx) })                                                             // ends with ctx
+	work.Go(func() { s.Collector.Schedule(ctx, s.shared.Holder, s.shared.Logger.With("module", "gc")) }) // ends with ctx
 	s.Registry.TrackPulls(ctx, func(err error) {
 		s.log.WarnContext(ctx, "pulls not recorded", "error", err)
 	})
@@ -150,8 +130,10 @@ func (s *Snapshot) expireUploads(ctx context.Context) {
 	}
 }
 
-// Close gives up what the snapshot holds open. Its handlers must not be in use any more.
+// Close gives back what the snapshot borrowed, and ends what is its own. Its handlers must not be in use any
+// more.
 func (s *Snapshot) Close() error {
+	s.shared.metrics.collector.Hide(s.Collector)
 	errs := []error{s.Core.Close()}
 	for _, closer := range slices.Backward(s.closers) {
 		errs = append(errs, closer())

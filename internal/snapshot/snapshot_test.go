@@ -28,11 +28,10 @@ func newConfig(root string) *config.Config {
 	return &cfg
 }
 
-func shared() snapshot.Shared {
-	return snapshot.Shared{
+func shared() *snapshot.Shared {
+	return snapshot.NewShared(snapshot.SharedOptions{
 		Logger: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), Version: "v1.2.3",
-		Draining: func() bool { return false },
-	}
+	})
 }
 
 func build(t *testing.T, cfg *config.Config) *snapshot.Snapshot {

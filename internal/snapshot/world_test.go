@@ -57,9 +57,11 @@ func newWorld(t testing.TB, set setup) *world {
 	metrics := prometheus.NewRegistry()
 	logger := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	w.snapshot, err = snapshot.Build(t.Context(), cfg, snapshot.Shared{
+	shared := snapshot.NewShared(snapshot.SharedOptions{
 		Logger: logger, Metrics: metrics, Version: "v1.2.3", Audit: slog.New(slog.NewJSONHandler(w.audit, nil)),
 	})
+	t.Cleanup(shared.Close)
+	w.snapshot, err = snapshot.Build(t.Context(), cfg, shared)
 	must(t, err)
 	t.Cleanup(func() { must(t, w.snapshot.Close()) })
 	must(t, w.snapshot.Create(t.Context()))

@@ -26,10 +26,7 @@ func newClient(t testing.TB, url string, change func(*Config)) *Client {
 		change(&cfg)
 	}
 	cfg.Validate(func(path, problem string) { t.Errorf("config of the test: %s: %s", path, problem) })
-	metrics, err := NewMetrics(prometheus.NewRegistry())
-	if err != nil {
-		t.Fatal(err)
-	}
+	metrics := NewMetrics(prometheus.NewRegistry())
 	client, err := New(cfg, metrics, memory.New(bytesize.MiB))
 	if err != nil {
 		t.Fatal(err)

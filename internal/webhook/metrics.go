@@ -1,10 +1,10 @@
 package webhook
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 // Metrics are those of all webhooks. NewMetrics makes them once.
@@ -14,22 +14,17 @@ type Metrics struct {
 }
 
 // NewMetrics registers the metrics.
-func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
-	m := &Metrics{
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+func NewMetrics(registerer prometheus.Registerer) *Metrics {
+	auto := promauto.With(registerer)
+	return &Metrics{
+		duration: auto.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "sreg_webhook_duration_seconds", Help: "Time that a webhook took to answer or to fail, in seconds.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"webhook"}),
-		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
+		answers: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "sreg_webhook_answers_total", Help: "Questions to a webhook, by how they ended; cached ones were not sent.",
 		}, []string{"webhook", "result"}),
 	}
-	for _, c := range []prometheus.Collector{m.duration, m.answers} {
-		if err := registerer.Register(c); err != nil {
-			return nil, fmt.Errorf("register metrics: %w", err)
-		}
-	}
-	return m, nil
 }
 
 // handles are the metrics of one webhook, resolved once.

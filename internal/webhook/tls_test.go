@@ -99,10 +99,7 @@ func TestNewRefusesFilesThatAreNoCertificates(t *testing.T) {
 			cfg := DefaultConfig()
 			cfg.Name, cfg.URL = "guard", "https://g/"
 			tt.change(&cfg)
-			metrics, err := NewMetrics(prometheus.NewRegistry())
-			if err != nil {
-				t.Fatal(err)
-			}
+			metrics := NewMetrics(prometheus.NewRegistry())
 			if _, err := New(cfg, metrics, memory.New(bytesize.MiB)); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}

@@ -6,11 +6,11 @@ package metered
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/sreg-project/sreg/internal/storage"
 )
@@ -18,30 +18,28 @@ import (
 // Metrics are the counters of all stores. New makes them once.
 type Metrics struct {
 	operations *prometheus.CounterVec
-	resting    *prometheus.GaugeVec
+	breakers   *prometheus.GaugeVec
 }
 
 // New registers the counters.
-func New(registerer prometheus.Registerer) (*Metrics, error) {
-	operations := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sreg_storage_operations_total",
-		Help: "Operations of a store, by store, operation and result (ok, absent, refused, error).",
-	}, []string{"store", "operation", "result"})
-	resting := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "sreg_storage_breaker_open",
-		Help: "1 while requests are answered 503 because the service of a store failed, else 0.",
-	}, []string{"store"})
-	for _, metric := range []prometheus.Collector{operations, resting} {
-		if err := registerer.Register(metric); err != nil {
-			return nil, fmt.Errorf("register metrics: %w", err)
-		}
+func New(registerer prometheus.Registerer) *Metrics {
+	auto := promauto.With(registerer)
+	return &Metrics{
+		operations: auto.NewCounterVec(prometheus.CounterOpts{
+			Name: "sreg_storage_operations_total",
+			Help: "Operations of a store, by store, operation and result (ok, absent, refused, error).",
+		}, []string{"store", "operation", "result"}),
+		breakers: auto.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "sreg_storage_breaker_open",
+			Help: "1 while requests are answered 503 because the service of a store failed, else 0.",
+		}, []string{"store"}),
 	}
-	return &Metrics{operations: operations, resting: resting}, nil
 }
 
-// Breaker gives what a store of that name tells when it begins to answer for its service, and when it ends.
+// Breaker returns the function that the store of that name calls when its circuit breaker opens, and when it
+// closes again.
 func (m *Metrics) Breaker(name string) func(open bool) {
-	gauge := m.resting.WithLabelValues(name)
+	gauge := m.breakers.WithLabelValues(name)
 	return func(open bool) {
 		if open {
 			gauge.Set(1)
@@ -108,7 +106,7 @@ func (m *Metrics) Wrap(inner storage.Store, name string) *Store {
 	s := &Store{Store: inner}
 	s.data, _ = storage.As[storage.DataOpener](inner)
 	s.fingerprints, _ = storage.As[storage.Fingerprinter](inner)
-	m.resting.WithLabelValues(name) // is there from the start
+	m.breakers.WithLabelValues(name) // is there from the start
 	for op, opName := range operationNames {
 		for res, resName := range resultNames {
 			s.counters[op][res] = m.operations.WithLabelValues(name, opName, resName)

@@ -28,9 +28,7 @@ func newStore(t *testing.T) (*metered.Store, prometheus.Gatherer) {
 	must(t, inner.Create(t.Context()))
 	t.Cleanup(func() { inner.Close() })
 	registry := prometheus.NewRegistry()
-	metrics, err := metered.New(registry)
-	must(t, err)
-	return metrics.Wrap(inner, "all"), registry
+	return metered.New(registry).Wrap(inner, "all"), registry
 }
 
 func TestOperationsAreCountedByTheirResult(t *testing.T) {

@@ -1,0 +1,66 @@
+package snapshot
+
+import (
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sreg-project/sreg/internal/authn"
+	"github.com/sreg-project/sreg/internal/authz"
+	"github.com/sreg-project/sreg/internal/gc"
+	"github.com/sreg-project/sreg/internal/httpapi"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/storage/metered"
+	"github.com/sreg-project/sreg/internal/webhook"
+)
+
+// SharedOptions are what a Shared is made of.
+type SharedOptions struct {
+	Logger  *slog.Logger
+	Metrics *prometheus.Registry
+	Version string
+	// Audit gets one record for each decision of the authorization. nil keeps none.
+	Audit *slog.Logger
+	// Holder is told to whoever wants to collect while a scheduled run does.
+	Holder string
+	// State is what this process knows of the stores; nil is one of the snapshot's own.
+	State *registry.State
+	// Draining says that the server is shutting down.
+	Draining func() bool
+}
+
+// Shared is what outlives a snapshot: what every snapshot of a process uses, one after the other and two at
+// once. NewShared makes it, and Close ends it after the last of them.
+type Shared struct {
+	SharedOptions
+
+	metrics metrics
+	signIns *authn.State
+}
+
+// metrics are all that are made here.
+type metrics struct {
+	stores        *metered.Metrics
+	collector     *gc.Metrics
+	authorization *authz.Metrics
+	webhooks      *webhook.Metrics
+	requests      *httpapi.Metrics
+}
+
+// NewShared registers all metrics, which is possible once for each opts.Metrics.
+func NewShared(opts SharedOptions) *Shared {
+	return &Shared{
+		SharedOptions: opts,
+		metrics: metrics{
+			stores:        metered.New(opts.Metrics),
+			collector:     gc.NewMetrics(opts.Metrics, opts.Logger.With("module", "gc")),
+			authorization: authz.NewMetrics(opts.Metrics),
+			webhooks:      webhook.NewMetrics(opts.Metrics),
+			requests:      httpapi.NewMetrics(opts.Metrics),
+		},
+		signIns: authn.NewState(opts.Metrics),
+	}
+}
+
+// Close waits for what still runs. All snapshots must have been closed.
+func (s *Shared) Close() { s.signIns.Close() }
