@@ -47,7 +47,7 @@ type Config struct {
 type Storage struct {
 	Blobs            Store         `mapstructure:"blobs" doc:"The store of blobs, and of metadata if storage.metadata is absent."`
 	Metadata         *Store        `mapstructure:"metadata" doc:"The store of manifests, tags and links. Absent or {} = the store of blobs."`
-	MetadataCacheTTL time.Duration `mapstructure:"metadata_cache_ttl" doc:"How long a manifest or tag that was read from S3 may be answered again without a look; what another instance changed may show this much later. 0 = never."`
+	MetadataCacheTTL time.Duration `mapstructure:"metadata_cache_ttl" doc:"How long a pull may be answered again with a manifest, a tag or the link of a blob that was read from S3, without a look; what another instance changed may show this much later. 0 = never."`
 	MinFree          bytesize.Size `mapstructure:"min_free" doc:"Writes are answered 507 when less than this is free on the disk; 0 = never."`
 }
 

@@ -97,6 +97,18 @@ func TestWhatAPushAndAPullCost(t *testing.T) {
 		remembering.pushManifest("app", "v1", oci.MediaTypeImageIndex, bare("v1"))
 		remembering.get("/v2/app/manifests/v1").wants(t, want{status: 200})
 		add("a manifest within metadata_cache_ttl", remembering.cost(func() { remembering.get("/v2/app/manifests/v1").wants(t, want{status: 200}) }))
+		remembering.pushBlob("app", "layer one")
+		remembering.get("/v2/app/blobs/"+d.String()).wants(t, want{status: 307})
+		add("a pull of a blob within metadata_cache_ttl, redirected", remembering.cost(func() { remembering.get("/v2/app/blobs/"+d.String()).wants(t, want{status: 307}) }))
+		add("a pull of a blob within metadata_cache_ttl, streamed", remembering.cost(func() {
+			part := call{method: "GET", path: "/v2/app/blobs/" + d.String(), header: map[string]string{"Range": "bytes=0-4"}}
+			remembering.do(part).wants(t, want{status: 206, body: "layer"})
+		}))
+		if cost := remembering.cost(func() { remembering.head("/v2/app/blobs/"+d.String()).wants(t, want{status: 200}) }); cost != 2 {
+			t.Errorf("HEAD of a blob within metadata_cache_ttl: %d requests, want as many as ever: it is a promise", cost)
+		}
+		remembering.do(call{method: "DELETE", path: "/v2/app/blobs/" + d.String()}).wants(t, want{status: 202})
+		remembering.get("/v2/app/blobs/"+d.String()).wants(t, want{status: 404})
 		add("a page of tags", p.cost(func() { p.get("/v2/app/tags/list?n=100").wants(t, want{status: 200}) }))
 
 		var table strings.Builder

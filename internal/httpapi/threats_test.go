@@ -6,9 +6,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/storage/s3/s3test"
 )
 
 // The tests of this file try what registries were attacked with before; docs/security.md lists the
@@ -90,6 +92,44 @@ func TestThreatAccessSurvivesADelete(t *testing.T) {
 			f.do(call{method: "GET", path: path, header: map[string]string{"If-None-Match": "*"}}).wants(t, want{status: 404})
 			f.do(call{method: "GET", path: path, header: map[string]string{"Range": "bytes=0-1"}}).wants(t, want{status: 404})
 		}
+	}
+}
+
+// TestThreatAccessSurvivesADeleteInABucket: what may be answered from memory ends with the delete, too.
+func TestThreatAccessSurvivesADeleteInABucket(t *testing.T) {
+	t.Parallel()
+	server := s3test.Start(t)
+	for _, tt := range []struct {
+		name     string
+		redirect bool
+		ttl      time.Duration
+		status   int // of a blob that is there
+	}{
+		{"redirected, from memory", true, time.Minute, 307},
+		{"streamed, from memory", false, time.Minute, 200},
+		{"redirected, by a look", true, 0, 307},
+		{"streamed, by a look", false, 0, 200},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := newPriced(t, server, tt.redirect, tt.ttl)
+			_, d := f.pushImage("a", "a", "v1")
+			f.pushImage("b", "a", "v1")
+			layer, manifest := "/blobs/"+digestOf("layer a").String(), "/manifests/"+d.String()
+			for range 2 {
+				f.get("/v2/a"+layer).wants(t, want{status: tt.status})
+				f.get("/v2/a"+manifest).wants(t, want{status: 200})
+			}
+			f.delete("/v2/a"+manifest).wants(t, want{status: 202})
+			f.delete("/v2/a"+layer).wants(t, want{status: 202})
+			for range 2 {
+				f.get("/v2/b"+layer).wants(t, want{status: tt.status})
+				for _, path := range []string{"/v2/a" + layer, "/v2/a" + manifest, "/v2/a/manifests/v1"} {
+					f.get(path).wants(t, want{status: 404})
+					f.head(path).wants(t, want{status: 404})
+				}
+			}
+		})
 	}
 }
 

@@ -28,7 +28,7 @@ func (r *Registry) OpenBlob(ctx context.Context, ns oci.Name, d oci.Digest) (Blo
 	if err := r.admit(ns); err != nil {
 		return Blob{}, err
 	}
-	l, err := r.linked(ctx, ns, d)
+	l, err := r.pulledLink(ctx, ns, d)
 	if err != nil {
 		return Blob{}, r.blobError(ns, d, err)
 	}
@@ -45,7 +45,7 @@ func (r *Registry) LocateBlob(ctx context.Context, ns oci.Name, d oci.Digest, un
 	if err := r.admit(ns); err != nil {
 		return Blob{}, err
 	}
-	l, err := r.linked(ctx, ns, d)
+	l, err := r.pulledLink(ctx, ns, d)
 	if err != nil {
 		return Blob{}, r.blobError(ns, d, err)
 	}

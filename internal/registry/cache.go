@@ -20,7 +20,7 @@ type cached[V any] struct {
 	value      V
 }
 
-// revisionID and tagID name what is cached without building a key.
+// revisionID, tagID and linkID name what is cached without building a key.
 type (
 	revisionID struct {
 		ns     oci.Name
@@ -29,6 +29,10 @@ type (
 	tagID struct {
 		ns  oci.Name
 		tag oci.Tag
+	}
+	linkID struct {
+		ns     oci.Name
+		digest oci.Digest
 	}
 )
 

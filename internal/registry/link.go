@@ -33,8 +33,17 @@ func packLink(dataKey storage.DataKey) ([]byte, error) {
 	return json.Marshal(linkRecord{DataKey: dataKey})
 }
 
-// parseLink reads a link: empty, or a record that begins as no proposal does, which is a bare nonce.
+// parseLink reads a link.
 func parseLink(key string, value storage.Value) (link, error) {
+	l, err := decodeLink(value)
+	if err != nil {
+		err = damaged(key, err)
+	}
+	return l, err
+}
+
+// decodeLink reads a link: empty, or a record that begins as no proposal does, which is a bare nonce.
+func decodeLink(value storage.Value) (link, error) {
 	l := link{state: value.State}
 	switch {
 	case len(value.Data) == 0:
@@ -47,10 +56,10 @@ func parseLink(key string, value storage.Value) (link, error) {
 	decoder := json.NewDecoder(bytes.NewReader(value.Data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&record); err != nil {
-		return l, damaged(key, err)
+		return l, err
 	}
 	if record.DataKey == "" || decoder.More() {
-		return l, damaged(key, errors.New("want the data key of a blob and nothing else"))
+		return l, errors.New("want the data key of a blob and nothing else")
 	}
 	l.dataKey = record.DataKey
 	return l, nil
@@ -80,6 +89,28 @@ func (r *Registry) linked(ctx context.Context, ns oci.Name, d oci.Digest) (link,
 		err = onlyProposed(ns, d)
 	}
 	return l, err
+}
+
+// pulledLink is linked for a pull, which over a service may hear what was so a while ago. That a link is not
+// there, or holds nothing yet, is never remembered.
+func (r *Registry) pulledLink(ctx context.Context, ns oci.Name, d oci.Digest) (link, error) {
+	if !r.metadataIsService {
+		return r.linked(ctx, ns, d)
+	}
+	id := linkID{ns, d}
+	l, _, err := read(ctx, r, pulling, r.state.links, id, linkID.key, parsePulledLink)
+	if err == nil && l.proposed {
+		r.state.links.Forget(id)
+		err = onlyProposed(ns, d)
+	}
+	return l, err
+}
+
+func (id linkID) key() string { return linkKey(id.ns, id.digest) }
+
+func parsePulledLink(_ linkID, value storage.Value) (link, int64, error) {
+	l, err := decodeLink(value)
+	return l, 256 + int64(len(l.dataKey)), err
 }
 
 func onlyProposed(ns oci.Name, d oci.Digest) error {

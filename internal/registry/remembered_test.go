@@ -104,6 +104,67 @@ func TestWhatAnotherReplicaChangedIsSeenWhenTheTimeIsOver(t *testing.T) {
 	two.wantPull(tagBig, imageDigest("two"))
 }
 
+// TestABlobThatAnotherReplicaDeletedIsPulledForAWhile: and is never promised meanwhile.
+func TestABlobThatAnotherReplicaDeletedIsPulledForAWhile(t *testing.T) {
+	t.Parallel()
+	var seconds atomic.Int64
+	now := func() time.Time { return time.Unix(seconds.Load(), 0) }
+	folder := inFolder(t)
+	if err := folder(t).Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	one, _ := newReplica(t, folder, now)
+	two, far := newReplica(t, folder, now)
+	third, err := oci.ParseName("team/third")
+	one.must(err, one.pushBlob(app, "shared"), one.pushBlob(other, "shared"))
+	d := oci.DigestOf(oci.SHA256, []byte("shared"))
+	two.must(two.pullBlob(app, d))
+
+	one.must(one.reg.DeleteBlob(one.ctx, app, d, "bob"))
+	far.reads.Store(0)
+	seconds.Store(59)
+	two.must(two.pullBlob(app, d))
+	if reads := far.reads.Load(); reads != 0 {
+		t.Errorf("a pull from memory read %d times, want never", reads)
+	}
+	image := []byte(`{"schemaVersion":2,"config":` + descriptor(oci.MediaTypeImageConfig, []byte("shared")) + `,"layers":[]}`)
+	var missing *registry.MissingError
+	if err := two.pushManifest(app, oci.MediaTypeImageManifest, image); !errors.As(err, &missing) {
+		t.Errorf("a manifest of what another replica deleted: %v, want a MissingError", err)
+	}
+	for what, err := range map[string]error{
+		"HEAD":                  second(two.reg.StatBlob(two.ctx, app, d)),
+		"mount":                 two.reg.MountBlob(two.ctx, third, app, d),
+		"pull elsewhere":        two.pullBlob(third, d),
+		"delete":                two.reg.DeleteBlob(two.ctx, app, d, "bob"),
+		"pull by who deleted":   one.pullBlob(app, d),
+		"again by who deleted":  one.pullBlob(app, d),
+		"pull of another again": two.pullBlob(third, d),
+	} {
+		if !errors.Is(err, registry.ErrBlobUnknown) {
+			t.Errorf("%s: %v, want %v", what, err, registry.ErrBlobUnknown)
+		}
+	}
+	two.must(two.pullBlob(other, d))
+	seconds.Store(60)
+	if err := two.pullBlob(app, d); !errors.Is(err, registry.ErrBlobUnknown) {
+		t.Errorf("pull when the time is over: %v, want %v", err, registry.ErrBlobUnknown)
+	}
+	// The word that something is not there is never remembered.
+	one.must(one.pushBlob(app, "shared"))
+	two.must(two.pullBlob(app, d))
+}
+
+func (w *world) pullBlob(ns oci.Name, d oci.Digest) error {
+	blob, err := w.reg.LocateBlob(w.ctx, ns, d, time.Time{})
+	if err == nil && blob.Content != nil {
+		err = blob.Content.Close()
+	}
+	return err
+}
+
+func second[T any](_ T, err error) error { return err }
+
 func TestWhatAReplicaDeletedItShowsToNobody(t *testing.T) {
 	t.Parallel()
 	folder := inFolder(t)
@@ -124,6 +185,12 @@ func TestWhatAReplicaDeletedItShowsToNobody(t *testing.T) {
 	}
 	if _, err := w.reg.GetManifest(w.ctx, app, oci.Reference{Digest: imageDigest("one")}); !errors.Is(err, registry.ErrManifestUnknown) {
 		t.Errorf("pull by the digest of what was deleted: %v", err)
+	}
+	w.must(w.pushBlob(app, "blob"))
+	d := oci.DigestOf(oci.SHA256, []byte("blob"))
+	w.must(w.pullBlob(app, d), w.reg.DeleteBlob(w.ctx, app, d, "bob"))
+	if err := w.pullBlob(app, d); !errors.Is(err, registry.ErrBlobUnknown) {
+		t.Errorf("pull of a blob that was deleted: %v, want %v", err, registry.ErrBlobUnknown)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 const (
 	manifestBudget = 32 << 20
 	tagBudget      = 8 << 20
+	linkBudget     = 8 << 20
 	referrerBudget = 16 << 20
 )
 
@@ -22,6 +23,7 @@ const knownSessions = 16 << 10
 type State struct {
 	revisions *lru.Cache[revisionID, cached[*Manifest]]
 	tags      *lru.Cache[tagID, cached[tagValue]]
+	links     *lru.Cache[linkID, cached[link]] // of a service alone
 	referrers *lru.Cache[string, cached[Referrers]]
 	sessions  *lru.Cache[string, oci.Name] // whose an upload session is
 
@@ -35,6 +37,7 @@ func NewState() *State {
 	return &State{
 		revisions: lru.New[revisionID, cached[*Manifest]](manifestBudget),
 		tags:      lru.New[tagID, cached[tagValue]](tagBudget),
+		links:     lru.New[linkID, cached[link]](linkBudget),
 		referrers: lru.New[string, cached[Referrers]](referrerBudget),
 		sessions:  lru.New[string, oci.Name](knownSessions),
 		writes:    newWrites(),
