@@ -75,7 +75,6 @@ func (t scriptT) Helper()                           {}
 func (t scriptT) Fatal(args ...any)                 { t.ts.Fatalf("%s", fmt.Sprint(args...)) }
 func (t scriptT) Fatalf(format string, args ...any) { t.ts.Fatalf(format, args...) }
 func (t scriptT) Context() context.Context          { return context.Background() }
-func (t scriptT) TempDir() string                   { return t.ts.MkAbs("temporary") }
 func (t scriptT) Cleanup(end func())                { t.ts.Defer(end) }
 
 func nameAndReference(ts *testscript.TestScript, text string) (oci.Name, oci.Reference) {

@@ -57,7 +57,7 @@ var allowed = map[string]string{
 
 	// Work over the core: it may use engines, and asks retention by one function.
 	"gc":        "oci registry",
-	"gc/gctest": "gc lock/memory oci registry storage storage/fs",
+	"gc/gctest": "gc lock/memory oci registry storage storage/fs storage/memory",
 	"scrub":     "oci registry storage",
 
 	// Engines know no store.

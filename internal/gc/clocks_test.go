@@ -118,7 +118,7 @@ func TestAClockThatIsFarBehindTheRecordsIsRefused(t *testing.T) {
 
 func TestAPushOfAWrongClockIsNamed(t *testing.T) {
 	t.Parallel()
-	w := gctest.New(t, options())
+	w := gctest.New(t, inFolder(t, options()))
 	w.Play("image v1 app:v1 base")
 	at := w.Now
 	w.Now = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -5,24 +5,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/gc"
-	"github.com/sreg-project/sreg/internal/lock/memory"
+	lockmemory "github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
-	"github.com/sreg-project/sreg/internal/storage/fs"
+	"github.com/sreg-project/sreg/internal/storage"
+	"github.com/sreg-project/sreg/internal/storage/memory"
 )
 
-// pushed is a registry on a folder with one namespace, and a collector without patience.
+// pushed is a registry with one namespace, and a collector without patience.
 type pushed struct {
 	t      *testing.T
-	root   string
+	store  *memory.Store
 	ns     oci.Name
 	reg    *registry.Registry
 	config registry.Config
@@ -36,7 +35,7 @@ type pushed struct {
 
 func newPushed(t *testing.T) *pushed {
 	t.Helper()
-	p := &pushed{t: t, root: t.TempDir(), config: registry.DefaultConfig()}
+	p := &pushed{t: t, store: memory.New(memory.Options{}), config: registry.DefaultConfig()}
 	p.open()
 	var err error
 	p.ns, err = oci.ParseName("team/app")
@@ -44,14 +43,11 @@ func newPushed(t *testing.T) *pushed {
 	return p
 }
 
-// open opens the folder, once more after a change of the config.
+// open opens the store, once more after a change of the config.
 func (p *pushed) open() {
 	p.t.Helper()
-	store, err := fs.New(fs.Config{Root: p.root}, fs.Options{})
-	p.must(err)
-	p.t.Cleanup(func() { store.Close() })
-	p.must(store.Create(p.t.Context()))
-	p.reg, err = registry.New(p.t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: memory.New(), Config: p.config})
+	var err error
+	p.reg, err = registry.New(p.t.Context(), registry.Options{Blobs: p.store, Metadata: p.store, Locks: lockmemory.New(), Config: p.config})
 	p.must(err)
 	p.must(p.reg.Create(p.t.Context()))
 }
@@ -156,11 +152,12 @@ func TestAManifestThatDoesNotHashToItsDigestStopsTheRun(t *testing.T) {
 	t.Parallel()
 	p := newPushed(t)
 	manifest, layer := p.image("one", "v1")
-	path := filepath.Join(p.root, "team/app/_manifests/revisions/sha256", manifest.Hex())
-	record, err := os.ReadFile(path)
+	key := "team/app/_manifests/revisions/sha256/" + manifest.Hex()
+	record, err := p.store.Get(t.Context(), key)
 	p.must(err)
 	wrong := oci.DigestOf(oci.SHA256, []byte("another layer"))
-	p.must(os.WriteFile(path, bytes.ReplaceAll(record, []byte(layer.Hex()), []byte(wrong.Hex())), 0o644))
+	_, err = p.store.Put(t.Context(), key, bytes.ReplaceAll(record.Data, []byte(layer.Hex()), []byte(wrong.Hex())), storage.PutOptions{})
+	p.must(err)
 
 	_, err = p.collect(3)
 	var refused *gc.RefusedError

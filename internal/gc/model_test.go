@@ -11,33 +11,50 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sreg-project/sreg/internal/gc"
-	"github.com/sreg-project/sreg/internal/lock/memory"
+	lockmemory "github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/fs"
+	"github.com/sreg-project/sreg/internal/storage/memory"
 )
 
 // TestASmallWorldIsAsItsModelSays does random operations on a few blobs, manifests and tags, and compares after
-// each one all that can be read with a model of maps.
+// each one all that can be read with a model of maps. Of the checks in folders only some are made, in the slow set
+// all.
 func TestASmallWorldIsAsItsModelSays(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		m := newModel(t)
-		t.Repeat(map[string]func(*rapid.T){
-			"":                m.compare,
-			"upload":          m.upload,
-			"mount":           m.mount,
-			"head":            m.head,
-			"push":            m.push,
-			"push whole":      m.pushWhole,
-			"push whole, too": m.pushWhole, // twice as often as the others: without images there is little to see
-			"delete a blob":   m.deleteBlob,
-			"delete a tag":    m.deleteTag,
-			"delete manifest": m.deleteManifest,
-			"restore":         m.restore,
-			"collect":         m.collect,
-			"empty":           m.empty,
+	t.Run("in memory", func(t *testing.T) {
+		t.Parallel()
+		rapid.Check(t, func(t *rapid.T) { newModel(t, memory.New(memory.Options{})).check(t) })
+	})
+	t.Run("in folders", func(t *testing.T) {
+		t.Parallel()
+		everything := os.Getenv("SREG_TEST_ALL") == "1"
+		rapid.Check(t, func(t *rapid.T) {
+			if everything || rapid.IntRange(1, 10).Draw(t, "turn") == 1 {
+				newModel(t, modelFolder(t)).check(t)
+			}
 		})
+	})
+}
+
+// check does operations as they come.
+func (m *model) check(t *rapid.T) {
+	t.Repeat(map[string]func(*rapid.T){
+		"":                m.compare,
+		"upload":          m.upload,
+		"mount":           m.mount,
+		"head":            m.head,
+		"push":            m.push,
+		"push whole":      m.pushWhole,
+		"push whole, too": m.pushWhole, // twice as often as the others: without images there is little to see
+		"delete a blob":   m.deleteBlob,
+		"delete a tag":    m.deleteTag,
+		"delete manifest": m.deleteManifest,
+		"restore":         m.restore,
+		"collect":         m.collect,
+		"empty":           m.empty,
 	})
 }
 
@@ -101,7 +118,7 @@ const (
 	patience = 24 * time.Hour
 )
 
-func newModel(t *rapid.T) *model {
+func modelFolder(t *rapid.T) storage.Store {
 	root, err := os.MkdirTemp("", "sreg-model")
 	if err != nil {
 		t.Fatal(err)
@@ -115,8 +132,12 @@ func newModel(t *rapid.T) *model {
 	if err := s.Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+func newModel(t *rapid.T, s storage.Store) *model {
 	reg, err := registry.New(t.Context(), registry.Options{
-		Blobs: s, Metadata: s, Locks: memory.New(), Config: registry.DefaultConfig(), Now: halfAhead,
+		Blobs: s, Metadata: s, Locks: lockmemory.New(), Config: registry.DefaultConfig(), Now: halfAhead,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -13,11 +13,12 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/gc"
-	"github.com/sreg-project/sreg/internal/lock/memory"
+	lockmemory "github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/fs"
+	"github.com/sreg-project/sreg/internal/storage/memory"
 )
 
 // raceTime is how long the race takes when SREG_TEST_SOAK says nothing, and dangerousTime how long one that is
@@ -39,7 +40,7 @@ func TestNothingIsLostInARace(t *testing.T) {
 			t.Fatalf("SREG_TEST_SOAK: %v", err)
 		}
 	}
-	r := newRace(t)
+	r := newRace(t, raceFolder(t))
 	r.run(length)
 	r.report()
 	r.settle()
@@ -86,21 +87,23 @@ func TestTheRaceFindsNothingWhereNothingIsTakenAway(t *testing.T) {
 	r.report()
 }
 
-// newDangerousRace is one without any ages, in which all stop where it is most dangerous.
+// newDangerousRace is one without any ages, in which all stop where it is most dangerous: in memory, so that they
+// come there often.
 func newDangerousRace(t *testing.T) *race {
 	t.Helper()
-	r := newRace(t)
+	s := memory.New(memory.Options{})
+	r := newRace(t, func() storage.Store { return s })
 	r.pause = r.whereItIsDangerous
 	r.patience = func() time.Duration { return 0 }
 	return r
 }
 
-// race is a folder and who works on it at the same time.
+// race is a store and who works on it at the same time.
 type race struct {
-	t    *testing.T
-	root string
+	t     *testing.T
+	store func() storage.Store // opens it, as one more process
 
-	pushers  func(storage.Store) storage.Store // what stands between a pusher and the folder
+	pushers  func(storage.Store) storage.Store // what stands between a pusher and the store
 	collect  func(*gc.Collector, context.Context, gc.RunOptions) (*gc.Report, error)
 	pause    func(step string)    // stops who comes to a step of the store, or does not
 	patience func() time.Duration // of one run: grace, or trash
@@ -117,40 +120,44 @@ type race struct {
 	violations []string // guarded by mu
 }
 
-func newRace(t *testing.T) *race {
+func newRace(t *testing.T, store func() storage.Store) *race {
 	t.Helper()
 	r := &race{
-		t: t, root: t.TempDir(),
+		t: t, store: store,
 		pushers:  func(s storage.Store) storage.Store { return s },
 		collect:  (*gc.Collector).Run,
 		patience: func() time.Duration { return rand.N(300 * time.Millisecond) },
 	}
 	r.pause = r.anywhere
-	s := r.store()
-	if err := s.Create(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	r.reader = r.open(s, nil)
+	r.reader = r.open(r.store(), nil)
 	if err := r.reader.Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-func (r *race) store() *fs.Store {
-	r.t.Helper()
-	s, err := fs.New(fs.Config{Root: r.root}, fs.Options{Folders: registry.Folders()})
-	if err != nil {
-		r.t.Fatal(err)
+// raceFolder opens a new folder, as several processes would.
+func raceFolder(t *testing.T) func() storage.Store {
+	t.Helper()
+	root := t.TempDir()
+	return func() storage.Store {
+		t.Helper()
+		s, err := fs.New(fs.Config{Root: root}, fs.Options{Folders: registry.Folders()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		if err := s.Create(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return s
 	}
-	r.t.Cleanup(func() { s.Close() })
-	return s
 }
 
 func (r *race) open(s storage.Store, now func() time.Time) *registry.Registry {
 	r.t.Helper()
 	reg, err := registry.New(r.t.Context(), registry.Options{
-		Blobs: s, Metadata: s, Locks: memory.New(), Config: registry.DefaultConfig(), Now: now,
+		Blobs: s, Metadata: s, Locks: lockmemory.New(), Config: registry.DefaultConfig(), Now: now,
 	})
 	if err != nil {
 		r.t.Fatal(err)

@@ -17,6 +17,13 @@ import (
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
+// inFolder puts a world into a folder of the test's own.
+func inFolder(t *testing.T, opts gctest.Options) gctest.Options {
+	t.Helper()
+	opts.Folder = t.TempDir()
+	return opts
+}
+
 // options are those of a collector that spares nothing by age but what is a minute old.
 func options() gctest.Options {
 	cfg := gc.DefaultConfig()
@@ -27,7 +34,7 @@ func options() gctest.Options {
 // ripeWorld has something for every phase of a run: to be revived, destroyed and condemned.
 func ripeWorld(t *testing.T, opts gctest.Options) *gctest.World {
 	t.Helper()
-	w := gctest.New(t, opts)
+	w := gctest.New(t, inFolder(t, opts))
 	w.Play(`
 		image v1 app:v1 base one
 		image sig app subject=v1 signature
@@ -247,7 +254,7 @@ func TestHowMuchMayGo(t *testing.T) {
 				t.Parallel()
 				opts := options()
 				opts.GC.MaxDelete, opts.Retention = tc.config, tc.rules
-				w := gctest.New(t, opts)
+				w := gctest.New(t, inFolder(t, opts))
 				w.Play(script)
 				run := gc.RunOptions{Only: only}
 				if tc.flag >= 0 {
@@ -269,11 +276,11 @@ func TestBlobsAndManifestsCountAsTagsDo(t *testing.T) {
 	t.Parallel()
 	opts := options()
 	opts.GC.MaxDelete = "50%"
-	w := gctest.New(t, opts)
+	w := gctest.New(t, inFolder(t, opts))
 	w.Play("image v1 app:v1 base\n blob a app\n blob b app\n blob c app\n wait 2h")
 	wantRefused(t, w, gc.RunOptions{}, "3 of 5 blobs would go")
 
-	w = gctest.New(t, opts)
+	w = gctest.New(t, inFolder(t, opts))
 	w.Play("image v1 app:v1 base\n image a app base\n image b app base\n wait 2h")
 	wantRefused(t, w, gc.RunOptions{}, "2 of 3 manifests would go")
 }
@@ -282,7 +289,7 @@ func TestAPlanThatIsRefusedCanBeSeen(t *testing.T) {
 	t.Parallel()
 	opts := options()
 	opts.Retention = verdicts{namespaces: []string{"app"}}
-	w := gctest.New(t, opts)
+	w := gctest.New(t, inFolder(t, opts))
 	w.Play("image v1 app:v1 base\n upload half app\n wait 25h")
 	report, err := w.Collector.Run(t.Context(), gc.RunOptions{DryRun: true})
 	var refused *gc.RefusedError
@@ -295,7 +302,7 @@ func TestPullTimesThatCannotBeReadKeepTheirNamespace(t *testing.T) {
 	t.Parallel()
 	opts := options()
 	opts.Retention = verdicts{namespaces: []string{"app", "other"}, keep: []string{"kept"}}
-	w := gctest.New(t, opts)
+	w := gctest.New(t, inFolder(t, opts))
 	w.Play("image a app:a a\n image b app b\n pull app:a\n image c other:c c\n image d other:kept d\n wait 2h")
 	if err := os.WriteFile(filepath.Join(w.Root(), "app/_pulls"), []byte("garbage"), 0o600); err != nil {
 		t.Fatal(err)

@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,23 +13,16 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/gc"
-	"github.com/sreg-project/sreg/internal/lock/memory"
+	lockmemory "github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/registry"
-	"github.com/sreg-project/sreg/internal/storage/fs"
+	"github.com/sreg-project/sreg/internal/storage"
+	"github.com/sreg-project/sreg/internal/storage/memory"
 )
 
-// scheduledWorld is a collector that goes by the clock of its bubble, on a store in a folder.
-func scheduledWorld(t *testing.T, root string, cfg gc.Config) *gc.Collector {
+// scheduledWorld is a collector that goes by the clock of its bubble.
+func scheduledWorld(t *testing.T, store storage.Store, cfg gc.Config) *gc.Collector {
 	t.Helper()
-	store, err := fs.New(fs.Config{Root: root}, fs.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
-	if err := store.Create(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	core, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: memory.New(), Config: registry.DefaultConfig()})
+	core, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: lockmemory.New(), Config: registry.DefaultConfig()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,11 +101,11 @@ func TestTheWordsOfASchedule(t *testing.T) {
 		"":             nil,
 	} {
 		t.Run(words, func(t *testing.T) {
-			root := t.TempDir()
+			store := memory.New(memory.Options{})
 			synctest.Test(t, func(t *testing.T) {
 				inUTC(t)
 				var log diary
-				follow(t, 71*time.Hour, &log, scheduledWorld(t, root, schedule(words, 0)))
+				follow(t, 71*time.Hour, &log, scheduledWorld(t, store, schedule(words, 0)))
 				var got []string
 				for _, at := range log.times(t, "collected") {
 					got = append(got, at.Format("02 15:04"))
@@ -136,11 +127,11 @@ func inUTC(t *testing.T) {
 }
 
 func TestJitterIsBounded(t *testing.T) {
-	root := t.TempDir()
+	store := memory.New(memory.Options{})
 	synctest.Test(t, func(t *testing.T) {
 		var log diary
 		const jitter = 20 * time.Minute
-		follow(t, 200*time.Hour, &log, scheduledWorld(t, root, schedule("@every 1h", jitter)))
+		follow(t, 200*time.Hour, &log, scheduledWorld(t, store, schedule("@every 1h", jitter)))
 		runs := log.times(t, "collected")
 		if len(runs) < 150 {
 			t.Fatalf("got %d runs in 200 hours, want one in less than 80 minutes", len(runs))
@@ -161,10 +152,10 @@ func TestJitterIsBounded(t *testing.T) {
 }
 
 func TestAScheduleEndsWithItsContext(t *testing.T) {
-	root := t.TempDir()
+	store := memory.New(memory.Options{})
 	synctest.Test(t, func(t *testing.T) {
 		var log diary
-		follow(t, time.Minute, &log, scheduledWorld(t, root, schedule("@daily", time.Hour)))
+		follow(t, time.Minute, &log, scheduledWorld(t, store, schedule("@daily", time.Hour)))
 		if log.text.Len() > 0 {
 			t.Errorf("got %s, want no word about a run that did not begin", log.text.String())
 		}
@@ -172,11 +163,11 @@ func TestAScheduleEndsWithItsContext(t *testing.T) {
 }
 
 func TestARunThatIsHeldElsewhereIsLeftToItsHolder(t *testing.T) {
-	root := t.TempDir()
+	store := memory.New(memory.Options{})
 	synctest.Test(t, func(t *testing.T) {
 		var log diary
-		other := scheduledWorld(t, root, gc.DefaultConfig())
-		collector := scheduledWorld(t, root, schedule("@every 1h", 0))
+		other := scheduledWorld(t, store, gc.DefaultConfig())
+		collector := scheduledWorld(t, store, schedule("@every 1h", 0))
 		var during error
 		_, err := other.Run(t.Context(), gc.RunOptions{Holder: "somebody else", Progress: func(p gc.Progress) {
 			if p.Phase == "condemn" {
@@ -202,11 +193,11 @@ func TestARunThatIsHeldElsewhereIsLeftToItsHolder(t *testing.T) {
 
 // TestTwoSchedulersRunOneAtATime: each time both come, and what one does the other leaves or finds done.
 func TestTwoSchedulersRunOneAtATime(t *testing.T) {
-	root := t.TempDir()
+	store := memory.New(memory.Options{})
 	synctest.Test(t, func(t *testing.T) {
 		var log diary
 		cfg := schedule("@every 1h", 0)
-		follow(t, 50*time.Hour+time.Minute, &log, scheduledWorld(t, root, cfg), scheduledWorld(t, root, cfg))
+		follow(t, 50*time.Hour+time.Minute, &log, scheduledWorld(t, store, cfg), scheduledWorld(t, store, cfg))
 		collected, elsewhere := len(log.times(t, "collected")), len(log.times(t, "collector runs elsewhere"))
 		if collected < 50 || collected+elsewhere != 100 || strings.Contains(log.text.String(), "failed") {
 			t.Errorf("got %d runs and %d that found the store taken, want 100 together and at least one an hour", collected, elsewhere)
@@ -215,19 +206,18 @@ func TestTwoSchedulersRunOneAtATime(t *testing.T) {
 }
 
 func TestASchedulerGoesOnAfterARunThatWasRefused(t *testing.T) {
-	root := t.TempDir()
+	store := memory.New(memory.Options{})
 	synctest.Test(t, func(t *testing.T) {
 		var log diary
-		collector := scheduledWorld(t, root, schedule("@every 1h", 0))
-		stray := filepath.Join(root, "notes.txt")
-		if err := os.WriteFile(stray, []byte("x"), 0o600); err != nil {
+		collector := scheduledWorld(t, store, schedule("@every 1h", 0))
+		if _, err := store.Put(t.Context(), "notes.txt", []byte("x"), storage.PutOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		follow(t, 150*time.Minute, &log, collector)
 		if got := len(log.times(t, "collector failed")); got != 2 || !strings.Contains(log.text.String(), `"hint":"`) {
 			t.Errorf("got %d refusals, want 2 with what to do\n%s", got, log.text.String())
 		}
-		if err := os.Remove(stray); err != nil {
+		if err := store.Delete(t.Context(), "notes.txt", storage.DeleteOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		follow(t, 90*time.Minute, &log, collector)

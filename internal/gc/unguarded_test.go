@@ -7,14 +7,14 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/gc"
-	"github.com/sreg-project/sreg/internal/lock/memory"
+	lockmemory "github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/storage"
-	"github.com/sreg-project/sreg/internal/storage/fs"
+	"github.com/sreg-project/sreg/internal/storage/memory"
 )
 
-// altered is a folder with other answers.
+// altered is a store with other answers.
 type altered struct {
 	storage.Store
 	features storage.Features
@@ -33,13 +33,9 @@ func (a *altered) Condemn(ctx context.Context, key string) error {
 // newAltered has a blob that nothing needs.
 func newAltered(t *testing.T, set func(*altered)) (store *altered, collector func(registry.Config) *gc.Collector) {
 	t.Helper()
-	folder, err := fs.New(fs.Config{Root: t.TempDir()}, fs.Options{})
-	must(t, err)
-	t.Cleanup(func() { folder.Close() })
-	must(t, folder.Create(t.Context()))
-	store = &altered{Store: folder, features: storage.Features{ConditionalWrites: true}}
+	store = &altered{Store: memory.New(memory.Options{}), features: storage.Features{ConditionalWrites: true}}
 	open := func(cfg registry.Config) *registry.Registry {
-		reg, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: memory.New(), Config: cfg})
+		reg, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: lockmemory.New(), Config: cfg})
 		must(t, err)
 		return reg
 	}

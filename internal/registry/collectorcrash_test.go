@@ -19,7 +19,7 @@ import (
 // acknowledged is there after each, and the runs that follow come to the same end as without it.
 func TestACollectorCutAtEveryStep(t *testing.T) {
 	t.Parallel()
-	collectBroken(t, func(n int) faulty.Plan { return faulty.Plan{CutAt: n} })
+	collectBroken(t, "cut", func(n int) faulty.Plan { return faulty.Plan{CutAt: n} })
 }
 
 // TestACollectorFailsAtEveryStep makes each step of a run fail once, before it happened and after.
@@ -34,40 +34,39 @@ func TestACollectorFailsAtEveryStep(t *testing.T) {
 		// The first step is the claim, which one that failed would hold until its process ends.
 		{"after the step", func(n int) faulty.Plan { return faulty.Plan{FailAfter: n + 1} }},
 	} {
-		t.Run(kind.name, func(t *testing.T) {
-			t.Parallel()
-			collectBroken(t, kind.plan)
-		})
+		collectBroken(t, kind.name, kind.plan)
 	}
 }
 
 // TestAMarkThatCannotReadDoesNothing makes each look and each listing of a mark fail once.
 func TestAMarkThatCannotReadDoesNothing(t *testing.T) {
 	t.Parallel()
-	collectBroken(t, func(n int) faulty.Plan { return faulty.Plan{FailReadAt: n} })
+	collectBroken(t, "at a read", func(n int) faulty.Plan { return faulty.Plan{FailReadAt: n} })
 }
 
 // collectBroken breaks one run after the other in equal worlds, until a run does not reach the place.
-func collectBroken(t *testing.T, plan func(n int) faulty.Plan) {
+func collectBroken(t *testing.T, name string, plan func(n int) faulty.Plan) {
 	t.Helper()
-	undisturbed := newUntidy(t)
-	undisturbed.tidy()
-	want := undisturbed.keys()
-	for n, more := 1, true; more; n++ {
-		u := newUntidy(t)
-		more = u.breakRun(plan(n))
-		u.verify("broken")
-		u.tidy()
-		if dangling := u.verify("tidied"); len(dangling) > 0 {
-			t.Errorf("what is gone is named by %q", dangling)
+	everywhere(t, name, 0, func(t *testing.T, w where) {
+		undisturbed := newUntidy(t, newPlaceAt(t, w.at(t)))
+		undisturbed.tidy()
+		want := undisturbed.keys()
+		for n, more := w.first, true; more; n += w.every {
+			u := newUntidy(t, newPlaceAt(t, w.at(t)))
+			more = u.breakRun(plan(n))
+			u.verify("broken")
+			u.tidy()
+			if dangling := u.verify("tidied"); len(dangling) > 0 {
+				t.Errorf("what is gone is named by %q", dangling)
+			}
+			if got := u.keys(); !slices.Equal(got, want) {
+				t.Errorf("the runs that follow leave\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+			}
+			if t.Failed() {
+				t.Fatalf("with the collector broken %+v", plan(n))
+			}
 		}
-		if got := u.keys(); !slices.Equal(got, want) {
-			t.Errorf("the runs that follow leave\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
-		}
-		if t.Failed() {
-			t.Fatalf("with the collector broken %+v", plan(n))
-		}
-	}
+	})
 }
 
 // untidy is a world in which a run has something to do in each of its phases.
@@ -77,12 +76,7 @@ type untidy struct {
 	facts  []registrytest.Fact
 }
 
-func newUntidy(t *testing.T) *untidy {
-	t.Helper()
-	return newUntidyAt(t, newPlace(t))
-}
-
-func newUntidyAt(t *testing.T, stores *place) *untidy {
+func newUntidy(t *testing.T, stores *place) *untidy {
 	t.Helper()
 	w := stores.open(faulty.NewInjector(faulty.Plan{}))
 	u := &untidy{world: w, stores: stores}

@@ -16,7 +16,6 @@ import (
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/faulty"
-	"github.com/sreg-project/sreg/internal/storage/fs"
 )
 
 // TestEveryOperationCutAtEveryStep runs each operation again and again, cut off at its first step, its
@@ -24,11 +23,10 @@ import (
 // all that was acknowledged; and does the operation once more, which must succeed.
 func TestEveryOperationCutAtEveryStep(t *testing.T) {
 	t.Parallel()
-	for _, op := range operations {
-		t.Run(op.name, func(t *testing.T) {
-			t.Parallel()
-			for n, more := 1, true; more && !t.Failed(); n++ {
-				more = breakAt(t, newPlace(t), op, faulty.Plan{CutAt: n})
+	for i, op := range operations {
+		everywhere(t, op.name, i, func(t *testing.T, w where) {
+			for n, more := w.first, true; more && !t.Failed(); n += w.every {
+				more = breakAt(t, newPlaceAt(t, w.at(t)), op, faulty.Plan{CutAt: n})
 			}
 		})
 	}
@@ -47,11 +45,10 @@ func TestEveryOperationFailsAtEveryStep(t *testing.T) {
 		{"after the step", func(n int) faulty.Plan { return faulty.Plan{FailAfter: n} }},
 		{"at a read", func(n int) faulty.Plan { return faulty.Plan{FailReadAt: n} }},
 	} {
-		for _, op := range operations {
-			t.Run(kind.name+", "+op.name, func(t *testing.T) {
-				t.Parallel()
-				for n, more := 1, true; more && !t.Failed(); n++ {
-					more = breakAt(t, newPlace(t), op, kind.plan(n))
+		for i, op := range operations {
+			everywhere(t, kind.name+", "+op.name, i, func(t *testing.T, w where) {
+				for n, more := w.first, true; more && !t.Failed(); n += w.every {
+					more = breakAt(t, newPlaceAt(t, w.at(t)), op, kind.plan(n))
 				}
 			})
 		}
@@ -183,26 +180,10 @@ type backend interface {
 	Create(ctx context.Context) error
 }
 
-// opener opens one place, as one more process.
-type opener func(t *testing.T) backend
-
-// inFolder is a new folder.
-func inFolder(t *testing.T) opener {
-	t.Helper()
-	root := t.TempDir()
-	return func(t *testing.T) backend {
-		t.Helper()
-		s, err := fs.New(fs.Config{Root: root}, fs.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-}
-
+// newPlace is one in memory.
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	return newPlaceAt(t, inFolder(t))
+	return newPlaceAt(t, inMemory(t))
 }
 
 func newPlaceAt(t *testing.T, at opener) *place {

@@ -130,22 +130,22 @@ var promises = []promise{
 // and act before a later one, for all steps; and lets it run whole before both.
 func TestNothingAcknowledgedIsCollected(t *testing.T) {
 	t.Parallel()
-	for _, p := range promises {
+	for i, p := range promises {
 		for _, condemned := range []int{0, 1} {
-			t.Run(fmt.Sprintf("%s, after %d runs", p.name, condemned), func(t *testing.T) {
-				t.Parallel()
-				p.besideEverySchedule(t, condemned)
+			everywhere(t, fmt.Sprintf("%s, after %d runs", p.name, condemned), i, func(t *testing.T, w where) {
+				p.besideEverySchedule(t, w, condemned)
 			})
 		}
 	}
 }
 
-func (p promise) besideEverySchedule(t *testing.T, condemned int) {
-	steps := p.keep(t, newPlace(t), condemned, schedule{})
-	for look := 1; look <= steps; look++ {
+func (p promise) besideEverySchedule(t *testing.T, w where, condemned int) {
+	t.Helper()
+	steps := p.keep(t, newPlaceAt(t, w.at(t)), condemned, schedule{})
+	for look := w.first; look <= steps; look += w.every {
 		// All pairs of steps are too many for a test; over the promises each distance comes up often.
 		for _, s := range []schedule{{look: look, act: look}, {look: look, act: look + 1 + look%7}, {look: look, act: look + 1 + look%5, whole: true}} {
-			p.keep(t, newPlace(t), condemned, s)
+			p.keep(t, newPlaceAt(t, w.at(t)), condemned, s)
 			if t.Failed() {
 				t.Fatalf("with the collector at work %+v of %d steps", s, steps)
 			}
@@ -264,7 +264,7 @@ func TestAPushInTheMiddleOfADelete(t *testing.T) {
 		return err
 	}
 	untag := func(w *world) error { return known(w.reg.DeleteTag(w.ctx, app, tagV1, "")) }
-	for _, tt := range []struct {
+	for i, tt := range []struct {
 		name         string
 		outer, inner func(w *world) error
 	}{
@@ -278,10 +278,9 @@ func TestAPushInTheMiddleOfADelete(t *testing.T) {
 		{"an undo within an undo", undo, undo},
 		{"an undo within a push", push, undo},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			for at, steps := 1, 1; at <= steps && !t.Failed(); at++ {
-				stores := newPlace(t)
+		everywhere(t, tt.name, i, func(t *testing.T, where where) {
+			for at, steps := where.first, where.first; at <= steps && !t.Failed(); at += where.every {
+				stores := newPlaceAt(t, where.at(t))
 				inner := newHooked(t, stores, func() {})
 				steps = 0
 				w := newHooked(t, stores, func() {

@@ -298,8 +298,8 @@ func TestWhatIsKeptOrThereIsNotPruned(t *testing.T) {
 func TestPrunedBesideRecords(t *testing.T) {
 	t.Parallel()
 	const pulls = 50
-	root := t.TempDir()
-	clients := []*client{newClient(t, root), newClient(t, root), newClient(t, root)}
+	store := inMemory(t)
+	clients := []*client{newClient(t, store), newClient(t, store), newClient(t, store)}
 	clients[0].must(clients[0].pushImage(app, "one", tagV1))
 	atOnce(len(clients), func(c int) {
 		for i := range pulls {
@@ -341,8 +341,8 @@ func TestPullsAreNotTrackedWhereTheyMustNotBe(t *testing.T) {
 		"not wanted": func(c *registry.Config) { c.TrackPulls = false },
 		"read-only":  func(c *registry.Config) { c.ReadOnly = true },
 	} {
-		root := t.TempDir()
-		writer := newClient(t, root)
+		store := inMemory(t)
+		writer := newClient(t, store)
 		writer.must(writer.pushImage(app, "one", tagV1))
 		config := registry.DefaultConfig()
 		set(&config)

@@ -13,21 +13,17 @@ import (
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
-	"github.com/sreg-project/sreg/internal/storage/fs"
 )
 
-// client is a Registry of its own on a folder: to the others on it, another process.
+// client is a Registry of its own on a store: to the others on it, another process.
 type client struct {
 	*world
 	config registry.Config
 }
 
-func newClient(t *testing.T, root string, set ...func(*registry.Config)) *client {
+func newClient(t *testing.T, at opener, set ...func(*registry.Config)) *client {
 	t.Helper()
-	s, err := fs.New(fs.Config{Root: root}, fs.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := at(t)
 	t.Cleanup(func() { s.Close() })
 	config := registry.DefaultConfig()
 	for _, one := range set {
@@ -77,8 +73,8 @@ func parseTag(t *testing.T, s string) oci.Tag {
 func TestManyReferrersAtOnce(t *testing.T) {
 	t.Parallel()
 	const count, pushers = 500, 10
-	root := t.TempDir()
-	clients := []*client{newClient(t, root), newClient(t, root)}
+	folder := inFolder(t)
+	clients := []*client{newClient(t, folder), newClient(t, folder)}
 	clients[0].must(clients[0].pushImage(app, "one", tagV1))
 	atOnce(pushers, func(p int) {
 		for i := p; i < count; i += pushers {
@@ -100,8 +96,8 @@ func TestManyReferrersAtOnce(t *testing.T) {
 func TestManyTagsAtOnce(t *testing.T) {
 	t.Parallel()
 	const count, pushers = 500, 10
-	root := t.TempDir()
-	clients := []*client{newClient(t, root), newClient(t, root)}
+	folder := inFolder(t)
+	clients := []*client{newClient(t, folder), newClient(t, folder)}
 	clients[0].must(clients[0].pushImage(app, "one"))
 	atOnce(pushers, func(p int) {
 		for i := p; i < count; i += pushers {
@@ -127,8 +123,8 @@ func TestManyTagsAtOnce(t *testing.T) {
 func TestTwoPushersOfOneTag(t *testing.T) {
 	t.Parallel()
 	for range 10 {
-		root := t.TempDir()
-		clients := []*client{newClient(t, root), newClient(t, root)}
+		folder := inFolder(t)
+		clients := []*client{newClient(t, folder), newClient(t, folder)}
 		clients[0].must(clients[0].pushBlob(app, "config base"), clients[0].pushBlob(app, "layer base"))
 		atOnce(2, func(i int) {
 			if err := clients[i].pushManifest(app, oci.MediaTypeImageManifest, imageManifest("base", fmt.Sprint(i)), tagV1); err != nil {
@@ -169,8 +165,8 @@ func TestPushAgainstDelete(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			root := t.TempDir()
-			clients := []*client{newClient(t, root), newClient(t, root)}
+			folder := inFolder(t)
+			clients := []*client{newClient(t, folder), newClient(t, folder)}
 			for range 20 {
 				clients[0].must(clients[0].pushImage(app, "one", tagV1))
 				atOnce(4, func(i int) {
@@ -214,8 +210,8 @@ func (c *client) tagsFollowTheManifest(t *testing.T, other *client, d oci.Digest
 
 func TestTwoProcessesSeeEachOthersWritesAtOnce(t *testing.T) {
 	t.Parallel()
-	root := t.TempDir()
-	a, b := newClient(t, root), newClient(t, root)
+	folder := inFolder(t)
+	a, b := newClient(t, folder), newClient(t, folder)
 	for i := range 20 {
 		from, to := a, b
 		if i%2 == 1 {
@@ -242,8 +238,8 @@ func TestTwoProcessesSeeEachOthersWritesAtOnce(t *testing.T) {
 // TestOneSessionOfTwoClients: each chunk is taken once, whole, and the blob is what was acknowledged.
 func TestOneSessionOfTwoClients(t *testing.T) {
 	t.Parallel()
-	root := t.TempDir()
-	clients := []*client{newClient(t, root), newClient(t, root)}
+	folder := inFolder(t)
+	clients := []*client{newClient(t, folder), newClient(t, folder)}
 	upload, err := clients[0].reg.StartUpload(t.Context(), app, oci.SHA256, "")
 	clients[0].must(err)
 	const chunks, size = 30, 1000
@@ -288,9 +284,9 @@ func TestOneSessionOfTwoClients(t *testing.T) {
 
 func TestAnImmutableTagHasOneWinner(t *testing.T) {
 	t.Parallel()
-	root := t.TempDir()
+	folder := inFolder(t)
 	locked := func(c *registry.Config) { c.ImmutableTags.Enabled = true }
-	clients := []*client{newClient(t, root, locked), newClient(t, root, locked)}
+	clients := []*client{newClient(t, folder, locked), newClient(t, folder, locked)}
 	clients[0].must(clients[0].pushBlob(app, "config base"), clients[0].pushBlob(app, "layer base"))
 	for round := range 10 {
 		tag := parseTag(t, fmt.Sprint("v", round))

@@ -570,8 +570,8 @@ func TestADamagedEntryHidesNoOther(t *testing.T) {
 // TestUndoAgainstDeleteAndPush: whichever comes first, the tag is there with its manifest, or absent.
 func TestUndoAgainstDeleteAndPush(t *testing.T) {
 	t.Parallel()
-	root := t.TempDir()
-	clients := []*client{newClient(t, root), newClient(t, root)}
+	store := inMemory(t)
+	clients := []*client{newClient(t, store), newClient(t, store)}
 	d := imageDigest("one")
 	for range 20 {
 		clients[0].must(clients[0].pushImage(app, "one", tagV1, tagBig))

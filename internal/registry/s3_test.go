@@ -1,7 +1,6 @@
 package registry_test
 
 import (
-	"os"
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
@@ -24,17 +23,9 @@ func inBucket(t *testing.T, server *s3test.Server) opener {
 	}
 }
 
-// sparse is every how many steps an operation is broken over a service, where each costs requests: the
-// slow set breaks more of them.
-func sparse() int {
-	if os.Getenv("SREG_TEST_ALL") == "1" {
-		return 2
-	}
-	return 20
-}
-
 func TestEveryOperationInABucket(t *testing.T) {
 	t.Parallel()
+	every := sparse(20, 2)
 	s3test.Each(t, func(t *testing.T, server *s3test.Server) {
 		for i, op := range operations {
 			t.Run(op.name, func(t *testing.T) {
@@ -46,7 +37,7 @@ func TestEveryOperationInABucket(t *testing.T) {
 					t.Fatal(err)
 				}
 				verify(t, op, "nothing disturbed", w, append(standing, w.acknowledged...))
-				for n, more := 1+i%sparse(), true; more && !t.Failed(); n += sparse() {
+				for n, more := 1+i%every, true; more && !t.Failed(); n += every {
 					more = breakAt(t, newPlaceAt(t, inBucket(t, server)), op, faulty.Plan{CutAt: n})
 				}
 			})
@@ -56,12 +47,13 @@ func TestEveryOperationInABucket(t *testing.T) {
 
 func TestNothingAcknowledgedIsCollectedInABucket(t *testing.T) {
 	t.Parallel()
+	every := sparse(20, 2)
 	s3test.Each(t, func(t *testing.T, server *s3test.Server) {
 		for i, p := range promises {
 			t.Run(p.name, func(t *testing.T) {
 				t.Parallel()
 				steps := p.keep(t, newPlaceAt(t, inBucket(t, server)), i%2, schedule{})
-				for look := 1 + i%sparse(); look <= steps && !t.Failed(); look += sparse() {
+				for look := 1 + i%every; look <= steps && !t.Failed(); look += every {
 					s := schedule{look: look, act: look + look%7}
 					if p.keep(t, newPlaceAt(t, inBucket(t, server)), i%2, s); t.Failed() {
 						t.Fatalf("with the collector at work %+v of %d steps", s, steps)
@@ -75,7 +67,7 @@ func TestNothingAcknowledgedIsCollectedInABucket(t *testing.T) {
 func TestACollectorInABucketComesToAnEnd(t *testing.T) {
 	t.Parallel()
 	s3test.Each(t, func(t *testing.T, server *s3test.Server) {
-		u := newUntidyAt(t, newPlaceAt(t, inBucket(t, server)))
+		u := newUntidy(t, newPlaceAt(t, inBucket(t, server)))
 		u.tidy()
 		if dangling := registrytest.Check(t, u.subject(), u.facts...); len(dangling) > 0 {
 			t.Errorf("what is gone is named by %q", dangling)

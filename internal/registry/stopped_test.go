@@ -52,11 +52,8 @@ var removals = []promise{
 // TestWhatIsRemovedStaysRemoved does with removals what TestNothingAcknowledgedIsCollected does with promises.
 func TestWhatIsRemovedStaysRemoved(t *testing.T) {
 	t.Parallel()
-	for _, p := range removals {
-		t.Run(p.name, func(t *testing.T) {
-			t.Parallel()
-			p.besideEverySchedule(t, 0)
-		})
+	for i, p := range removals {
+		everywhere(t, p.name, i, func(t *testing.T, w where) { p.besideEverySchedule(t, w, 0) })
 	}
 }
 
@@ -64,12 +61,11 @@ func TestWhatIsRemovedStaysRemoved(t *testing.T) {
 // or removal takes, and lets it go on. To it everything is old, so each stop is longer than its ages.
 func TestACollectorStoppedAtAnyStep(t *testing.T) {
 	t.Parallel()
-	for _, p := range slices.Concat(promises, removals) {
-		t.Run(p.name, func(t *testing.T) {
-			t.Parallel()
-			for at, steps := 1, 1; at <= steps; at++ {
+	for i, p := range slices.Concat(promises, removals) {
+		everywhere(t, p.name, i, func(t *testing.T, w where) {
+			for at, steps := w.first, w.first; at <= steps; at += w.every {
 				// Every other time a whole run has condemned before what nothing named by then.
-				steps = max(steps, p.withinARun(t, at%2, at))
+				steps = max(steps, p.withinARun(t, newPlaceAt(t, w.at(t)), at%2, at))
 				if t.Failed() {
 					t.Fatalf("with the collector stopped before step %d of %d", at, steps)
 				}
@@ -79,9 +75,8 @@ func TestACollectorStoppedAtAnyStep(t *testing.T) {
 }
 
 // withinARun does the operation whole before one step of a run, and returns the number of steps.
-func (p promise) withinARun(t *testing.T, before, at int) (steps int) {
+func (p promise) withinARun(t *testing.T, stores *place, before, at int) (steps int) {
 	t.Helper()
-	stores := newPlace(t)
 	w := newHooked(t, stores, func() {})
 	begun := false
 	var err error

@@ -46,7 +46,7 @@ func TestANamespaceIsWithdrawnOnlyWhileItHasNoManifest(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c := newClient(t, t.TempDir())
+			c := newClient(t, inMemory(t))
 			c.must(c.pushImage(app, "one"), c.reg.DeleteManifest(t.Context(), app, imageDigest("one"), ""))
 			before, after, afterwards := tt.push(c.world)
 			watched := &condemning{Store: c.store, before: before, after: after}

@@ -21,8 +21,13 @@ type clocked struct {
 	left    map[string]time.Time // when it was condemned
 }
 
-func newClocked(inner storage.Store, now func() time.Time) *clocked {
-	return &clocked{Store: inner, now: now, written: map[string]time.Time{}, left: map[string]time.Time{}}
+// newClocked knows the times that the one before on the same folder has noted, if there was one.
+func newClocked(inner storage.Store, now func() time.Time, before storage.Store) *clocked {
+	c := &clocked{Store: inner, now: now, written: map[string]time.Time{}, left: map[string]time.Time{}}
+	if b, was := before.(*clocked); was {
+		c.written, c.left = b.written, b.left
+	}
+	return c
 }
 
 func (c *clocked) wrote(key string, err error) {

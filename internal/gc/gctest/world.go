@@ -11,17 +11,18 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/gc"
-	"github.com/sreg-project/sreg/internal/lock/memory"
+	lockmemory "github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/fs"
+	"github.com/sreg-project/sreg/internal/storage/memory"
 )
 
 // Epoch is when every world begins.
@@ -33,7 +34,6 @@ type T interface {
 	Fatal(args ...any)
 	Fatalf(format string, args ...any)
 	Context() context.Context
-	TempDir() string
 	Cleanup(func())
 }
 
@@ -43,11 +43,11 @@ type Options struct {
 	Repositories []registry.RepositoryConfig
 	GC           gc.Config
 	Retention    gc.Retention // nil: none
-	// Folder is where the store lies; empty is one of the test's own.
+	// Folder is where the store lies; empty is in memory.
 	Folder string
 	// Begin is when the world begins; zero is Epoch.
 	Begin time.Time
-	// OwnTimes leaves to the file system when objects were written and condemned.
+	// OwnTimes leaves to the file system of Folder when objects were written and condemned.
 	OwnTimes bool
 }
 
@@ -62,8 +62,7 @@ type World struct {
 
 	t         T
 	opts      Options
-	root      string
-	store     *clocked
+	store     storage.Store
 	algorithm oci.Algorithm
 	named     map[string]*content
 }
@@ -80,12 +79,9 @@ type content struct {
 // New makes an empty world.
 func New(t T, opts Options) *World {
 	t.Helper()
-	w := &World{Now: opts.Begin, t: t, opts: opts, root: opts.Folder, algorithm: oci.SHA256, named: map[string]*content{}}
+	w := &World{Now: opts.Begin, t: t, opts: opts, algorithm: oci.SHA256, named: map[string]*content{}}
 	if w.Now.IsZero() {
 		w.Now = Epoch
-	}
-	if w.root == "" {
-		w.root = filepath.Join(t.TempDir(), "data")
 	}
 	w.Open()
 	w.must(w.Registry.Create(t.Context()))
@@ -95,23 +91,12 @@ func New(t T, opts Options) *World {
 // Open opens the store anew, as another process would.
 func (w *World) Open() {
 	w.t.Helper()
-	files, err := fs.New(fs.Config{Root: w.root}, fs.Options{Folders: registry.Folders(), Private: registry.PrivateFolders()})
-	w.must(err)
-	w.must(files.Create(w.t.Context()))
-	w.t.Cleanup(func() { w.must(files.Close()) })
-	times := newClocked(files, func() time.Time { return w.Now.Add(w.StoreAhead) })
-	if w.store != nil {
-		times.written, times.left = w.store.written, w.store.left
-	}
-	w.store = times
-	opts := registry.Options{
-		Blobs: times, Metadata: times, Locks: memory.New(), Config: w.opts.Registry, Repositories: w.opts.Repositories,
+	w.openStore()
+	var err error
+	w.Registry, err = registry.New(w.t.Context(), registry.Options{
+		Blobs: w.store, Metadata: w.store, Locks: lockmemory.New(), Config: w.opts.Registry, Repositories: w.opts.Repositories,
 		Now: func() time.Time { return w.Now },
-	}
-	if w.opts.OwnTimes {
-		opts.Blobs, opts.Metadata = files, files
-	}
-	w.Registry, err = registry.New(w.t.Context(), opts)
+	})
 	w.must(err)
 	w.Collector, err = gc.New(gc.Options{
 		Registry: w.Registry, Retention: w.opts.Retention, Config: w.opts.GC,
@@ -120,8 +105,28 @@ func (w *World) Open() {
 	w.must(err)
 }
 
+func (w *World) openStore() {
+	w.t.Helper()
+	now := func() time.Time { return w.Now.Add(w.StoreAhead) }
+	if w.opts.Folder == "" {
+		if w.store == nil {
+			w.store = memory.New(memory.Options{Now: now})
+		}
+		return
+	}
+	files, err := fs.New(fs.Config{Root: w.opts.Folder}, fs.Options{Folders: registry.Folders(), Private: registry.PrivateFolders()})
+	w.must(err)
+	w.must(files.Create(w.t.Context()))
+	w.t.Cleanup(func() { w.must(files.Close()) })
+	if w.opts.OwnTimes {
+		w.store = files
+		return
+	}
+	w.store = newClocked(files, now, w.store)
+}
+
 // Root is the folder of the store.
-func (w *World) Root() string { return w.root }
+func (w *World) Root() string { return w.opts.Folder }
 
 // Collect runs the collector as it comes.
 func (w *World) Collect() *gc.Report {
