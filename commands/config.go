@@ -105,7 +105,7 @@ func tryStart(ctx context.Context, io IO, cfg *config.Config, sources config.Sou
 			mistakes.Problems = append(mistakes.Problems, mistake(sources, key, err).Problems...)
 		}
 	}
-	_, err = server.New(server.Options{Config: cfg.Server, Logger: logger, Registerer: metrics})
+	_, err = server.New(server.Options{Config: cfg.Server, Logger: logger})
 	note("server.tls", err)
 	shared := snapshot.NewShared(snapshot.SharedOptions{Logger: logger, Metrics: metrics, Version: build.Version})
 	defer shared.Close()

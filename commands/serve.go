@@ -97,7 +97,7 @@ func runServe(ctx context.Context, io IO, from source) error {
 	}
 
 	srv, err := server.New(server.Options{
-		Config: cfg.Server, Logger: logger.With(telemetry.ModuleKey, "server"), Registerer: metrics,
+		Config: cfg.Server, Logger: logger.With(telemetry.ModuleKey, "server"), Metrics: server.NewMetrics(metrics),
 		Unlimited: []string{"/healthz", "/health", "/readyz", "/metrics"},
 		OnDrain: func() {
 			draining.Store(true)
@@ -110,7 +110,10 @@ func runServe(ctx context.Context, io IO, from source) error {
 	if err := srv.Listen(ctx); err != nil {
 		return err
 	}
-	srv.Swap(func(l server.Listener) http.Handler { return current.Handlers[l.Name] })
+	handler := func(l server.Listener) http.Handler { return current.Handlers[l.Name] }
+	if _, err := srv.Swap(server.Live{Config: cfg.Server, Handler: handler}); err != nil {
+		return err
+	}
 	printStart(io.Err, start{build: build, config: cfg, sources: sources, folders: io.ConfigFolders, roots: current.Roots(), bound: srv.Bound()})
 	return serveAndMaintain(ctx, srv, current)
 }

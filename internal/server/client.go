@@ -2,34 +2,36 @@ package server
 
 import (
 	"net"
-	"net/http"
 	"net/netip"
 	"sync"
-
-	"github.com/prometheus/client_golang/prometheus"
+	"sync/atomic"
 )
 
-// perClient bounds how many of something each client address has. A client without an address, such
-// as one on a unix socket, has no bound.
+// perClient counts how many of something each client address has, and bounds it. A client without an
+// address, such as one on a unix socket, has no bound.
 type perClient struct {
-	limit int // 0 = none
+	limit atomic.Int64 // 0 = none
 
 	mu    sync.Mutex // guards count
 	count map[netip.Addr]int
 }
 
 func newPerClient(limit int) *perClient {
-	return &perClient{limit: limit, count: map[netip.Addr]int{}}
+	c := &perClient{count: map[netip.Addr]int{}}
+	c.limit.Store(int64(limit))
+	return c
 }
 
-// enter tells whether the client may have one more; if so, leave gives it back.
+// enter says whether the client may have one more, and counts it. leave must follow if so. It counts
+// without a limit, too: one may be set before the client leaves.
 func (c *perClient) enter(client netip.Addr) bool {
-	if c.limit == 0 || !client.IsValid() {
+	if !client.IsValid() {
 		return true
 	}
+	limit := c.limit.Load()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.count[client] >= c.limit {
+	if limit > 0 && int64(c.count[client]) >= limit {
 		return false
 	}
 	c.count[client]++
@@ -37,24 +39,13 @@ func (c *perClient) enter(client netip.Addr) bool {
 }
 
 func (c *perClient) leave(client netip.Addr) {
-	if c.limit == 0 || !client.IsValid() {
+	if !client.IsValid() {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.count[client]--; c.count[client] <= 0 {
 		delete(c.count, client)
-	}
-}
-
-func (c *perClient) leaveConn(conn net.Conn) {
-	c.leave(clientOf(conn.RemoteAddr().String()))
-}
-
-// connState gives a connection back that the http.Server is done with.
-func (c *perClient) connState(conn net.Conn, state http.ConnState) {
-	if state == http.StateClosed || state == http.StateHijacked {
-		c.leaveConn(conn)
 	}
 }
 
@@ -68,25 +59,4 @@ func clientOf(remoteAddr string) netip.Addr {
 	return addrPort.Addr().Unmap()
 }
 
-// clientListener closes the connections that a client has too many. It returns those it accepts as
-// they are: a wrapper would hide that they can send files.
-type clientListener struct {
-	net.Listener
-	clients *perClient
-	refused prometheus.Counter
-}
-
-// Accept returns the next connection of a client that may have one more.
-func (l *clientListener) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if l.clients.enter(clientOf(conn.RemoteAddr().String())) {
-			return conn, nil
-		}
-		l.refused.Inc()
-		_ = conn.Close()
-	}
-}
+func clientOfConn(conn net.Conn) netip.Addr { return clientOf(conn.RemoteAddr().String()) }

@@ -77,18 +77,17 @@ const (
 // refusals writes down why handshakes did not succeed. What an operator can act on, a client certificate
 // that was refused, is a warning, as many a minute as somebody reads.
 type refusals struct {
-	required bool // clients must show a certificate
-
 	mu         sync.Mutex // guards the rest
 	begun      time.Time
 	logged     int
 	suppressed int
 }
 
-func (r *refusals) log(log *slog.Logger, client string, err error) {
+// log writes down one handshake; required says that clients must show a certificate.
+func (r *refusals) log(log *slog.Logger, client string, required bool, err error) {
 	var verification *tls.CertificateVerificationError
 	attrs := []slog.Attr{slog.String("client", client), slog.Any("error", err)}
-	if !errors.As(err, &verification) && (!r.required || gone(err)) {
+	if !errors.As(err, &verification) && (!required || gone(err)) {
 		log.LogAttrs(context.Background(), slog.LevelDebug, "tls handshake did not succeed", attrs...)
 		return
 	}

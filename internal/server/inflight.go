@@ -1,43 +1,51 @@
 package server
 
 import (
+	"sync"
 	"sync/atomic"
-	"time"
 )
 
-// inFlight counts requests, so that a shut-down can wait for those whose connection it cut.
+// inFlight counts what is under way: the requests of a generation, or the connections of an http.Server.
+// Once it is retired, ended is closed as soon as nothing is under way.
 type inFlight struct {
-	running atomic.Int64
-	left    atomic.Pointer[chan struct{}] // set while somebody waits
+	count   atomic.Int64
+	retired atomic.Bool
+	end     sync.Once
+	ended   chan struct{}
 }
 
-func (f *inFlight) enter() { f.running.Add(1) }
+func newInFlight() *inFlight { return &inFlight{ended: make(chan struct{})} }
+
+func (f *inFlight) enter() { f.count.Add(1) }
 
 func (f *inFlight) leave() {
-	if f.running.Add(-1) > 0 {
-		return
-	}
-	if left := f.left.Load(); left != nil {
-		select {
-		case *left <- struct{}{}:
-		default:
-		}
+	if f.count.Add(-1) == 0 && f.retired.Load() {
+		f.end.Do(func() { close(f.ended) })
 	}
 }
 
-func (f *inFlight) count() int64 { return f.running.Load() }
-
-// wait returns when nothing runs any more, or after a time.
-func (f *inFlight) wait(atMost time.Duration) {
-	left := make(chan struct{}, 1)
-	f.left.Store(&left)
-	timer := time.NewTimer(atMost)
-	defer timer.Stop()
-	for f.running.Load() > 0 {
-		select {
-		case <-left:
-		case <-timer.C:
-			return
-		}
+// retire is called when nothing enters any more, but for those that leave at once.
+func (f *inFlight) retire() <-chan struct{} {
+	f.retired.Store(true)
+	if f.count.Load() == 0 {
+		f.end.Do(func() { close(f.ended) })
 	}
+	return f.ended
+}
+
+// over says that it was retired and that nothing is under way.
+func (f *inFlight) over() bool {
+	select {
+	case <-f.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+func countOf(all []*inFlight) (count int64) {
+	for _, f := range all {
+		count += f.count.Load()
+	}
+	return count
 }

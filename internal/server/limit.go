@@ -24,21 +24,34 @@ var (
 // bounded length for a bounded time, and is served in the order of its coming.
 type limiter struct {
 	limits  Limits
-	metrics *metrics
-	clients *perClient
+	metrics *Metrics
+	clients *perClient // requests by client
 
-	// slots has room for the requests that are worked on: who sends has a place, and blocked
-	// senders are served in order. It is nil without a limit.
+	// slots has one element for each request that is worked on. Who cannot send waits, and those who
+	// wait are served in order. It is nil without a limit.
 	slots   chan struct{}
 	waiting atomic.Int64
 }
 
-func newLimiter(limits Limits, m *metrics) *limiter {
-	l := &limiter{limits: limits, metrics: m, clients: newPerClient(limits.RequestsPerClient)}
+func newLimiter(limits Limits, m *Metrics, clients *perClient) *limiter {
+	l := &limiter{limits: limits, metrics: m, clients: clients}
 	if n := limits.MaxConcurrentRequests; n > 0 {
 		l.slots = make(chan struct{}, n)
 	}
 	return l
+}
+
+// next is the limiter of other limits. Requests that are under way count for it, too, unless
+// MaxConcurrentRequests is another one.
+func (l *limiter) next(limits Limits) *limiter {
+	if limits == l.limits {
+		return l
+	}
+	next := newLimiter(limits, l.metrics, l.clients)
+	if limits.MaxConcurrentRequests == l.limits.MaxConcurrentRequests {
+		next.slots = l.slots
+	}
+	return next
 }
 
 // handler limits the requests that next gets.
@@ -47,7 +60,7 @@ func (l *limiter) handler(next http.Handler) http.Handler {
 	if l.slots != nil {
 		h = l.limitAll(h)
 	}
-	if l.clients.limit > 0 {
+	if l.limits.RequestsPerClient > 0 {
 		h = l.limitClients(h)
 	}
 	return h

@@ -55,9 +55,9 @@ func TestLimitAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		limits := Limits{MaxConcurrentRequests: 1, Queue: 1, QueueWait: 5 * time.Second}
-		m := newMetrics(nil)
+		m := NewMetrics(nil)
 		s := stuck{make(chan struct{})}
-		h := newLimiter(limits, m).handler(s)
+		h := newLimiter(limits, m, newPerClient(0)).handler(s)
 
 		first := ask(h, "10.0.0.1:1")
 		synctest.Wait()
@@ -94,7 +94,7 @@ func TestLimitClients(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := stuck{make(chan struct{})}
-		limiter := newLimiter(Limits{RequestsPerClient: 1, QueueWait: 5 * time.Second}, newMetrics(nil))
+		limiter := newLimiter(Limits{RequestsPerClient: 1, QueueWait: 5 * time.Second}, NewMetrics(nil), newPerClient(1))
 		h := limiter.handler(s)
 		first := ask(h, "10.0.0.1:1")
 		synctest.Wait()
@@ -149,7 +149,7 @@ func TestConnectionsPerClient(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	r := start(t, say("fine"), func(o *Options) {
 		o.Config.Limits.ConnectionsPerClient = 1
-		o.Registerer = registry
+		o.Metrics = NewMetrics(registry)
 	})
 	first, err := net.Dial("tcp", r.addr())
 	if err != nil {
@@ -181,17 +181,6 @@ func TestConnectionsPerClient(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("got %v after the first connection was closed, want an answer", err)
 		}
-	}
-}
-
-func BenchmarkMiddleware(b *testing.B) {
-	config := DefaultConfig()
-	h := newLimiter(config.Limits, newMetrics(nil)).handler(say("fine"))
-	w := &discard{header: http.Header{}}
-	r := httptest.NewRequest(http.MethodGet, "/v2/", nil)
-	b.ReportAllocs()
-	for b.Loop() {
-		h.ServeHTTP(guard(w, r, config.Timeouts.Stall), r)
 	}
 }
 

@@ -11,13 +11,14 @@ const (
 	reasonClient
 )
 
-// metrics counts what the limits refuse.
-type metrics struct {
+// Metrics count what the limits refuse. Several servers may have them together.
+type Metrics struct {
 	requests    [reasonClient + 1]prometheus.Counter // by reason
 	connections prometheus.Counter
 }
 
-func newMetrics(registerer prometheus.Registerer) *metrics {
+// NewMetrics makes the metrics and registers them, unless registerer is nil. A registry takes them once.
+func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sreg_http_requests_refused_total",
 		Help: "Requests that a limit refused, by reason: queue_full, queue_wait or client.",
@@ -29,11 +30,11 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 	if registerer != nil {
 		registerer.MustRegister(requests, connections)
 	}
-	m := &metrics{connections: connections}
+	m := &Metrics{connections: connections}
 	m.requests[reasonFull] = requests.WithLabelValues("queue_full")
 	m.requests[reasonWait] = requests.WithLabelValues("queue_wait")
 	m.requests[reasonClient] = requests.WithLabelValues("client")
 	return m
 }
 
-func (m *metrics) refused(why reason) { m.requests[why].Inc() }
+func (m *Metrics) refused(why reason) { m.requests[why].Inc() }

@@ -1,23 +1,24 @@
 // Package server listens, limits and drains: it is the way from a socket to an http.Handler.
-// It promises that the handlers can be swapped under load, that one client keeps neither the others
-// nor a shut-down waiting for long, and that nothing of it stands between a file and a TCP socket.
+// It promises that handlers, certificates, limits and time-outs can be replaced under load without a
+// request lost, that one client keeps neither the others nor a shut-down waiting for long, and that nothing
+// of it stands between a file and a TCP socket.
 // It must not know what is served: routes, registries and identities are the handlers' affair.
 package server
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
@@ -28,9 +29,9 @@ const (
 
 // Options are what a Server is made from.
 type Options struct {
-	Config     Config
-	Logger     *slog.Logger
-	Registerer prometheus.Registerer
+	Config  Config
+	Logger  *slog.Logger
+	Metrics *Metrics // nil = nobody looks at them
 	// Unlimited are the paths that are answered however busy the server is: those by which others
 	// learn how it does.
 	Unlimited []string
@@ -40,24 +41,33 @@ type Options struct {
 
 // Server is a set of listeners and the handlers that serve them.
 type Server struct {
-	opts     Options
-	tls      *tls.Config // nil without a TLS listener
-	limiter  *limiter
-	metrics  *metrics
-	clients  *perClient // connections by client
-	running  inFlight
-	bound    []*binding
-	handlers atomic.Pointer[[]http.Handler] // by index of the listener in the config
+	opts      Options
+	unlimited map[string]bool
+	clients   *perClient // connections by client
+	current   atomic.Pointer[generation]
+	bound     []*binding
+	broken    chan error     // holds what broke first
+	work      sync.WaitGroup // acceptors and http.Servers
+
+	swapping sync.Mutex // held while a Swap runs
+
+	mu       sync.Mutex      // guards what follows
+	base     context.Context // of all requests, from Serve on
+	draining bool
+	serving  map[*httpServer]bool // that have connections, or may get some
+	requests []*inFlight          // of each generation that has not ended, but for the current one
 
 	// inherited returns the sockets that systemd hands over, by name.
 	inherited func() (map[string][]net.Listener, error)
 }
 
-// binding is a listener that is bound, and what serves it.
+// binding is a listener that is bound, and who serves it.
 type binding struct {
-	config   Listener
-	listener net.Listener
-	http     *http.Server
+	Listener
+	index    int // in the config
+	log      *slog.Logger
+	acceptor *acceptor
+	server   *httpServer // of new connections; guarded by mu of the Server
 }
 
 // Bound says where a listener of the config ended up.
@@ -68,24 +78,33 @@ type Bound struct {
 
 // New checks the options and reads the certificates. It binds nothing.
 func New(opts Options) (*Server, error) {
+	if opts.Metrics == nil {
+		opts.Metrics = NewMetrics(nil)
+	}
 	s := &Server{
 		opts:      opts,
-		metrics:   newMetrics(opts.Registerer),
+		unlimited: map[string]bool{},
 		clients:   newPerClient(opts.Config.Limits.ConnectionsPerClient),
+		broken:    make(chan error, 1),
+		serving:   map[*httpServer]bool{},
 		inherited: activation.ListenersWithNames,
 	}
-	s.limiter = newLimiter(opts.Config.Limits, s.metrics)
-	for _, l := range opts.Config.Listeners {
-		if !l.TLS || s.tls != nil {
-			continue
-		}
-		config, err := LoadTLS(opts.Config.TLS, opts.Config.HTTP2)
-		if err != nil {
-			return nil, err
-		}
-		s.tls = config
+	for _, path := range opts.Unlimited {
+		s.unlimited[path] = true
 	}
+	first, err := s.newGeneration(nil, Live{Config: opts.Config, Handler: s.starting})
+	if err != nil {
+		return nil, err
+	}
+	s.current.Store(first)
 	return s, nil
+}
+
+// starting answers requests before the first Swap.
+func (s *Server) starting(Listener) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		s.current.Load().limiter.refuse(w, unavailable, "the registry is starting: try again in a moment")
+	})
 }
 
 // Listen binds all listeners, or none.
@@ -102,23 +121,101 @@ func (s *Server) Listen(ctx context.Context) error {
 	return nil
 }
 
+func (s *Server) newBinding(index int, config Listener, l net.Listener) *binding {
+	b := &binding{Listener: config, index: index, log: s.opts.Logger.With("listener", config.Name)}
+	b.acceptor = newAcceptor(l, acceptorOptions{
+		take: func() *httpServer { return s.take(b) }, clients: s.clients,
+		metrics: s.opts.Metrics, log: b.log, refusals: new(refusals),
+	})
+	b.server = s.newHTTPServer(b, s.current.Load().conns)
+	return b
+}
+
+// take is who serves a connection that is accepted now; it counts the connection.
+func (s *Server) take(b *binding) *httpServer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b.server.open.enter()
+	return b.server
+}
+
 // Bound lists the listeners with the addresses that Listen found for them, in the order of the config.
 func (s *Server) Bound() []Bound {
 	var bound []Bound
 	for _, b := range s.bound {
-		bound = append(bound, Bound{Listener: b.config, Addr: b.listener.Addr()})
+		bound = append(bound, Bound{Listener: b.Listener, Addr: b.acceptor.Addr()})
 	}
 	return bound
 }
 
-// Swap makes handler(l) serve the requests of listener l from now on. Requests that are under way end
-// on the handlers they began with.
-func (s *Server) Swap(handler func(l Listener) http.Handler) {
-	handlers := make([]http.Handler, len(s.opts.Config.Listeners))
-	for i, l := range s.opts.Config.Listeners {
-		handlers[i] = handler(l)
+// Swap replaces all of live at once. Requests that are under way end on what they began with; ended is
+// closed when the last of them has. A connection keeps its time-outs, its certificate and its version of
+// HTTP, and is closed behind the answer to its next request if they are other ones now. After an error
+// everything is as before.
+func (s *Server) Swap(live Live) (ended <-chan struct{}, err error) {
+	s.swapping.Lock()
+	defer s.swapping.Unlock()
+	next, err := s.newGeneration(s.current.Load(), live)
+	if err != nil {
+		return nil, err
 	}
-	s.handlers.Store(&handlers)
+	s.clients.limit.Store(int64(live.Config.Limits.ConnectionsPerClient))
+	next.limiter.clients.limit.Store(int64(live.Config.Limits.RequestsPerClient))
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.current.Swap(next)
+	if next.conns != old.conns {
+		for _, b := range s.bound {
+			before := b.server
+			b.server = s.newHTTPServer(b, next.conns)
+			s.begin(b.server)
+			before.open.retire()
+		}
+	}
+	ended = old.requests.retire()
+	s.requests = append(slices.DeleteFunc(s.requests, (*inFlight).over), old.requests)
+	return ended, nil
+}
+
+// enter counts a request in the generation that serves it.
+func (s *Server) enter() *generation {
+	for {
+		g := s.current.Load()
+		g.requests.enter()
+		if s.current.Load() == g {
+			return g
+		}
+		g.requests.leave() // it may have been retired before the request was counted
+	}
+}
+
+// handler is what all requests of a listener go through: the watch for clients that stall, the limits,
+// and then whatever handler is current.
+func (s *Server) handler(index int, conns *connConfig) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g := s.enter()
+		defer g.requests.leave()
+		if g.conns != conns {
+			if !g.conns.admits(r.TLS) {
+				panic(http.ErrAbortHandler) // closes the connection, as a handshake would
+			}
+			w.Header().Set("Connection", "close") // in HTTP/2, too: requests under way are answered
+		}
+		if stall := conns.timeouts.Stall; stall > 0 {
+			body := r.Body
+			w = guard(w, r, stall)
+			// net/http looks at its own body to see what was left unread, and would wait for the
+			// rest of any other.
+			defer func() { r.Body = body }()
+		}
+		h := &g.handlers[index]
+		if s.unlimited[r.URL.Path] {
+			h.unlimited.ServeHTTP(w, r)
+			return
+		}
+		h.limited.ServeHTTP(w, r)
+	})
 }
 
 // Serve answers requests until ctx ends; then it drains and returns nil. When a listener breaks it
@@ -127,39 +224,60 @@ func (s *Server) Serve(ctx context.Context) error {
 	// Requests outlive ctx: its end begins the draining, which lets them finish.
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	ended := make(chan error, len(s.bound))
+	s.mu.Lock()
+	s.base = base
 	for _, b := range s.bound {
-		b.http.BaseContext = func(net.Listener) context.Context { return base }
-		go func() { ended <- b.http.Serve(b.listener) }() // ends when drain closes the listener
+		s.begin(b.server)
+		s.work.Go(b.acceptor.run) // ends when drain closes it
 	}
+	s.mu.Unlock()
 
-	waiting := len(s.bound)
 	var broken error
 	select {
 	case <-ctx.Done():
-	case broken = <-ended:
-		waiting--
+	case broken = <-s.broken:
 	}
 	s.drain(base, cut)
-	for range waiting {
-		if err := <-ended; !errors.Is(err, http.ErrServerClosed) && broken == nil {
-			broken = err
-		}
-	}
-	if broken != nil && !errors.Is(broken, http.ErrServerClosed) {
+	s.work.Wait()
+	if broken != nil {
 		return fmt.Errorf("serve: %w", broken)
 	}
 	return nil
 }
 
+// begin lets an http.Server serve, if the Server does. mu is held.
+func (s *Server) begin(h *httpServer) {
+	if s.base == nil || s.draining {
+		return
+	}
+	base := s.base
+	h.http.BaseContext = func(net.Listener) context.Context { return base }
+	s.serving[h] = true
+	s.work.Go(func() { s.run(h) }) // ends when it was replaced and its last connection has ended, or when drain closes its acceptor
+}
+
+func (s *Server) run(h *httpServer) {
+	if err := h.http.Serve(h); !errors.Is(err, http.ErrServerClosed) {
+		select {
+		case s.broken <- err:
+		default:
+		}
+	}
+	if h.open.over() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.serving, h)
+	}
+}
+
 // drain lets what runs finish, within the time that the config gives.
 func (s *Server) drain(base context.Context, cut func()) {
-	log, config := s.opts.Logger, s.opts.Config.Shutdown
+	log, config := s.opts.Logger, s.current.Load().config.Shutdown
 	log.Info("draining", "delay", config.Delay.String(), "timeout", config.Timeout.String())
 	if s.opts.OnDrain != nil {
 		s.opts.OnDrain()
 	}
-	// Load balancers see readiness fail and send nobody any more before the door closes.
+	// Load balancers see that the server is not ready and send nobody any more before it stops listening.
 	if config.Delay > 0 {
 		time.Sleep(config.Delay)
 	}
@@ -167,90 +285,52 @@ func (s *Server) drain(base context.Context, cut func()) {
 	defer cancel()
 	var work sync.WaitGroup
 	for _, b := range s.bound {
-		work.Go(func() { _ = b.http.Shutdown(ctx) }) // ends with its connections, or with ctx
+		work.Go(func() { _ = b.acceptor.Close() }) // ends with its handshakes, which end at once
+	}
+	work.Wait()
+	for _, h := range s.stop() {
+		work.Go(func() { _ = h.http.Shutdown(ctx) }) // ends with its connections, or with ctx
 	}
 	work.Wait()
 	if ctx.Err() == nil {
 		return
 	}
-	log.Warn("cutting requests that did not finish in time", "requests", s.running.count())
+	requests := s.underWay()
+	log.Warn("cutting requests that did not finish in time", "requests", countOf(requests))
+	s.unbind() // first, so that no handler takes the end of its context for a reason to answer
 	cut()
-	s.unbind()
-	s.running.wait(abandonAfter)
+	timer := time.NewTimer(abandonAfter)
+	defer timer.Stop()
+	for _, f := range requests {
+		select {
+		case <-f.retire():
+		case <-timer.C:
+			return
+		}
+	}
+}
+
+// underWay counts the requests of all generations.
+func (s *Server) underWay() []*inFlight {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append(slices.Clone(s.requests), s.current.Load().requests)
+}
+
+// stop returns who serves connections. No other http.Server begins from then on.
+func (s *Server) stop() []*httpServer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.draining = true
+	return slices.Collect(maps.Keys(s.serving))
 }
 
 // unbind closes listeners and connections at once.
 func (s *Server) unbind() {
 	for _, b := range s.bound {
-		_ = b.http.Close()
-		_ = b.listener.Close() // the http.Server knows it only once it serves
+		_ = b.acceptor.Close()
 	}
-}
-
-func (s *Server) newBinding(index int, config Listener, l net.Listener) *binding {
-	log := s.opts.Logger.With("listener", config.Name)
-	timeouts := s.opts.Config.Timeouts
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(config.TLS && s.opts.Config.HTTP2)
-	server := &http.Server{
-		Handler:           s.handler(index, config),
-		ReadHeaderTimeout: timeouts.Header,
-		IdleTimeout:       timeouts.Idle,
-		MaxHeaderBytes:    maxHeaderBytes,
-		Protocols:         protocols,
-		HTTP2:             &http.HTTP2Config{WriteByteTimeout: timeouts.Stall},
-		ErrorLog:          newErrorLog(log),
-		ConnContext:       withDeadline,
+	for _, h := range s.stop() {
+		_ = h.http.Close()
 	}
-	if s.clients.limit > 0 {
-		l = &clientListener{Listener: l, clients: s.clients, refused: s.metrics.connections}
-		server.ConnState = s.clients.connState
-	}
-	if config.TLS {
-		server.TLSConfig = s.tls.Clone() // http.Server completes it
-		l = newHandshaker(l, handshakeOptions{
-			config: s.tls, timeout: timeouts.Handshake, log: log, dropped: s.clients.leaveConn,
-			refusals: &refusals{required: s.tls.ClientAuth == tls.RequireAndVerifyClientCert},
-		})
-	}
-	return &binding{config: config, listener: l, http: server}
-}
-
-// handler is what all requests of a listener go through: the watch for clients that stall, limits,
-// unless it serves operators, and then whatever handler is current.
-func (s *Server) handler(index int, config Listener) http.Handler {
-	current := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		handlers := s.handlers.Load()
-		if handlers == nil {
-			s.limiter.refuse(w, unavailable, "the registry is starting: try again in a moment")
-			return
-		}
-		(*handlers)[index].ServeHTTP(w, r)
-	})
-	limited := http.Handler(current)
-	if len(config.Serves) == 0 {
-		limited = s.limiter.handler(current)
-	}
-	unlimited := map[string]bool{}
-	for _, path := range s.opts.Unlimited {
-		unlimited[path] = true
-	}
-	stall := s.opts.Config.Timeouts.Stall
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.running.enter()
-		defer s.running.leave()
-		if stall > 0 {
-			body := r.Body
-			w = guard(w, r, stall)
-			// net/http looks at its own body to see what was left unread, and would wait for the
-			// rest of any other.
-			defer func() { r.Body = body }()
-		}
-		if unlimited[r.URL.Path] {
-			current.ServeHTTP(w, r)
-			return
-		}
-		limited.ServeHTTP(w, r)
-	})
 }

@@ -29,7 +29,7 @@ func start(t *testing.T, handler http.Handler, change func(*Options)) *running {
 	if err := s.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.Swap(func(Listener) http.Handler { return handler })
+	swap(t, s, func(Listener) http.Handler { return handler }, nil)
 	ctx, stop := context.WithCancel(context.Background())
 	r := &running{Server: s, stop: stop, done: make(chan error, 1)}
 	go func() { r.done <- s.Serve(ctx) }() // ends with stop
@@ -49,6 +49,20 @@ func newServer(t *testing.T, change func(*Options)) *Server {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// swap replaces handlers and what change changes, and leaves the rest of the config as it was built.
+func swap(t *testing.T, s *Server, handler func(Listener) http.Handler, change func(*Config)) (ended <-chan struct{}) {
+	t.Helper()
+	live := Live{Config: s.opts.Config, Handler: handler}
+	if change != nil {
+		change(&live.Config)
+	}
+	ended, err := s.Swap(live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ended
 }
 
 func (r *running) addr() string { return r.Bound()[0].Addr.String() }
@@ -83,11 +97,11 @@ func TestBeforeASwapTheServerIsUnavailable(t *testing.T) {
 	if status, body := r.get(t, "/"); status != 503 || !strings.Contains(body, "UNAVAILABLE") {
 		t.Errorf("got %d %s before a handler is there, want 503 UNAVAILABLE", status, body)
 	}
-	s.Swap(func(Listener) http.Handler { return say("one") })
+	swap(t, s, func(Listener) http.Handler { return say("one") }, nil)
 	if _, body := r.get(t, "/"); body != "one" {
 		t.Errorf("got %q, want the handler that was swapped in", body)
 	}
-	s.Swap(func(Listener) http.Handler { return say("two") })
+	swap(t, s, func(Listener) http.Handler { return say("two") }, nil)
 	if _, body := r.get(t, "/"); body != "two" {
 		t.Errorf("got %q, want the next handler", body)
 	}
@@ -108,7 +122,7 @@ func TestEachListenerHasItsHandler(t *testing.T) {
 	if err := s.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.Swap(func(l Listener) http.Handler { return say(l.Name) })
+	swap(t, s, func(l Listener) http.Handler { return say(l.Name) }, nil)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx) }()

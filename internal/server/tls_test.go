@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -239,17 +238,17 @@ func TestAStalledHandshakeDoesNotHoldAShutDown(t *testing.T) {
 	}
 }
 
-func TestHandshakeOfAClosedListener(t *testing.T) {
+func TestAClosedAcceptorEndsItsHTTPServer(t *testing.T) {
 	t.Parallel()
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
+	s := newServer(t, nil)
+	if err := s.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	h := newHandshaker(l, handshakeOptions{})
-	if err := h.Close(); err != nil {
+	b := s.bound[0]
+	if err := b.acceptor.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := h.Accept(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("got error %v, want %v", err, net.ErrClosed)
+	if _, err := b.server.Accept(); !errors.Is(err, http.ErrServerClosed) {
+		t.Errorf("got error %v, want %v", err, http.ErrServerClosed)
 	}
 }

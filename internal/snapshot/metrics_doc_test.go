@@ -120,9 +120,7 @@ func metricsOfAServer(t *testing.T) *prometheus.Registry {
 			t.Error(err)
 		}
 	})
-	if _, err := server.New(server.Options{Config: cfg.Server, Logger: logger, Registerer: metrics}); err != nil {
-		t.Fatal(err)
-	}
+	server.NewMetrics(metrics)
 	if err := built.Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}

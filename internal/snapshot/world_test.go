@@ -85,10 +85,11 @@ func (w *world) load(set setup) *config.Config {
 
 func (w *world) listen(cfg *config.Config, logger *slog.Logger, metrics *prometheus.Registry) {
 	w.t.Helper()
-	srv, err := server.New(server.Options{Config: cfg.Server, Logger: logger, Registerer: metrics})
+	srv, err := server.New(server.Options{Config: cfg.Server, Logger: logger, Metrics: server.NewMetrics(metrics)})
 	must(w.t, err)
 	must(w.t, srv.Listen(w.t.Context()))
-	srv.Swap(func(l server.Listener) http.Handler { return w.snapshot.Handlers[l.Name] })
+	_, err = srv.Swap(server.Live{Config: cfg.Server, Handler: func(l server.Listener) http.Handler { return w.snapshot.Handlers[l.Name] }})
+	must(w.t, err)
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(w.t.Context()) }() // ends with the test's context, before clean-ups
 	w.t.Cleanup(func() { must(w.t, <-ended) })

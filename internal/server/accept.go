@@ -1,0 +1,127 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+)
+
+// acceptor accepts the connections of a listener, refuses those that a client has too many, has the TLS
+// handshake with the others, and gives them to an http.Server. Each handshake runs apart from the others
+// and has its own time-out, so that one that stalls blocks nobody. A connection without TLS is handed on as
+// it is: a wrapper would hide that it can send files.
+type acceptor struct {
+	net.Listener
+	opts acceptorOptions
+	ctx  context.Context // ends when the listener closes
+	end  func()
+	work sync.WaitGroup // handshakes
+}
+
+type acceptorOptions struct {
+	// take returns who serves a connection that is accepted now, and counts it there.
+	take     func() *httpServer
+	clients  *perClient // connections by client
+	metrics  *Metrics
+	log      *slog.Logger
+	refusals *refusals
+}
+
+func newAcceptor(l net.Listener, opts acceptorOptions) *acceptor {
+	ctx, end := context.WithCancel(context.Background())
+	return &acceptor{Listener: l, opts: opts, ctx: ctx, end: end}
+}
+
+// Close ends the handshakes that are under way, too.
+func (a *acceptor) Close() error {
+	a.end()
+	err := a.Listener.Close()
+	a.work.Wait()
+	return err
+}
+
+// run accepts until the listener closes.
+func (a *acceptor) run() {
+	for a.ctx.Err() == nil {
+		conn, err := a.Listener.Accept()
+		to := a.opts.take()
+		switch {
+		case err != nil:
+			// The http.Server knows which errors pass, and waits before it asks for the next connection.
+			a.deliver(to, accepted{err: err})
+			to.open.leave()
+		case !a.opts.clients.enter(clientOfConn(conn)):
+			a.opts.metrics.connections.Inc()
+			_ = conn.Close()
+			to.open.leave()
+		case to.tls == nil:
+			if !a.deliver(to, accepted{conn: conn}) {
+				a.drop(to, conn)
+			}
+		default:
+			a.work.Go(func() { a.handshake(to, conn) }) // ends with the handshake, its time-out or Close
+		}
+	}
+}
+
+func (a *acceptor) handshake(to *httpServer, conn net.Conn) {
+	ctx, cancel := a.ctx, func() {}
+	if timeout := to.config.timeouts.Handshake; timeout > 0 {
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+	}
+	defer cancel()
+	secure := tls.Server(conn, to.tls)
+	err := secure.HandshakeContext(ctx)
+	if err == nil && a.deliver(to, accepted{conn: secure}) {
+		return
+	}
+	var noTLS tls.RecordHeaderError
+	if errors.As(err, &noTLS) && noTLS.Conn != nil {
+		answerPlainHTTP(noTLS)
+	}
+	a.drop(to, conn)
+	required := to.tls.ClientAuth == tls.RequireAndVerifyClientCert
+	a.opts.refusals.log(a.opts.log, conn.RemoteAddr().String(), required, err)
+}
+
+// deliver says whether the http.Server took the connection.
+func (a *acceptor) deliver(to *httpServer, what accepted) bool {
+	select {
+	case to.ready <- what:
+		return true
+	case <-a.ctx.Done():
+		return false
+	}
+}
+
+// drop closes a connection that no http.Server took.
+func (a *acceptor) drop(to *httpServer, conn net.Conn) {
+	_ = conn.Close()
+	a.opts.clients.leave(clientOfConn(conn))
+	to.open.leave()
+}
+
+// answerPlainHTTP tells a client that forgot the s in https. It does not wait for a client that
+// neither reads nor leaves.
+func answerPlainHTTP(e tls.RecordHeaderError) {
+	if !beginsWithAny(string(e.RecordHeader[:]), "GET /", "HEAD ", "POST ", "PUT /", "PATCH", "DELET", "OPTIO") {
+		return
+	}
+	const answer = "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n" +
+		"This port speaks HTTPS: use https:// instead of http://.\n"
+	_ = e.Conn.SetDeadline(time.Now().Add(time.Second))
+	if _, err := io.WriteString(e.Conn, answer); err != nil {
+		return
+	}
+	half, ok := e.Conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	// A close with unread bytes would reset the connection before the client has read the answer.
+	_, _ = io.CopyN(io.Discard, e.Conn, maxHeaderBytes)
+}
