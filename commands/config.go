@@ -89,7 +89,7 @@ func runConfigValidate(ctx context.Context, io IO, opts validateOptions) error {
 // tryStart builds what a server is built of, and takes it apart again. What
 // cannot be built is a mistake in the config, unless it is of another kind.
 func tryStart(ctx context.Context, io IO, cfg *config.Config, sources config.Sources, elsewhere func(error) bool) error {
-	logger, err := telemetry.New(io.Err, io.ErrIsTerminal, cfg.Log)
+	log, err := telemetry.New(io.Err, io.ErrIsTerminal, cfg.Log)
 	if err != nil {
 		return mistake(sources, "log", err)
 	}
@@ -105,9 +105,9 @@ func tryStart(ctx context.Context, io IO, cfg *config.Config, sources config.Sou
 			mistakes.Problems = append(mistakes.Problems, mistake(sources, key, err).Problems...)
 		}
 	}
-	_, err = server.New(server.Options{Config: cfg.Server, Logger: logger})
+	_, err = server.New(server.Options{Config: cfg.Server, Logger: log.Logger})
 	note("server.tls", err)
-	shared := snapshot.NewShared(snapshot.SharedOptions{Logger: logger, Metrics: metrics, Version: build.Version})
+	shared := snapshot.NewShared(snapshot.SharedOptions{Logger: log.Logger, Metrics: metrics, Version: build.Version})
 	defer shared.Close()
 	built, err := snapshot.Build(ctx, cfg, shared)
 	if err == nil {

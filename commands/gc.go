@@ -206,11 +206,11 @@ func openStore(ctx context.Context, io IO, from source) (*openedStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	logger, err := telemetry.New(io.Err, io.ErrIsTerminal, cfg.Log)
+	log, err := telemetry.New(io.Err, io.ErrIsTerminal, cfg.Log)
 	if err != nil {
 		return nil, err
 	}
-	core, err := snapshot.OpenCore(ctx, cfg, snapshot.NewShared(snapshot.SharedOptions{Logger: logger, Metrics: prometheus.NewRegistry()}))
+	core, err := snapshot.OpenCore(ctx, cfg, snapshot.NewShared(snapshot.SharedOptions{Logger: log.Logger, Metrics: prometheus.NewRegistry()}))
 	if err != nil {
 		return nil, withDataHint(placed(err, sources))
 	}
@@ -224,5 +224,5 @@ func openStore(ctx context.Context, io IO, from source) (*openedStore, error) {
 	if err != nil {
 		return nil, errors.Join(err, core.Close())
 	}
-	return &openedStore{Core: core, config: cfg, log: logger}, nil
+	return &openedStore{Core: core, config: cfg, log: log.Logger}, nil
 }

@@ -61,16 +61,17 @@ func runServe(ctx context.Context, io IO, from source) error {
 		return err
 	}
 	io.warnOf(cfg.Warnings(sources))
-	logger, err := telemetry.New(io.Err, io.ErrIsTerminal, cfg.Log)
+	log, err := telemetry.New(io.Err, io.ErrIsTerminal, cfg.Log)
 	if err != nil {
 		return err
 	}
+	logger := log.Logger
 	build := currentBuild()
 	metrics := telemetry.NewMetrics(build)
 
 	// The one trace that a refused start may leave: what is built below writes into it.
-	audit, err := openAudit(cfg, logger)
-	if err != nil {
+	audit := telemetry.NewAudit(logger)
+	if err := audit.Open(cfg.Log.Audit); err != nil {
 		return err
 	}
 	defer closing(logger, "close the audit log", audit.Close)
@@ -127,14 +128,6 @@ func spareCollector(environ []string) {
 	if !slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, "GOGC=") }) {
 		debug.SetGCPercent(heapGrowth)
 	}
-}
-
-// openAudit opens the audit log, if the config wants one: else it is one without a logger.
-func openAudit(cfg *config.Config, logger *slog.Logger) (*telemetry.AuditLog, error) {
-	if cfg.Log.Audit.File == "" {
-		return &telemetry.AuditLog{}, nil
-	}
-	return telemetry.OpenAudit(cfg.Log.Audit, logger)
 }
 
 // takeStores makes the stores and keeps other servers away from them. A store that is only read

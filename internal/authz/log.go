@@ -13,7 +13,7 @@ import (
 // record counts a decision and writes it into the audit log.
 func (a *Authorizer) record(ctx context.Context, q *access.Question, d access.Decision) {
 	a.metrics.decisions[verdict{d.Stage, d.Allowed}].Inc()
-	if a.audit == nil {
+	if a.audit == nil || !a.audit.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
 	a.audit.LogAttrs(ctx, slog.LevelInfo, "decision",

@@ -1,66 +1,101 @@
 package telemetry
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // AuditLog is a log of its own, for what must be found again: one JSON record a line, all of them,
-// whatever the level of the other log. OpenAudit makes one.
+// whatever the level of the other log. It keeps no records until Open says where.
 type AuditLog struct {
-	// Logger is nil in the zero value, which keeps no records.
 	Logger *slog.Logger
 
-	file *os.File
+	out *auditWriter
 }
 
-// OpenAudit opens the file and appends to it. Records that cannot be written are told to report.
-func OpenAudit(cfg Audit, report *slog.Logger) (*AuditLog, error) {
+// NewAudit makes an audit log. Records that cannot be written are told to report.
+func NewAudit(report *slog.Logger) *AuditLog {
+	out := &auditWriter{report: report.With(ModuleKey, "audit")}
+	return &AuditLog{Logger: slog.New(auditHandler{slog.NewJSONHandler(out, nil), out}), out: out}
+}
+
+// Open appends to the file of cfg from now on, and closes the one before. Without a file no records are
+// kept. It may be called while records are written; after an error they go where they went before.
+func (a *AuditLog) Open(cfg Audit) error {
+	if cfg.File == "" {
+		return a.out.use(nil)
+	}
 	file, err := os.OpenFile(cfg.File, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("log.audit.file: %w", err)
+		return fmt.Errorf("log.audit.file: %w", err)
 	}
-	out := &auditWriter{w: file, report: report.With(ModuleKey, "audit")}
-	return &AuditLog{Logger: slog.New(slog.NewJSONHandler(out, nil)), file: file}, nil
+	return a.out.use(file)
 }
 
-// Close closes the file. One that was never opened has none.
-func (a *AuditLog) Close() error {
-	if a.file == nil {
-		return nil
-	}
-	return a.file.Close()
+// Close closes the file. No records are kept from then on.
+func (a *AuditLog) Close() error { return a.out.use(nil) }
+
+// auditHandler lets no record be made that is not kept.
+type auditHandler struct {
+	slog.Handler
+	out *auditWriter
 }
+
+// Enabled says whether there is a file.
+func (h auditHandler) Enabled(context.Context, slog.Level) bool { return h.out.kept.Load() }
 
 // lossEvery is how often lost records are reported.
 const lossEvery = time.Minute
 
-// auditWriter tells of records that are lost: slog itself would not.
+// auditWriter writes to the file of the moment, and reports records that are lost: slog itself would not.
 type auditWriter struct {
-	w      io.Writer
 	report *slog.Logger
+	kept   atomic.Bool // file is not nil
 
-	mu       sync.Mutex
-	lost     int       // guarded by mu; since reported
-	reported time.Time // guarded by mu
+	mu       sync.Mutex // guards what follows, and is held for each write, so that no file is closed under it
+	file     io.WriteCloser
+	lost     int // since reported
+	reported time.Time
+}
+
+// use replaces the file, which may be nil.
+func (a *auditWriter) use(file io.WriteCloser) error {
+	a.mu.Lock()
+	before := a.file
+	a.file = file
+	a.kept.Store(file != nil)
+	a.mu.Unlock()
+	if before == nil {
+		return nil
+	}
+	if err := before.Close(); err != nil {
+		return fmt.Errorf("close the audit log before: %w", err)
+	}
+	return nil
 }
 
 // Write is one write of one line, so that lines of several processes do not mix.
 func (a *auditWriter) Write(line []byte) (int, error) {
-	n, err := a.w.Write(line)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.file == nil {
+		return len(line), nil
+	}
+	n, err := a.file.Write(line)
 	if err != nil {
 		a.lose(err)
 	}
 	return n, err
 }
 
+// lose counts a record that was not written; mu is held.
 func (a *auditWriter) lose(err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.lost++
 	if now := time.Now(); now.Sub(a.reported) >= lossEvery {
 		a.report.Error("audit records lost", "count", a.lost, "error", err)

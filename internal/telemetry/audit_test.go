@@ -3,11 +3,13 @@ package telemetry
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,8 +19,8 @@ func TestTheAuditLogIsAppendedToAFileOfItsOwn(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "audit.log")
 	for range 2 { // as after a restart
-		audit, err := OpenAudit(Audit{File: path}, slog.New(slog.DiscardHandler))
-		if err != nil {
+		audit := NewAudit(slog.New(slog.DiscardHandler))
+		if err := audit.Open(Audit{File: path}); err != nil {
 			t.Fatal(err)
 		}
 		audit.Logger.Info("decision", "username", "al\nice")
@@ -45,9 +47,89 @@ func TestTheAuditLogIsAppendedToAFileOfItsOwn(t *testing.T) {
 
 func TestAnAuditLogThatCannotBeOpenedIsAMistake(t *testing.T) {
 	t.Parallel()
-	_, err := OpenAudit(Audit{File: filepath.Join(t.TempDir(), "nowhere", "audit.log")}, slog.New(slog.DiscardHandler))
+	folder := t.TempDir()
+	audit := NewAudit(slog.New(slog.DiscardHandler))
+	defer audit.Close()
+	if err := audit.Open(Audit{File: filepath.Join(folder, "audit.log")}); err != nil {
+		t.Fatal(err)
+	}
+	err := audit.Open(Audit{File: filepath.Join(folder, "nowhere", "audit.log")})
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v, want that the folder does not exist", err)
+	}
+	audit.Logger.Info("decision")
+	if got := linesOf(t, filepath.Join(folder, "audit.log")); got != 1 {
+		t.Errorf("got %d records in the file before, want the one behind the mistake", got)
+	}
+}
+
+func linesOf(t *testing.T, path string) int {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Count(content, []byte("\n"))
+}
+
+func TestWithoutAFileNoRecordIsMade(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "audit.log")
+	audit := NewAudit(slog.New(slog.DiscardHandler))
+	for _, cfg := range []Audit{{}, {File: path}, {}} {
+		if err := audit.Open(cfg); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := audit.Logger.Enabled(t.Context(), slog.LevelInfo), cfg.File != ""; got != want {
+			t.Errorf("got enabled %t with the file %q, want %t", got, cfg.File, want)
+		}
+		audit.Logger.Info("decision")
+	}
+	if got := linesOf(t, path); got != 1 {
+		t.Errorf("got %d records, want the one that was made while there was a file", got)
+	}
+}
+
+// TestNoRecordIsLostWhileTheFileIsReplaced moves the file away, as logrotate does, and takes other files.
+func TestNoRecordIsLostWhileTheFileIsReplaced(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	var complaints bytes.Buffer
+	audit := NewAudit(slog.New(slog.NewTextHandler(&complaints, nil)))
+	path := func(i int) string { return filepath.Join(folder, fmt.Sprintf("%d.log", i%2)) }
+	if err := audit.Open(Audit{File: path(0)}); err != nil {
+		t.Fatal(err)
+	}
+	const writers, records = 4, 500
+	var work sync.WaitGroup
+	for range writers {
+		work.Go(func() {
+			for range records {
+				audit.Logger.Info("decision")
+			}
+		})
+	}
+	total := 0
+	for i := range 100 {
+		moved := filepath.Join(folder, "moved")
+		if err := os.Rename(path(i), moved); err != nil {
+			t.Fatal(err)
+		}
+		if err := audit.Open(Audit{File: path(i + 1)}); err != nil {
+			t.Fatal(err)
+		}
+		total += linesOf(t, moved) // complete: nothing is written to it any more
+	}
+	work.Wait()
+	if err := audit.Close(); err != nil {
+		t.Fatal(err)
+	}
+	total += linesOf(t, path(100))
+	if total != writers*records {
+		t.Errorf("got %d records in all files, want %d", total, writers*records)
+	}
+	if complaints.Len() > 0 {
+		t.Errorf("got %q", complaints.String())
 	}
 }
 
@@ -55,18 +137,22 @@ func TestAnAuditLogThatCannotBeOpenedIsAMistake(t *testing.T) {
 type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+func (fullDisk) Close() error              { return nil }
 
 func TestLostAuditRecordsAreReportedNowAndThen(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		audit := slog.New(slog.NewJSONHandler(&auditWriter{w: fullDisk{}, report: slog.New(slog.NewTextHandler(&out, nil))}, nil))
+		audit := NewAudit(slog.New(slog.NewTextHandler(&out, nil)))
+		if err := audit.out.use(fullDisk{}); err != nil {
+			t.Fatal(err)
+		}
 		for range 100 {
-			audit.Info("decision")
+			audit.Logger.Info("decision")
 		}
 		time.Sleep(lossEvery) // of the bubble
-		audit.Info("decision")
-		want := regexp.MustCompile(`^\S+ level=ERROR msg="audit records lost" count=1 error="no space left"\n\S+ level=ERROR msg="audit records lost" count=100 error="no space left"\n$`)
+		audit.Logger.Info("decision")
+		want := regexp.MustCompile(`^\S+ level=ERROR msg="audit records lost" module=audit count=1 error="no space left"\n\S+ level=ERROR msg="audit records lost" module=audit count=100 error="no space left"\n$`)
 		if !want.Match(out.Bytes()) {
 			t.Errorf("got %q, want a match of %q", out.String(), want)
 		}

@@ -18,18 +18,15 @@ type console struct {
 
 // page is what all handlers of one console share.
 type page struct {
-	mu    sync.Mutex // guards everything below, and w so that lines do not mix
 	w     io.Writer
+	mu    sync.Mutex // guards what follows
 	line  []byte
 	attrs bytes.Buffer
 }
 
-func newConsole(w io.Writer, level slog.Level) *console {
+func newConsole(w io.Writer) *console {
 	p := &page{w: w}
-	return &console{page: p, attrs: slog.NewTextHandler(&p.attrs, &slog.HandlerOptions{
-		Level:       level,
-		ReplaceAttr: withoutHead,
-	})}
+	return &console{page: p, attrs: slog.NewTextHandler(&p.attrs, &slog.HandlerOptions{ReplaceAttr: withoutHead})}
 }
 
 // withoutHead drops the attributes that stand at the head of the line.
@@ -40,10 +37,8 @@ func withoutHead(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// Enabled is decided by the level.
-func (c *console) Enabled(ctx context.Context, level slog.Level) bool {
-	return c.attrs.Enabled(ctx, level)
-}
+// Enabled is true: whoever gives it records has chosen them.
+func (c *console) Enabled(context.Context, slog.Level) bool { return true }
 
 // Handle writes one line.
 func (c *console) Handle(ctx context.Context, r slog.Record) error {
@@ -59,7 +54,7 @@ func (c *console) Handle(ctx context.Context, r slog.Record) error {
 		p.line = append(p.line, ' ')
 	}
 	p.line = append(p.line, p.attrs.Bytes()...)
-	_, err := p.w.Write(p.line) // under the lock, so that lines do not mix
+	_, err := p.w.Write(p.line) // under the lock, which guards the line
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"testing/slogtest"
 )
@@ -83,15 +84,6 @@ func TestNew(t *testing.T) {
 			},
 			want: `\S+ WARN  two\n`,
 		},
-		{
-			name: "a record of a request carries its id",
-			cfg:  LogConfig{Format: "text"},
-			log: func(l *slog.Logger) {
-				l.InfoContext(WithRequestID(context.Background(), "r1"), "asked")
-				l.InfoContext(context.Background(), "told")
-			},
-			want: `\S+ INFO  asked request_id=r1\n\S+ INFO  told\n`,
-		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -100,11 +92,11 @@ func TestNew(t *testing.T) {
 			if tt.cfg.Level == "" {
 				tt.cfg.Level = "info"
 			}
-			logger, err := New(&out, tt.isTerminal, tt.cfg)
+			log, err := New(&out, tt.isTerminal, tt.cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
-			tt.log(logger)
+			tt.log(log.Logger)
 			if !regexp.MustCompile(`^(?:` + tt.want + `)$`).MatchString(out.String()) {
 				t.Errorf("got %q, want a match of %q", out.String(), tt.want)
 			}
@@ -134,14 +126,102 @@ func TestNewRefusesUnknownWords(t *testing.T) {
 	}
 }
 
-func TestHandlerKeepsTheContractOfSlog(t *testing.T) {
+func TestLoggersThatWereHandedOutGoByWhatIsReplaced(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	logger, err := New(&out, false, LogConfig{Level: "info"})
+	log, err := New(&out, true, LogConfig{Level: "info"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = slogtest.TestHandler(logger.Handler(), func() []map[string]any {
+	storage, plain := log.Logger.With(ModuleKey, "storage").WithGroup("g"), log.Logger
+	tests := []struct {
+		name string
+		cfg  LogConfig
+		want string // a regular expression for the whole output
+	}{
+		{"all of it is as it was made", LogConfig{Level: "info"}, ``},
+		{
+			"a lower level counts for all",
+			LogConfig{Level: "debug"},
+			`\S+ DEBUG plain a=1\n\S+ DEBUG read module=storage g.a=1\n`,
+		},
+		{
+			"one of a module counts for it",
+			LogConfig{Level: "info", Modules: map[string]string{"storage": "debug"}},
+			`\S+ DEBUG read module=storage g.a=1\n`,
+		},
+		{"one of another module does not", LogConfig{Level: "info", Modules: map[string]string{"server": "debug"}}, ``},
+		{
+			"the format is another one",
+			LogConfig{Level: "debug", Format: "json"},
+			`\{"time":"[^"]+","level":"DEBUG","msg":"plain","a":1\}\n\{"time":"[^"]+","level":"DEBUG","msg":"read","module":"storage","g":\{"a":1\}\}\n`,
+		},
+		{"a module may say less", LogConfig{Level: "debug", Modules: map[string]string{"storage": "error"}}, `\S+ DEBUG plain a=1\n`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			out.Reset()
+			if err := log.Replace(tt.cfg); err != nil {
+				t.Fatal(err)
+			}
+			plain.Debug("plain", "a", 1)
+			storage.Debug("read", "a", 1)
+			if !regexp.MustCompile(`^(?:` + tt.want + `)$`).MatchString(out.String()) {
+				t.Errorf("got %q, want a match of %q", out.String(), tt.want)
+			}
+		})
+	}
+	if err := log.Replace(LogConfig{Level: "loud"}); err == nil {
+		t.Error("got no error for a level that is none")
+	}
+	if plain.Enabled(t.Context(), slog.LevelDebug) != true {
+		t.Error("the level is another one after a change that failed")
+	}
+}
+
+func TestLevelsAndFormatAreReplacedUnderLoad(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	log, err := New(&out, false, LogConfig{Level: "info"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var work sync.WaitGroup
+	for range 4 {
+		work.Go(func() {
+			for range 500 {
+				log.Logger.With(ModuleKey, "storage").Info("read", "a", 1)
+			}
+		})
+	}
+	for i := range 100 {
+		cfg := LogConfig{Level: "info", Format: []string{"json", "text"}[i%2], Modules: map[string]string{"storage": "debug"}}
+		if err := log.Replace(cfg); err != nil {
+			t.Error(err)
+		}
+	}
+	work.Wait()
+	line := regexp.MustCompile(`^(\S+ INFO  read module=storage a=1|\{"time":"[^"]+","level":"INFO","msg":"read","module":"storage","a":1\})\n$`)
+	count := 0
+	for text := range strings.Lines(out.String()) {
+		count++
+		if !line.MatchString(text) {
+			t.Fatalf("got the line %q", text)
+		}
+	}
+	if count != 2000 {
+		t.Errorf("got %d lines, want 2000", count)
+	}
+}
+
+func TestHandlerKeepsTheContractOfSlog(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	log, err := New(&out, false, LogConfig{Level: "info"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = slogtest.TestHandler(log.Logger.Handler(), func() []map[string]any {
 		var records []map[string]any
 		for line := range bytes.Lines(out.Bytes()) {
 			var record map[string]any
@@ -159,15 +239,14 @@ func TestHandlerKeepsTheContractOfSlog(t *testing.T) {
 
 func TestDebugThatIsOffAllocatesNothing(t *testing.T) {
 	logger := newBenchLogger(t)
-	ctx := WithRequestID(t.Context(), "r1")
-	if got := testing.AllocsPerRun(100, func() { logDebug(ctx, logger) }); got != 0 {
+	if got := testing.AllocsPerRun(100, func() { logDebug(t.Context(), logger) }); got != 0 {
 		t.Errorf("got %v allocations, want none", got)
 	}
 }
 
 func BenchmarkDebugOff(b *testing.B) {
 	logger := newBenchLogger(b)
-	ctx := WithRequestID(b.Context(), "r1")
+	ctx := b.Context()
 	b.ReportAllocs()
 	for b.Loop() {
 		logDebug(ctx, logger)
@@ -180,9 +259,9 @@ func logDebug(ctx context.Context, logger *slog.Logger) {
 
 func newBenchLogger(tb testing.TB) *slog.Logger {
 	tb.Helper()
-	logger, err := New(io.Discard, false, LogConfig{Level: "info", Modules: map[string]string{"other": "debug"}})
+	log, err := New(io.Discard, false, LogConfig{Level: "info", Modules: map[string]string{"other": "debug"}})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return logger.With(ModuleKey, "storage")
+	return log.Logger.With(ModuleKey, "storage")
 }
