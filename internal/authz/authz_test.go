@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/webhook"
 )
@@ -226,8 +227,8 @@ func TestNewRefusesAWebhookThatDoesNotExist(t *testing.T) {
 	t.Parallel()
 	nosuch := compile(t, policy.Global, naming("nosuch", bans()))
 	for name, chain := range map[string]*policy.Chain{
-		"global":     policy.NewChain(nosuch, nil),
-		"repository": policy.NewChain(nil, []policy.Repository{{Name: parseName(t, "team"), Policy: nosuch}}),
+		"global":     {Global: nosuch},
+		"repository": {Repositories: oci.Prefixes[*policy.Policy]{parseName(t, "team"): nosuch}},
 	} {
 		_, err := New(Options{Policies: chain, Logger: slog.New(slog.DiscardHandler)})
 		if err == nil || !strings.Contains(err.Error(), `there is no webhook "nosuch"`) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/webhook"
 )
@@ -58,14 +59,14 @@ func BenchmarkRepositories(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			shared := compile(b, "shared", *rules(signedIn))
 			s := setup{repositories: map[string]part{}}
-			var policies []policy.Repository
+			policies := oci.Prefixes[*policy.Policy]{}
 			for i := range n {
 				name := fmt.Sprintf("team-%d", i)
 				s.repositories[name] = part{}
-				policies = append(policies, policy.Repository{Name: parseName(b, name), Policy: shared})
+				policies[parseName(b, name)] = shared
 			}
 			a := s.build(b)
-			a.policies = policy.NewChain(nil, policies)
+			a.policies = &policy.Chain{Repositories: policies}
 			q := asks(b, access.GetManifest, "team-0/app/web")
 			if d := a.Authorize(b.Context(), &q); !d.Allowed {
 				b.Fatal(told(d))

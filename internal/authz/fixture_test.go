@@ -60,27 +60,26 @@ func newRules(standard string, exprs []string) *policy.Config {
 
 func (s setup) build(t testing.TB) *Authorizer {
 	t.Helper()
-	var global *policy.Policy
+	policies := &policy.Chain{Repositories: oci.Prefixes[*policy.Policy]{}}
 	if s.global != nil {
-		global = compile(t, policy.Global, naming(s.hook, s.global))
+		policies.Global = compile(t, policy.Global, naming(s.hook, s.global))
 	}
-	var policies []policy.Repository
 	for name, p := range s.repositories {
-		repository := policy.Repository{Name: parseName(t, name)}
+		var repository *policy.Policy
 		if p.policy == nil && p.hook != "" {
 			p.policy = bans()
 		}
 		if p.policy != nil {
-			repository.Policy = compile(t, name, naming(p.hook, p.policy))
+			repository = compile(t, name, naming(p.hook, p.policy))
 		}
-		policies = append(policies, repository)
+		policies.Repositories[parseName(t, name)] = repository
 	}
 	metrics := NewMetrics(prometheus.NewRegistry())
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
 	a, err := New(Options{
-		Policies: policy.NewChain(global, policies), Webhooks: s.webhooks,
+		Policies: policies, Webhooks: s.webhooks,
 		Open: s.open, HideDenied: s.hide, Metrics: metrics, Logger: s.logger, Audit: s.audit,
 	})
 	if err != nil {

@@ -37,7 +37,7 @@ func BenchmarkDecide(b *testing.B) {
 		list = append(list, fmt.Sprintf("identity.username == 'user%d' && request.namespace.startsWith('team%d/')", i, i))
 	}
 	p := compile(b, Global, Config{Default: "deny", Rules: rules(list...)})
-	c := NewChain(p, nil)
+	c := &Chain{Global: p}
 	q := pull(b, "alice", "team/app")
 	b.ReportAllocs()
 	for b.Loop() {

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/oci"
@@ -42,49 +41,21 @@ func Actions() []access.Action {
 // NeverAsked reports whether no policy decides about an action.
 func NeverAsked(action access.Action) bool { return slices.Contains(neverAsked, action) }
 
-// Repository is a configured prefix, and its policy if it has one.
-type Repository struct {
-	Name   oci.Name
-	Policy *Policy
-}
-
 // Chain is all policies of a configuration: a request must pass the global one and that of the
-// repository which owns its namespace.
+// repository which owns its namespace. Either may be nil.
 type Chain struct {
-	Global *Policy
-
-	repositories map[oci.Name]*Policy
-}
-
-// NewChain puts policies together. Repositories without one belong here, too: they own what is below
-// them.
-func NewChain(global *Policy, repositories []Repository) *Chain {
-	c := &Chain{Global: global, repositories: map[oci.Name]*Policy{}}
-	for _, r := range repositories {
-		c.repositories[r.Name] = r.Policy
-	}
-	return c
+	Global       *Policy
+	Repositories oci.Prefixes[*Policy] // also those without a policy: they own what is below them
 }
 
 // Empty reports whether there is no policy at all.
-func (c *Chain) Empty() bool {
-	for _, p := range c.repositories {
-		if p != nil {
-			return false
-		}
-	}
-	return c.Global == nil
-}
+func (c *Chain) Empty() bool { return len(c.Policies()) == 0 }
 
-// Repository is the policy of the repository that owns a namespace: the longest prefix that is
-// configured. It is nil if there is none, or it has none.
+// Repository is the policy of the repository that owns a namespace. It is nil if there is none, or it has
+// none.
 func (c *Chain) Repository(namespace oci.Name) *Policy {
-	for found := !namespace.IsZero(); found; namespace, found = namespace.Parent() {
-		if p, ok := c.repositories[namespace]; ok {
-			return p
-		}
-	}
-	return nil
+	p, _ := c.Repositories.Of(namespace)
+	return p
 }
 
 // Webhook names the one that is asked about a namespace when the policies have allowed: that of the
@@ -106,7 +77,7 @@ func (c *Chain) Webhook(namespace oci.Name) string {
 // Webhooks are all that the policies name.
 func (c *Chain) Webhooks() []string {
 	var names []string
-	for _, p := range c.policies() {
+	for _, p := range c.Policies() {
 		if name := p.config.Webhook; name != "" && name != NoWebhook {
 			names = append(names, name)
 		}
@@ -114,19 +85,16 @@ func (c *Chain) Webhooks() []string {
 	return names
 }
 
-// policies are all policies, the global one first, then by their scopes.
-func (c *Chain) policies() []*Policy {
-	var list []*Policy
-	for _, p := range c.repositories {
-		if p != nil {
-			list = append(list, p)
-		}
+// Policies are all policies, the global one first, then in the order of their repositories.
+func (c *Chain) Policies() []*Policy { return inOrder(c.Global, c.Repositories) }
+
+// inOrder lists what is not nil: the global one first, then in the order of the repositories.
+func inOrder[T any](global *T, repositories oci.Prefixes[*T]) []*T {
+	list := []*T{global}
+	for _, name := range repositories.Names() {
+		list = append(list, repositories[name])
 	}
-	slices.SortFunc(list, func(a, b *Policy) int { return strings.Compare(a.Scope, b.Scope) })
-	if c.Global != nil {
-		list = append([]*Policy{c.Global}, list...)
-	}
-	return list
+	return slices.DeleteFunc(list, func(one *T) bool { return one == nil })
 }
 
 // Step is what one stage said.

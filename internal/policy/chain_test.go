@@ -42,20 +42,19 @@ func TestAChain(t *testing.T) {
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			var global *Policy
-			var repositories []Repository
+			c := &Chain{Repositories: oci.Prefixes[*Policy]{}}
 			for name, cfg := range tc.policies {
 				var p *Policy
 				if cfg != nil {
 					p = compile(t, name, *cfg)
 				}
 				if name == "" {
-					p.Scope, global = Global, p
+					p.Scope, c.Global = Global, p
 					continue
 				}
-				repositories = append(repositories, Repository{Name: parse(t, oci.ParseName, name), Policy: p})
+				c.Repositories[parse(t, oci.ParseName, name)] = p
 			}
-			v := NewChain(global, repositories).Decide(pull(t, "alice", tc.namespace))
+			v := c.Decide(pull(t, "alice", tc.namespace))
 			got := fmt.Sprintf("%t %s", v.Allowed, v.Last().Stage)
 			if v.Last().Stage == access.StageRepository {
 				got += " " + v.Last().Scope

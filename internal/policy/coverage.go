@@ -60,10 +60,10 @@ func (r *Runner) Report() CoverageReport {
 			report.NeverDecided = append(report.NeverDecided, prefix+name)
 		}
 	}
-	for _, p := range r.Chain.policies() {
+	for _, p := range r.Chain.Policies() {
 		count(p.Scope, "", p.RuleNames())
 	}
-	for _, k := range r.Keep.sets() {
+	for _, k := range r.Keep.Sets() {
 		count(keepScope(k.Scope), "keep ", k.RuleNames())
 	}
 	for _, a := range Actions() {

@@ -184,7 +184,7 @@ func (s Step) describe() string {
 // ruleNames are the names of all that may decide: rules and webhooks.
 func (c *Chain) ruleNames() []string {
 	var names []string
-	for _, p := range c.policies() {
+	for _, p := range c.Policies() {
 		names = append(names, p.RuleNames()...)
 	}
 	return append(names, c.Webhooks()...)
@@ -232,7 +232,10 @@ func (r *Runner) keepSets(c *KeepCase) (sets []*Keep, problem string, err error)
 	}
 	namespace := c.Namespace
 	if c.Repository != "" {
-		names := r.Keep.names()
+		var names []string
+		for _, name := range r.Keep.Repositories.Names() {
+			names = append(names, name.String())
+		}
 		if namespace, err = oci.ParseName(c.Repository); err != nil || !slices.Contains(names, c.Repository) {
 			problem = "no repository is called " + c.Repository
 			if near, ok := spelling.Nearest(c.Repository, names); ok {

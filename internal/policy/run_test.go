@@ -22,7 +22,7 @@ func TestCasesAreComparedWithAllThatTheyExpect(t *testing.T) {
 	t.Parallel()
 	global := compile(t, Global, Config{Default: "deny", Rules: []RuleConfig{{Name: "named", Expr: "identity.username != null"}, {Expr: "request.namespace.startsWith('open')"}}})
 	guarded := compile(t, "open/guarded", Config{Default: "allow", Webhook: "guard"})
-	r := &Runner{Chain: NewChain(global, []Repository{{Name: parse(t, oci.ParseName, "open/guarded"), Policy: guarded}}), Keep: NewKeepChain(nil, nil)}
+	r := &Runner{Chain: &Chain{Global: global, Repositories: oci.Prefixes[*Policy]{parse(t, oci.ParseName, "open/guarded"): guarded}}, Keep: &KeepChain{}}
 	undecided := "the policies allow, and webhook guard decides: say what it answers with webhook: allow, deny or error"
 	notAsked := "the case says what a webhook answers, and none is asked here: leave out webhook, or name one in policy.webhook of the config"
 	for line, want := range map[string]string{
@@ -63,7 +63,7 @@ func TestCasesAreComparedWithAllThatTheyExpect(t *testing.T) {
 func TestAnUploadInOneRequestAsksForItsEnd(t *testing.T) {
 	t.Parallel()
 	global := compile(t, Global, Config{Default: "deny", Rules: rules("request.action == 'start-upload'")})
-	r := &Runner{Chain: NewChain(global, nil), Keep: NewKeepChain(nil, nil)}
+	r := &Runner{Chain: &Chain{Global: global}, Keep: &KeepChain{}}
 	outcomes, err := r.Run(suite(t, fmt.Sprintf(`cases:
   - {name: a begin, request: {action: start-upload, namespace: a}, expect: allow}
   - {name: a whole blob, request: {action: start-upload, namespace: a, digest: "sha256:%064d"}, expect: deny}
@@ -86,7 +86,7 @@ func TestCoverageCountsTheRulesThatDecided(t *testing.T) {
 	must(t, err)
 	hub, err := CompileKeep("hub", rules("image.size > 5"))
 	must(t, err)
-	r := &Runner{Chain: NewChain(global, nil), Keep: NewKeepChain(keep, []KeepRepository{{Name: parse(t, oci.ParseName, "hub"), Keep: hub}}), Match: regexp.MustCompile("^run")}
+	r := &Runner{Chain: &Chain{Global: global}, Keep: &KeepChain{Global: keep, Repositories: oci.Prefixes[*Keep]{parse(t, oci.ParseName, "hub"): hub}}, Match: regexp.MustCompile("^run")}
 	outcomes, err := r.Run(suite(t, `
 cases:
   - {name: run b, request: {action: get-blob, namespace: b}, expect: allow}
@@ -118,7 +118,7 @@ func TestRulesOfACaseCoverNoneOfTheConfig(t *testing.T) {
 	t.Parallel()
 	k, err := CompileKeep("keep", rules("top_pushed(1)"))
 	must(t, err)
-	r := &Runner{Chain: NewChain(nil, nil), Keep: NewKeepChain(nil, []KeepRepository{{Name: parse(t, oci.ParseName, "keep"), Keep: k}})}
+	r := &Runner{Chain: &Chain{}, Keep: &KeepChain{Repositories: oci.Prefixes[*Keep]{parse(t, oci.ParseName, "keep"): k}}}
 	_, err = r.Run(suite(t, "keep: [{name: a, now: 1, rules: [top_pushed(1)], images: [{tag: x, pushed_at: 1}], stays: [x]}]"))
 	must(t, err)
 	if got := r.Report(); got.Rules != 1 || got.Decided != 0 || len(got.NeverAsked) > 0 {
@@ -128,7 +128,7 @@ func TestRulesOfACaseCoverNoneOfTheConfig(t *testing.T) {
 
 func TestAKeepCaseWithoutRulesFails(t *testing.T) {
 	t.Parallel()
-	r := &Runner{Chain: NewChain(nil, nil), Keep: NewKeepChain(nil, nil)}
+	r := &Runner{Chain: &Chain{}, Keep: &KeepChain{}}
 	s := suite(t, "keep: [{name: a, now: 1, images: [{tag: x, pushed_at: 1}], stays: [x]}]")
 	outcomes, err := r.Run(s)
 	must(t, err)
@@ -148,11 +148,11 @@ func TestAKeepCaseIsJudgedByTheRulesOfItsNamespace(t *testing.T) {
 		must(t, err)
 		return k
 	}
-	r := &Runner{Chain: NewChain(nil, nil), Keep: NewKeepChain(keepTag(Global, "all"), []KeepRepository{
-		{Name: parse(t, oci.ParseName, "hub"), Keep: keepTag("hub", "hub")},
-		{Name: parse(t, oci.ParseName, "hub/open")},
-		{Name: parse(t, oci.ParseName, "hub/own"), Keep: keepTag("hub/own", "own")},
-	})}
+	r := &Runner{Chain: &Chain{}, Keep: &KeepChain{Global: keepTag(Global, "all"), Repositories: oci.Prefixes[*Keep]{
+		parse(t, oci.ParseName, "hub"):      keepTag("hub", "hub"),
+		parse(t, oci.ParseName, "hub/open"): nil,
+		parse(t, oci.ParseName, "hub/own"):  keepTag("hub/own", "own"),
+	}}}
 	for about, want := range map[string]string{
 		"stays: [all]":                                                   "",
 		"namespace: hub, stays: [all, hub]":                              "",
@@ -183,7 +183,7 @@ func TestWhatFailsIsExplained(t *testing.T) {
 	p := compile(t, Global, Config{Default: "deny", OnError: "deny", Rules: rules(
 		"request.tags.exists(t, t == 'x') || has(request.from)", "identity.oidc.claims['a'] == 'b'", "identity.username.startsWith('a')", "true")})
 	q := pull(t, "", "team/app")
-	explained, verdict := NewChain(p, nil).Explain(q)
+	explained, verdict := (&Chain{Global: p}).Explain(q)
 	var got []string
 	for _, r := range explained[0].Rules {
 		line := fmt.Sprintf("%s %s %t %s", r.Name, r.Outcome, r.Decides, r.Error)

@@ -159,7 +159,7 @@ func FuzzSuite(f *testing.F) {
 		if s == nil {
 			return
 		}
-		outcomes, err := (&Runner{Chain: NewChain(p, nil), Keep: NewKeepChain(nil, nil)}).Run(s)
+		outcomes, err := (&Runner{Chain: &Chain{Global: p}, Keep: &KeepChain{}}).Run(s)
 		if err == nil && len(outcomes) != len(s.Cases)+len(s.Keep) {
 			t.Errorf("got %d outcomes of %d cases", len(outcomes), len(s.Cases)+len(s.Keep))
 		}
@@ -182,7 +182,7 @@ func FuzzExpression(f *testing.F) {
 		p, err := Compile(Global, Config{Default: "deny", Rules: rules(expr)})
 		if err == nil {
 			d := p.Decide(&q)
-			if x, v := NewChain(p, nil).Explain(q); v.Allowed != d.Allowed || len(x) != 1 {
+			if x, v := (&Chain{Global: p}).Explain(q); v.Allowed != d.Allowed || len(x) != 1 {
 				t.Errorf("decides %t, explains %t", d.Allowed, v.Allowed)
 			}
 			return

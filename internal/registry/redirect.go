@@ -15,7 +15,7 @@ func (r *Registry) redirects(ns oci.Name) bool {
 	if !r.blobsAreService {
 		return false
 	}
-	if own, ok := r.rules.owner(ns); ok && own.redirect != nil {
+	if own, ok := r.rules.repositories.Of(ns); ok && own.redirect != nil {
 		return *own.redirect
 	}
 	return r.redirect

@@ -9,7 +9,7 @@ import (
 // rules tell what holds in a namespace: the longest configured prefix decides.
 type rules struct {
 	global       repositoryRules
-	repositories map[oci.Name]repositoryRules
+	repositories oci.Prefixes[repositoryRules]
 }
 
 type repositoryRules struct {
@@ -24,7 +24,7 @@ func newRules(config Config, repositories []RepositoryConfig) (rules, error) {
 	if err != nil {
 		return rules{}, fmt.Errorf("registry.immutable_tags: %w", err)
 	}
-	r := rules{global: repositoryRules{immutable: global, any: config.ImmutableTags.Enabled}, repositories: map[oci.Name]repositoryRules{}}
+	r := rules{global: repositoryRules{immutable: global, any: config.ImmutableTags.Enabled}, repositories: oci.Prefixes[repositoryRules]{}}
 	for _, repository := range repositories {
 		name, err := oci.ParseName(repository.Name)
 		if err != nil {
@@ -42,19 +42,8 @@ func newRules(config Config, repositories []RepositoryConfig) (rules, error) {
 	return r, nil
 }
 
-// owner finds the repository that owns a namespace by cutting the namespace's components off its
-// end: the cost is that of the name, however many repositories there are.
-func (r rules) owner(ns oci.Name) (repositoryRules, bool) {
-	for name, ok := ns, true; ok; name, ok = name.Parent() {
-		if own, listed := r.repositories[name]; listed {
-			return own, true
-		}
-	}
-	return repositoryRules{}, false
-}
-
 func (r rules) listed(ns oci.Name) bool {
-	_, ok := r.owner(ns)
+	_, ok := r.repositories.Of(ns)
 	return ok
 }
 
@@ -65,7 +54,7 @@ func (r rules) mirror(ns oci.Name) bool {
 
 // tagRules are the repository's own rules of tags, or the global ones.
 func (r rules) tagRules(ns oci.Name) repositoryRules {
-	if own, ok := r.owner(ns); ok && own.immutable != nil {
+	if own, ok := r.repositories.Of(ns); ok && own.immutable != nil {
 		return own
 	}
 	return r.global

@@ -10,26 +10,27 @@ import (
 
 // Policies compiles all policies of a configuration.
 func Policies(cfg *config.Config) (*policy.Chain, error) {
-	var global *policy.Policy
+	chain := &policy.Chain{Repositories: oci.Prefixes[*policy.Policy]{}}
 	var err error
 	if cfg.Policy != nil {
-		if global, err = policy.Compile(policy.Global, cfg.Policy.Config); err != nil {
+		if chain.Global, err = policy.Compile(policy.Global, cfg.Policy.Config); err != nil {
 			return nil, fmt.Errorf("policy: %w", err)
 		}
 	}
-	repositories := make([]policy.Repository, len(cfg.Repositories))
 	for i, r := range cfg.Repositories {
-		if repositories[i].Name, err = oci.ParseName(r.Name); err != nil {
+		name, err := oci.ParseName(r.Name)
+		if err != nil {
 			return nil, fmt.Errorf("repositories[%d].name: %w", i, err)
 		}
+		chain.Repositories[name] = nil
 		if r.Policy == nil {
 			continue
 		}
-		if repositories[i].Policy, err = policy.Compile(r.Name, *r.Policy); err != nil {
+		if chain.Repositories[name], err = policy.Compile(r.Name, *r.Policy); err != nil {
 			return nil, fmt.Errorf("repositories[%d].policy: %w", i, err)
 		}
 	}
-	return policy.NewChain(global, repositories), nil
+	return chain, nil
 }
 
 // KeepRules compiles all that the config says about what stays.
@@ -38,14 +39,15 @@ func KeepRules(cfg *config.Config) (*policy.KeepChain, error) {
 	if err != nil {
 		return nil, fmt.Errorf("retention: %w", err)
 	}
-	repositories := make([]policy.KeepRepository, len(cfg.Repositories))
+	chain := &policy.KeepChain{Global: global, Repositories: oci.Prefixes[*policy.Keep]{}}
 	for i, r := range cfg.Repositories {
-		if repositories[i].Name, err = oci.ParseName(r.Name); err != nil {
+		name, err := oci.ParseName(r.Name)
+		if err != nil {
 			return nil, fmt.Errorf("repositories[%d].name: %w", i, err)
 		}
-		if repositories[i].Keep, err = r.Retention.Compile(r.Name); err != nil {
+		if chain.Repositories[name], err = r.Retention.Compile(r.Name); err != nil {
 			return nil, fmt.Errorf("repositories[%d].retention: %w", i, err)
 		}
 	}
-	return policy.NewKeepChain(global, repositories), nil
+	return chain, nil
 }
