@@ -8,6 +8,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/policy"
+	"github.com/sreg-project/sreg/internal/policy/policytest"
 	"github.com/sreg-project/sreg/internal/snapshot"
 )
 
@@ -70,7 +71,7 @@ func readFrom(sources config.Sources) string {
 }
 
 // fileMistakes turns what is wrong with a file into the error that a mistake in the config is.
-func fileMistakes(file string, mistakes []policy.FileMistake) *config.Error {
+func fileMistakes(file string, mistakes []policytest.Mistake) *config.Error {
 	e := &config.Error{}
 	for _, m := range mistakes {
 		e.Problems = append(e.Problems, config.Problem{

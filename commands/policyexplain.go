@@ -10,6 +10,7 @@ import (
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/policy"
+	"github.com/sreg-project/sreg/internal/policy/policytest"
 )
 
 // policyExplain is what sreg policy explain was told.
@@ -72,7 +73,7 @@ func runPolicyExplain(io IO, opts policyExplain) error {
 	for name, value := range opts.request {
 		values[name] = *value
 	}
-	request, mistakes := policy.NewRequest(values)
+	request, mistakes := policytest.ParseRequest(values)
 	if len(mistakes) > 0 {
 		return wrongFlag(mistakes[0])
 	}
@@ -87,7 +88,7 @@ func runPolicyExplain(io IO, opts policyExplain) error {
 }
 
 // wrongFlag is a mistake in the request, which flags gave.
-func wrongFlag(m policy.FileMistake) error {
+func wrongFlag(m policytest.Mistake) error {
 	if m.Key == "" {
 		return &usageError{message: m.Message}
 	}
@@ -104,7 +105,7 @@ func (o policyExplain) readIdentity() (access.Identity, error) {
 		}
 		file = o.identity
 	}
-	identity, mistakes := policy.ParseIdentity(content)
+	identity, mistakes := policytest.ParseIdentity(content)
 	if len(mistakes) > 0 {
 		return identity, fileMistakes(file, mistakes)
 	}

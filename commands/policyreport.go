@@ -7,14 +7,15 @@ import (
 
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/policy"
+	"github.com/sreg-project/sreg/internal/policy/policytest"
 )
 
 // policyReport is what came of a run of sreg policy test.
 type policyReport struct {
-	Passed   int                   `json:"passed"`
-	Failed   int                   `json:"failed"`
-	Cases    []caseReport          `json:"cases"`
-	Coverage policy.CoverageReport `json:"coverage"`
+	Passed   int                       `json:"passed"`
+	Failed   int                       `json:"failed"`
+	Cases    []caseReport              `json:"cases"`
+	Coverage policytest.CoverageReport `json:"coverage"`
 
 	files int
 }
@@ -46,7 +47,7 @@ type imageReport struct {
 	Rules []policy.RuleExplanation `json:"rules"`
 }
 
-func (r *policyReport) add(file string, outcomes []policy.Outcome) {
+func (r *policyReport) add(file string, outcomes []policytest.Outcome) {
 	r.files++
 	for _, o := range outcomes {
 		c := caseReport{File: file, Line: o.Line, Name: o.Name, Passed: o.Passed, Problem: o.Problem}

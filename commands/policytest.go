@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sreg-project/sreg/internal/policy"
+	"github.com/sreg-project/sreg/internal/policy/policytest"
 )
 
 // policyTest is what sreg policy test was told.
@@ -116,14 +116,14 @@ func runCases(io IO, opts policyTest, match *regexp.Regexp) (*policyReport, erro
 	if err != nil {
 		return nil, err
 	}
-	runner := &policy.Runner{Chain: rules.chain, Keep: rules.keep, Match: match}
+	runner := &policytest.Runner{Chain: rules.chain, Keep: rules.keep, Match: match}
 	report := &policyReport{}
 	for _, file := range opts.files {
 		content, err := readNamed(file)
 		if err != nil {
 			return nil, err
 		}
-		suite, mistakes := policy.ParseSuite(content)
+		suite, mistakes := policytest.ParseSuite(content)
 		if len(mistakes) > 0 {
 			return nil, fileMistakes(file, mistakes)
 		}

@@ -61,8 +61,9 @@ var allowed = map[string]string{
 	"scrub":     "oci registry storage",
 
 	// Engines know no store.
-	"policy":  "oci access spelling",
-	"webhook": "secret setting cache",
+	"policy":            "oci access spelling",
+	"policy/policytest": "access document oci policy spelling",
+	"webhook":           "secret setting cache",
 
 	// Work over the core: it may use engines, never other work.
 	"retention": "oci policy registry",

@@ -165,6 +165,15 @@ func Parse(path string, content []byte, limits Limits) (*Node, error) {
 	default:
 		return nil, &SyntaxError{Problem: "want a file that ends in .yaml, .yml, .toml or .json"}
 	}
+	return parseWith(parse, content, limits)
+}
+
+// ParseYAML parses the content of a file as YAML, which JSON is, too, whatever the file is called.
+func ParseYAML(content []byte, limits Limits) (*Node, error) {
+	return parseWith(parseYAML, content, limits)
+}
+
+func parseWith(parse func([]byte, Limits) (*Node, error), content []byte, limits Limits) (*Node, error) {
 	if len(content) > limits.Bytes {
 		return nil, &SyntaxError{Problem: fmt.Sprintf("the file is over %d bytes", limits.Bytes)}
 	}

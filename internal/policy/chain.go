@@ -10,37 +10,6 @@ import (
 // NoWebhook is what a policy says in place of a webhook's name so that none is asked.
 const NoWebhook = "none"
 
-// stages are those that a test may name.
-var stages = []string{string(access.StageGlobal), string(access.StageRepository), string(access.StageWebhook), string(access.StageNone)}
-
-// neverAsked are actions that no policy decides about: they open nothing, or the answer has edges of its
-// own.
-var neverAsked = []access.Action{
-	access.GetAPIVersion, access.GetToken, access.GetSelf, access.Healthz, access.Readyz,
-	access.UIAsset, access.UISignIn, access.Root, access.ACMEChallenge, access.Pprof,
-}
-
-// namespaced are the actions on one namespace, anyNamespace those that may name one, and wide those that
-// go over all.
-var (
-	namespaced = []access.Action{
-		access.GetManifest, access.PutManifest, access.DeleteManifest, access.GetBlob, access.DeleteBlob,
-		access.StartUpload, access.MountBlob, access.GetUpload, access.UpdateUpload, access.CompleteUpload,
-		access.CancelUpload, access.ListTags, access.GetReferrers, access.ListRevisions, access.ListUploads,
-		access.ListHistory, access.Restore,
-	}
-	anyNamespace = []access.Action{access.ListNamespaces, access.ListTrash, access.Search, access.GetReport, access.UIPage}
-	wide         = []access.Action{access.ListCatalog, access.ListRepositories, access.Metrics}
-)
-
-// Actions are all actions that policies are asked about.
-func Actions() []access.Action {
-	return slices.Concat(namespaced, anyNamespace, wide)
-}
-
-// NeverAsked reports whether no policy decides about an action.
-func NeverAsked(action access.Action) bool { return slices.Contains(neverAsked, action) }
-
 // Chain is all policies of a configuration: a request must pass the global one and that of the
 // repository which owns its namespace. Either may be nil.
 type Chain struct {

@@ -140,7 +140,7 @@ func rankOf(x ast.Expr, state interpreter.EvalState, info *ast.SourceInfo) (Part
 	}
 	args := x.AsCall().Args()
 	value, _ := state.Value(args[0].ID())
-	of, ok := value.(*standing)
+	of, ok := value.(*image)
 	text, err := parser.Unparse(x, info)
 	if !ok || err != nil {
 		return Part{}, false
@@ -150,7 +150,7 @@ func rankOf(x ast.Expr, state interpreter.EvalState, info *ast.SourceInfo) (Part
 		pattern, _ := args[1].AsLiteral().(types.String)
 		by.pattern = string(pattern)
 	}
-	rank, err := of.among.rank(by, of.image)
+	rank, err := of.among.rank(by, of.index)
 	if err != nil || rank == 0 {
 		return Part{Text: "rank in " + text, Value: "none"}, true
 	}

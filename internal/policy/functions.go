@@ -76,7 +76,7 @@ var keepFunctions = []function{
 const (
 	repositoryPolicyVariable = "@has_repository_policy"
 	nowVariable              = "@now"
-	standingVariable         = "@standing"
+	rankedVariable           = "@ranked"
 )
 
 // hidden makes a function without arguments that reads a variable. The function is declared, too, so
@@ -96,14 +96,14 @@ func hidden(name, variable string, typ *types.Type) []cel.EnvOption {
 
 // ranked makes a function of a number: whether the image's rank is at most that.
 func ranked(name string) []cel.EnvOption {
-	return standingCall(name, []*types.Type{types.IntType}, func(args ...ref.Val) ref.Val {
+	return rankedCall(name, []*types.Type{types.IntType}, func(args ...ref.Val) ref.Val {
 		return top(ranking{word: name}, args[0], args[1])
 	})
 }
 
 // rankedLike makes a function of a pattern and a number.
 func rankedLike(name string) []cel.EnvOption {
-	return standingCall(name, []*types.Type{types.StringType, types.IntType}, func(args ...ref.Val) ref.Val {
+	return rankedCall(name, []*types.Type{types.StringType, types.IntType}, func(args ...ref.Val) ref.Val {
 		pattern, ok := args[1].(types.String)
 		if !ok {
 			return types.MaybeNoSuchOverloadErr(args[1])
@@ -112,16 +112,16 @@ func rankedLike(name string) []cel.EnvOption {
 	})
 }
 
-// standingCall makes a function that is called with the image's standing before its arguments. It is
-// declared as it is written, too, so that wrong arguments are told apart from an unknown word.
-func standingCall(name string, arguments []*types.Type, call func(args ...ref.Val) ref.Val) []cel.EnvOption {
+// rankedCall makes a function that is called with the image as a hidden first argument. The function
+// without that argument is declared, too, so that a call with wrong arguments is no unknown function.
+func rankedCall(name string, arguments []*types.Type, call func(args ...ref.Val) ref.Val) []cel.EnvOption {
 	write := func(make cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr, *cel.Error) {
-		return make.NewCall("@"+name, append([]ast.Expr{make.NewIdent(standingVariable)}, args...)...), nil
+		return make.NewCall("@"+name, append([]ast.Expr{make.NewIdent(rankedVariable)}, args...)...), nil
 	}
 	return []cel.EnvOption{
-		cel.Variable(standingVariable, standingType),
+		cel.Variable(rankedVariable, rankedType),
 		cel.Macros(cel.GlobalMacro(name, len(arguments), write)),
-		cel.Function("@"+name, cel.Overload("standing_"+name, append([]*types.Type{standingType}, arguments...), types.BoolType, cel.FunctionBinding(call))),
+		cel.Function("@"+name, cel.Overload("ranked_"+name, append([]*types.Type{rankedType}, arguments...), types.BoolType, cel.FunctionBinding(call))),
 		cel.Function(name, cel.Overload(name+"_arguments", arguments, types.BoolType, cel.FunctionBinding(func(...ref.Val) ref.Val {
 			return types.NewErr("%s has no value here", name)
 		}))),

@@ -28,7 +28,7 @@ func kept(t *testing.T, expr string, images []Image) string {
 	k, err := CompileKeep(Global, rules(expr))
 	must(t, err)
 	var list []string
-	for i, d := range k.Decide(unix(goldenNow), images) {
+	for i, d := range decideAll(images, k) {
 		switch {
 		case len(d.Failed) > 0:
 			list = append(list, images[i].Tag+"!")
@@ -85,7 +85,7 @@ func TestWhatKeepRulesKeep(t *testing.T) {
 func TestANamespaceIsRankedOnceForEachWay(t *testing.T) {
 	t.Parallel()
 	images := tagged([]string{"a-1", "a-2", "b-1"})
-	s := newStandings(images)
+	s := NewImages(unix(goldenNow), images)
 	ways := map[ranking]int{{word: topPushed}: 3, {word: topPushedLike, pattern: "^(.)-"}: 2, {word: topPushedLike, pattern: "^a"}: 2}
 	for range 2 {
 		for by, want := range ways {
@@ -156,9 +156,9 @@ func TestAKeptImageSaysByWhichRule(t *testing.T) {
 	must(t, err)
 	images := tagged([]string{"a", "b", "c"})
 	var got []string
-	for i, d := range DecideKeep(unix(goldenNow), images, global, nil, hub) {
+	for i, d := range decideAll(images, global, hub) {
 		line := fmt.Sprintf("%t %s %s:", d.Kept, d.Scope, d.Rule)
-		for _, x := range ExplainKeep(unix(goldenNow), images, i, global, nil, hub) {
+		for _, x := range NewImages(unix(goldenNow), images).Explain(i, global, hub) {
 			line += fmt.Sprintf(" %s %s %t %v", x.Name, x.Outcome, x.Decides, x.Parts)
 		}
 		got = append(got, line)
@@ -205,7 +205,7 @@ func TestAnExplanationSaysWhichRankATagHas(t *testing.T) {
 	for tag, want := range map[string]string{
 		"main-aaaaaaa": "3 none", "main-ddddddd": "1 ", "1.9.0": "none 4", "2.0.0": "none 2", "": "none none",
 	} {
-		x := ExplainKeep(unix(goldenNow), images, slices.Index(versions, tag), k)
+		x := NewImages(unix(goldenNow), images).Explain(slices.Index(versions, tag), k)
 		got := map[string]string{}
 		for _, part := range x[0].Parts {
 			got[part.Text] = part.Value

@@ -90,7 +90,7 @@ func (e *environment) explain(m *Mistake, expr string, parsed *ast.AST, issue *c
 		e.unknownWord(m, expr, undeclared.FindStringSubmatch(message)[1])
 	case noOverload.MatchString(message):
 		groups := noOverload.FindStringSubmatch(message)
-		e.wrongArguments(m, expr, groups[1], readable(strings.Replace(groups[2], "("+standingVariable+", ", "(", 1)))
+		e.wrongArguments(m, expr, groups[1], readable(strings.Replace(groups[2], "("+rankedVariable+", ", "(", 1)))
 	case notSelectable.MatchString(message):
 		m.Message = "a " + readable(notSelectable.FindStringSubmatch(message)[1]) + " has no fields"
 	case wrongType.MatchString(message):

@@ -48,7 +48,7 @@ func (r rules) listed(ns oci.Name) bool {
 }
 
 func (r rules) mirror(ns oci.Name) bool {
-	own, _ := r.owner(ns)
+	own, _ := r.repositories.Of(ns)
 	return own.mirror
 }
 

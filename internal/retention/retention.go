@@ -38,7 +38,9 @@ func (r *Retention) Decide(ns oci.Name, now time.Time, images []registry.Image) 
 		}
 	}
 	verdicts := make([]Verdict, len(images))
-	for i, decision := range policy.DecideKeep(now, asked, r.rules.Of(ns)...) {
+	among, rules := policy.NewImages(now, asked), r.rules.Of(ns)
+	for i := range verdicts {
+		decision := among.Decide(i, rules...)
 		verdicts[i] = Verdict{Kept: decision.Kept, Rule: decision.Rule}
 		for _, failed := range decision.Failed {
 			verdicts[i].Failed = append(verdicts[i].Failed, fmt.Sprintf("rule %s fails, and so keeps it: %v", failed.Rule, failed.Err))

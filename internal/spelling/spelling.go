@@ -1,5 +1,5 @@
 // Package spelling finds what a misspelt word was likely meant to be.
-// It promises never to guess a word that shares hardly anything with what was written.
+// It promises to find no word that has little in common with what was written.
 // It must not know what the words are for.
 package spelling
 
@@ -22,8 +22,16 @@ func Nearest(misspelt string, words []string) (string, bool) {
 	return best, best != ""
 }
 
-// distance counts the slips between two words. Letters in a wrong order are
-// one slip: levle is level.
+// Hint ends a message about a misspelt word: ", did you mean level?", or nothing if no word is near.
+func Hint(misspelt string, words []string) string {
+	if near, ok := Nearest(misspelt, words); ok {
+		return ", did you mean " + near + "?"
+	}
+	return ""
+}
+
+// distance counts the letters in which two words differ. Letters in a wrong order
+// count as one: levle is level.
 func distance(a, b string) int {
 	if a != b && sorted(a) == sorted(b) {
 		return 1

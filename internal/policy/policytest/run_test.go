@@ -1,4 +1,4 @@
-package policy
+package policytest
 
 import (
 	"fmt"
@@ -7,7 +7,44 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/policy"
 )
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func name(t *testing.T, text string) oci.Name {
+	t.Helper()
+	n, err := oci.ParseName(text)
+	must(t, err)
+	return n
+}
+
+func rules(exprs ...string) []policy.RuleConfig {
+	var list []policy.RuleConfig
+	for _, e := range exprs {
+		list = append(list, policy.RuleConfig{Expr: e})
+	}
+	return list
+}
+
+func compile(t testing.TB, scope string, cfg policy.Config) *policy.Policy {
+	t.Helper()
+	p, err := policy.Compile(scope, cfg)
+	must(t, err)
+	return p
+}
+
+func keepRules(t testing.TB, scope string, exprs ...string) *policy.Keep {
+	t.Helper()
+	k, err := policy.CompileKeep(scope, rules(exprs...))
+	must(t, err)
+	return k
+}
 
 func suite(t *testing.T, text string) *Suite {
 	t.Helper()
@@ -20,9 +57,9 @@ func suite(t *testing.T, text string) *Suite {
 
 func TestCasesAreComparedWithAllThatTheyExpect(t *testing.T) {
 	t.Parallel()
-	global := compile(t, Global, Config{Default: "deny", Rules: []RuleConfig{{Name: "named", Expr: "identity.username != null"}, {Expr: "request.namespace.startsWith('open')"}}})
-	guarded := compile(t, "open/guarded", Config{Default: "allow", Webhook: "guard"})
-	r := &Runner{Chain: &Chain{Global: global, Repositories: oci.Prefixes[*Policy]{parse(t, oci.ParseName, "open/guarded"): guarded}}, Keep: &KeepChain{}}
+	global := compile(t, policy.Global, policy.Config{Default: "deny", Rules: []policy.RuleConfig{{Name: "named", Expr: "identity.username != null"}, {Expr: "request.namespace.startsWith('open')"}}})
+	guarded := compile(t, "open/guarded", policy.Config{Default: "allow", Webhook: "guard"})
+	r := &Runner{Chain: &policy.Chain{Global: global, Repositories: oci.Prefixes[*policy.Policy]{name(t, "open/guarded"): guarded}}, Keep: &policy.KeepChain{}}
 	undecided := "the policies allow, and webhook guard decides: say what it answers with webhook: allow, deny or error"
 	notAsked := "the case says what a webhook answers, and none is asked here: leave out webhook, or name one in policy.webhook of the config"
 	for line, want := range map[string]string{
@@ -62,8 +99,8 @@ func TestCasesAreComparedWithAllThatTheyExpect(t *testing.T) {
 // TestAnUploadInOneRequestAsksForItsEnd wants what the server asks, too.
 func TestAnUploadInOneRequestAsksForItsEnd(t *testing.T) {
 	t.Parallel()
-	global := compile(t, Global, Config{Default: "deny", Rules: rules("request.action == 'start-upload'")})
-	r := &Runner{Chain: &Chain{Global: global}, Keep: &KeepChain{}}
+	global := compile(t, policy.Global, policy.Config{Default: "deny", Rules: rules("request.action == 'start-upload'")})
+	r := &Runner{Chain: &policy.Chain{Global: global}, Keep: &policy.KeepChain{}}
 	outcomes, err := r.Run(suite(t, fmt.Sprintf(`cases:
   - {name: a begin, request: {action: start-upload, namespace: a}, expect: allow}
   - {name: a whole blob, request: {action: start-upload, namespace: a, digest: "sha256:%064d"}, expect: deny}
@@ -74,19 +111,16 @@ func TestAnUploadInOneRequestAsksForItsEnd(t *testing.T) {
 			t.Errorf("%s: %s", o.Name, o.Problem)
 		}
 	}
-	if never := r.Report().NeverAsked; len(never) != len(Actions())-2 {
+	if never := r.Report().NeverAsked; len(never) != len(policy.Actions())-2 {
 		t.Errorf("got %v never asked, want all but the begin and the end of an upload", never)
 	}
 }
 
 func TestCoverageCountsTheRulesThatDecided(t *testing.T) {
 	t.Parallel()
-	global := compile(t, Global, Config{Default: "deny", Rules: rules("request.namespace == 'a'", "request.namespace == 'b'")})
-	keep, err := CompileKeep(Global, rules("image.tag == 'x'", "image.tag == 'y'"))
-	must(t, err)
-	hub, err := CompileKeep("hub", rules("image.size > 5"))
-	must(t, err)
-	r := &Runner{Chain: &Chain{Global: global}, Keep: &KeepChain{Global: keep, Repositories: oci.Prefixes[*Keep]{parse(t, oci.ParseName, "hub"): hub}}, Match: regexp.MustCompile("^run")}
+	global := compile(t, policy.Global, policy.Config{Default: "deny", Rules: rules("request.namespace == 'a'", "request.namespace == 'b'")})
+	keep, hub := keepRules(t, policy.Global, "image.tag == 'x'", "image.tag == 'y'"), keepRules(t, "hub", "image.size > 5")
+	r := &Runner{Chain: &policy.Chain{Global: global}, Keep: &policy.KeepChain{Global: keep, Repositories: oci.Prefixes[*policy.Keep]{name(t, "hub"): hub}}, Match: regexp.MustCompile("^run")}
 	outcomes, err := r.Run(suite(t, `
 cases:
   - {name: run b, request: {action: get-blob, namespace: b}, expect: allow}
@@ -109,17 +143,16 @@ keep:
 	if want := "3 of 5, 60: global/1 keep global/2"; got != want || len(outcomes) != 2 {
 		t.Errorf("got %s in %d cases, want %s in 2", got, len(outcomes), want)
 	}
-	if len(report.NeverAsked) != len(Actions())-1 {
+	if len(report.NeverAsked) != len(policy.Actions())-1 {
 		t.Errorf("got %d actions never asked, want all but get-blob", len(report.NeverAsked))
 	}
 }
 
 func TestRulesOfACaseCoverNoneOfTheConfig(t *testing.T) {
 	t.Parallel()
-	k, err := CompileKeep("keep", rules("top_pushed(1)"))
-	must(t, err)
-	r := &Runner{Chain: &Chain{}, Keep: &KeepChain{Repositories: oci.Prefixes[*Keep]{parse(t, oci.ParseName, "keep"): k}}}
-	_, err = r.Run(suite(t, "keep: [{name: a, now: 1, rules: [top_pushed(1)], images: [{tag: x, pushed_at: 1}], stays: [x]}]"))
+	k := keepRules(t, "keep", "top_pushed(1)")
+	r := &Runner{Chain: &policy.Chain{}, Keep: &policy.KeepChain{Repositories: oci.Prefixes[*policy.Keep]{name(t, "keep"): k}}}
+	_, err := r.Run(suite(t, "keep: [{name: a, now: 1, rules: [top_pushed(1)], images: [{tag: x, pushed_at: 1}], stays: [x]}]"))
 	must(t, err)
 	if got := r.Report(); got.Rules != 1 || got.Decided != 0 || len(got.NeverAsked) > 0 {
 		t.Errorf("got %+v, want one rule that decided nothing, and no action", got)
@@ -128,7 +161,7 @@ func TestRulesOfACaseCoverNoneOfTheConfig(t *testing.T) {
 
 func TestAKeepCaseWithoutRulesFails(t *testing.T) {
 	t.Parallel()
-	r := &Runner{Chain: &Chain{}, Keep: &KeepChain{}}
+	r := &Runner{Chain: &policy.Chain{}, Keep: &policy.KeepChain{}}
 	s := suite(t, "keep: [{name: a, now: 1, images: [{tag: x, pushed_at: 1}], stays: [x]}]")
 	outcomes, err := r.Run(s)
 	must(t, err)
@@ -143,15 +176,11 @@ func TestAKeepCaseWithoutRulesFails(t *testing.T) {
 
 func TestAKeepCaseIsJudgedByTheRulesOfItsNamespace(t *testing.T) {
 	t.Parallel()
-	keepTag := func(scope, tag string) *Keep {
-		k, err := CompileKeep(scope, rules("image.tag == '"+tag+"'"))
-		must(t, err)
-		return k
-	}
-	r := &Runner{Chain: &Chain{}, Keep: &KeepChain{Global: keepTag(Global, "all"), Repositories: oci.Prefixes[*Keep]{
-		parse(t, oci.ParseName, "hub"):      keepTag("hub", "hub"),
-		parse(t, oci.ParseName, "hub/open"): nil,
-		parse(t, oci.ParseName, "hub/own"):  keepTag("hub/own", "own"),
+	keepTag := func(scope, tag string) *policy.Keep { return keepRules(t, scope, "image.tag == '"+tag+"'") }
+	r := &Runner{Chain: &policy.Chain{}, Keep: &policy.KeepChain{Global: keepTag(policy.Global, "all"), Repositories: oci.Prefixes[*policy.Keep]{
+		name(t, "hub"):      keepTag("hub", "hub"),
+		name(t, "hub/open"): nil,
+		name(t, "hub/own"):  keepTag("hub/own", "own"),
 	}}}
 	for about, want := range map[string]string{
 		"stays: [all]":                                                   "",
@@ -175,28 +204,5 @@ func TestAKeepCaseIsJudgedByTheRulesOfItsNamespace(t *testing.T) {
 				t.Errorf("got %q, passed %t, want %q", o.Problem, o.Passed, want)
 			}
 		})
-	}
-}
-
-func TestWhatFailsIsExplained(t *testing.T) {
-	t.Parallel()
-	p := compile(t, Global, Config{Default: "deny", OnError: "deny", Rules: rules(
-		"request.tags.exists(t, t == 'x') || has(request.from)", "identity.oidc.claims['a'] == 'b'", "identity.username.startsWith('a')", "true")})
-	q := pull(t, "", "team/app")
-	explained, verdict := (&Chain{Global: p}).Explain(q)
-	var got []string
-	for _, r := range explained[0].Rules {
-		line := fmt.Sprintf("%s %s %t %s", r.Name, r.Outcome, r.Decides, r.Error)
-		for _, part := range r.Parts {
-			line += fmt.Sprintf("[%s = %s]", part.Text, part.Value)
-		}
-		got = append(got, line)
-	}
-	want := `global/1 false false [request.tags.exists(t, t == "x") = false][request.tags = []][has(request.from) = false]
-global/2 error true identity.oidc is null: it has no claims[identity.oidc = null]
-global/3 error false a function or operator got a value that it does not take, such as null[identity.username = null]
-global/4 true false `
-	if s := strings.Join(got, "\n"); s != want || verdict.Allowed {
-		t.Errorf("got\n%s\nwant\n%s", s, want)
 	}
 }

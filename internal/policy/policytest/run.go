@@ -1,4 +1,4 @@
-package policy
+package policytest
 
 import (
 	"fmt"
@@ -8,13 +8,14 @@ import (
 
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/spelling"
 )
 
 // Runner runs test files against the policies of a configuration, without a server.
 type Runner struct {
-	Chain *Chain
-	Keep  *KeepChain
+	Chain *policy.Chain
+	Keep  *policy.KeepChain
 	Match *regexp.Regexp // names of the cases to run; nil: all
 
 	Coverage Coverage
@@ -32,7 +33,7 @@ type Outcome struct {
 
 // StageOutcome explains one stage of a case that failed.
 type StageOutcome struct {
-	Explanation
+	policy.Explanation
 	Request access.Request
 }
 
@@ -40,7 +41,7 @@ type StageOutcome struct {
 type ImageOutcome struct {
 	Name  string
 	Kept  bool
-	Rules []RuleExplanation
+	Rules []policy.RuleExplanation
 }
 
 // Run runs the cases of a file that match. The error is of a rule in a case that does not compile.
@@ -69,7 +70,7 @@ func (r *Runner) matches(name string) bool { return r.Match == nil || r.Match.Ma
 
 // answer is what a request got.
 type answer struct {
-	Verdict
+	policy.Verdict
 	asked []access.Request // the request, and what follows from it
 	hook  string           // the webhook that was asked last; empty if none was
 }
@@ -83,7 +84,7 @@ func (r *Runner) runCase(c *Case) Outcome {
 	o.Passed = o.Problem == ""
 	if !o.Passed {
 		for _, asked := range a.asked {
-			explained, _ := r.Chain.Explain(Question{Identity: c.Identity, Request: asked})
+			explained, _ := r.Chain.Explain(policy.Question{Identity: c.Identity, Request: asked})
 			for _, x := range explained {
 				o.Stages = append(o.Stages, StageOutcome{Explanation: x, Request: asked})
 			}
@@ -95,13 +96,13 @@ func (r *Runner) runCase(c *Case) Outcome {
 // ask goes the way of a request: the policies, then the webhook, then both again for what follows from it.
 func (r *Runner) ask(c *Case) answer {
 	var a answer
-	for request, more := c.Request, true; more; request, more = Following(request) {
-		v := r.Chain.Decide(Question{Identity: c.Identity, Request: request})
+	for request, more := c.Request, true; more; request, more = policy.Following(request) {
+		v := r.Chain.Decide(policy.Question{Identity: c.Identity, Request: request})
 		a.asked = append(a.asked, request)
 		a.Allowed, a.Steps = v.Allowed, append(a.Steps, v.Steps...)
 		if hook := r.Chain.Webhook(request.Namespace); a.Allowed && hook != "" {
 			a.hook, a.Allowed = hook, c.Webhook == AnswerAllow
-			a.Steps = append(a.Steps, Step{Stage: access.StageWebhook, Scope: hook, Decision: Decision{Allowed: a.Allowed, Rule: hook}})
+			a.Steps = append(a.Steps, policy.Step{Stage: access.StageWebhook, Scope: hook, Decision: policy.Decision{Allowed: a.Allowed, Rule: hook}})
 		}
 		if !a.Allowed {
 			break
@@ -119,17 +120,15 @@ func (r *Runner) difference(c *Case, a answer) string {
 	case a.hook == "" && c.Webhook != "" && a.Allowed:
 		return "the case says what a webhook answers, and none is asked here: leave out webhook, or name one in policy.webhook of the config"
 	}
-	if c.Rule != "" && !slices.Contains(r.Chain.ruleNames(), c.Rule) {
-		problem := "no rule is called " + c.Rule
-		if near, ok := spelling.Nearest(c.Rule, r.Chain.ruleNames()); ok {
-			problem += ", did you mean " + near + "?"
+	if c.Rule != "" {
+		if names := r.ruleNames(); !slices.Contains(names, c.Rule) {
+			return "no rule is called " + c.Rule + spelling.Hint(c.Rule, names)
 		}
-		return problem
 	}
 	if a.Allowed != c.Allow {
 		return "want " + want + ", got " + got
 	}
-	decided := []Step{a.Last()}
+	decided := []policy.Step{a.Last()}
 	if a.Allowed {
 		decided = a.Steps // every one of them had to allow
 	}
@@ -159,15 +158,15 @@ func (a answer) describe() string {
 	if a.Allowed {
 		var by []string
 		for _, s := range a.Steps {
-			by = append(by, s.describe())
+			by = append(by, describeStep(s))
 		}
 		return "allow: " + strings.Join(by, ", ")
 	}
-	return "deny: " + a.Last().describe()
+	return "deny: " + describeStep(a.Last())
 }
 
-// describe says what made a step's decision.
-func (s Step) describe() string {
+// describeStep says what made a decision.
+func describeStep(s policy.Step) string {
 	switch {
 	case s.Stage == access.StageNone:
 		return "no policy covers the request"
@@ -182,12 +181,12 @@ func (s Step) describe() string {
 }
 
 // ruleNames are the names of all that may decide: rules and webhooks.
-func (c *Chain) ruleNames() []string {
+func (r *Runner) ruleNames() []string {
 	var names []string
-	for _, p := range c.Policies() {
+	for _, p := range r.Chain.Policies() {
 		names = append(names, p.RuleNames()...)
 	}
-	return append(names, c.Webhooks()...)
+	return append(names, r.Chain.Webhooks()...)
 }
 
 func (r *Runner) runKeep(c *KeepCase) (Outcome, error) {
@@ -197,38 +196,44 @@ func (r *Runner) runKeep(c *KeepCase) (Outcome, error) {
 		o.Problem = problem
 		return o, err
 	}
-	images := make([]Image, len(c.Images))
+	list := make([]policy.Image, len(c.Images))
 	for i, image := range c.Images {
-		images[i] = image.Image
+		list[i] = image.Image
 	}
-	decisions, among := DecideKeep(c.Now, images, sets...), newStandings(images)
+	images := policy.NewImages(c.Now, list)
 	var gone, left []string
-	for i, d := range decisions {
+	for i, image := range c.Images {
+		d := images.Decide(i, sets...)
 		if c.Rules == nil {
 			r.Coverage.decide(keepScope(d.Scope), d.Rule)
 		}
-		stays := slices.Contains(c.Stays, c.Images[i].Name)
-		if d.Kept == stays {
+		switch stays := slices.Contains(c.Stays, image.Name); {
+		case d.Kept == stays:
 			continue
+		case stays:
+			gone = append(gone, image.Name)
+		default:
+			left = append(left, image.Name)
 		}
-		if d.Kept {
-			left = append(left, c.Images[i].Name)
-		} else {
-			gone = append(gone, c.Images[i].Name)
-		}
-		o.Images = append(o.Images, ImageOutcome{Name: c.Images[i].Name, Kept: d.Kept, Rules: explainKept(newJudged(c.Now, among, i), sets)})
+		o.Images = append(o.Images, ImageOutcome{Name: image.Name, Kept: d.Kept, Rules: images.Explain(i, sets...)})
 	}
-	o.Problem = strings.Join(slices.DeleteFunc([]string{tell("should stay and goes", gone), tell("should go and stays", left)},
-		func(s string) bool { return s == "" }), "; ")
+	var problems []string
+	if len(gone) > 0 {
+		problems = append(problems, "should stay and goes: "+strings.Join(gone, ", "))
+	}
+	if len(left) > 0 {
+		problems = append(problems, "should go and stays: "+strings.Join(left, ", "))
+	}
+	o.Problem = strings.Join(problems, "; ")
 	o.Passed = o.Problem == ""
 	return o, nil
 }
 
 // keepSets are the rules that a case is about, or what is wrong with the case.
-func (r *Runner) keepSets(c *KeepCase) (sets []*Keep, problem string, err error) {
+func (r *Runner) keepSets(c *KeepCase) (sets []*policy.Keep, problem string, err error) {
 	if c.Rules != nil {
-		own, err := CompileKeep("keep", c.Rules)
-		return []*Keep{own}, "", err
+		own, err := policy.CompileKeep("keep", c.Rules)
+		return []*policy.Keep{own}, "", err
 	}
 	namespace := c.Namespace
 	if c.Repository != "" {
@@ -237,22 +242,11 @@ func (r *Runner) keepSets(c *KeepCase) (sets []*Keep, problem string, err error)
 			names = append(names, name.String())
 		}
 		if namespace, err = oci.ParseName(c.Repository); err != nil || !slices.Contains(names, c.Repository) {
-			problem = "no repository is called " + c.Repository
-			if near, ok := spelling.Nearest(c.Repository, names); ok {
-				problem += ", did you mean " + near + "?"
-			}
-			return nil, problem, nil
+			return nil, "no repository is called " + c.Repository + spelling.Hint(c.Repository, names), nil
 		}
 	}
 	if sets = r.Keep.Of(namespace); len(sets) == 0 {
 		return nil, "the config has no keep rules for it, so all would stay: give the case rules of its own", nil
 	}
 	return sets, "", nil
-}
-
-func tell(what string, names []string) string {
-	if len(names) == 0 {
-		return ""
-	}
-	return what + ": " + strings.Join(names, ", ")
 }

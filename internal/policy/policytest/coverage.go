@@ -1,9 +1,10 @@
-package policy
+package policytest
 
 import (
 	"slices"
 
 	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/policy"
 )
 
 // Coverage is which rules decided something, and which actions were asked. The zero value has seen
@@ -14,7 +15,7 @@ type Coverage struct {
 }
 
 // note remembers what a case used.
-func (c *Coverage) note(action access.Action, steps []Step) {
+func (c *Coverage) note(action access.Action, steps []policy.Step) {
 	if c.asked == nil {
 		c.asked = map[access.Action]bool{}
 	}
@@ -66,7 +67,7 @@ func (r *Runner) Report() CoverageReport {
 	for _, k := range r.Keep.Sets() {
 		count(keepScope(k.Scope), "keep ", k.RuleNames())
 	}
-	for _, a := range Actions() {
+	for _, a := range policy.Actions() {
 		if !r.Coverage.asked[a] && !r.Chain.Empty() {
 			report.NeverAsked = append(report.NeverAsked, string(a))
 		}

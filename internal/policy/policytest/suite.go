@@ -1,10 +1,15 @@
-package policy
+// Package policytest runs files of cases against policies and keep rules, without a server.
+// It promises that a case asks what a server would ask, in the same order, and that every mistake in a file
+// is reported with its line and column.
+// It must not know the configuration, the command line or how results are printed.
+package policytest
 
 import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/policy"
 )
 
 // Suite is the cases of one test file.
@@ -39,9 +44,9 @@ const (
 type KeepCase struct {
 	Name       string
 	Line       int
-	Namespace  oci.Name     // whose images these are: the rules of its repository are asked beside the global ones
-	Repository string       // the same, by the repository's name
-	Rules      []RuleConfig // asked instead of the config's; nil: the config's
+	Namespace  oci.Name            // whose images these are: the rules of its repository are asked beside the global ones
+	Repository string              // the same, by the repository's name
+	Rules      []policy.RuleConfig // asked instead of the config's; nil: the config's
 	Now        time.Time
 	Images     []NamedImage
 	Stays      []string // names of the images
@@ -50,12 +55,5 @@ type KeepCase struct {
 // NamedImage is an image and what the case calls it: its tag, or a name of its own.
 type NamedImage struct {
 	Name string
-	Image
-}
-
-// FileMistake is what is wrong with a test file, and where. Lines and columns begin at 1.
-type FileMistake struct {
-	Line, Column int
-	Key          string // cases[3].request.action
-	Message      string
+	policy.Image
 }
