@@ -19,13 +19,13 @@ var damages = []struct {
 	{name: "nothing", damage: func(*world) {}},
 	{
 		name:   "one bit of a layer changed",
-		damage: func(w *world) { w.flip(blobFile(digest("layer one"))) },
+		damage: func(w *world) { w.flip(blobKey(digest("layer one"))) },
 		found:  []scrub.Code{scrub.CodeCorruptBlob},
 		after:  []scrub.Code{scrub.CodeDanglingLink, scrub.CodeNoBytes, scrub.CodeMovedAside},
 	},
 	{
 		name:   "a layer is cut short",
-		damage: func(w *world) { w.write(blobFile(digest("layer one")), "layer") },
+		damage: func(w *world) { w.write(blobKey(digest("layer one")), "layer") },
 		found:  []scrub.Code{scrub.CodeCorruptBlob},
 		after:  []scrub.Code{scrub.CodeDanglingLink, scrub.CodeNoBytes, scrub.CodeMovedAside},
 	},
@@ -37,14 +37,14 @@ var damages = []struct {
 	},
 	{
 		name:   "a layer is gone",
-		damage: func(w *world) { w.remove(blobFile(digest("layer one"))) },
+		damage: func(w *world) { w.remove(blobKey(digest("layer one"))) },
 		found:  []scrub.Code{scrub.CodeDanglingLink, scrub.CodeNoBytes},
 		after:  []scrub.Code{scrub.CodeDanglingLink, scrub.CodeNoBytes},
 	},
 	{
 		name: "two manifests are swapped",
 		damage: func(w *world) {
-			one, two := revisionFile(app, digest(imageManifest("one"))), revisionFile(app, digest(imageManifest("two")))
+			one, two := revisionKey(app, digest(imageManifest("one"))), revisionKey(app, digest(imageManifest("two")))
 			first, second := w.read(one), w.read(two)
 			w.write(one, second)
 			w.write(two, first)
@@ -54,66 +54,66 @@ var damages = []struct {
 	},
 	{
 		name:   "the record of a manifest is no JSON",
-		damage: func(w *world) { w.write(revisionFile(app, digest(imageManifest("two"))), "{\n"+imageManifest("two")) },
+		damage: func(w *world) { w.write(revisionKey(app, digest(imageManifest("two"))), "{\n"+imageManifest("two")) },
 		found:  []scrub.Code{scrub.CodeDamagedRecord},
 		after:  []scrub.Code{scrub.CodeNoChild, scrub.CodeMovedAside},
 	},
 	{
 		name: "a manifest hashes and is none",
 		damage: func(w *world) {
-			w.write(revisionFile(app, digest("{}")), `{"media_type":"application/vnd.oci.image.manifest.v1+json","missing":[]}`+"\n{}")
+			w.write(revisionKey(app, digest("{}")), `{"media_type":"application/vnd.oci.image.manifest.v1+json","missing":[]}`+"\n{}")
 		},
 		found: []scrub.Code{scrub.CodeInvalidManifest},
 		after: []scrub.Code{scrub.CodeInvalidManifest},
 	},
 	{
 		name:   "a child of an index is gone",
-		damage: func(w *world) { w.remove(revisionFile(app, digest(imageManifest("two")))) },
+		damage: func(w *world) { w.remove(revisionKey(app, digest(imageManifest("two")))) },
 		found:  []scrub.Code{scrub.CodeNoChild},
 		after:  []scrub.Code{scrub.CodeNoChild},
 	},
 	{
 		name:   "the manifest of a tag is gone",
-		damage: func(w *world) { w.remove(revisionFile(app, digest(imageManifest("one")))) },
+		damage: func(w *world) { w.remove(revisionKey(app, digest(imageManifest("one")))) },
 		found:  []scrub.Code{scrub.CodeDanglingTag},
 		after:  []scrub.Code{scrub.CodeDanglingTag},
 	},
 	{
 		name:   "the record of a tag is no JSON",
-		damage: func(w *world) { w.write(tagFile(app, v1), "{") },
+		damage: func(w *world) { w.write(tagKey(app, v1), "{") },
 		found:  []scrub.Code{scrub.CodeDamagedRecord},
 		after:  []scrub.Code{scrub.CodeMovedAside},
 	},
 	{
 		name:   "the record of a tag names nothing",
-		damage: func(w *world) { w.write(tagFile(app, v1), "{}") },
+		damage: func(w *world) { w.write(tagKey(app, v1), "{}") },
 		found:  []scrub.Code{scrub.CodeDamagedRecord},
 		after:  []scrub.Code{scrub.CodeMovedAside},
 	},
 	{
 		name:   "a link is gone",
-		damage: func(w *world) { w.remove(linkFile(app, digest("layer one"))) },
+		damage: func(w *world) { w.remove(linkKey(app, digest("layer one"))) },
 		found:  []scrub.Code{scrub.CodeNoLink},
 	},
 	{
 		name:   "a link was proposed by a repair that was killed",
-		damage: func(w *world) { w.write(linkFile(app, digest("layer one")), "proposed") },
+		damage: func(w *world) { w.write(linkKey(app, digest("layer one")), "proposed") },
 		found:  []scrub.Code{scrub.CodeNoLink, scrub.CodeProposedLink},
 	},
 	{
 		name:   "the entry of a referrer is gone",
-		damage: func(w *world) { w.remove(referrerFile(app, digest(imageManifest("one")), sbom)) },
+		damage: func(w *world) { w.remove(referrerKey(app, digest(imageManifest("one")), sbom)) },
 		found:  []scrub.Code{scrub.CodeNoReferrer},
 	},
 	{
 		name:   "the entry of a referrer is no JSON",
-		damage: func(w *world) { w.write(referrerFile(app, digest(imageManifest("one")), sbom), "{") },
+		damage: func(w *world) { w.write(referrerKey(app, digest(imageManifest("one")), sbom), "{") },
 		found:  []scrub.Code{scrub.CodeDamagedRecord},
 		after:  []scrub.Code{scrub.CodeMovedAside},
 	},
 	{
 		name:   "a referrer is gone",
-		damage: func(w *world) { w.remove(revisionFile(app, sbom)) },
+		damage: func(w *world) { w.remove(revisionKey(app, sbom)) },
 		found:  []scrub.Code{scrub.CodeStaleReferrer},
 	},
 	{
@@ -155,9 +155,9 @@ func otherFolder(d interface{ Hex() string }) string {
 // condemnedAndFlipped is a blob of nobody that a collector has condemned and the disk has damaged.
 func condemnedAndFlipped(w *world) {
 	d := w.pushBlob(other, "old")
-	w.remove(linkFile(other, d))
-	w.must(w.store.Condemn(w.t.Context(), blobFile(d)))
-	w.flip("_trash/" + blobFile(d))
+	w.remove(linkKey(other, d))
+	w.flip(blobKey(d))
+	w.must(w.store.Condemn(w.t.Context(), blobKey(d)))
 }
 
 // pushAll fills the world with one of everything.
@@ -219,8 +219,8 @@ func TestAQuickRunHashesNoBlob(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.pushAll()
-	w.flip(blobFile(digest("layer one")))
-	w.remove(linkFile(app, digest("layer two")))
+	w.flip(blobKey(digest("layer one")))
+	w.remove(linkKey(app, digest("layer two")))
 	w.wantCodes(w.verify(scrub.Options{Quick: true}), scrub.CodeNoLink)
 }
 
@@ -228,8 +228,8 @@ func TestARunOverOneRepositoryLooksAtItAndAtItsBlobs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.pushAll()
-	w.flip(blobFile(digest("layer three"))) // other's
-	w.flip(blobFile(digest("layer one")))
+	w.flip(blobKey(digest("layer three"))) // other's
+	w.flip(blobKey(digest("layer one")))
 	team := app
 	report := w.verify(scrub.Options{Repository: team})
 	w.wantCodes(report, scrub.CodeCorruptBlob)

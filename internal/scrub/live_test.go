@@ -102,7 +102,7 @@ func (t *traffic) stop() {
 
 func TestBesidePushesAndDeletesNothingIsFoundAndNoRepairHarms(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := openWorld(t, inFolder(t), nil, registry.DefaultConfig())
 	traffic := w.traffic(3)
 	traffic.await(5)
 	for _, repair := range []bool{false, true, false, true, false, true} {
@@ -118,18 +118,19 @@ func TestBesidePushesAndDeletesNothingIsFoundAndNoRepairHarms(t *testing.T) {
 // deleted: a copy of many moments. What was acknowledged before it began is whole in it.
 func TestABackupByCopyUnderLoadIsCompleteAfterARepair(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	root := t.TempDir()
+	w := openWorld(t, inFolderAt(root), nil, registry.DefaultConfig())
 	traffic := w.traffic(3)
 	traffic.await(30)
 	before := traffic.acknowledged()
 	backup := filepath.Join(t.TempDir(), "backup")
 	// What is renamed or removed while cp looks at it makes cp complain, and go on.
-	out, err := exec.Command("cp", "-r", w.root, backup).CombinedOutput()
+	out, err := exec.Command("cp", "-r", root, backup).CombinedOutput()
 	traffic.stop()
 	if _, stat := os.Stat(filepath.Join(backup, "_format")); stat != nil {
 		t.Fatalf("cp: %v\n%s", err, out)
 	}
-	restored := openWorld(t, backup, nil, registry.DefaultConfig())
+	restored := openWorld(t, inFolderAt(backup), nil, registry.DefaultConfig())
 	restored.verify(scrub.Options{Repair: true})
 	again := restored.verify(scrub.Options{})
 	if critical := again.Counts[scrub.Critical]; critical > 0 {

@@ -21,8 +21,8 @@ func TestACorruptBlobThatWasMovedAsideIsHealedByTheNextPush(t *testing.T) {
 	w := newWorld(t)
 	w.pushAll()
 	d := digest("layer one")
-	w.flip(blobFile(d))
-	bad := w.read(blobFile(d))
+	w.flip(blobKey(d))
+	bad := w.read(blobKey(d))
 	w.verify(scrub.Options{Repair: true})
 	if _, err := w.reg.StatBlob(t.Context(), app, d); !errors.Is(err, registry.ErrBlobUnknown) {
 		t.Errorf("got %v, want it absent, so that a client sends it again", err)
@@ -40,7 +40,7 @@ func TestACorruptManifestThatWasMovedAsideIsHealedByTheNextPush(t *testing.T) {
 	w := newWorld(t)
 	w.pushAll()
 	d := digest(imageManifest("one"))
-	w.flip(revisionFile(app, d))
+	w.flip(revisionKey(app, d))
 	w.verify(scrub.Options{Repair: true})
 	for _, ref := range []oci.Reference{{Digest: d}, {Tag: v1}} {
 		if _, err := w.reg.GetManifest(t.Context(), app, ref); !errors.Is(err, registry.ErrManifestUnknown) {
@@ -56,7 +56,7 @@ func TestADamagedTagTakesNoPushesUntilItIsMovedAside(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.pushAll()
-	w.write(tagFile(app, v1), "{")
+	w.write(tagKey(app, v1), "{")
 	push := registry.Push{Tags: []oci.Tag{v1}, ContentType: oci.MediaTypeImageManifest, Content: []byte(imageManifest("one"))}
 	if _, err := w.reg.PutManifest(t.Context(), app, push); err == nil {
 		t.Fatal("got success over a record that cannot be read")
@@ -73,15 +73,15 @@ func TestARepairOpensNoBlobOfAnotherNamespace(t *testing.T) {
 	t.Parallel()
 	config := registry.DefaultConfig()
 	config.MissingReferences = "allow"
-	w := openWorld(t, t.TempDir(), nil, config)
+	w := openWorld(t, inMemory(t), nil, config)
 	w.must(w.reg.Create(t.Context()))
 	private := w.pushBlob(other, "layer private")
 	w.pushBlob(other, "config private")
 	thief := w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("private"), v1)
 	// Also by the record of a store that does not tell what was missing.
-	old := strings.Replace(w.read(revisionFile(app, thief)), `"missing":[`, `"forgotten":[`, 1)
-	for _, record := range []string{w.read(revisionFile(app, thief)), old} {
-		w.write(revisionFile(app, thief), record)
+	old := strings.Replace(w.read(revisionKey(app, thief)), `"missing":[`, `"forgotten":[`, 1)
+	for _, record := range []string{w.read(revisionKey(app, thief)), old} {
+		w.write(revisionKey(app, thief), record)
 		w.verify(scrub.Options{Repair: true})
 		if _, err := w.reg.OpenBlob(t.Context(), app, private); !errors.Is(err, registry.ErrBlobUnknown) {
 			t.Errorf("got %v, want the blob of another namespace absent; the record is %q", err, record)
@@ -139,35 +139,44 @@ func (m *meddling) Destroy(ctx context.Context, key string, opts storage.DeleteO
 // meddle opens a world whose store does something before the n-th step of a repair, for all n.
 func meddle(t *testing.T, prepare, between func(w *world), after func(w *world, where string)) {
 	t.Helper()
-	for n := 1; ; n++ {
-		w := newWorld(t)
-		prepare(w)
-		steps, where, busy := 0, "", false
-		beside := openWorld(t, w.root, func(s storage.Store) storage.Store {
-			return &meddling{Store: s, before: func(step, key string) {
-				if busy {
-					return
-				}
-				if steps++; steps == n {
-					busy = true // what the other one does is no step
-					where = fmt.Sprintf("before step %d, %s %s", n, step, key)
-					between(w)
-					busy = false
-				}
-			}}
-		}, registry.DefaultConfig())
-		steps = 0
-		if _, err := scrub.Run(t.Context(), beside.reg, scrub.Options{Repair: true}); err != nil {
-			t.Fatalf("%s: %v", where, err)
+	everywhere(t, func(t *testing.T, at func(*testing.T) opener, every int) {
+		for n := 1; ; n += every {
+			w := openWorld(t, at(t), nil, registry.DefaultConfig())
+			prepare(w)
+			where := meddleAt(w, n, between)
+			if where == "" {
+				return
+			}
+			after(w, where)
+			if t.Failed() {
+				t.Fatalf("it broke %s", where)
+			}
 		}
-		if where == "" {
-			return
-		}
-		after(w, where)
-		if t.Failed() {
-			t.Fatalf("it broke %s", where)
-		}
+	})
+}
+
+// meddleAt repairs, and says before which step it did something; nothing if there are fewer.
+func meddleAt(w *world, n int, between func(w *world)) (where string) {
+	w.t.Helper()
+	steps, busy := 0, false
+	beside := openWorld(w.t, w.at, func(s storage.Store) storage.Store {
+		return &meddling{Store: s, before: func(step, key string) {
+			if busy {
+				return
+			}
+			if steps++; steps == n {
+				busy = true // what the other one does is no step
+				where = fmt.Sprintf("before step %d, %s %s", n, step, key)
+				between(w)
+				busy = false
+			}
+		}}
+	}, registry.DefaultConfig())
+	steps = 0
+	if _, err := scrub.Run(w.t.Context(), beside.reg, scrub.Options{Repair: true}); err != nil {
+		w.t.Fatalf("%s: %v", where, err)
 	}
+	return where
 }
 
 func TestADeleteInTheMiddleOfARelinkWins(t *testing.T) {
@@ -176,7 +185,7 @@ func TestADeleteInTheMiddleOfARelinkWins(t *testing.T) {
 	meddle(t,
 		func(w *world) {
 			w.pushImage(app, "one", v1)
-			w.remove(linkFile(app, d))
+			w.remove(linkKey(app, d))
 		},
 		func(w *world) { // a client pushes the blob, and deletes it
 			w.pushBlob(app, "layer one")
@@ -206,8 +215,8 @@ func TestAPushInTheMiddleOfMovingAsideStays(t *testing.T) {
 	meddle(t,
 		func(w *world) {
 			w.pushImage(app, "one", v1)
-			w.flip(blobFile(digest("layer one")))
-			w.flip(revisionFile(app, digest(imageManifest("one"))))
+			w.flip(blobKey(digest("layer one")))
+			w.flip(revisionKey(app, digest(imageManifest("one"))))
 		},
 		func(w *world) { w.pushImage(app, "one", v1) },
 		func(w *world, where string) {
@@ -223,7 +232,7 @@ func TestADeleteInTheMiddleOfARebuiltReferrerWins(t *testing.T) {
 		func(w *world) {
 			w.pushImage(app, "one")
 			w.pushReferrer(app, "one")
-			w.remove(referrerFile(app, subject, sbom))
+			w.remove(referrerKey(app, subject, sbom))
 		},
 		func(w *world) { w.must(w.reg.DeleteManifest(w.t.Context(), app, sbom, "somebody")) },
 		func(w *world, where string) {
@@ -234,39 +243,46 @@ func TestADeleteInTheMiddleOfARebuiltReferrerWins(t *testing.T) {
 // TestARepairCutAtEveryStepIsFinishedByTheNext cuts a repair of everything at once.
 func TestARepairCutAtEveryStepIsFinishedByTheNext(t *testing.T) {
 	t.Parallel()
-	for n, more := 1, true; more && !t.Failed(); n++ {
-		w := newWorld(t)
-		w.pushAll()
-		w.flip(blobFile(digest("layer one")))
-		w.flip(revisionFile(app, digest(imageManifest("two"))))
-		w.write(tagFile(app, v1), "{")
-		w.remove(linkFile(app, digest("config one")))
-		w.remove(referrerFile(app, digest(imageManifest("one")), sbom))
-		w.remove("_namespaces/team.~app")
-		before := w.contents()
-		in := faulty.NewInjector(faulty.Plan{CutAt: n})
-		cut := openWorld(t, w.root, func(s storage.Store) storage.Store { return faulty.New(s, in) }, registry.DefaultConfig())
-		_, err := scrub.Run(t.Context(), cut.reg, scrub.Options{Repair: true})
-		more = in.Broken()
-		if more && !errors.Is(err, faulty.ErrCut) {
-			t.Errorf("cut at step %d: got %v, want %v", n, err, faulty.ErrCut)
+	everywhere(t, func(t *testing.T, at func(*testing.T) opener, every int) {
+		for n, more := 1, true; more && !t.Failed(); n += every {
+			more = cutRepairAt(openWorld(t, at(t), nil, registry.DefaultConfig()), n)
 		}
-		w.verify(scrub.Options{Repair: true, Restart: true})
-		report := w.verify(scrub.Options{})
-		want := []scrub.Code{scrub.CodeDanglingLink, scrub.CodeNoBytes, scrub.CodeNoChild}
-		for range report.Counts[scrub.Note] {
-			want = append(want, scrub.CodeMovedAside)
-		}
-		if notes := report.Counts[scrub.Note]; notes < 3 {
-			t.Errorf("cut at step %d: %d things lie aside, want at least 3", n, notes)
-		}
-		w.wantCodes(report, want...)
-		w.nothingLost(before)
-		w.pushAll()
-		if dangling := w.check(); len(dangling) > 0 {
-			t.Errorf("cut at step %d: after everything was pushed again, what is gone is named by\n%s", n, strings.Join(dangling, "\n"))
-		}
+	})
+}
+
+// cutRepairAt says whether a repair has so many steps.
+func cutRepairAt(w *world, n int) bool {
+	w.t.Helper()
+	w.pushAll()
+	w.flip(blobKey(digest("layer one")))
+	w.flip(revisionKey(app, digest(imageManifest("two"))))
+	w.write(tagKey(app, v1), "{")
+	w.remove(linkKey(app, digest("config one")))
+	w.remove(referrerKey(app, digest(imageManifest("one")), sbom))
+	w.remove("_namespaces/team.~app")
+	before := w.contents()
+	in := faulty.NewInjector(faulty.Plan{CutAt: n})
+	cut := openWorld(w.t, w.at, func(s storage.Store) storage.Store { return faulty.New(s, in) }, registry.DefaultConfig())
+	_, err := scrub.Run(w.t.Context(), cut.reg, scrub.Options{Repair: true})
+	if in.Broken() && !errors.Is(err, faulty.ErrCut) {
+		w.t.Errorf("cut at step %d: got %v, want %v", n, err, faulty.ErrCut)
 	}
+	w.verify(scrub.Options{Repair: true, Restart: true})
+	report := w.verify(scrub.Options{})
+	want := []scrub.Code{scrub.CodeDanglingLink, scrub.CodeNoBytes, scrub.CodeNoChild}
+	for range report.Counts[scrub.Note] {
+		want = append(want, scrub.CodeMovedAside)
+	}
+	if notes := report.Counts[scrub.Note]; notes < 3 {
+		w.t.Errorf("cut at step %d: %d things lie aside, want at least 3", n, notes)
+	}
+	w.wantCodes(report, want...)
+	w.nothingLost(before)
+	w.pushAll()
+	if dangling := w.check(); len(dangling) > 0 {
+		w.t.Errorf("cut at step %d: after everything was pushed again, what is gone is named by\n%s", n, strings.Join(dangling, "\n"))
+	}
+	return in.Broken()
 }
 
 func TestWhatAnUpstreamGivesIsTakenOnlyIfItHashes(t *testing.T) {
@@ -287,8 +303,8 @@ func TestWhatAnUpstreamGivesIsTakenOnlyIfItHashes(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.pushImage(app, "one", v1)
-			w.flip(blobFile(digest(layer)))
-			w.flip(revisionFile(app, digest(image)))
+			w.flip(blobKey(digest(layer)))
+			w.flip(revisionKey(app, digest(image)))
 			report := w.verify(scrub.Options{Repair: true, Fetch: func(_ context.Context, ns oci.Name, d oci.Digest) (io.ReadCloser, error) {
 				if ns != app {
 					return nil, fmt.Errorf("asked for %s of %s", d, ns)

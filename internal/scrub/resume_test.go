@@ -65,7 +65,7 @@ func TestAnInterruptedRunGoesOnAndHashesEachBlobOnce(t *testing.T) {
 				for i := range 20 {
 					w.pushBlob(app, fmt.Sprint(i))
 				}
-				w.flip(blobFile(digest("3")))
+				w.flip(blobKey(digest("3")))
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				count := &counting{read: map[string]int{}, interrupt: func(opened int) {
@@ -73,7 +73,7 @@ func TestAnInterruptedRunGoesOnAndHashesEachBlobOnce(t *testing.T) {
 						cancel()
 					}
 				}}
-				beside := openWorld(t, w.root, func(s storage.Store) storage.Store {
+				beside := openWorld(t, w.at, func(s storage.Store) storage.Store {
 					count.Store = s
 					return count
 				}, registry.DefaultConfig())
@@ -95,7 +95,7 @@ func TestAnInterruptedRunGoesOnAndHashesEachBlobOnce(t *testing.T) {
 					switch {
 					case n == 1:
 						once++
-					case key != blobFile(digest("3")) && n > 1+workers:
+					case key != blobKey(digest("3")) && n > 1+workers:
 						more++
 					}
 				}
@@ -156,7 +156,7 @@ func TestAReadOnlyRegistryIsVerifiedWithoutAWrite(t *testing.T) {
 	config := registry.DefaultConfig()
 	config.ReadOnly = true
 	before := w.contents()
-	beside := openWorld(t, w.root, func(s storage.Store) storage.Store { return s }, config)
+	beside := openWorld(t, w.at, func(s storage.Store) storage.Store { return s }, config)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := scrub.Run(ctx, beside.reg, scrub.Options{}); !errors.Is(err, context.Canceled) {

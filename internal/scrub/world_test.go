@@ -3,21 +3,20 @@ package scrub_test
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/sreg-project/sreg/internal/lock/memory"
+	lockmemory "github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/scrub"
 	"github.com/sreg-project/sreg/internal/storage"
-	storagefs "github.com/sreg-project/sreg/internal/storage/fs"
+	"github.com/sreg-project/sreg/internal/storage/fs"
+	"github.com/sreg-project/sreg/internal/storage/memory"
 )
 
 var (
@@ -26,34 +25,74 @@ var (
 	v1, _    = oci.ParseTag("v1")
 )
 
-// world is a registry on a folder, into which a test reaches with its own hands.
+// world is a registry on a store, into which a test reaches with its own hands.
 type world struct {
 	t     *testing.T
-	root  string
+	at    opener
 	store storage.Store
 	reg   *registry.Registry
 }
 
-func newWorld(t *testing.T) *world {
-	t.Helper()
-	return openWorld(t, t.TempDir(), nil, registry.DefaultConfig())
+// opener opens one store, as one more process.
+type opener func(t *testing.T) storage.Store
+
+func inMemory(*testing.T) opener {
+	s := memory.New(memory.Options{})
+	return func(*testing.T) storage.Store { return s }
 }
 
-// openWorld opens a folder, as another process would. Wrap may stand between the registry and the store.
-func openWorld(t *testing.T, root string, wrap func(storage.Store) storage.Store, config registry.Config) *world {
+func inFolder(t *testing.T) opener {
 	t.Helper()
-	s, err := storagefs.New(storagefs.Config{Root: root}, storagefs.Options{})
-	if err != nil {
-		t.Fatal(err)
+	return inFolderAt(t.TempDir())
+}
+
+func inFolderAt(root string) opener {
+	return func(t *testing.T) storage.Store {
+		t.Helper()
+		s, err := fs.New(fs.Config{Root: root}, fs.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		if err := s.Create(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return s
 	}
-	t.Cleanup(func() { s.Close() })
-	w := &world{t: t, root: root, store: s}
-	w.must(s.Create(t.Context()))
+}
+
+// everywhere proves something in memory at every step, and in folders at every seventh, or all in the slow set.
+func everywhere(t *testing.T, prove func(t *testing.T, at func(*testing.T) opener, every int)) {
+	t.Helper()
+	t.Run("in memory", func(t *testing.T) {
+		t.Parallel()
+		prove(t, inMemory, 1)
+	})
+	t.Run("in folders", func(t *testing.T) {
+		t.Parallel()
+		if os.Getenv("SREG_TEST_ALL") == "1" {
+			prove(t, inFolder, 1)
+			return
+		}
+		prove(t, inFolder, 7)
+	})
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	return openWorld(t, inMemory(t), nil, registry.DefaultConfig())
+}
+
+// openWorld opens a store, as another process would. Wrap may stand between the registry and the store.
+func openWorld(t *testing.T, at opener, wrap func(storage.Store) storage.Store, config registry.Config) *world {
+	t.Helper()
+	w := &world{t: t, at: at, store: at(t)}
 	if wrap != nil {
-		w.store = wrap(s)
+		w.store = wrap(w.store)
 	}
+	var err error
 	w.reg, err = registry.New(t.Context(), registry.Options{
-		Blobs: w.store, Metadata: w.store, Locks: memory.New(), Config: config, Now: time.Now,
+		Blobs: w.store, Metadata: w.store, Locks: lockmemory.New(), Config: config, Now: time.Now,
 	})
 	w.must(err)
 	if wrap == nil {
@@ -125,49 +164,49 @@ func descriptor(mediaType, content string) string {
 
 func digest(content string) oci.Digest { return oci.DigestOf(oci.SHA256, []byte(content)) }
 
-// The files of objects, spelled out once more: a mistake in the code that builds keys does not repeat
+// The keys of objects, spelled out once more: a mistake in the code that builds keys does not repeat
 // itself here.
-func blobFile(d oci.Digest) string { return "_blobs/sha256/" + d.Hex()[:2] + "/" + d.Hex() }
+func blobKey(d oci.Digest) string { return "_blobs/sha256/" + d.Hex()[:2] + "/" + d.Hex() }
 
-func linkFile(ns oci.Name, d oci.Digest) string { return ns.String() + "/_layers/sha256/" + d.Hex() }
+func linkKey(ns oci.Name, d oci.Digest) string { return ns.String() + "/_layers/sha256/" + d.Hex() }
 
-func revisionFile(ns oci.Name, d oci.Digest) string {
+func revisionKey(ns oci.Name, d oci.Digest) string {
 	return ns.String() + "/_manifests/revisions/sha256/" + d.Hex()
 }
 
-func tagFile(ns oci.Name, tag oci.Tag) string {
+func tagKey(ns oci.Name, tag oci.Tag) string {
 	return ns.String() + "/_manifests/tags/" + tag.String()
 }
 
-func referrerFile(ns oci.Name, subject, referrer oci.Digest) string {
+func referrerKey(ns oci.Name, subject, referrer oci.Digest) string {
 	return ns.String() + "/_manifests/referrers/sha256/" + subject.Hex() + "/sha256-" + referrer.Hex()
 }
 
-func (w *world) write(file, content string) {
+func (w *world) write(key, content string) {
 	w.t.Helper()
-	path := filepath.Join(w.root, file)
-	w.must(os.MkdirAll(filepath.Dir(path), 0o755))
-	w.must(os.WriteFile(path, []byte(content), 0o644))
-}
-
-func (w *world) read(file string) string {
-	w.t.Helper()
-	content, err := os.ReadFile(filepath.Join(w.root, file))
+	_, err := w.store.Put(w.t.Context(), key, []byte(content), storage.PutOptions{})
 	w.must(err)
-	return string(content)
 }
 
-func (w *world) remove(file string) {
+func (w *world) read(key string) string {
 	w.t.Helper()
-	w.must(os.Remove(filepath.Join(w.root, file)))
+	value, err := w.store.Get(w.t.Context(), key)
+	w.must(err)
+	return string(value.Data)
 }
 
-// flip changes one byte at the end of a file.
-func (w *world) flip(file string) {
+func (w *world) remove(key string) {
 	w.t.Helper()
-	content := []byte(w.read(file))
+	w.read(key) // it must be there
+	w.must(w.store.Delete(w.t.Context(), key, storage.DeleteOptions{}))
+}
+
+// flip changes one byte at the end of an object.
+func (w *world) flip(key string) {
+	w.t.Helper()
+	content := []byte(w.read(key))
 	content[len(content)-1] ^= 1
-	w.write(file, string(content))
+	w.write(key, string(content))
 }
 
 // verify runs it and fails the test if it fails.
@@ -209,22 +248,21 @@ func (w *world) check(facts ...registrytest.Fact) []string {
 	return registrytest.Check(w.t, registrytest.Subject{Registry: w.reg, Blobs: w.store, Metadata: w.store}, facts...)
 }
 
-// contents are all bytes that lie in the store, by what they are, and in how many files.
+// contents are all bytes that lie in the store, by what they are, and in how many objects.
 func (w *world) contents() map[string]int {
 	w.t.Helper()
 	all := map[string]int{}
-	w.must(filepath.WalkDir(w.root, func(path string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case entry.IsDir() && slices.Contains([]string{"_tmp", "_uploads", "_locks"}, entry.Name()):
-			return fs.SkipDir
-		case entry.IsDir():
-			return nil
-		}
-		content, err := os.ReadFile(path)
-		all[string(content)]++
-		return err
-	}))
+	for entry, err := range w.store.List(w.t.Context(), "", storage.ListOptions{Deep: true}) {
+		w.must(err)
+		all[w.read(entry.Name)]++
+	}
+	for departed, err := range w.store.Condemned(w.t.Context(), "") {
+		w.must(err)
+		all[w.read(departed.Key)]++
+	}
+	for draft, err := range w.store.Drafts(w.t.Context(), "") {
+		w.must(err)
+		all[string(draft.Data)]++
+	}
 	return all
 }
