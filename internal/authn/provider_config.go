@@ -21,7 +21,7 @@ type ProviderConfig struct {
 	GroupsClaim    string        `mapstructure:"groups_claim" doc:"The claim that fills identity.groups: a list of texts, or one text. Empty = none."`
 	Algorithms     []string      `mapstructure:"algorithms" enum:"RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,ES512,EdDSA" doc:"How tokens may be signed; public keys only."`
 	ClockSkew      time.Duration `mapstructure:"clock_skew" doc:"How far the clocks of provider and registry may be apart."`
-	CAFile         string        `mapstructure:"ca_file" doc:"The CAs of the provider's own certificate in PEM. Empty = those of the system."`
+	CAFile         string        `mapstructure:"ca_file" config:"file" doc:"The CAs of the provider's own certificate in PEM. Empty = those of the system."`
 }
 
 // ClaimConfig is a claim that a token must have.

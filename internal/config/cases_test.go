@@ -153,9 +153,7 @@ func describe(cfg *Config, sources Sources) string {
 	if cfg == nil {
 		return ""
 	}
-	values, standard := map[string]string{}, map[string]string{}
-	flatten(rootShape(), "", reflect.ValueOf(*cfg), values)
-	flatten(rootShape(), "", reflect.ValueOf(Default()), standard)
+	values, standard := flatten(*cfg), flatten(Default())
 	var b strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if values[key] != standard[key] {
@@ -165,26 +163,19 @@ func describe(cfg *Config, sources Sources) string {
 	return b.String()
 }
 
-// flatten finds every single value below a key.
-func flatten(s *shape, path string, v reflect.Value, into map[string]string) {
-	if v.Kind() == reflect.Pointer {
-		if v.IsNil() {
+// flatten finds every single value by its key.
+func flatten(cfg Config) map[string]string {
+	found := map[string]string{}
+	rootShape().values("", reflect.ValueOf(cfg), func(path string, s *shape, v reflect.Value) {
+		if s.kind != list {
+			found[path] = fmt.Sprint(written(s, v))
 			return
 		}
-		v = v.Elem()
-	}
-	switch s.kind {
-	case section:
-		for _, f := range s.fields {
-			flatten(f, document.Join(path, f.key), v.FieldByIndex(f.index), into)
-		}
-	case list:
 		for i := range v.Len() {
-			flatten(s.item, fmt.Sprintf("%s[%d]", path, i), v.Index(i), into)
+			found[fmt.Sprintf("%s[%d]", path, i)] = fmt.Sprint(written(s.item, v.Index(i)))
 		}
-	default:
-		into[path] = fmt.Sprint(written(s, v))
-	}
+	})
+	return found
 }
 
 // TestSchemaAgreesWithLoader gives each file of each case to the schema, too.

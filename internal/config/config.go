@@ -53,7 +53,7 @@ type Storage struct {
 
 // Store is one store: its type, and the section of that type.
 type Store struct {
-	Type string    `mapstructure:"type" enum:"fs,s3" doc:"fs keeps everything in a folder, s3 in a bucket of a service that speaks S3."`
+	Type string    `mapstructure:"type" config:"restart" enum:"fs,s3" doc:"fs keeps everything in a folder, s3 in a bucket of a service that speaks S3."`
 	FS   fs.Config `mapstructure:"fs" doc:"The settings of type fs."`
 	S3   s3.Config `mapstructure:"s3" doc:"The settings of type s3; docs/s3.md says which service wants what."`
 }

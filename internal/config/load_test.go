@@ -162,6 +162,9 @@ func TestEachKeyIsWhole(t *testing.T) {
 		if unsupportedKey(path) {
 			t.Errorf("%s is both known and named as not supported", path)
 		}
+		if s.file != (strings.HasSuffix(s.key, "_file") && s.kind == text) {
+			t.Errorf("%s: want the tag config:\"file\" on the keys of files, which end in _file, and on no other", path)
+		}
 	})
 }
 

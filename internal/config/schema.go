@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/bytesize"
+	"github.com/sreg-project/sreg/internal/secret"
 )
 
 // jsonSchema is the part of JSON Schema 2020-12 that describes a configuration.
@@ -136,6 +137,8 @@ func written(s *shape, v reflect.Value) any {
 			items[i] = written(s.item, v.Index(i))
 		}
 		return items
+	case secretText:
+		return v.Interface().(secret.Value).String()
 	case duration:
 		return shortDuration(time.Duration(v.Int()))
 	case size:

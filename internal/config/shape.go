@@ -53,6 +53,8 @@ type shape struct {
 	required bool
 	optional bool   // a section that changes something by being there
 	filled   bool   // a section that may not be empty: {} would read as the opposite of what it does
+	file     bool   // a text that names a file which is read
+	restart  bool   // it takes effect when the program starts; every other key may change while it runs
 	index    []int  // of the field in the struct of its section
 	short    string // of a section: the key that a bare text stands for
 	fallback any    // the default, of the field's Go type; nil if there is none
@@ -114,6 +116,7 @@ func fieldShape(field reflect.StructField, defaults, example reflect.Value) *sha
 		s.fallback = nil // left out, it says nothing; its example's value is no default
 	}
 	s.filled = field.Tag.Get("filled") != ""
+	s.read(field.Tag.Get("config"))
 	if names := field.Tag.Get("keys"); names != "" {
 		s.names = regexp.MustCompile(names)
 	}
@@ -123,6 +126,19 @@ func fieldShape(field reflect.StructField, defaults, example reflect.Value) *sha
 	}
 	limited.limit(field.Tag)
 	return s
+}
+
+// read takes the words of the tag config.
+func (s *shape) read(words string) {
+	for word := range strings.SplitSeq(words, ",") {
+		switch word {
+		case "file":
+			s.file = true
+		case "restart":
+			s.restart = true
+			s.doc += " Needs a restart."
+		}
+	}
 }
 
 func typeShape(t reflect.Type, defaults, example reflect.Value) *shape {
@@ -202,6 +218,25 @@ func (s *shape) walk(path string, visit func(path string, s *shape)) {
 		if f.item != nil {
 			f.item.walk(below+"[]", visit)
 		}
+	}
+}
+
+// values visits every value that v holds at the keys of the shape, in order, with its path: elements of
+// lists that are sections are visited key by key, those of other lists and of tables all at once.
+func (s *shape) values(path string, v reflect.Value, visit func(path string, s *shape, v reflect.Value)) {
+	v = reflect.Indirect(v)
+	switch {
+	case !v.IsValid(): // an optional section that is not there
+	case s.kind == section:
+		for _, f := range s.fields {
+			f.values(document.Join(path, f.key), v.FieldByIndex(f.index), visit)
+		}
+	case s.kind == list && s.item.kind == section:
+		for i := range v.Len() {
+			s.item.values(fmt.Sprintf("%s[%d]", path, i), v.Index(i), visit)
+		}
+	default:
+		visit(path, s, v)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 // Config is the locks section of sreg's configuration. The struct tags are the
 // single source of the keys' names, values and documentation.
 type Config struct {
-	Type  string        `mapstructure:"type" enum:"memory,redis" doc:"Where locks are held: memory serves one instance, redis several that share a store."`
+	Type  string        `mapstructure:"type" config:"restart" enum:"memory,redis" doc:"Where locks are held: memory serves one instance, redis several that share a store."`
 	Lease time.Duration `mapstructure:"lease" doc:"redis: how long a lock outlives an instance that died with it. A living one renews its locks three times as often."`
 }
 

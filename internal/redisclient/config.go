@@ -14,9 +14,9 @@ type Config struct {
 	URL       string       `mapstructure:"url" doc:"redis://host:6379/0, or rediss:// over TLS. Several hosts with commas between them are a Cluster; with ?master_name=NAME they are Sentinels. docs/redis.md has examples."`
 	Username  string       `mapstructure:"username" doc:"The user of Redis's ACL; empty = the default user."`
 	Password  secret.Value `mapstructure:"password" doc:"The password of the user."`
-	CAFile    string       `mapstructure:"ca_file" doc:"The certificates in PEM that the server's is checked against, in place of the system's."`
-	CertFile  string       `mapstructure:"cert_file" doc:"The client certificate in PEM that the server is shown."`
-	KeyFile   string       `mapstructure:"key_file" doc:"The private key of cert_file in PEM."`
+	CAFile    string       `mapstructure:"ca_file" config:"file" doc:"The certificates in PEM that the server's is checked against, in place of the system's."`
+	CertFile  string       `mapstructure:"cert_file" config:"file" doc:"The client certificate in PEM that the server is shown."`
+	KeyFile   string       `mapstructure:"key_file" config:"file" doc:"The private key of cert_file in PEM."`
 	KeyPrefix string       `mapstructure:"key_prefix" doc:"What all keys begin with, so that several registries can share a server."`
 }
 

@@ -23,6 +23,7 @@ const maxFile = 64 << 10
 // Value is a secret string. The zero value is an empty one, which shows as such.
 type Value struct {
 	text string
+	file string // that it was read from
 }
 
 // New makes a secret of a text as it stands.
@@ -42,7 +43,7 @@ func Parse(text string) (Value, error) {
 	if err != nil {
 		return Value{}, fmt.Errorf("read secret from file: %w", err)
 	}
-	return Value{text: trimLineBreak(content)}, nil
+	return Value{text: trimLineBreak(content), file: path}, nil
 }
 
 func readFile(path string) (string, error) {
@@ -85,6 +86,11 @@ func trimLineBreak(s string) string {
 // Reveal gives the secret away.
 func (v Value) Reveal() string {
 	return v.text
+}
+
+// File is the file that the secret was read from; "" = none.
+func (v Value) File() string {
+	return v.file
 }
 
 // String shows *** in place of the secret, and nothing in place of none.

@@ -88,6 +88,9 @@ func TestParse(t *testing.T) {
 			if err != nil || got.Reveal() != tc.want {
 				t.Errorf("got %q, %v, want %q", got.Reveal(), err, tc.want)
 			}
+			if path, _ := strings.CutPrefix(tc.text, "file:"); got.File() != path && (got.File() != "" || path != tc.text) {
+				t.Errorf("got the file %q of %q", got.File(), tc.text)
+			}
 		})
 	}
 }

@@ -16,8 +16,9 @@ import (
 // Config is the server section of sreg's configuration.
 //
 // The struct tags are the single source of the key's name (mapstructure), its
-// sentence in the documentation (doc) and what one value may be (enum, min,
-// pattern, want, required). What values must be together is for Validate.
+// sentence in the documentation (doc), what one value may be (enum, min,
+// pattern, want, required), and whether it names a file that is read or needs
+// a restart (config). What values must be together is for Validate.
 type Config struct {
 	Listeners   []Listener `mapstructure:"listeners" doc:"The addresses that are listened on."`
 	ExternalURL string     `mapstructure:"external_url" doc:"The URL by which people reach this registry; empty if they use the address of the listener."`
@@ -33,26 +34,26 @@ type Config struct {
 // Listener is one address that the server listens on.
 type Listener struct {
 	Name    string   `mapstructure:"name" required:"true" pattern:"^[a-z0-9][a-z0-9_-]*$" want:"lower-case letters, digits, - and _" doc:"What logs call this listener."`
-	Address string   `mapstructure:"address" required:"true" pattern:"^(unix:/.+|systemd:[^:]+|[^/:]*:[0-9]{1,5}|\\[[^/\\]]+\\]:[0-9]{1,5})$" want:"host:port, unix:/path or systemd:NAME" doc:"host:port, unix:/path or systemd:NAME (a socket that systemd hands over)."`
-	TLS     bool     `mapstructure:"tls" doc:"Whether this listener speaks TLS."`
+	Address string   `mapstructure:"address" config:"restart" required:"true" pattern:"^(unix:/.+|systemd:[^:]+|[^/:]*:[0-9]{1,5}|\\[[^/\\]]+\\]:[0-9]{1,5})$" want:"host:port, unix:/path or systemd:NAME" doc:"host:port, unix:/path or systemd:NAME (a socket that systemd hands over)."`
+	TLS     bool     `mapstructure:"tls" config:"restart" doc:"Whether this listener speaks TLS."`
 	Serves  []string `mapstructure:"serves" enum:"health,metrics,pprof" doc:"What an admin listener serves instead of the registry. If no listener names health or metrics, the listeners of the registry serve them."`
-	Mode    string   `mapstructure:"mode" pattern:"^(0?[0-7]{3})?$" want:"an octal file mode in quotes such as \"0660\"" doc:"The file mode of a unix socket, in quotes."`
+	Mode    string   `mapstructure:"mode" config:"restart" pattern:"^(0?[0-7]{3})?$" want:"an octal file mode in quotes such as \"0660\"" doc:"The file mode of a unix socket, in quotes."`
 }
 
 // TLS names the certificates and the oldest version that is spoken.
 type TLS struct {
-	CertFile     string        `mapstructure:"cert_file" doc:"The certificate chain in PEM, the server's own first."`
-	KeyFile      string        `mapstructure:"key_file" doc:"The private key of cert_file in PEM."`
+	CertFile     string        `mapstructure:"cert_file" config:"file" doc:"The certificate chain in PEM, the server's own first."`
+	KeyFile      string        `mapstructure:"key_file" config:"file" doc:"The private key of cert_file in PEM."`
 	Certificates []Certificate `mapstructure:"certificates" doc:"Further certificates, chosen by the name that the client asks for."`
-	ClientCAFile string        `mapstructure:"client_ca_file" doc:"The CAs of client certificates in PEM, one or several. Empty = no client certificate is asked for."`
+	ClientCAFile string        `mapstructure:"client_ca_file" config:"file" doc:"The CAs of client certificates in PEM, one or several. Empty = no client certificate is asked for."`
 	ClientAuth   string        `mapstructure:"client_auth" enum:"optional,required,none" doc:"optional: a client may show a certificate, and one that does not verify ends the handshake. required: it must. none: it is not asked."`
 	MinVersion   string        `mapstructure:"min_version" enum:"1.2,1.3" doc:"The oldest TLS version that is spoken."`
 }
 
 // Certificate is one more certificate with its key.
 type Certificate struct {
-	CertFile string `mapstructure:"cert_file" required:"true" pattern:"." want:"the path of a PEM file" doc:"The certificate chain in PEM."`
-	KeyFile  string `mapstructure:"key_file" required:"true" pattern:"." want:"the path of a PEM file" doc:"The private key in PEM."`
+	CertFile string `mapstructure:"cert_file" config:"file" required:"true" pattern:"." want:"the path of a PEM file" doc:"The certificate chain in PEM."`
+	KeyFile  string `mapstructure:"key_file" config:"file" required:"true" pattern:"." want:"the path of a PEM file" doc:"The private key in PEM."`
 }
 
 // Limits bounds what is done at once. Limits of the whole server answer 503,

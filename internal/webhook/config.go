@@ -25,9 +25,9 @@ type Config struct {
 	BearerToken    secret.Value  `mapstructure:"bearer_token" doc:"Sent as Authorization: Bearer."`
 	Username       string        `mapstructure:"username" doc:"Sent with password as Authorization: Basic."`
 	Password       secret.Value  `mapstructure:"password" doc:"The password of username."`
-	CAFile         string        `mapstructure:"ca_file" doc:"The certificates in PEM that the endpoint's is checked against, in place of the system's."`
-	CertFile       string        `mapstructure:"cert_file" doc:"The client certificate in PEM that the endpoint is shown."`
-	KeyFile        string        `mapstructure:"key_file" doc:"The private key of cert_file in PEM."`
+	CAFile         string        `mapstructure:"ca_file" config:"file" doc:"The certificates in PEM that the endpoint's is checked against, in place of the system's."`
+	CertFile       string        `mapstructure:"cert_file" config:"file" doc:"The client certificate in PEM that the endpoint is shown."`
+	KeyFile        string        `mapstructure:"key_file" config:"file" doc:"The private key of cert_file in PEM."`
 }
 
 // DefaultConfig is what a webhook is that has only a name and a URL.

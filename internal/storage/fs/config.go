@@ -3,7 +3,7 @@ package fs
 // Config is the fs section of a store in sreg's configuration. The struct tags
 // are the single source of the keys' names and documentation.
 type Config struct {
-	Root string `mapstructure:"root" doc:"The folder that holds everything; relative to the working directory. The flag --data sets it for storage.blobs."`
+	Root string `mapstructure:"root" config:"restart" doc:"The folder that holds everything; relative to the working directory. The flag --data sets it for storage.blobs."`
 	Sync bool   `mapstructure:"sync" doc:"Whether an answer waits until what it acknowledges would survive a loss of power."`
 }
 

@@ -20,13 +20,13 @@ const (
 // are the single source of the keys' names and documentation.
 type Config struct {
 	Endpoint        string        `mapstructure:"endpoint" doc:"The address of the service, such as https://minio.example.com:9000; empty = AWS's for the region."`
-	Bucket          string        `mapstructure:"bucket" doc:"The bucket. It must exist, and have no versions of its objects."`
+	Bucket          string        `mapstructure:"bucket" config:"restart" doc:"The bucket. It must exist, and have no versions of its objects."`
 	Region          string        `mapstructure:"region" doc:"The region of the bucket."`
-	Prefix          string        `mapstructure:"prefix" doc:"What all keys begin with, such as sreg/ for a bucket that others use, too."`
+	Prefix          string        `mapstructure:"prefix" config:"restart" doc:"What all keys begin with, such as sreg/ for a bucket that others use, too."`
 	PathStyle       bool          `mapstructure:"path_style" doc:"Whether the bucket is named in the path and not in the host: minio, Ceph and other services of one host want it."`
 	AccessKeyID     string        `mapstructure:"access_key_id" doc:"The id of the access key; empty = what the environment, shared files, web identity or the instance's profile give, in AWS's order."`
 	SecretAccessKey secret.Value  `mapstructure:"secret_access_key" doc:"The secret of access_key_id."`
-	CAFile          string        `mapstructure:"ca_file" doc:"The certificates in PEM that the service's is checked against, in place of the system's."`
+	CAFile          string        `mapstructure:"ca_file" config:"file" doc:"The certificates in PEM that the service's is checked against, in place of the system's."`
 	RequestChecksum string        `mapstructure:"request_checksum" enum:"when_supported,when_required" doc:"When checksums are sent beside data; some services know them only when_required."`
 	PartSize        bytesize.Size `mapstructure:"part_size" doc:"The size of the parts that blobs are sent in; a smaller blob is one request. The largest blob is 10,000 parts."`
 	UploadMemory    bytesize.Size `mapstructure:"upload_memory" doc:"How much memory all uploads together may take; further ones wait for some of it. A single one takes two parts at most."`
