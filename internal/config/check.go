@@ -23,6 +23,7 @@ type checker struct {
 	given  map[string]Origin // where each key was given
 
 	withoutSecrets bool
+	unread         map[string]bool // the keys of secrets that were not read
 }
 
 // value is the Go value of a node at a path: a map for a section or table, a
@@ -122,7 +123,7 @@ func (c *checker) table(s *shape, n *document.Node, path string) (any, bool) {
 	return values, true
 }
 
-// opensStore says whether a secret is one that a command needs which looks after the data.
+// opensStore reports whether a secret opens a store or Redis: commands that look after the data need it.
 func opensStore(path string) bool {
 	return strings.HasPrefix(path, "storage.") || strings.HasPrefix(path, "redis.")
 }
@@ -136,15 +137,37 @@ func (c *checker) scalar(s *shape, n *document.Node, path string) (any, bool) {
 		c.mismatch(s, n, path)
 		return nil, false
 	}
-	if s.kind == secretText && c.withoutSecrets && !opensStore(path) {
-		return secret.Value{}, true
+	if s.kind == secretText {
+		return c.secret(n, path)
 	}
 	v, problem := s.convert(n)
-	if problem != "" && s.kind == secretText && c.withoutSecrets {
-		return secret.New("unread"), true // whoever needs it is refused by the service; others go on
-	}
 	if problem != "" {
 		c.report(n.At, path, problem)
+		return nil, false
+	}
+	return v, true
+}
+
+// secret reads a secret, and never shows it. Without secrets the files of those that open no store are not
+// read, and any file may be missing: such a secret counts as given, and nothing is known of its text.
+func (c *checker) secret(n *document.Node, path string) (any, bool) {
+	text, ok := n.Value.(string)
+	if !ok {
+		c.report(n.At, path, "want a text or file:/path")
+		return nil, false
+	}
+	delete(c.unread, path)
+	if c.withoutSecrets && secret.InFile(text) && !opensStore(path) {
+		c.unread[path] = true
+		return secret.New("unread"), true
+	}
+	v, err := secret.Parse(text)
+	switch {
+	case err != nil && c.withoutSecrets: // whoever needs it is refused by the service; others go on
+		c.unread[path] = true
+		return secret.New("unread"), true
+	case err != nil:
+		c.report(n.At, path, err.Error())
 		return nil, false
 	}
 	return v, true
@@ -167,8 +190,6 @@ func (s *shape) convert(n *document.Node) (v any, problem string) {
 		return s.convertDuration(n, mismatch)
 	case size:
 		return s.convertSize(n, mismatch)
-	case secretText:
-		return convertSecret(n, mismatch)
 	default:
 		return s.convertText(n, mismatch)
 	}
@@ -281,19 +302,6 @@ func textOrZero(n *document.Node) (string, bool) {
 	default:
 		return "", false
 	}
-}
-
-// convertSecret never shows the value: not in its message either.
-func convertSecret(n *document.Node, _ string) (any, string) {
-	word, ok := n.Value.(string)
-	if !ok {
-		return nil, "want a text or file:/path"
-	}
-	v, err := secret.Parse(word)
-	if err != nil {
-		return nil, err.Error()
-	}
-	return v, ""
 }
 
 // blank is a value of the shape's kind that says nothing.

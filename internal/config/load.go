@@ -25,7 +25,8 @@ type Options struct {
 	Environ   []string   // os.Environ()
 	Overrides []Override // flags
 
-	// WithoutSecrets leaves out the secrets: the files that they stand in are not read, and may be missing.
+	// WithoutSecrets leaves out the secrets that stand in files, but for those of stores and Redis; any of the
+	// files may be missing.
 	WithoutSecrets bool
 }
 
@@ -131,10 +132,11 @@ type loader struct {
 	texts  map[string][]byte // of the files, by their paths: an expression's mistakes are shown within it
 
 	withoutSecrets bool
+	unread         map[string]bool // the keys of secrets that were not read: nothing can be wrong with their texts
 }
 
 func newLoader() *loader {
-	return &loader{root: rootShape(), viper: viper.New(), given: map[string]Origin{}, texts: map[string][]byte{}}
+	return &loader{root: rootShape(), viper: viper.New(), given: map[string]Origin{}, texts: map[string][]byte{}, unread: map[string]bool{}}
 }
 
 // nextLayer numbers the sources in the order in which they are read.
@@ -144,7 +146,7 @@ func (l *loader) nextLayer(source string) Origin {
 }
 
 func (l *loader) checker(origin func(document.Position) Origin) *checker {
-	return &checker{root: l.root, origin: origin, found: &l.found, given: map[string]Origin{}, withoutSecrets: l.withoutSecrets}
+	return &checker{root: l.root, origin: origin, found: &l.found, given: map[string]Origin{}, withoutSecrets: l.withoutSecrets, unread: l.unread}
 }
 
 func (l *loader) addFile(path string) {

@@ -227,6 +227,54 @@ func TestSecretsMayBeLeftOut(t *testing.T) {
 	}
 }
 
+// TestWhatServeAcceptsLoadsWithoutSecrets loads each valid case as the commands do that look after the data,
+// test policies and edit users: on a machine without the files that the config names.
+func TestWhatServeAcceptsLoadsWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	valid := 0
+	for _, path := range allCases(t) {
+		c := readCase(t, path)
+		if _, _, err := Load(c.options); err != nil {
+			continue
+		}
+		valid++
+		t.Run(c.name(), func(t *testing.T) {
+			t.Parallel()
+			for _, file := range c.archive.Files {
+				if !isDocument(file.Name) {
+					_ = os.Remove(filepath.Join(c.folder, file.Name)) // want and env were never written
+				}
+			}
+			c.options.WithoutSecrets = true
+			if _, _, err := Load(c.options); err != nil {
+				t.Errorf("serve accepts it, and without secrets: %v", err)
+			}
+		})
+	}
+	if valid < 20 {
+		t.Errorf("got %d valid cases, want all of the folder", valid)
+	}
+}
+
+// TestASecretOfTheConfigItselfIsCheckedWithoutSecrets wants the same answer from every command.
+func TestASecretOfTheConfigItselfIsCheckedWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	for hash, want := range map[string]string{
+		"hunter22":             "auth.users[0].password_hash: this is no hash but a password",
+		"file:/no/such/file":   "",
+		"517":                  "auth.users[0].password_hash: want a text or file:/path",
+		"$2y$05$" + bcryptRest: "",
+	} {
+		text := "auth: {users: [{name: alice, password_hash: " + hash + "}]}\n"
+		_, _, err := Load(Options{Files: []string{write(t, t.TempDir(), "sreg.yaml", text)}, WithoutSecrets: true})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", hash, err, want)
+		}
+	}
+}
+
+const bcryptRest = "/N3n9u5AYFFcOiEOKLtxL.KJ1ClCGN/8ZZk/eKZDbO0OEa5sAKBWm"
+
 func TestAnErrorInAPolicyOfManyRulesIsClear(t *testing.T) {
 	t.Parallel()
 	text := "policy:\n  rules:\n" + strings.Repeat("    - identity.username != null\n", 10_001)

@@ -16,7 +16,7 @@ import (
 func (l *loader) validate(cfg *Config, sources Sources) {
 	before := l.found
 	report := func(key, problem string) {
-		if !before.about(key) {
+		if !l.unread[key] && !before.about(key) {
 			l.found.add(Problem{Origin: sources.Of(key), Key: key, Message: problem})
 		}
 	}

@@ -31,11 +31,17 @@ func New(text string) Value {
 	return Value{text: text}
 }
 
+// fileScheme begins the name of a file that holds a secret.
+const fileScheme = "file:"
+
+// InFile reports whether a value in the configuration names a file that holds the secret.
+func InFile(text string) bool { return strings.HasPrefix(text, fileScheme) }
+
 // Parse makes a secret of a value in the configuration: file:/path is read
 // from that file, without the line break at its end; any other text stands for
 // itself.
 func Parse(text string) (Value, error) {
-	path, ok := strings.CutPrefix(text, "file:")
+	path, ok := strings.CutPrefix(text, fileScheme)
 	if !ok {
 		return Value{text: text}, nil
 	}
