@@ -74,7 +74,8 @@ var allowed = map[string]string{
 	"authz": "access oci policy webhook",
 
 	// Delivery knows people and wires, not where things lie.
-	"httpapi": "oci access registry",
+	"router":  "access",
+	"httpapi": "oci access registry router",
 	"server":  "secret",
 
 	// Composition knows all and decides nothing.

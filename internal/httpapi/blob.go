@@ -7,10 +7,11 @@ import (
 	"strconv"
 
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/router"
 )
 
 // getBlob answers GET and HEAD (spec: Pulling blobs).
-func (a *API) getBlob(w *answer, r *http.Request, req *request) error {
+func (a *API) getBlob(w *router.Response, r *http.Request, req *router.Request) error {
 	if r.Method == http.MethodHead {
 		return a.headBlob(w, r, req)
 	}
@@ -27,18 +28,18 @@ func (a *API) getBlob(w *answer, r *http.Request, req *request) error {
 	}
 	part, err := requestedRange(r, req.Digest, blob.Size)
 	if err != nil {
-		w.set("Content-Range", fmt.Sprintf("bytes */%d", blob.Size))
+		w.Set("Content-Range", fmt.Sprintf("bytes */%d", blob.Size))
 		return err
 	}
 	status := http.StatusOK
 	if part.partial {
 		status = http.StatusPartialContent
-		w.set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", part.start, part.start+part.length-1, blob.Size))
+		w.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", part.start, part.start+part.length-1, blob.Size))
 		if _, err := blob.Content.Seek(part.start, io.SeekStart); err != nil {
 			return fmt.Errorf("seek in blob: %w", err)
 		}
 	}
-	w.set("Content-Length", strconv.FormatInt(part.length, 10))
+	w.Set("Content-Length", strconv.FormatInt(part.length, 10))
 	w.WriteHeader(status)
 	// CopyN of an *os.File to the connection is one sendfile: nothing between here and there may
 	// hide io.ReaderFrom.
@@ -51,41 +52,41 @@ func (a *API) getBlob(w *answer, r *http.Request, req *request) error {
 // openBlob finds a blob, or where the client shall get it. Who asks for a part is not sent on: S3 signs a
 // Range header as little as it knows the digest in an If-Range; nor is a client of HTTP/1.0, which knows no
 // 307, nor one that has the blob already.
-func (a *API) openBlob(r *http.Request, req *request) (registry.Blob, error) {
+func (a *API) openBlob(r *http.Request, req *router.Request) (registry.Blob, error) {
 	if r.Header.Get("Range") != "" || !r.ProtoAtLeast(1, 1) || notModified(r, req.Digest) {
-		return a.registry.OpenBlob(r.Context(), req.Namespace, req.Digest)
+		return a.blobs.OpenBlob(r.Context(), req.Namespace, req.Digest)
 	}
-	return a.registry.LocateBlob(r.Context(), req.Namespace, req.Digest, req.signIn.Until)
+	return a.blobs.LocateBlob(r.Context(), req.Namespace, req.Digest, req.SignIn.Until)
 }
 
 // redirect sends a client on to a URL that opens the blob for whoever has it, so nobody may keep it.
-func redirect(w *answer, req *request, url string) error {
+func redirect(w *router.Response, req *router.Request, url string) error {
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
-	w.set("Docker-Content-Digest", req.Digest.String())
+	w.Set("Docker-Content-Digest", req.Digest.String())
 	header["Cache-Control"] = noStore
-	w.set("Location", url)
+	w.Set("Location", url)
 	header["Content-Length"] = zeroLength
 	w.WriteHeader(http.StatusTemporaryRedirect)
 	return nil
 }
 
-func (a *API) headBlob(w *answer, r *http.Request, req *request) error {
-	blob, err := a.registry.StatBlob(r.Context(), req.Namespace, req.Digest)
+func (a *API) headBlob(w *router.Response, r *http.Request, req *router.Request) error {
+	blob, err := a.blobs.StatBlob(r.Context(), req.Namespace, req.Digest)
 	if err != nil {
 		return err
 	}
 	if setBlob(w, r, req) {
 		return nil
 	}
-	w.set("Content-Length", strconv.FormatInt(blob.Size, 10))
+	w.Set("Content-Length", strconv.FormatInt(blob.Size, 10))
 	w.WriteHeader(http.StatusOK)
 	return nil
 }
 
 // setBlob writes what GET and HEAD say alike. It reports that the client has the blob already, and
 // then it has answered.
-func setBlob(w *answer, r *http.Request, req *request) (answered bool) {
+func setBlob(w *router.Response, r *http.Request, req *router.Request) (answered bool) {
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
 	setDigest(w, req.Digest)
@@ -100,14 +101,14 @@ func setBlob(w *answer, r *http.Request, req *request) (answered bool) {
 }
 
 // deleteBlob takes a blob from its namespace (spec: Deleting blobs).
-func (a *API) deleteBlob(w *answer, r *http.Request, req *request) error {
-	if err := a.registry.DeleteBlob(r.Context(), req.Namespace, req.Digest, req.by()); err != nil {
+func (a *API) deleteBlob(w *router.Response, r *http.Request, req *router.Request) error {
+	if err := a.content.DeleteBlob(r.Context(), req.Namespace, req.Digest, req.By()); err != nil {
 		return err
 	}
 	return accepted(w)
 }
 
-func accepted(w *answer) error {
+func accepted(w *router.Response) error {
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
 	header["Content-Length"] = zeroLength

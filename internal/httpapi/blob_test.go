@@ -1,7 +1,11 @@
 package httpapi_test
 
 import (
+	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -146,4 +150,34 @@ func TestDeleteOfABlobIsItsNamespacesAlone(t *testing.T) {
 	f.pushBlob("app", tenBytes)
 	f.get("/v2/app/blobs/"+d.String()).wants(t, want{status: 200, body: tenBytes})
 	f.holds(t)
+}
+
+// TestAPullThatBreaksOffIsCounted has a client that leaves in the middle of a blob. That is no failure of the
+// registry.
+func TestAPullThatBreaksOffIsCounted(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{accessLog: 1})
+	d := f.pushBlob("app", strings.Repeat("0", 32<<20)) // more than the buffers of a connection hold
+	done := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(done)
+		f.handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	req, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/v2/app/blobs/"+d.String(), nil)
+	must(t, err)
+	resp, err := server.Client().Do(req)
+	must(t, err)
+	_, err = io.ReadFull(resp.Body, make([]byte, 1<<20))
+	must(t, errors.Join(err, resp.Body.Close()))
+	<-done
+
+	line := regexp.MustCompile(`action=get-blob .* status=499 .* bytes_out=[1-9]`)
+	if got := f.logs.String(); !line.MatchString(got) || strings.Contains(got, "ERROR") {
+		t.Errorf("logged %s", got)
+	}
+	const counted = `sreg_http_requests_total{action="get-blob",method="GET",status="499"} 1`
+	if text := f.get("/metrics").body; !strings.Contains(text, counted) {
+		t.Errorf("metrics lack %s", counted)
+	}
 }

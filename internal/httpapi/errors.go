@@ -1,11 +1,9 @@
 package httpapi
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"net/http"
 	"strconv"
@@ -15,15 +13,11 @@ import (
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/router"
 )
-
-// statusGone is what the log shows for a client that went away; nobody receives it.
-const statusGone = 499
 
 var (
 	errBodyLength = errors.New("the body is not as long as the headers say")
-	errStalled    = errors.New("the body stalled")
-	errBroken     = errors.New("the body broke off")
 	errRange      = errors.New("the range begins behind the end")
 	errContent    = errors.New("malformed Content-Range, want <first>-<last>")
 )
@@ -68,35 +62,30 @@ var kinds = []struct {
 	{access.ErrSignInBusy, http.StatusServiceUnavailable, oci.CodeUnavailable, ""},
 	{access.ErrSignInUnavailable, http.StatusServiceUnavailable, oci.CodeUnavailable, ""},
 	{access.ErrNoTokens, http.StatusNotFound, oci.CodeUnsupported, ""},
-	{errNoRoute, http.StatusNotFound, oci.CodeUnsupported, "nothing is here; the registry's API is under /v2/"},
+	{router.ErrNoRoute, http.StatusNotFound, oci.CodeUnsupported, "nothing is here; the registry's API is under /v2/"},
 	{errNotReady, http.StatusServiceUnavailable, oci.CodeUnavailable, ""},
-	{errStalled, http.StatusRequestTimeout, oci.CodeBlobUploadInvalid, "the body stalled for too long; go on where GET of the upload says"},
-	{errBroken, http.StatusBadRequest, oci.CodeSizeInvalid, "the body ended before its length"},
-	{context.Canceled, statusGone, oci.CodeUnknown, "the client went away"},
+	{router.ErrBodyStalled, http.StatusRequestTimeout, oci.CodeBlobUploadInvalid, "the body stalled for too long; go on where GET of the upload says"},
+	{router.ErrBodyBroken, http.StatusBadRequest, oci.CodeSizeInvalid, "the body ended before its length"},
 }
 
-// fail writes an error's answer. What the table does not know is the server's own failure: it is
-// logged, and the client hears the request id alone.
-func (a *API) fail(w *answer, r *http.Request, req *request, id string, err error) {
-	status, info := a.describe(w.Header(), r, req, id, err)
-	if status >= http.StatusInternalServerError {
-		a.log.LogAttrs(r.Context(), slog.LevelError, "request failed",
-			slog.String("request_id", id), slog.String("action", string(req.Action)),
-			slog.String("namespace", req.Namespace.String()), slog.Any("error", err))
+// describe makes an error the body of its answer. What the table does not know is the server's own
+// failure: the client hears the request id alone.
+func (a *API) describe(header http.Header, r *http.Request, req *router.Request, err error) router.Failure {
+	status, info := a.explain(header, r, req, err)
+	text, err := json.Marshal(oci.ErrorBody{Errors: []oci.ErrorInfo{info}})
+	if err != nil {
+		text = []byte(`{"errors":[{"code":"UNKNOWN","message":"internal error"}]}`)
 	}
-	if w.status != 0 {
-		// The answer had begun. Only ending the connection tells the client that it is cut short.
-		panic(http.ErrAbortHandler)
-	}
-	writeError(w, r.Method, status, info)
+	header["Content-Type"] = jsonType
+	return router.Failure{Status: status, Body: text}
 }
 
-func (a *API) describe(header http.Header, r *http.Request, req *request, id string, err error) (int, oci.ErrorInfo) {
+func (a *API) explain(header http.Header, r *http.Request, req *router.Request, err error) (int, oci.ErrorInfo) {
 	var (
 		immutable *registry.ImmutableTagError
 		missing   *registry.MissingError
 		offset    *registry.RangeError
-		method    *methodError
+		method    *router.MethodError
 		denied    *deniedError
 		throttled *access.ThrottledError
 		away      *registry.UnavailableError
@@ -113,18 +102,18 @@ func (a *API) describe(header http.Header, r *http.Request, req *request, id str
 		setRange(header, offset.Size)
 		return http.StatusRequestedRangeNotSatisfiable, oci.ErrorInfo{Code: oci.CodeBlobUploadInvalid, Message: offset.Error()}
 	case errors.As(err, &denied):
-		return a.describeDenial(header, r, req, denied)
+		return a.explainDenial(header, r, req, denied)
 	case errors.Is(err, errChallenge), errors.Is(err, access.ErrInvalidCredentials):
 		header["Www-Authenticate"] = []string{a.challenge(r, req)}
 		return http.StatusUnauthorized, oci.ErrorInfo{Code: oci.CodeUnauthorized, Message: err.Error()}
 	case errors.As(err, &throttled):
 		header["Retry-After"] = seconds(throttled.RetryAfter)
 		return http.StatusTooManyRequests, oci.ErrorInfo{Code: oci.CodeTooManyRequests, Message: err.Error()}
-	case errors.As(err, &away) && r.Context().Err() == nil:
+	case errors.As(err, &away):
 		header["Retry-After"] = seconds(away.RetryAfter)
 		return http.StatusServiceUnavailable, oci.ErrorInfo{Code: oci.CodeUnavailable, Message: "the registry's store does not answer; try again"}
 	case errors.As(err, &method):
-		header["Allow"] = []string{strings.Join(method.allowed, ", ")}
+		header["Allow"] = []string{strings.Join(method.Allowed, ", ")}
 		return http.StatusMethodNotAllowed, oci.ErrorInfo{Code: oci.CodeUnsupported, Message: method.Error()}
 	}
 	for _, kind := range kinds {
@@ -140,23 +129,20 @@ func (a *API) describe(header http.Header, r *http.Request, req *request, id str
 		}
 		return kind.status, oci.ErrorInfo{Code: kind.code, Message: message}
 	}
-	if r.Context().Err() != nil {
-		return statusGone, oci.ErrorInfo{Code: oci.CodeUnknown, Message: "the client went away"}
-	}
-	return http.StatusInternalServerError, oci.ErrorInfo{Code: oci.CodeUnknown, Message: "internal error, request id " + id}
+	return http.StatusInternalServerError, oci.ErrorInfo{Code: oci.CodeUnknown, Message: "internal error, request id " + req.Question.Transport.RequestID}
 }
 
 // seconds is a time as Retry-After has it.
 func seconds(d time.Duration) []string { return []string{strconv.Itoa(int(math.Ceil(d.Seconds())))} }
 
-// describeDenial tells who has not signed in how to, and everybody else that they may not. A token whose
+// explainDenial tells who has not signed in how to, and everybody else that they may not. A token whose
 // provider is out of reach may be right, so its sender shall come again.
-func (a *API) describeDenial(header http.Header, r *http.Request, req *request, denied *deniedError) (int, oci.ErrorInfo) {
+func (a *API) explainDenial(header http.Header, r *http.Request, req *router.Request, denied *deniedError) (int, oci.ErrorInfo) {
 	forbidden := oci.ErrorInfo{Code: oci.CodeDenied, Message: asked("requested access to the resource is denied", req.Request)}
 	if denied.denial != access.Unauthenticated {
 		return http.StatusForbidden, forbidden
 	}
-	if denied.signIn.Unavailable {
+	if req.SignIn.Unavailable {
 		header["Retry-After"] = []string{"1"}
 		return http.StatusServiceUnavailable, oci.ErrorInfo{Code: oci.CodeUnavailable, Message: access.ErrSignInUnavailable.Error()}
 	}
@@ -165,7 +151,11 @@ func (a *API) describeDenial(header http.Header, r *http.Request, req *request, 
 		return http.StatusForbidden, forbidden
 	}
 	header["Www-Authenticate"] = []string{challenge}
-	return http.StatusUnauthorized, oci.ErrorInfo{Code: oci.CodeUnauthorized, Message: asked(denied.Error(), req.Request)}
+	message := "authentication required"
+	if req.SignIn.Rejected {
+		message += ": " + req.SignIn.Reason
+	}
+	return http.StatusUnauthorized, oci.ErrorInfo{Code: oci.CodeUnauthorized, Message: asked(message, req.Request)}
 }
 
 // asked adds to a message what was asked for. docker takes an error that has the specification's bare words
@@ -179,30 +169,9 @@ func asked(message string, req *access.Request) string {
 }
 
 // challenge is how to sign in; to the token service itself that is by password.
-func (a *API) challenge(r *http.Request, req *request) string {
+func (a *API) challenge(r *http.Request, req *router.Request) string {
 	if req.Action == access.GetToken {
 		return `Basic realm="sreg", charset="UTF-8"`
 	}
-	return a.authenticator.Challenge(r, req.Request)
-}
-
-func writeError(w *answer, method string, status int, info oci.ErrorInfo) {
-	if status == statusGone {
-		status = http.StatusBadRequest // nobody reads it
-	}
-	text, err := json.Marshal(oci.ErrorBody{Errors: []oci.ErrorInfo{info}})
-	if err != nil {
-		text = []byte(`{"errors":[{"code":"UNKNOWN","message":"internal error"}]}`)
-	}
-	header := w.Header()
-	header["Content-Type"] = jsonType
-	w.set("Content-Length", strconv.Itoa(len(text)))
-	delete(header, "Etag")
-	// A cache may keep a 404 by itself, for who may see more, or for later (RFC 9110, 15.1).
-	header["Cache-Control"] = noStore
-	w.WriteHeader(status)
-	if method != http.MethodHead {
-		// A client that does not read its error is gone.
-		_, _ = w.Write(text)
-	}
+	return a.signIn.Challenge(r, req.Request)
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
+	"github.com/sreg-project/sreg/internal/router"
 	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/fs"
 	"github.com/sreg-project/sreg/internal/storage/s3"
@@ -137,7 +138,7 @@ func (f *fixture) openStore(set settings) storage.Store {
 
 func (f *fixture) makeHandler(set settings) {
 	f.t.Helper()
-	gatherer := prometheus.NewRegistry()
+	gatherer, log := prometheus.NewRegistry(), slog.New(slog.NewTextHandler(f.logs, nil))
 	if set.authorizer == nil {
 		set.authorizer = everything{}
 	}
@@ -146,11 +147,17 @@ func (f *fixture) makeHandler(set settings) {
 		set.config(&config)
 	}
 	api := httpapi.New(httpapi.Options{
-		Registry: f.registry, Authenticator: nobody{set.signIn}, Authorizer: set.authorizer, MaxManifestSize: int64(config.MaxManifestSize),
-		Draining: f.draining.Load, Logger: slog.New(slog.NewTextHandler(f.logs, nil)), AccessLog: set.accessLog,
-		Metrics: httpapi.NewMetrics(gatherer), Gatherer: gatherer, Version: "v1.2.3", ExternalURL: set.externalURL,
+		Resources: httpapi.Resources{
+			Manifests: f.registry, Blobs: f.registry, Tags: f.registry, Catalog: f.registry, Content: f.registry, Uploads: f.registry,
+			Ready: f.registry.Ready,
+		},
+		SignIn: nobody{set.signIn}, Authorizer: set.authorizer, MaxManifestSize: int64(config.MaxManifestSize),
+		Draining: f.draining.Load, Logger: log, Gatherer: gatherer, Version: "v1.2.3", ExternalURL: set.externalURL,
 	})
-	f.handler = api.Handler(httpapi.Serves{API: true, Health: true, Metrics: true})
+	f.handler = router.New(router.Options{
+		Authenticator: nobody{set.signIn}, Authorizer: set.authorizer, Logger: log, AccessLog: set.accessLog,
+		Metrics: router.NewMetrics(gatherer),
+	}).Handler(router.Listener{Tables: api.Tables(httpapi.Serves{API: true, Health: true, Metrics: true})})
 }
 
 // again is the registry after a restart: another process on the same folder.

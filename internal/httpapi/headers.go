@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/router"
 )
 
 // Header values that never change. The slices are shared, so nobody appends to them.
@@ -23,9 +24,9 @@ var (
 )
 
 // setDigest writes the headers that name content by its digest.
-func setDigest(w *answer, d oci.Digest) {
-	w.set("Docker-Content-Digest", d.String())
-	w.set("Etag", `"`+d.String()+`"`)
+func setDigest(w *router.Response, d oci.Digest) {
+	w.Set("Docker-Content-Digest", d.String())
+	w.Set("Etag", `"`+d.String()+`"`)
 }
 
 // setRange says how many bytes an upload holds. An empty one has no last byte and says 0-0, as the

@@ -8,6 +8,9 @@ import (
 	"net/http/pprof"
 	"strings"
 	"time"
+
+	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/router"
 )
 
 // readyPatience bounds how long the stores may take to show that they work.
@@ -15,20 +18,58 @@ const readyPatience = 5 * time.Second
 
 var errNotReady = errors.New("not ready")
 
+// What the paths beside the registry name.
+const (
+	healthzResource router.Resource = iota + 1
+	readyzResource
+	metricsResource
+	pprofResource
+)
+
+// operation are the routes for those who operate a registry.
+func (a *API) operation(serves Serves) router.Table {
+	return router.Table{
+		Routes: []router.Route{
+			{Resource: healthzResource, Method: http.MethodGet, Action: access.Healthz, Handle: a.healthz},
+			{Resource: readyzResource, Method: http.MethodGet, Action: access.Readyz, Handle: a.readyz},
+			{Resource: metricsResource, Method: http.MethodGet, Action: access.Metrics, Handle: a.exposeMetrics},
+			{Resource: pprofResource, Method: http.MethodGet, Action: access.Pprof, Handle: a.profile},
+		},
+		Split:    serves.splitOperation,
+		Parse:    func(*http.Request, router.Path, *access.Request) error { return nil },
+		Denied:   a.denied,
+		Describe: a.describe,
+	}
+}
+
+func (s Serves) splitOperation(r *http.Request) (path router.Path, found bool) {
+	switch {
+	case s.Health && (r.URL.Path == "/healthz" || r.URL.Path == "/health"):
+		path.Resource = healthzResource
+	case s.Health && r.URL.Path == "/readyz":
+		path.Resource = readyzResource
+	case s.Metrics && r.URL.Path == "/metrics":
+		path.Resource = metricsResource
+	case s.Pprof && strings.HasPrefix(r.URL.Path, "/debug/pprof/"):
+		path.Resource = pprofResource
+	}
+	return path, path.Resource != 0
+}
+
 // healthz says that the process answers.
-func (a *API) healthz(w *answer, _ *http.Request, _ *request) error {
+func (a *API) healthz(w *router.Response, _ *http.Request, _ *router.Request) error {
 	return writeJSON(w, []byte(`{"status":"ok"}`))
 }
 
 // readyz says whether requests should come here: not while the server drains, nor while a store does
 // not answer. What is wrong is logged; anybody may ask, so the answer does not tell.
-func (a *API) readyz(w *answer, r *http.Request, _ *request) error {
+func (a *API) readyz(w *router.Response, r *http.Request, _ *router.Request) error {
 	if a.draining() {
 		return fmt.Errorf("%w: shutting down", errNotReady)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), readyPatience)
 	defer cancel()
-	if err := a.registry.Ready(ctx); err != nil {
+	if err := a.ready(ctx); err != nil {
 		a.log.ErrorContext(ctx, "not ready", "error", err)
 		return fmt.Errorf("%w: the store does not answer", errNotReady)
 	}
@@ -36,13 +77,13 @@ func (a *API) readyz(w *answer, r *http.Request, _ *request) error {
 }
 
 // exposeMetrics answers Prometheus.
-func (a *API) exposeMetrics(w *answer, r *http.Request, _ *request) error {
+func (a *API) exposeMetrics(w *router.Response, r *http.Request, _ *router.Request) error {
 	a.exposition.ServeHTTP(w, r)
 	return nil
 }
 
 // profile answers go tool pprof, on a listener that asks for it.
-func (a *API) profile(w *answer, r *http.Request, _ *request) error {
+func (a *API) profile(w *router.Response, r *http.Request, _ *router.Request) error {
 	switch strings.TrimPrefix(r.URL.Path, "/debug/pprof/") {
 	case "cmdline":
 		pprof.Cmdline(w, r)

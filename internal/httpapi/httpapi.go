@@ -6,32 +6,29 @@
 package httpapi
 
 import (
+	"context"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/router"
 )
 
 // Options are what an API is made of.
 type Options struct {
-	Registry *registry.Registry
-	// Authenticator and Authorizer are asked for every request.
-	Authenticator Authenticator
-	Authorizer    Authorizer
+	Resources  Resources
+	SignIn     SignIn
+	Authorizer Authorizer
 	// MaxManifestSize is the most that is read of a manifest's body, in bytes.
 	MaxManifestSize int64
 	// Draining says that the server is shutting down, so that it is not ready any more.
 	Draining func() bool
 	Logger   *slog.Logger
-	// AccessLog is the share of requests that is logged, from 0 to 1.
-	AccessLog float64
-	Metrics   *Metrics
 	// Gatherer has the metrics that /metrics shows.
 	Gatherer prometheus.Gatherer
 	Version  string
@@ -39,20 +36,40 @@ type Options struct {
 	ExternalURL *url.URL
 }
 
+// SignIn tells clients how to sign in.
+type SignIn interface {
+	// Challenge is the WWW-Authenticate header that tells a client how to sign in for a request. It is empty
+	// where nobody can.
+	Challenge(r *http.Request, req *access.Request) string
+	// Token answers a request to the token service: a value for JSON.
+	Token(r *http.Request) (any, error)
+}
+
+// Authorizer decides who may do what.
+type Authorizer interface {
+	router.Authorizer
+	// MayList decides whether who asks for a listing is shown one of its entries.
+	MayList(ctx context.Context, q *access.Question, entry oci.Name) bool
+}
+
 // API answers requests. New makes one.
 type API struct {
-	registry        *registry.Registry
-	authenticator   Authenticator
+	manifests Manifests
+	blobs     Blobs
+	tags      Tags
+	catalog   Catalog
+	content   Content
+	uploads   Uploads
+	ready     func(ctx context.Context) error
+
+	signIn          SignIn
 	authorizer      Authorizer
 	maxManifestSize int64
 	draining        func() bool
 	log             *slog.Logger
-	accessLog       float64
-	metrics         *Metrics
 	exposition      http.Handler
 	version         string
 	externalURL     *url.URL
-	ids             requestIDs
 }
 
 // New makes an API.
@@ -61,90 +78,38 @@ func New(opts Options) *API {
 		opts.Draining = func() bool { return false }
 	}
 	return &API{
-		registry:        opts.Registry,
-		authenticator:   opts.Authenticator,
+		manifests: opts.Resources.Manifests,
+		blobs:     opts.Resources.Blobs,
+		tags:      opts.Resources.Tags,
+		catalog:   opts.Resources.Catalog,
+		content:   opts.Resources.Content,
+		uploads:   opts.Resources.Uploads,
+		ready:     opts.Resources.Ready,
+
+		signIn:          opts.SignIn,
 		authorizer:      opts.Authorizer,
 		maxManifestSize: opts.MaxManifestSize,
 		draining:        opts.Draining,
 		log:             opts.Logger.With("module", "http"),
-		accessLog:       opts.AccessLog,
-		metrics:         opts.Metrics,
 		exposition:      promhttp.HandlerFor(opts.Gatherer, promhttp.HandlerOpts{}),
 		version:         opts.Version,
 		externalURL:     opts.ExternalURL,
-		ids:             newRequestIDs(),
 	}
 }
 
-// handler answers one request. It writes success, and returns errors instead of writing them.
-type handler func(a *API, w *answer, r *http.Request, req *request) error
-
-// Handler answers the routes that a listener serves.
-func (a *API) Handler(serves Serves) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, serves) })
+// Serves says which groups of routes a listener answers.
+type Serves struct {
+	API     bool // everything under /v2/, the token service, and the root
+	Health  bool
+	Metrics bool
+	Pprof   bool
 }
 
-// exchange is a request and its answer.
-type exchange struct {
-	answer  answer
-	request request
-}
-
-// serve is the way of every request: id, route, who asks and may they, handler, error, metrics, log.
-func (a *API) serve(w http.ResponseWriter, r *http.Request, serves Serves) {
-	begun := time.Now()
-	id := a.ids.of(r)
-	var x exchange // one allocation for all that a request needs here
-	out, req := &x.answer, &x.request
-	out.begin(w, r)
-	req.begin(r)
-	out.set("X-Request-Id", id)
-
-	a.metrics.inFlight.Inc()
-	defer a.metrics.inFlight.Dec()
-	route, err := a.route(r, serves, req.Request)
-	if err == nil {
-		err = a.admit(r, req, id, serves)
+// Tables are the routes of a listener.
+func (a *API) Tables(serves Serves) []router.Table {
+	tables := []router.Table{a.operation(serves)}
+	if serves.API {
+		tables = append(tables, a.distribution())
 	}
-	if err == nil {
-		err = route.handle(a, out, r, req)
-	}
-	// The server knows what to do with a body that was not read to its end, but only its own one: it
-	// must not wait for bytes that a client which was refused never sends.
-	r.Body = out.body.from
-	if err != nil {
-		a.fail(out, r, req, id, err)
-	}
-	out.finish()
-
-	took := time.Since(begun)
-	a.metrics.observe(req.Action, r.Method, out.status, took, out.body.bytes, out.bytes)
-	if a.accessLog > 0 && (a.accessLog >= 1 || rand.Float64() < a.accessLog) {
-		a.logAccess(r, req, id, out, took)
-	}
-}
-
-func (a *API) logAccess(r *http.Request, req *request, id string, out *answer, took time.Duration) {
-	a.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
-		slog.String("request_id", id),
-		slog.String("client", clientOf(r, req)),
-		slog.String("username", req.by()),
-		slog.String("method", r.Method),
-		slog.String("path", r.URL.Path),
-		slog.String("action", string(req.Action)),
-		slog.String("namespace", req.Namespace.String()),
-		slog.Int("status", out.status),
-		slog.Int64("bytes_in", out.body.bytes),
-		slog.Int64("bytes_out", out.bytes),
-		slog.Duration("duration", took),
-		slog.String("user_agent", r.UserAgent()),
-	)
-}
-
-// clientOf is the address that authentication found, or that of the connection if it was not asked.
-func clientOf(r *http.Request, req *request) string {
-	if req.question.Identity.ClientIP.IsValid() {
-		return req.question.Identity.ClientIP.String()
-	}
-	return r.RemoteAddr
+	return tables
 }

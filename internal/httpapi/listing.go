@@ -9,6 +9,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/router"
 )
 
 // maxPage is the longest page, in names. Who asks for more, or for all, gets this many and a link to
@@ -16,9 +17,9 @@ import (
 const maxPage = 10000
 
 // listTags answers with a page of tags (spec: Listing tags).
-func (a *API) listTags(w *answer, r *http.Request, req *request) error {
+func (a *API) listTags(w *router.Response, r *http.Request, req *router.Request) error {
 	n := pageSize(req)
-	tags, more, err := a.registry.ListTags(r.Context(), req.Namespace, req.Last, n)
+	tags, more, err := a.tags.ListTags(r.Context(), req.Namespace, req.Last, n)
 	if err != nil {
 		return err
 	}
@@ -33,13 +34,13 @@ func (a *API) listTags(w *answer, r *http.Request, req *request) error {
 
 // listCatalog answers with a page of namespaces, as the Docker registry does: those whose tags who asks may
 // list. A page may be short, or empty, and lead on all the same.
-func (a *API) listCatalog(w *answer, r *http.Request, req *request) error {
+func (a *API) listCatalog(w *router.Response, r *http.Request, req *router.Request) error {
 	n := pageSize(req)
 	from := registry.Cursor{Last: req.Last}
 	if r.URL.RawQuery != "" {
 		from.Sealed = query(r).Get("next") // only our own links have it
 	}
-	names, next, err := a.registry.Catalog(r.Context(), from, n, func(ns oci.Name) bool { return a.authorizer.MayList(r.Context(), &req.question, ns) })
+	names, next, err := a.catalog.Catalog(r.Context(), from, n, func(ns oci.Name) bool { return a.authorizer.MayList(r.Context(), &req.Question, ns) })
 	if err != nil {
 		return err
 	}
@@ -51,15 +52,15 @@ func (a *API) listCatalog(w *answer, r *http.Request, req *request) error {
 	}{names})
 }
 
-func setNextCatalog(w *answer, n int, next registry.Cursor) {
+func setNextCatalog(w *router.Response, n int, next registry.Cursor) {
 	if next.Sealed == "" {
 		setNext(w, "/v2/_catalog", n, next.Last)
 		return
 	}
-	w.set("Link", "</v2/_catalog?n="+strconv.Itoa(n)+"&next="+next.Sealed+`>; rel="next"`)
+	w.Set("Link", "</v2/_catalog?n="+strconv.Itoa(n)+"&next="+next.Sealed+`>; rel="next"`)
 }
 
-func pageSize(req *request) int {
+func pageSize(req *router.Request) int {
 	if !req.HasN {
 		return maxPage
 	}
@@ -67,12 +68,12 @@ func pageSize(req *request) int {
 }
 
 // setNext links to the next page (RFC 8288).
-func setNext(w *answer, path string, n int, last string) {
+func setNext(w *router.Response, path string, n int, last string) {
 	next := path + "?n=" + strconv.Itoa(n) + "&last=" + url.QueryEscape(last)
-	w.set("Link", "<"+next+`>; rel="next"`)
+	w.Set("Link", "<"+next+`>; rel="next"`)
 }
 
-func writeValue(w *answer, value any) error {
+func writeValue(w *router.Response, value any) error {
 	text, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("write answer: %w", err)
@@ -80,13 +81,13 @@ func writeValue(w *answer, value any) error {
 	return writeJSON(w, text)
 }
 
-func writeJSON(w *answer, text []byte) error {
+func writeJSON(w *router.Response, text []byte) error {
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
 	if _, typed := header["Content-Type"]; !typed {
 		header["Content-Type"] = jsonType
 	}
-	w.set("Content-Length", strconv.Itoa(len(text)))
+	w.Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(http.StatusOK)
 	if _, err := w.Write(text); err != nil {
 		return fmt.Errorf("send answer: %w", err)

@@ -8,16 +8,17 @@ import (
 	"strconv"
 
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/router"
 )
 
 // getManifest answers GET and HEAD (spec: Pulling manifests).
-func (a *API) getManifest(w *answer, r *http.Request, req *request) error {
-	m, err := a.registry.GetManifest(r.Context(), req.Namespace, req.Reference)
+func (a *API) getManifest(w *router.Response, r *http.Request, req *router.Request) error {
+	m, err := a.manifests.GetManifest(r.Context(), req.Namespace, req.Reference)
 	if err != nil {
 		return err
 	}
 	if r.Method == http.MethodGet { // HEAD asks and takes nothing
-		a.registry.NotePull(req.Namespace, req.Reference, m.Digest)
+		a.manifests.NotePull(req.Namespace, req.Reference, m.Digest)
 	}
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
@@ -30,8 +31,8 @@ func (a *API) getManifest(w *answer, r *http.Request, req *request) error {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	w.set("Content-Type", m.MediaType)
-	w.set("Content-Length", strconv.Itoa(len(m.Content)))
+	w.Set("Content-Type", m.MediaType)
+	w.Set("Content-Length", strconv.Itoa(len(m.Content)))
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil
@@ -43,20 +44,20 @@ func (a *API) getManifest(w *answer, r *http.Request, req *request) error {
 }
 
 // putManifest answers PUT by tag and by digest (spec: Pushing manifests).
-func (a *API) putManifest(w *answer, r *http.Request, req *request) error {
+func (a *API) putManifest(w *router.Response, r *http.Request, req *router.Request) error {
 	content, err := a.readManifest(r)
 	if err != nil {
 		return err
 	}
-	pushed, err := a.registry.PutManifest(r.Context(), req.Namespace, registry.Push{
-		Digest: req.Digest, Tags: req.Tags, ContentType: r.Header.Get("Content-Type"), Content: content, By: req.by(),
+	pushed, err := a.content.PutManifest(r.Context(), req.Namespace, registry.Push{
+		Digest: req.Digest, Tags: req.Tags, ContentType: r.Header.Get("Content-Type"), Content: content, By: req.By(),
 	})
 	if err != nil {
 		return err
 	}
 	header := w.Header()
 	if !pushed.Subject.IsZero() {
-		w.set("Oci-Subject", pushed.Subject.String())
+		w.Set("Oci-Subject", pushed.Subject.String())
 	}
 	if req.Reference.IsDigest() {
 		for _, tag := range req.Tags {
@@ -93,11 +94,11 @@ func (a *API) readManifest(r *http.Request) ([]byte, error) {
 
 // deleteManifest answers DELETE: a tag alone, or a manifest with its tags (spec: Content
 // Management).
-func (a *API) deleteManifest(w *answer, r *http.Request, req *request) (err error) {
+func (a *API) deleteManifest(w *router.Response, r *http.Request, req *router.Request) (err error) {
 	if req.Reference.IsDigest() {
-		err = a.registry.DeleteManifest(r.Context(), req.Namespace, req.Digest, req.by())
+		err = a.content.DeleteManifest(r.Context(), req.Namespace, req.Digest, req.By())
 	} else {
-		err = a.registry.DeleteTag(r.Context(), req.Namespace, req.Reference.Tag, req.by())
+		err = a.content.DeleteTag(r.Context(), req.Namespace, req.Reference.Tag, req.By())
 	}
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/router"
 )
 
 var (
@@ -14,11 +15,11 @@ var (
 )
 
 // getReferrers answers with an index of what refers to a manifest (spec: Listing referrers).
-func (a *API) getReferrers(w *answer, r *http.Request, req *request) error {
+func (a *API) getReferrers(w *router.Response, r *http.Request, req *router.Request) error {
 	var all registry.Referrers
-	if !req.hidden {
+	if !req.Hidden {
 		var err error
-		if all, err = a.registry.Referrers(r.Context(), req.Namespace, req.Digest); err != nil {
+		if all, err = a.tags.Referrers(r.Context(), req.Namespace, req.Digest); err != nil {
 			return err
 		}
 	}
@@ -34,11 +35,11 @@ func (a *API) getReferrers(w *answer, r *http.Request, req *request) error {
 	return writeJSON(w, index)
 }
 
-func setNextReferrers(w *answer, req *request, last string) {
+func setNextReferrers(w *router.Response, req *router.Request, last string) {
 	q := url.Values{"last": {last}}
 	if req.ArtifactType != "" {
 		q.Set("artifactType", req.ArtifactType)
 	}
 	next := "/v2/" + req.Namespace.String() + "/referrers/" + req.Digest.String() + "?" + q.Encode()
-	w.set("Link", "<"+next+`>; rel="next"`)
+	w.Set("Link", "<"+next+`>; rel="next"`)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/router"
 )
 
 // maxTags is how many ?tag= parameters one push may carry.
@@ -22,35 +23,35 @@ var (
 
 // parse reads what the path and the query name into their types. From here on no part of the request
 // is a string that was not looked at.
-func parse(r *http.Request, at location, req *access.Request) (err error) {
-	if at.named {
-		if req.Namespace, err = oci.ParseName(at.namespace); err != nil {
+func parse(r *http.Request, at router.Path, req *access.Request) (err error) {
+	if at.Named {
+		if req.Namespace, err = oci.ParseName(at.Namespace); err != nil {
 			return err
 		}
 	}
-	switch at.resource {
+	switch at.Resource {
 	case manifestResource:
 		return parseManifest(r, at, req)
 	case blobResource, referrersResource:
-		if req.Digest, err = oci.ParseDigest(at.last); err != nil {
+		if req.Digest, err = oci.ParseDigest(at.Last); err != nil {
 			return err
 		}
-		if at.resource == referrersResource {
+		if at.Resource == referrersResource {
 			return parseReferrers(r, req)
 		}
 	case uploadsResource:
 		return parseUploads(r, req)
 	case uploadResource:
-		req.SessionID = at.last
+		req.SessionID = at.Last
 		return parseUpload(r, req)
 	case tagsResource, catalogResource:
-		return parsePage(r, at.resource, req)
+		return parsePage(r, at.Resource, req)
 	}
 	return nil
 }
 
-func parseManifest(r *http.Request, at location, req *access.Request) (err error) {
-	if req.Reference, err = oci.ParseReference(at.last); err != nil {
+func parseManifest(r *http.Request, at router.Path, req *access.Request) (err error) {
+	if req.Reference, err = oci.ParseReference(at.Last); err != nil {
 		return err
 	}
 	req.Digest = req.Reference.Digest
@@ -127,7 +128,7 @@ func parseDigestParam(q url.Values, req *access.Request) (err error) {
 }
 
 // parsePage reads n and last. What last begins behind need not exist, but it must be a name.
-func parsePage(r *http.Request, resource resource, req *access.Request) error {
+func parsePage(r *http.Request, resource router.Resource, req *access.Request) error {
 	if r.URL.RawQuery == "" {
 		return nil
 	}

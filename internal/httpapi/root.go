@@ -7,6 +7,8 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+
+	"github.com/sreg-project/sreg/internal/router"
 )
 
 //go:embed root.html
@@ -23,7 +25,7 @@ List the tags:   curl %[3]s://%[2]s/v2/alpine/tags/list
 `
 
 // root tells a person what this is and what to type.
-func (a *API) root(w *answer, r *http.Request, _ *request) error {
+func (a *API) root(w *router.Response, r *http.Request, _ *router.Request) error {
 	scheme, host := "http", r.Host
 	if r.TLS != nil {
 		scheme = "https"

@@ -2,13 +2,15 @@ package httpapi
 
 import (
 	"net/http"
+
+	"github.com/sreg-project/sreg/internal/router"
 )
 
 var noStore = []string{"no-store"}
 
 // getToken answers the token service: GET of the Docker token protocol, and its POST as of OAuth2.
-func (a *API) getToken(w *answer, r *http.Request, _ *request) error {
-	token, err := a.authenticator.Token(r)
+func (a *API) getToken(w *router.Response, r *http.Request, _ *router.Request) error {
+	token, err := a.signIn.Token(r)
 	if err != nil {
 		return err
 	}

@@ -9,11 +9,12 @@ import (
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/router"
 )
 
 // startUpload answers POST: it mounts a blob, takes a whole one, or begins a session (spec: Pushing
 // blobs).
-func (a *API) startUpload(w *answer, r *http.Request, req *request) error {
+func (a *API) startUpload(w *router.Response, r *http.Request, req *router.Request) error {
 	if req.Action == access.MountBlob {
 		mounted, err := a.mount(r.Context(), req)
 		if err != nil {
@@ -32,7 +33,7 @@ func (a *API) startUpload(w *answer, r *http.Request, req *request) error {
 			return err
 		}
 	}
-	upload, err := a.registry.StartUpload(r.Context(), req.Namespace, algorithm, req.by())
+	upload, err := a.uploads.StartUpload(r.Context(), req.Namespace, algorithm, req.By())
 	if err != nil {
 		return err
 	}
@@ -44,12 +45,12 @@ func (a *API) startUpload(w *answer, r *http.Request, req *request) error {
 
 // mount gives the namespace a blob of another one. Without from only what the namespace holds itself
 // is found: guessing among others would tell what they hold.
-func (a *API) mount(ctx context.Context, req *request) (bool, error) {
+func (a *API) mount(ctx context.Context, req *router.Request) (bool, error) {
 	var err error
 	if req.From.IsZero() {
-		_, err = a.registry.StatBlob(ctx, req.Namespace, req.Digest)
+		_, err = a.blobs.StatBlob(ctx, req.Namespace, req.Digest)
 	} else {
-		err = a.registry.MountBlob(ctx, req.Namespace, req.From, req.Digest)
+		err = a.content.MountBlob(ctx, req.Namespace, req.From, req.Digest)
 	}
 	if errors.Is(err, registry.ErrBlobUnknown) {
 		return false, nil
@@ -59,7 +60,7 @@ func (a *API) mount(ctx context.Context, req *request) (bool, error) {
 
 // sessionAlgorithm is what the bytes are hashed with while they arrive: that of the digest if it is
 // known already, else what the client announces.
-func sessionAlgorithm(r *http.Request, req *request) (oci.Algorithm, error) {
+func sessionAlgorithm(r *http.Request, req *router.Request) (oci.Algorithm, error) {
 	if !req.Digest.IsZero() {
 		return req.Digest.Algorithm(), nil
 	}
@@ -74,10 +75,10 @@ func sessionAlgorithm(r *http.Request, req *request) (oci.Algorithm, error) {
 
 // pushWhole takes the blob that came with the POST. The client never learns the session's id, so
 // one that fails is ended.
-func (a *API) pushWhole(w *answer, r *http.Request, req *request, id string) error {
-	err := a.registry.CompleteUpload(r.Context(), req.Namespace, id, registry.Chunk{Body: r.Body, Start: -1}, req.Digest)
+func (a *API) pushWhole(w *router.Response, r *http.Request, req *router.Request, id string) error {
+	err := a.uploads.CompleteUpload(r.Context(), req.Namespace, id, registry.Chunk{Body: r.Body, Start: -1}, req.Digest)
 	if err != nil {
-		cancelErr := a.registry.CancelUpload(context.WithoutCancel(r.Context()), req.Namespace, id)
+		cancelErr := a.uploads.CancelUpload(context.WithoutCancel(r.Context()), req.Namespace, id)
 		if errors.Is(cancelErr, registry.ErrUploadUnknown) {
 			return err // it ended itself
 		}
@@ -87,8 +88,8 @@ func (a *API) pushWhole(w *answer, r *http.Request, req *request, id string) err
 }
 
 // getUpload says how far a session is.
-func (a *API) getUpload(w *answer, r *http.Request, req *request) error {
-	upload, err := a.registry.UploadStatus(r.Context(), req.Namespace, req.SessionID)
+func (a *API) getUpload(w *router.Response, r *http.Request, req *router.Request) error {
+	upload, err := a.uploads.UploadStatus(r.Context(), req.Namespace, req.SessionID)
 	if err != nil {
 		return err
 	}
@@ -96,24 +97,24 @@ func (a *API) getUpload(w *answer, r *http.Request, req *request) error {
 }
 
 // updateUpload answers PATCH: a chunk at an offset, or a stream.
-func (a *API) updateUpload(w *answer, r *http.Request, req *request) error {
+func (a *API) updateUpload(w *router.Response, r *http.Request, req *router.Request) error {
 	chunk, err := chunkOf(r)
 	if err != nil {
 		return err
 	}
-	upload, err := a.registry.AppendUpload(r.Context(), req.Namespace, req.SessionID, chunk)
+	upload, err := a.uploads.AppendUpload(r.Context(), req.Namespace, req.SessionID, chunk)
 	if errors.Is(err, registry.ErrUploadUnknown) {
 		return err // there is nowhere to go on, and whoever may not know of the upload hears the same
 	}
 	if err != nil {
-		w.set("Location", uploadPath(req.Namespace, req.SessionID))
+		w.Set("Location", uploadPath(req.Namespace, req.SessionID))
 		return err
 	}
 	return progress(w, http.StatusAccepted, req.Namespace, upload)
 }
 
 // completeUpload answers PUT: the last chunk, if any, and the digest of all.
-func (a *API) completeUpload(w *answer, r *http.Request, req *request) error {
+func (a *API) completeUpload(w *router.Response, r *http.Request, req *router.Request) error {
 	chunk, err := chunkOf(r)
 	if err != nil {
 		return err
@@ -121,15 +122,15 @@ func (a *API) completeUpload(w *answer, r *http.Request, req *request) error {
 	if r.ContentLength == 0 {
 		chunk.Body = nil
 	}
-	if err := a.registry.CompleteUpload(r.Context(), req.Namespace, req.SessionID, chunk, req.Digest); err != nil {
+	if err := a.uploads.CompleteUpload(r.Context(), req.Namespace, req.SessionID, chunk, req.Digest); err != nil {
 		return err
 	}
 	return created(w, blobPath(req.Namespace, req.Digest), req.Digest)
 }
 
 // cancelUpload ends a session.
-func (a *API) cancelUpload(w *answer, r *http.Request, req *request) error {
-	if err := a.registry.CancelUpload(r.Context(), req.Namespace, req.SessionID); err != nil {
+func (a *API) cancelUpload(w *router.Response, r *http.Request, req *router.Request) error {
+	if err := a.uploads.CancelUpload(r.Context(), req.Namespace, req.SessionID); err != nil {
 		return err
 	}
 	w.Header()["Docker-Distribution-Api-Version"] = apiVersion
@@ -156,12 +157,12 @@ func chunkOf(r *http.Request) (registry.Chunk, error) {
 }
 
 // progress says where a session is and how much it holds.
-func progress(w *answer, status int, ns oci.Name, upload registry.Upload) error {
+func progress(w *router.Response, status int, ns oci.Name, upload registry.Upload) error {
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
-	w.set("Docker-Upload-Uuid", upload.ID)
+	w.Set("Docker-Upload-Uuid", upload.ID)
 	header["Oci-Chunk-Min-Length"] = minChunk
-	w.set("Location", uploadPath(ns, upload.ID))
+	w.Set("Location", uploadPath(ns, upload.ID))
 	setRange(header, upload.Size)
 	if status != http.StatusNoContent {
 		header["Content-Length"] = zeroLength
@@ -171,11 +172,11 @@ func progress(w *answer, status int, ns oci.Name, upload registry.Upload) error 
 }
 
 // created says where content lies now, and under which digest.
-func created(w *answer, location string, d oci.Digest) error {
+func created(w *router.Response, location string, d oci.Digest) error {
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
-	w.set("Docker-Content-Digest", d.String())
-	w.set("Location", location)
+	w.Set("Docker-Content-Digest", d.String())
+	w.Set("Location", location)
 	header["Content-Length"] = zeroLength
 	w.WriteHeader(http.StatusCreated)
 	return nil

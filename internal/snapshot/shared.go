@@ -8,8 +8,8 @@ import (
 	"github.com/sreg-project/sreg/internal/authn"
 	"github.com/sreg-project/sreg/internal/authz"
 	"github.com/sreg-project/sreg/internal/gc"
-	"github.com/sreg-project/sreg/internal/httpapi"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/router"
 	"github.com/sreg-project/sreg/internal/storage/metered"
 	"github.com/sreg-project/sreg/internal/webhook"
 )
@@ -44,7 +44,7 @@ type metrics struct {
 	collector     *gc.Metrics
 	authorization *authz.Metrics
 	webhooks      *webhook.Metrics
-	requests      *httpapi.Metrics
+	requests      *router.Metrics
 }
 
 // NewShared registers all metrics, which is possible once for each opts.Metrics.
@@ -56,7 +56,7 @@ func NewShared(opts SharedOptions) *Shared {
 			collector:     gc.NewMetrics(opts.Metrics, opts.Logger.With("module", "gc")),
 			authorization: authz.NewMetrics(opts.Metrics),
 			webhooks:      webhook.NewMetrics(opts.Metrics),
-			requests:      httpapi.NewMetrics(opts.Metrics),
+			requests:      router.NewMetrics(opts.Metrics),
 		},
 		signIns: authn.NewState(opts.Metrics),
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/sreg-project/sreg/internal/authz"
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/httpapi"
+	"github.com/sreg-project/sreg/internal/router"
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/setting"
 )
@@ -66,24 +67,38 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config) error {
 	if err := s.buildAuthenticator(ctx, cfg, external); err != nil {
 		return err
 	}
-	api := httpapi.New(httpapi.Options{
-		Registry:        s.Registry,
-		Authenticator:   s.signIns,
+	s.Handlers = s.handlers(cfg, httpapi.New(httpapi.Options{
+		Resources: httpapi.Resources{
+			Manifests: s.Registry, Blobs: s.Registry, Tags: s.Registry, Catalog: s.Registry, Content: s.Registry, Uploads: s.Registry,
+			Ready: s.Registry.Ready,
+		},
+		SignIn:          s.signIns,
 		Authorizer:      s.authorizer,
 		MaxManifestSize: int64(cfg.Registry.MaxManifestSize),
 		Draining:        s.shared.Draining,
 		Logger:          s.shared.Logger,
-		AccessLog:       accessLog(cfg),
-		Metrics:         s.shared.metrics.requests,
 		Gatherer:        s.shared.Metrics,
 		Version:         s.shared.Version,
 		ExternalURL:     external,
-	})
-	s.Handlers = map[string]http.Handler{}
-	for _, listener := range cfg.Server.Listeners {
-		s.Handlers[listener.Name] = api.Handler(serves(cfg.Server.Listeners, listener))
-	}
+	}))
 	return nil
+}
+
+// handlers are those of all listeners, by their names.
+func (s *Snapshot) handlers(cfg *config.Config, api *httpapi.API) map[string]http.Handler {
+	requests := router.New(router.Options{
+		Authenticator: s.signIns,
+		Authorizer:    s.authorizer,
+		Logger:        s.shared.Logger,
+		AccessLog:     accessLog(cfg),
+		Metrics:       s.shared.metrics.requests,
+	})
+	handlers := map[string]http.Handler{}
+	for _, listener := range cfg.Server.Listeners {
+		what := serves(cfg.Server.Listeners, listener)
+		handlers[listener.Name] = requests.Handler(router.Listener{Tables: api.Tables(what), Admin: !what.API})
+	}
+	return handlers
 }
 
 // Prepare gets ready before the first request: it makes the key of tokens, fetches those of providers, and

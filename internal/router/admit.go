@@ -1,0 +1,63 @@
+package router
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/sreg-project/sreg/internal/access"
+)
+
+// Authenticator finds out who sends a request.
+type Authenticator interface {
+	// Authenticate reads the credentials of a request. A credential that nothing accepts is no error, unless
+	// the operator wants it to be one: it leaves the identity anonymous, and the SignIn says so. Errors are
+	// those of the access package, or failures of our own.
+	Authenticate(r *http.Request) (access.Identity, access.SignIn, error)
+	// Secure says that the client came by TLS, to us or to a proxy that we trust.
+	Secure(r *http.Request) bool
+}
+
+// Authorizer decides who may do what.
+type Authorizer interface {
+	// Authorize decides about a request and all that it amounts to.
+	Authorize(ctx context.Context, q *access.Question) access.Decision
+}
+
+// Request is what a handler answers: what is asked for, who asks, and by which way it came. Nothing of it
+// says what anybody may do.
+type Request struct {
+	*access.Request // that of Question
+	Question        access.Question
+	SignIn          access.SignIn
+	// Hidden says that who asks may not know of the namespace, and is answered as if it were empty.
+	Hidden bool
+}
+
+func (q *Request) begin(r *http.Request, id string, admin bool) {
+	q.Request = &q.Question.Request
+	q.Method = r.Method
+	q.Question.Transport = access.Transport{RequestID: id, Admin: admin, Host: r.Host, URI: r.RequestURI, Proto: "http", Header: r.Header}
+}
+
+// By is what records call who asks.
+func (q *Request) By() string { return q.Question.Identity.Name() }
+
+// admit decides whether the handler of a request sees it: who asks, and may they. Every route goes through
+// it.
+func (rt *Router) admit(r *http.Request, req *Request, table *Table) (err error) {
+	if rt.authenticator.Secure(r) {
+		req.Question.Transport.Proto = "https"
+	}
+	// The token service and the health of the process have no use for who asks; the token service reads
+	// credentials of its own, which may be wrong.
+	if req.Action != access.GetToken && req.Action != access.Healthz && req.Action != access.Readyz {
+		if req.Question.Identity, req.SignIn, err = rt.authenticator.Authenticate(r); err != nil {
+			return err
+		}
+	}
+	decision := rt.authorizer.Authorize(r.Context(), &req.Question)
+	if decision.Allowed {
+		return nil
+	}
+	return table.Denied(r.Context(), req, decision)
+}

@@ -1,0 +1,131 @@
+// Package router takes each HTTP request to its handler: it gives the request an id, finds its route, asks
+// who sends it and whether they may, shows errors, counts and logs.
+// It promises that no handler sees a request that was not admitted, that each request is counted and logged
+// once, also one whose answer breaks off, and that nothing hides io.ReaderFrom from a handler.
+// It must not know what the routes are for, nor how their errors look: each table of routes says so.
+package router
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+// Options are what a Router is made of.
+type Options struct {
+	// Authenticator and Authorizer are asked for every request.
+	Authenticator Authenticator
+	Authorizer    Authorizer
+	Logger        *slog.Logger
+	// AccessLog is the share of requests that is logged, from 0 to 1.
+	AccessLog float64
+	Metrics   *Metrics
+}
+
+// Router routes requests. New makes one.
+type Router struct {
+	authenticator Authenticator
+	authorizer    Authorizer
+	log           *slog.Logger
+	accessLog     float64
+	metrics       *Metrics
+	ids           requestIDs
+}
+
+// New makes a Router.
+func New(opts Options) *Router {
+	return &Router{
+		authenticator: opts.Authenticator,
+		authorizer:    opts.Authorizer,
+		log:           opts.Logger.With("module", "http"),
+		accessLog:     opts.AccessLog,
+		metrics:       opts.Metrics,
+		ids:           newRequestIDs(),
+	}
+}
+
+// Listener is what one listener serves.
+type Listener struct {
+	// Tables are looked through for the first one that has the path of a request. The last one answers for
+	// the paths that none has.
+	Tables []Table
+	// Admin says that it serves no registry, only health, metrics and pprof.
+	Admin bool
+}
+
+// Handler answers the requests of a listener.
+func (rt *Router) Handler(l Listener) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { rt.serve(w, r, &l) })
+}
+
+// exchange is a request and its response.
+type exchange struct {
+	response Response
+	request  Request
+	outcome  int // the status that is counted and logged
+}
+
+// serve is the way of every request: id, route, who asks and may they, handler, error, metrics, log.
+func (rt *Router) serve(w http.ResponseWriter, r *http.Request, l *Listener) {
+	// One allocation for all that a request needs here. A handler that panics has failed.
+	x := &exchange{outcome: http.StatusInternalServerError}
+	x.response.begin(w, r)
+	x.request.begin(r, rt.ids.of(r), l.Admin)
+	x.response.Set("X-Request-Id", x.request.Question.Transport.RequestID)
+	rt.metrics.inFlight.Inc()
+	defer rt.end(r, x, time.Now()) // also where an answer breaks off, which is a panic
+
+	table, handle, err := l.find(r, x.request.Request)
+	if err == nil {
+		err = rt.admit(r, &x.request, table)
+	}
+	if err == nil {
+		err = handle(&x.response, r, &x.request)
+	}
+	// The server knows what to do with a body that was not read to its end, but only its own one: it
+	// must not wait for bytes that a client which was refused never sends.
+	r.Body = x.response.body.from
+	if err != nil {
+		rt.fail(r, x, table, err)
+		return
+	}
+	x.response.finish()
+	x.outcome = x.response.Status
+}
+
+// end counts and logs a request.
+func (rt *Router) end(r *http.Request, x *exchange, begun time.Time) {
+	rt.metrics.inFlight.Dec()
+	took := time.Since(begun)
+	rt.metrics.observe(x.request.Action, r.Method, x.outcome, took, x.response.body.bytes, x.response.bytes)
+	if rt.accessLog > 0 && (rt.accessLog >= 1 || rand.Float64() < rt.accessLog) {
+		rt.logAccess(r, x, took)
+	}
+}
+
+func (rt *Router) logAccess(r *http.Request, x *exchange, took time.Duration) {
+	req := &x.request
+	rt.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+		slog.String("request_id", req.Question.Transport.RequestID),
+		slog.String("client", clientOf(r, req)),
+		slog.String("username", req.By()),
+		slog.String("method", r.Method),
+		slog.String("path", r.URL.Path),
+		slog.String("action", string(req.Action)),
+		slog.String("namespace", req.Namespace.String()),
+		slog.Int("status", x.outcome),
+		slog.Int64("bytes_in", x.response.body.bytes),
+		slog.Int64("bytes_out", x.response.bytes),
+		slog.Duration("duration", took),
+		slog.String("user_agent", r.UserAgent()),
+	)
+}
+
+// clientOf is the address that authentication found, or that of the connection if it was not asked.
+func clientOf(r *http.Request, req *Request) string {
+	if req.Question.Identity.ClientIP.IsValid() {
+		return req.Question.Identity.ClientIP.String()
+	}
+	return r.RemoteAddr
+}
