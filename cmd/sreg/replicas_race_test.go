@@ -23,8 +23,8 @@ import (
 // killed anywhere, too, and stopped for longer than a claim lasts while others go on.
 func TestNothingIsLostInARaceOfProcesses(t *testing.T) {
 	t.Parallel()
-	r := newReplicas(t, replicaOptions{})
-	race := &processRace{t: t, replicas: r, config: filepath.Join(t.TempDir(), "gc.yaml"), path: binary}
+	r := newReplicas(t, replicaOptions{Raced: true})
+	race := &processRace{t: t, replicas: r, config: filepath.Join(t.TempDir(), "gc.yaml")}
 	writeFile(t, race.config, r.yaml+"gc: {grace: 1ms, trash: 1ms, untagged_after: 1ms}\n")
 	ctx, stop := context.WithTimeout(t.Context(), long(12*time.Second, 5*time.Minute))
 	defer stop()
@@ -77,8 +77,7 @@ func TestNothingIsLostInARaceOfProcesses(t *testing.T) {
 type processRace struct {
 	t        *testing.T
 	replicas *replicas
-	config   string // of the collectors
-	path     string
+	config   string          // of the collectors
 	over     context.Context // ends with the time, or with the first violation
 	stop     context.CancelFunc
 
@@ -104,7 +103,7 @@ func (r *processRace) violate(format string, args ...any) {
 // collect is one run, if nobody else collects.
 func (r *processRace) collect() {
 	var out strings.Builder
-	cmd := exec.CommandContext(r.t.Context(), r.path, "gc", "-c", r.config, "--max-delete", "100%")
+	cmd := exec.CommandContext(r.t.Context(), r.replicas.program, "gc", "-c", r.config, "--max-delete", "100%")
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -125,6 +124,8 @@ func (r *processRace) collect() {
 	case code == 3: // somebody else collects
 	case code == 0:
 		r.runs.Add(1)
+	case strings.Contains(out.String(), "WARNING: DATA RACE"):
+		r.violate("the race detector found a race in a collector:\n%s", &out)
 	case strings.Contains(out.String(), "refused"): // nothing was pushed yet
 	case r.stalls.Load() > 0 && strings.Contains(out.String(), "claim"): // it stood still, and was told so
 	default:

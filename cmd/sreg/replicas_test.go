@@ -31,6 +31,7 @@ type replicas struct {
 	redis    *redistest.Server
 	bucket   s3.Config // without anything in between
 	yaml     string    // the config of all, for commands beside them, too
+	program  string
 }
 
 // replicaOptions is what differs between tests.
@@ -43,6 +44,8 @@ type replicaOptions struct {
 	Stream bool
 	// More is added to the config.
 	More string
+	// Raced runs the program with the race detector inside.
+	Raced bool
 	// LateReads lets a replica answer manifests without a look, as it does by default.
 	LateReads bool
 }
@@ -55,7 +58,13 @@ func newReplicas(t *testing.T, opts replicaOptions) *replicas {
 	if opts.Service == nil {
 		opts.Service = s3test.Start
 	}
-	r := &replicas{redis: redistest.Start(t, redistest.Options{}), balancer: newBalancer(t)}
+	r := &replicas{redis: redistest.Start(t, redistest.Options{}), balancer: newBalancer(t), program: binary}
+	if opts.Raced {
+		var err error
+		if r.program, err = withRaceDetector(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	r.bucket = opts.Service(t).Config(t)
 	seen := r.bucket
 	if opts.Between != nil {
@@ -78,7 +87,7 @@ func newReplicas(t *testing.T, opts replicaOptions) *replicas {
 // add starts one more, which the balancer knows at once.
 func (r *replicas) add(t *testing.T) *server {
 	t.Helper()
-	s := serveYAML(t, r.yaml)
+	s := serveProgram(t, r.program, r.yaml)
 	r.members = append(r.members, s)
 	r.balance()
 	return s
@@ -107,9 +116,14 @@ func (r *replicas) forget(s *server) {
 // serveYAML starts sreg with a config that says where it keeps everything.
 func serveYAML(t *testing.T, yaml string) *server {
 	t.Helper()
+	return serveProgram(t, binary, yaml)
+}
+
+func serveProgram(t *testing.T, program, yaml string) *server {
+	t.Helper()
 	config := filepath.Join(t.TempDir(), "sreg.yaml")
 	writeFile(t, config, yaml)
-	p := start(t, exec.Command(binary, "serve", "-c", config, "--address", "127.0.0.1:0"))
+	p := start(t, exec.Command(program, "serve", "-c", config, "--address", "127.0.0.1:0"))
 	return &server{address: p.await(t, regexp.MustCompile(`address\s+https?://(\S+)`))[1], process: p}
 }
 

@@ -122,7 +122,7 @@ func (r *replicas) valueOf(t *testing.T, tag string) string {
 
 func TestPushesOfOneTagThroughAllReplicasHaveOneWinner(t *testing.T) {
 	t.Parallel()
-	r := newReplicas(t, replicaOptions{})
+	r := newReplicas(t, replicaOptions{Raced: true})
 	done := r.race(t, "latest", 12)
 	pushed := map[string]bool{}
 	for i, err := range done.errs {

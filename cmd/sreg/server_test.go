@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -17,29 +18,44 @@ import (
 	"time"
 )
 
-// binary is the program under test, built once for all tests of this package.
-var binary string
+// binary is the program under test, built once for all tests of this package, below programs.
+var binary, programs string
 
 func TestMain(m *testing.M) {
 	os.Exit(buildAndRun(m))
 }
 
 func buildAndRun(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "sreg-binary-")
+	var err error
+	if programs, err = os.MkdirTemp("", "sreg-binary-"); err == nil {
+		defer os.RemoveAll(programs)
+		// What the profile makes fast is the same program, but would be compiled once more.
+		binary, err = buildProgram("sreg", "CGO_ENABLED=0")
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "sreg")
-	// What the profile makes fast is the same program, but would be compiled once more.
-	build := exec.Command("go", "build", "-pgo=off", "-o", binary, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build sreg: %v\n%s", err, out)
-		return 1
-	}
 	return m.Run()
+}
+
+// withRaceDetector builds the program once more, for tests in which many clients meet in one process. What it
+// finds ends the process with an exit code, and fails the test. Without a C compiler it is the usual one.
+var withRaceDetector = sync.OnceValues(func() (string, error) {
+	if _, err := exec.LookPath("gcc"); err != nil && os.Getenv("SREG_TEST_PARTIAL") == "1" {
+		return binary, nil
+	}
+	return buildProgram("sreg-race", "CGO_ENABLED=1", "-race")
+})
+
+func buildProgram(name, environ string, flags ...string) (string, error) {
+	path := filepath.Join(programs, name)
+	build := exec.Command("go", slices.Concat([]string{"build", "-pgo=off", "-o", path}, flags, []string{"."})...)
+	build.Env = append(os.Environ(), environ)
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s: %w\n%s", name, err, out)
+	}
+	return path, nil
 }
 
 // patience is how long a process may take to start or to end before a test gives it up.
@@ -118,6 +134,9 @@ func start(t *testing.T, cmd *exec.Cmd) *process {
 		default:
 			_ = cmd.Process.Kill()
 			<-p.done
+		}
+		if strings.Contains(p.output(), "WARNING: DATA RACE") {
+			t.Error("the race detector found a race")
 		}
 		if t.Failed() {
 			t.Logf("%s wrote:\n%s", filepath.Base(cmd.Path), p.output())
