@@ -100,7 +100,7 @@ func BenchmarkPutManifest(b *testing.B) {
 
 func newHandlerWithImage(b *testing.B, set ...func(*registry.Config)) *fixture {
 	b.Helper()
-	f := newHandler(b, set...)
+	f := newHandler(b, b.TempDir(), set...)
 	for _, content := range []string{"config a", "layer a"} {
 		f.send(b, "POST", "/v2/app/blobs/uploads/?digest="+digestOf(content).String(), content)
 	}

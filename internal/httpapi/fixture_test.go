@@ -22,13 +22,14 @@ import (
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/bytesize"
 	"github.com/sreg-project/sreg/internal/httpapi"
-	"github.com/sreg-project/sreg/internal/lock/memory"
+	lockmemory "github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/router"
 	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/fs"
+	"github.com/sreg-project/sreg/internal/storage/memory"
 	"github.com/sreg-project/sreg/internal/storage/s3"
 )
 
@@ -37,8 +38,8 @@ type settings struct {
 	config       func(*registry.Config)
 	repositories []registry.RepositoryConfig
 	wrap         func(storage.Store) storage.Store
-	root         string // of the store; empty is a new folder
-	minFree      bytesize.Size
+	root         string        // the folder of the store; empty is in memory
+	minFree      bytesize.Size // of the folder
 	externalURL  *url.URL
 	accessLog    float64
 	authorizer   httpapi.Authorizer // nil allows everything
@@ -66,11 +67,12 @@ func (everything) Authorize(_ context.Context, q *access.Question) access.Decisi
 }
 func (everything) MayList(context.Context, *access.Question, oci.Name) bool { return true }
 
-// fixture is a whole API on a folder, listening on a loopback port.
+// fixture is a whole API, listening on a loopback port.
 type fixture struct {
 	t        testing.TB
 	url      string
 	root     string
+	memory   *memory.Store // unless the store lies elsewhere
 	client   *http.Client
 	handler  http.Handler
 	registry *registry.Registry
@@ -82,10 +84,12 @@ type fixture struct {
 
 func newFixture(t testing.TB, set settings) *fixture {
 	t.Helper()
-	if set.root == "" {
-		set.root = t.TempDir()
-	}
-	f := &fixture{t: t, root: set.root, clock: &clock{}, logs: &logs{}}
+	return newFixtureOn(t, set, memory.New(memory.Options{}))
+}
+
+func newFixtureOn(t testing.TB, set settings, store *memory.Store) *fixture {
+	t.Helper()
+	f := &fixture{t: t, root: set.root, memory: store, clock: &clock{}, logs: &logs{}}
 	f.openRegistry(set)
 	f.makeHandler(set)
 	server := httptest.NewServer(f.handler)
@@ -106,7 +110,7 @@ func (f *fixture) openRegistry(set settings) {
 		set.config(&config)
 	}
 	opts := registry.Options{
-		Blobs: f.store, Metadata: f.store, Locks: memory.New(),
+		Blobs: f.store, Metadata: f.store, Locks: lockmemory.New(),
 		Config: config, Repositories: set.repositories, MetadataTTL: set.metadataTTL, Now: f.clock.now,
 	}
 	if set.bucket != nil {
@@ -128,6 +132,9 @@ func (f *fixture) openStore(set settings) storage.Store {
 		f.t.Cleanup(func() { store.Close() })
 		must(f.t, store.Create(f.t.Context()))
 		return store
+	}
+	if f.root == "" {
+		return f.memory
 	}
 	store, err := fs.New(fs.Config{Root: f.root}, fs.Options{MinFree: set.minFree})
 	must(f.t, err)
@@ -160,11 +167,11 @@ func (f *fixture) makeHandler(set settings) {
 	}).Handler(router.Listener{Tables: api.Tables(httpapi.Serves{API: true, Health: true, Metrics: true})})
 }
 
-// again is the registry after a restart: another process on the same folder.
+// again is the registry after a restart: another process on the same store.
 func (f *fixture) again(set settings) *fixture {
 	f.t.Helper()
 	set.root = f.root
-	return newFixture(f.t, set)
+	return newFixtureOn(f.t, set, f.memory)
 }
 
 // holds verifies the invariants of the store, and that nothing in it names what is gone.

@@ -7,7 +7,6 @@ import (
 	"iter"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -137,7 +136,7 @@ func TestThreatOutageShownAsNotFound(t *testing.T) {
 // nobody's business.
 func TestARecordThatIsDamagedIsTheServersFault(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ name, file, content, method, path string }{
+	for _, tt := range []struct{ name, key, content, method, path string }{
 		{"a tag of another digest", "app/_manifests/tags/v1", `{"digest":"sha256:12"}`, "GET", "/v2/app/manifests/v1"},
 		{"a tag of an unknown algorithm", "app/_manifests/tags/v1", `{"digest":"md5:12"}`, "GET", "/v2/app/manifests/v1"},
 		{"an empty tag", "app/_manifests/tags/v1", ``, "GET", "/v2/app/manifests/v1"},
@@ -151,9 +150,8 @@ func TestARecordThatIsDamagedIsTheServersFault(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t, settings{})
 			f.pushImage("app", "a", "v1")
-			file := filepath.Join(f.root, tt.file)
-			must(t, os.MkdirAll(filepath.Dir(file), 0o755))
-			must(t, os.WriteFile(file, []byte(tt.content), 0o644))
+			_, err := f.store.Put(t.Context(), tt.key, []byte(tt.content), storage.PutOptions{})
+			must(t, err)
 			a := f.do(call{method: tt.method, path: tt.path, body: strings.NewReader(imageOf("a"))})
 			a.wants(t, want{status: 500, code: oci.CodeUnknown})
 			if strings.Contains(a.body, "_manifests") {

@@ -10,6 +10,7 @@ import (
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
+	"github.com/sreg-project/sreg/internal/storage/memory"
 )
 
 // FuzzSurface reads its bytes as requests, one after the other, and sends them to an API: nothing
@@ -23,7 +24,7 @@ func FuzzSurface(f *testing.F) {
 		if len(script) > 600 {
 			script = script[:600]
 		}
-		s := &surface{fixture: newHandler(t), script: script}
+		s := &surface{fixture: newHandler(t, ""), script: script}
 		for len(s.script) > 0 {
 			s.request(t)
 		}
@@ -32,10 +33,10 @@ func FuzzSurface(f *testing.F) {
 	})
 }
 
-// newHandler is a fixture without a listener.
-func newHandler(t testing.TB, change ...func(*registry.Config)) *fixture {
+// newHandler is a fixture without a listener, in a folder or in memory.
+func newHandler(t testing.TB, root string, change ...func(*registry.Config)) *fixture {
 	t.Helper()
-	f := &fixture{t: t, root: t.TempDir(), clock: &clock{}, logs: &logs{}}
+	f := &fixture{t: t, root: root, memory: memory.New(memory.Options{}), clock: &clock{}, logs: &logs{}}
 	set := settings{config: func(c *registry.Config) {
 		for _, one := range change {
 			one(c)

@@ -275,7 +275,7 @@ func TestAnUploadGoesOnAfterARestart(t *testing.T) {
 	for _, algorithm := range []oci.Algorithm{oci.SHA256, oci.SHA512} {
 		t.Run(string(algorithm), func(t *testing.T) {
 			t.Parallel()
-			f := newFixture(t, settings{})
+			f := newFixture(t, settings{root: t.TempDir()})
 			path := f.start("app", "?digest-algorithm="+string(algorithm))
 			whole := ""
 			for i := range 4 {
@@ -382,7 +382,7 @@ func TestABlobMayBeTooLarge(t *testing.T) {
 
 func TestAnUploadNeedsRoom(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, settings{})
+	f := newFixture(t, settings{root: t.TempDir()})
 	_, d := f.pushImage("app", "a", "v1")
 	full := f.again(settings{minFree: 1 << 60})
 	noRoom := want{status: 507, code: oci.CodeUnavailable}

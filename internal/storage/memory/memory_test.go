@@ -3,6 +3,7 @@ package memory_test
 import (
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,40 @@ func TestStores(t *testing.T) {
 		s := memory.New(memory.Options{})
 		return func() storage.Store { return s }
 	})
+}
+
+// TestASessionTellsHowFarItIs while its writer waits for more.
+func TestASessionTellsHowFarItIs(t *testing.T) {
+	t.Parallel()
+	s := memory.New(memory.Options{})
+	u := newUpload(t, s, "u")
+	body, sender := io.Pipe()
+	done := make(chan error)
+	go func() { // ends with the body
+		_, err := u.Append(t.Context(), body)
+		done <- err
+	}()
+	size := 0
+	for _, piece := range []string{"a", strings.Repeat("b", 100_000), "c"} {
+		size += len(piece)
+		if _, err := sender.Write([]byte(piece)); err != nil {
+			t.Fatal(err)
+		}
+		// The last read may still be under way.
+		for {
+			session, _, err := s.StatUpload(t.Context(), "u")
+			must(t, err)
+			if session.Size > int64(size) {
+				t.Fatalf("%d bytes have arrived, want %d", session.Size, size)
+			}
+			if session.Size == int64(size) {
+				break
+			}
+			runtime.Gosched()
+		}
+	}
+	must(t, sender.Close())
+	must(t, <-done)
 }
 
 // TestAListingOfManyPages compares it with what was put, also from its middle on.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"sync/atomic"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/storage"
@@ -26,6 +27,7 @@ type session struct {
 	cost  int64         // in bytes, without content and state
 	turn  chan struct{} // full while somebody writes
 
+	arrived atomic.Int64 // bytes that were read and are not in content yet
 	content content
 	state   []byte // nil if nothing was saved since the last byte
 	ended   bool   // committed or cancelled
@@ -98,7 +100,7 @@ func (s *Store) StatUpload(ctx context.Context, id string) (storage.Session, []b
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return storage.Session{ID: id, Size: one.content.size, Begun: one.begun}, bytes.Clone(one.label), nil
+	return storage.Session{ID: id, Size: one.content.size + one.arrived.Load(), Begun: one.begun}, bytes.Clone(one.label), nil
 }
 
 // ListUploads yields the sessions that there were when it began and that have not ended since.
@@ -165,7 +167,7 @@ func (u *upload) Append(ctx context.Context, r io.Reader) (n int64, err error) {
 	defer u.s.pieces.Put(piece)
 	before := u.content
 	for {
-		got, readErr := fill(r, piece[:])
+		got, readErr := u.fill(piece[:], r)
 		if err := u.keep(piece[:got]); err != nil {
 			u.cutBack(before)
 			return 0, fmt.Errorf("append to upload: %w", err)
@@ -180,12 +182,13 @@ func (u *upload) Append(ctx context.Context, r io.Reader) (n int64, err error) {
 	}
 }
 
-// fill reads until the buffer is full or the reader says why not.
-func fill(r io.Reader, buf []byte) (n int, err error) {
-	for n < len(buf) && err == nil {
+// fill reads until the piece is full or the reader says why not.
+func (u *upload) fill(piece []byte, r io.Reader) (n int, err error) {
+	for n < len(piece) && err == nil {
 		var got int
-		got, err = r.Read(buf[n:])
+		got, err = r.Read(piece[n:])
 		n += got
+		u.arrived.Store(int64(n))
 	}
 	return n, err
 }
@@ -195,12 +198,14 @@ func (u *upload) keep(data []byte) error {
 		return nil
 	}
 	if err := u.s.room.takeForPush(chunkCost(len(data))); err != nil {
+		u.arrived.Store(0)
 		return err
 	}
 	chunk := bytes.Clone(data)
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
 	u.content.add(chunk)
+	u.arrived.Store(0)
 	u.dropState()
 	return nil
 }
