@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/snapshot"
 	"github.com/sreg-project/sreg/internal/storage"
@@ -66,12 +67,12 @@ func runConfigValidate(ctx context.Context, io IO, opts validateOptions) error {
 	if err != nil {
 		return err
 	}
-	io.warnOf(cfg.Warnings(sources))
+	io.warnOf(cfg.Warnings(sources, opts.from.compiler))
 	elsewhere := io.unanswered
 	if opts.online {
 		elsewhere = snapshot.OfAStore // the look shows it, beside all else
 	}
-	err = tryStart(ctx, io, cfg, sources, elsewhere)
+	err = tryStart(ctx, io, cfg, sources, opts.from.compiler, elsewhere)
 	if err == nil && opts.online {
 		err = io.lookOutside(ctx, cfg, opts.output)
 	}
@@ -88,7 +89,7 @@ func runConfigValidate(ctx context.Context, io IO, opts validateOptions) error {
 
 // tryStart builds what a server is built of, and takes it apart again. What
 // cannot be built is a mistake in the config, unless it is of another kind.
-func tryStart(ctx context.Context, io IO, cfg *config.Config, sources config.Sources, elsewhere func(error) bool) error {
+func tryStart(ctx context.Context, io IO, cfg *config.Config, sources config.Sources, compiler *policy.Compiler, elsewhere func(error) bool) error {
 	log, err := telemetry.New(io.Err, io.ErrIsTerminal, cfg.Log)
 	if err != nil {
 		return mistake(sources, "log", err)
@@ -107,7 +108,7 @@ func tryStart(ctx context.Context, io IO, cfg *config.Config, sources config.Sou
 	}
 	_, err = server.New(server.Options{Config: cfg.Server, Logger: log.Logger})
 	note("server.tls", err)
-	shared := snapshot.NewShared(snapshot.SharedOptions{Logger: log.Logger, Metrics: metrics, Version: build.Version})
+	shared := snapshot.NewShared(snapshot.SharedOptions{Logger: log.Logger, Metrics: metrics, Version: build.Version, Compiler: compiler})
 	defer shared.Close()
 	built, err := snapshot.Build(ctx, cfg, shared)
 	if err == nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/gc/gctest"
+	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/snapshot"
 )
 
@@ -111,12 +112,12 @@ func (c *planCase) configure(text []byte) {
 	if c.cfg, _, err = config.Load(config.Options{Files: []string{path}}); err != nil {
 		c.t.Fatal(err)
 	}
-	rules, err := snapshot.Retention(c.cfg)
+	rules, err := c.cfg.Rules(policy.NewCompiler())
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	c.world = gctest.New(c.t, gctest.Options{
-		Registry: c.cfg.Registry, Repositories: snapshot.Repositories(c.cfg), GC: c.cfg.GC, Retention: rules,
+		Registry: c.cfg.Registry, Repositories: snapshot.Repositories(c.cfg), GC: c.cfg.GC, Retention: snapshot.Retention(rules.Retention),
 	})
 }
 

@@ -7,9 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sreg-project/sreg/internal/config"
-	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/policy/policytest"
-	"github.com/sreg-project/sreg/internal/snapshot"
 )
 
 func newPolicy(io IO) *cobra.Command {
@@ -29,8 +27,7 @@ func newPolicy(io IO) *cobra.Command {
 type loaded struct {
 	cfg     *config.Config
 	sources config.Sources
-	chain   *policy.Chain
-	keep    *policy.KeepChain
+	rules   config.Rules
 }
 
 // loadPolicies reads the config without its secrets, and compiles its policies and its keep rules.
@@ -40,20 +37,13 @@ func loadPolicies(io IO, from source) (loaded, error) {
 	if err != nil {
 		return loaded{}, err
 	}
-	chain, err := snapshot.Policies(cfg)
-	if err != nil {
-		return loaded{}, err
-	}
-	keep, err := snapshot.KeepRules(cfg)
-	if err != nil {
-		return loaded{}, err
-	}
-	return loaded{cfg: cfg, sources: sources, chain: chain, keep: keep}, nil
+	rules, err := cfg.Rules(from.compiler)
+	return loaded{cfg: cfg, sources: sources, rules: rules}, err
 }
 
 // requirePolicy refuses questions about access where no policy answers them.
 func (l loaded) requirePolicy() error {
-	if !l.chain.Empty() {
+	if !l.rules.Access.Empty() {
 		return nil
 	}
 	return &usageError{

@@ -77,14 +77,14 @@ func runPolicyExplain(io IO, opts policyExplain) error {
 	if len(mistakes) > 0 {
 		return wrongFlag(mistakes[0])
 	}
-	rules, err := loadPolicies(io, opts.from)
+	loaded, err := loadPolicies(io, opts.from)
 	if err != nil {
 		return err
 	}
-	if err := rules.requirePolicy(); err != nil {
+	if err := loaded.requirePolicy(); err != nil {
 		return err
 	}
-	return explain(rules.chain, rules.cfg, policy.Question{Identity: identity, Request: request}).print(io, opts.output)
+	return explain(loaded.rules.Access, loaded.cfg, policy.Question{Identity: identity, Request: request}).print(io, opts.output)
 }
 
 // wrongFlag is a mistake in the request, which flags gave.

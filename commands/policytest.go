@@ -112,11 +112,11 @@ func testPolicy(io IO, opts policyTest, match *regexp.Regexp) error {
 }
 
 func runCases(io IO, opts policyTest, match *regexp.Regexp) (*policyReport, error) {
-	rules, err := loadPolicies(io, opts.from)
+	loaded, err := loadPolicies(io, opts.from)
 	if err != nil {
 		return nil, err
 	}
-	runner := &policytest.Runner{Chain: rules.chain, Keep: rules.keep, Match: match}
+	runner := &policytest.Runner{Chain: loaded.rules.Access, Keep: loaded.rules.Retention, Match: match}
 	report := &policyReport{}
 	for _, file := range opts.files {
 		content, err := readNamed(file)
@@ -127,7 +127,7 @@ func runCases(io IO, opts policyTest, match *regexp.Regexp) (*policyReport, erro
 		if len(mistakes) > 0 {
 			return nil, fileMistakes(file, mistakes)
 		}
-		if err := rules.requirePolicy(); err != nil && len(suite.Cases) > 0 {
+		if err := loaded.requirePolicy(); err != nil && len(suite.Cases) > 0 {
 			return nil, err
 		}
 		outcomes, err := runner.Run(suite)

@@ -60,7 +60,7 @@ func runServe(ctx context.Context, io IO, from source) error {
 	if err != nil {
 		return err
 	}
-	io.warnOf(cfg.Warnings(sources))
+	io.warnOf(cfg.Warnings(sources, from.compiler))
 	log, err := telemetry.New(io.Err, io.ErrIsTerminal, cfg.Log)
 	if err != nil {
 		return err
@@ -79,7 +79,7 @@ func runServe(ctx context.Context, io IO, from source) error {
 	var draining atomic.Bool
 	shared := snapshot.NewShared(snapshot.SharedOptions{
 		Logger: logger, Metrics: metrics, Version: build.Version, Draining: draining.Load, Audit: audit.Logger,
-		Holder: holder(time.Now()),
+		Holder: holder(time.Now()), Compiler: from.compiler,
 	})
 	defer shared.Close()
 	current, err := snapshot.Build(ctx, cfg, shared)

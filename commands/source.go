@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/policy"
 )
 
 // source is where a command takes its config from, by the flags that all commands share.
@@ -11,7 +12,8 @@ type source struct {
 	files     []string
 	overrides []config.Override
 
-	withoutSecrets bool // files of secrets are not read
+	withoutSecrets bool             // files of secrets are not read
+	compiler       *policy.Compiler // of all configs that are loaded; nil before the first
 }
 
 // addFlags adds -c and --data.
@@ -43,12 +45,15 @@ func (s *source) overrideFlag(cmd *cobra.Command, flag, key, usage string, value
 func plain(text string) any { return text }
 
 func (s *source) load(io IO) (*config.Config, config.Sources, error) {
+	if s.compiler == nil {
+		s.compiler = policy.NewCompiler()
+	}
 	return config.Load(config.Options{
 		Folders:   io.ConfigFolders,
 		Files:     s.files,
 		Environ:   io.Environ,
 		Overrides: s.overrides,
 
-		WithoutSecrets: s.withoutSecrets,
+		WithoutSecrets: s.withoutSecrets, Compiler: s.compiler,
 	})
 }

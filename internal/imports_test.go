@@ -79,7 +79,7 @@ var allowed = map[string]string{
 	"server":  "secret",
 
 	// Composition knows all and decides nothing.
-	"config":   "authn bytesize cache document gc secret lock policy redisclient registry retention server spelling storage storage/fs storage/s3 telemetry webhook",
+	"config":   "authn bytesize cache document gc secret lock oci policy redisclient registry retention server spelling storage storage/fs storage/s3 telemetry webhook",
 	"snapshot": "*",
 	"commands": "*",
 

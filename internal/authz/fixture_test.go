@@ -97,7 +97,7 @@ func naming(hook string, cfg *policy.Config) policy.Config {
 
 func compile(t testing.TB, scope string, cfg policy.Config) *policy.Policy {
 	t.Helper()
-	p, err := policy.Compile(scope, cfg)
+	p, err := policy.NewCompiler().Policy(scope, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/viper"
 
 	"github.com/sreg-project/sreg/internal/document"
+	"github.com/sreg-project/sreg/internal/policy"
 )
 
 // limits are what one file may cost.
@@ -28,6 +29,9 @@ type Options struct {
 	// WithoutSecrets leaves out the secrets that stand in files, but for those of stores and Redis; any of the
 	// files may be missing.
 	WithoutSecrets bool
+
+	// Compiler compiles the rules; nil is one for this configuration alone.
+	Compiler *policy.Compiler
 }
 
 // Sources says where a configuration came from.
@@ -68,6 +72,9 @@ func Load(o Options) (*Config, Sources, error) {
 	}
 	l := newLoader()
 	l.withoutSecrets = o.WithoutSecrets
+	if o.Compiler != nil {
+		l.compiler = o.Compiler
+	}
 	for _, file := range files {
 		l.addFile(file)
 	}
@@ -133,10 +140,11 @@ type loader struct {
 
 	withoutSecrets bool
 	unread         map[string]bool // the keys of secrets that were not read: nothing can be wrong with their texts
+	compiler       *policy.Compiler
 }
 
 func newLoader() *loader {
-	return &loader{root: rootShape(), viper: viper.New(), given: map[string]Origin{}, texts: map[string][]byte{}, unread: map[string]bool{}}
+	return &loader{root: rootShape(), viper: viper.New(), given: map[string]Origin{}, texts: map[string][]byte{}, unread: map[string]bool{}, compiler: policy.NewCompiler()}
 }
 
 // nextLayer numbers the sources in the order in which they are read.

@@ -3,62 +3,101 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sreg-project/sreg/internal/document"
+	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/policy"
-	"github.com/sreg-project/sreg/internal/retention"
 )
+
+// Rules are all rules of a configuration, compiled.
+type Rules struct {
+	Access    *policy.Chain
+	Retention *policy.KeepChain
+}
+
+// Rules compiles all rules. The error names the sections of those that are wrong, which Load has told before.
+func (c *Config) Rules(compiler *policy.Compiler) (Rules, error) {
+	var failed []error
+	rules := c.compile(compiler, func(section string, err error) {
+		failed = append(failed, fmt.Errorf("%s: %w", section, err))
+	})
+	return rules, errors.Join(failed...)
+}
+
+// compile compiles all rules, and tells of each section that has mistakes.
+func (c *Config) compile(compiler *policy.Compiler, failed func(section string, err error)) Rules {
+	note := func(section string, err error) {
+		if err != nil {
+			failed(section, err)
+		}
+	}
+	compiler.Forget()
+	access := &policy.Chain{Repositories: oci.Prefixes[*policy.Policy]{}}
+	retention := &policy.KeepChain{Repositories: oci.Prefixes[*policy.Keep]{}}
+	var err error
+	if c.Policy != nil {
+		access.Global, err = compiler.Policy(policy.Global, c.Policy.Config)
+		note("policy", err)
+	}
+	retention.Global, err = c.Retention.Compile(compiler, policy.Global)
+	note("retention", err)
+	for i, r := range c.Repositories {
+		at := fmt.Sprintf("repositories[%d]", i)
+		name, err := oci.ParseName(r.Name)
+		note(at+".name", err)
+		access.Repositories[name] = nil // it owns what is below it
+		if r.Policy != nil {
+			access.Repositories[name], err = compiler.Policy(r.Name, *r.Policy)
+			note(at+".policy", err)
+		}
+		retention.Repositories[name], err = r.Retention.Compile(compiler, r.Name)
+		note(at+".retention", err)
+	}
+	return Rules{access, retention}
+}
 
 // validatePolicies compiles every rule, of policies and of retention, and points into the expressions that
 // are wrong.
 func (l *loader) validatePolicies(cfg *Config, report func(key, problem string), sources Sources) {
-	validate := func(key string, section ruled) { l.validateRules(key, section, report, sources) }
-	if cfg.Policy != nil {
-		validate("policy", ruled{cfg.Policy.Validate, compiling(policy.Compile, policy.Global, cfg.Policy.Config)})
+	wrong := map[string]bool{} // sections
+	validate := func(section string, validate func(report func(path, problem string))) {
+		validate(func(path, problem string) {
+			wrong[section] = true
+			report(document.Join(section, path), problem)
+		})
 	}
-	validate("retention", ruled{cfg.Retention.Validate, compiling(compileKeep, policy.Global, cfg.Retention)})
+	if cfg.Policy != nil {
+		validate("policy", cfg.Policy.Validate)
+	}
+	validate("retention", cfg.Retention.Validate)
 	for i, r := range cfg.Repositories {
 		at := fmt.Sprintf("repositories[%d]", i)
 		if r.Policy != nil {
-			validate(at+".policy", ruled{r.Policy.Validate, compiling(policy.Compile, r.Name, *r.Policy)})
+			validate(at+".policy", r.Policy.Validate)
 		}
-		validate(at+".retention", ruled{r.Retention.Validate, compiling(compileKeep, r.Name, r.Retention)})
+		validate(at+".retention", r.Retention.Validate)
 	}
+	known := slices.Clip(l.found)
+	cfg.compile(l.compiler, func(section string, err error) {
+		if !wrong[section] {
+			l.addMistakes(section, err, known, sources)
+		}
+	})
 }
 
-// ruled is a section with rules, and what finds all that is wrong with it.
-type ruled struct {
-	validate func(report func(path, problem string))
-	compile  func() error
-}
-
-// compiling keeps of what compiles a section the mistakes alone.
-func compiling[C, R any](compile func(scope string, cfg C) (R, error), scope string, cfg C) func() error {
-	return func() error {
-		_, err := compile(scope, cfg)
-		return err
-	}
-}
-
-func compileKeep(scope string, cfg retention.Config) (*policy.Keep, error) { return cfg.Compile(scope) }
-
-func (l *loader) validateRules(key string, section ruled, report func(key, problem string), sources Sources) {
-	before := len(l.found)
-	section.validate(below(key, report))
-	if len(l.found) > before {
-		return
-	}
-	err := section.compile()
+// addMistakes adds what is wrong with the rules of a section, unless it is known.
+func (l *loader) addMistakes(section string, err error, known problems, sources Sources) {
 	var failed *policy.CompileError
-	if err != nil && !errors.As(err, &failed) {
-		report(key, err.Error())
-	}
-	if failed == nil {
+	if !errors.As(err, &failed) {
+		if !known.about(section) {
+			l.found.add(Problem{Origin: sources.Of(section), Key: section, Message: err.Error()})
+		}
 		return
 	}
 	for _, m := range failed.Mistakes {
-		at := fmt.Sprintf("%s.rules[%d]", key, m.Rule)
-		if known := before > 0 && l.found[:before].about(at); !known {
+		at := fmt.Sprintf("%s.rules[%d]", section, m.Rule)
+		if !known.about(at) {
 			l.found.add(l.mistakeIn(at, m, sources))
 		}
 	}

@@ -3,6 +3,8 @@ package config
 import (
 	"strings"
 	"testing"
+
+	"github.com/sreg-project/sreg/internal/policy"
 )
 
 // TestAMissingExternalURLIsAWarning: where others than this computer come, it says where passwords go.
@@ -30,7 +32,7 @@ func TestAMissingExternalURLIsAWarning(t *testing.T) {
 				t.Fatal(err)
 			}
 			warned := false
-			for _, w := range cfg.Warnings(sources) {
+			for _, w := range cfg.Warnings(sources, policy.NewCompiler()) {
 				warned = warned || w.Key == "server.external_url"
 			}
 			if warned != tt.warns {

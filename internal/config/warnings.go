@@ -9,7 +9,7 @@ import (
 )
 
 // Warnings are what is allowed and likely not meant, in the order of the keys.
-func (c *Config) Warnings(sources Sources) []Problem {
+func (c *Config) Warnings(sources Sources, compiler *policy.Compiler) []Problem {
 	var warnings []Problem
 	warn := func(key, problem string) {
 		warnings = append(warnings, Problem{Origin: sources.Of(key), Key: key, Message: problem})
@@ -31,13 +31,13 @@ func (c *Config) Warnings(sources Sources) []Problem {
 		}
 		warnOfPolicy(c.Policy.Config, below("policy", warn))
 	}
-	c.Retention.Warn(below("retention", warn))
+	c.Retention.Warn(compiler, below("retention", warn))
 	for i, r := range c.Repositories {
 		at := fmt.Sprintf("repositories[%d]", i)
 		if r.Policy != nil {
 			warnOfPolicy(*r.Policy, below(at+".policy", warn))
 		}
-		r.Retention.Warn(below(at+".retention", warn))
+		r.Retention.Warn(compiler, below(at+".retention", warn))
 	}
 	return warnings
 }

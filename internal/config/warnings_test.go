@@ -3,6 +3,8 @@ package config
 import (
 	"strings"
 	"testing"
+
+	"github.com/sreg-project/sreg/internal/policy"
 )
 
 func TestWhatIsLikelyNotMeantIsAWarning(t *testing.T) {
@@ -44,7 +46,7 @@ func TestWhatIsLikelyNotMeantIsAWarning(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []string
-			for _, w := range cfg.Warnings(sources) {
+			for _, w := range cfg.Warnings(sources, policy.NewCompiler()) {
 				got = append(got, w.String())
 			}
 			text := strings.Join(got, "\n")

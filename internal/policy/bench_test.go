@@ -61,7 +61,7 @@ func BenchmarkCompile(b *testing.B) {
 
 // BenchmarkDecideKeep is a namespace of 10,000 tags, of which five rules keep few.
 func BenchmarkDecideKeep(b *testing.B) {
-	k, err := CompileKeep(Global, rules(
+	k, err := NewCompiler().Keep(Global, rules(
 		"top_of_minor(3)", "top_pushed_like('^(.+)-[0-9a-f]{7,40}$', 10)", "semver(image.tag).prerelease != null && image.pushed_at > now() - days(30)",
 		"top_pulled(20)", "image.last_pulled_at > now() - days(90)"))
 	must(b, err)

@@ -83,10 +83,18 @@ func (e *environment) check(expr string) (*cel.Ast, []Mistake) {
 	return checked, nil
 }
 
+// expression is a compiled expression.
+type expression struct {
+	text    string
+	program cel.Program
+	// mentionsWords says that it looks at something, so that it is not the same for all.
+	mentionsWords bool
+}
+
 // compile makes the program of an expression. One whose cost may grow with a product, because it loops
 // within a loop or because a client chooses a pattern, runs under a limit; any other costs no more than
 // its length times that of the words in it, and counting would make it several times slower.
-func (e *environment) compile(expr string) (cel.Program, []Mistake) {
+func (e *environment) compile(expr string) (*expression, []Mistake) {
 	checked, found := e.check(expr)
 	if found != nil {
 		return nil, found
@@ -95,7 +103,19 @@ func (e *environment) compile(expr string) (cel.Program, []Mistake) {
 	if grows(checked.NativeRep()) {
 		opts = append(opts, cel.CostLimit(maxCost))
 	}
-	return e.program(checked, opts...)
+	program, found := e.program(checked, opts...)
+	if found != nil {
+		return nil, found
+	}
+	return &expression{text: expr, program: program, mentionsWords: mentionsWords(checked.NativeRep())}, nil
+}
+
+func mentionsWords(checked *ast.AST) bool {
+	found := false
+	ast.PostOrderVisit(checked.Expr(), ast.NewExprVisitor(func(x ast.Expr) {
+		found = found || x.Kind() == ast.IdentKind
+	}))
+	return found
 }
 
 // compileTracked makes a program that remembers the value of every part.

@@ -20,7 +20,7 @@ func FuzzExpression(f *testing.F) {
 	q := pull(f, "alice", "team/app")
 	q.Identity.OIDC = &access.OIDC{Provider: "ci", Claims: map[string]any{"a": []any{1.0, "b", nil, map[string]any{}}}}
 	f.Fuzz(func(t *testing.T, expr string) {
-		p, err := Compile(Global, Config{Default: "deny", Rules: rules(expr)})
+		p, err := NewCompiler().Policy(Global, Config{Default: "deny", Rules: rules(expr)})
 		if err == nil {
 			d := p.Decide(&q)
 			if x, v := (&Chain{Global: p}).Explain(q); v.Allowed != d.Allowed || len(x) != 1 {
@@ -37,7 +37,7 @@ func FuzzExpression(f *testing.F) {
 				t.Errorf("got %+v in %d lines", m, lines)
 			}
 		}
-		if k, err := CompileKeep(Global, rules(expr)); err == nil {
+		if k, err := NewCompiler().Keep(Global, rules(expr)); err == nil {
 			decideAll([]Image{{Tag: "v1", PushedAt: 1}}, k)
 		}
 	})

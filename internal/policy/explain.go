@@ -77,8 +77,8 @@ func (e *environment) explainAll(rules []rule, decisive string, words interprete
 
 // explainRule evaluates a rule again, remembering the value of every part.
 func (e *environment) explainRule(r rule, words interpreter.Activation) RuleExplanation {
-	x := RuleExplanation{Name: r.name, Expr: r.expr, Outcome: "error"}
-	checked, found := e.check(r.expr)
+	x := RuleExplanation{Name: r.name, Expr: r.text, Outcome: "error"}
+	checked, found := e.check(r.text)
 	if found != nil {
 		x.Error = found[0].String() // it was compiled before, so there is none
 		return x

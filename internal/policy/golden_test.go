@@ -110,7 +110,7 @@ func TestTheExpressionsOfOthersKeepTheirMeaning(t *testing.T) {
 	for _, c := range g.Access {
 		t.Run(c.Expr, func(t *testing.T) {
 			t.Parallel()
-			p, err := Compile(Global, Config{Default: "deny", Rules: []RuleConfig{{Expr: c.Expr}}})
+			p, err := NewCompiler().Policy(Global, Config{Default: "deny", Rules: []RuleConfig{{Expr: c.Expr}}})
 			if c.Compile != nil && !*c.Compile {
 				if err == nil {
 					t.Error("compiles, want that it does not")
@@ -183,7 +183,7 @@ func TestTheKeepRulesOfOthersKeepTheirMeaning(t *testing.T) {
 	for _, c := range g.Retention.Rules {
 		t.Run(c.Expr, func(t *testing.T) {
 			t.Parallel()
-			k, err := CompileKeep(Global, []RuleConfig{{Expr: c.Expr}})
+			k, err := NewCompiler().Keep(Global, []RuleConfig{{Expr: c.Expr}})
 			must(t, err)
 			for i, d := range decideAll(images, k) {
 				if len(d.Failed) > 0 {

@@ -8,9 +8,9 @@ import (
 
 func TestWhatOneImageOfManyKeepsIt(t *testing.T) {
 	t.Parallel()
-	global, err := CompileKeep(Global, rules("image.annotations['keep'] == 'yes'", "'linux/arm64' in image.platforms"))
+	global, err := NewCompiler().Keep(Global, rules("image.annotations['keep'] == 'yes'", "'linux/arm64' in image.platforms"))
 	must(t, err)
-	hub, err := CompileKeep("hub", rules("image.size < 10", "top_pushed(1)"))
+	hub, err := NewCompiler().Keep("hub", rules("image.size < 10", "top_pushed(1)"))
 	must(t, err)
 	images := []Image{
 		{Tag: "a", PushedAt: 5, Size: 5, Annotations: map[string]string{}},

@@ -25,7 +25,7 @@ func tagged(tags []string) []Image {
 // kept are the tags that one rule keeps, or that it fails for with an exclamation mark.
 func kept(t *testing.T, expr string, images []Image) string {
 	t.Helper()
-	k, err := CompileKeep(Global, rules(expr))
+	k, err := NewCompiler().Keep(Global, rules(expr))
 	must(t, err)
 	var list []string
 	for i, d := range decideAll(images, k) {
@@ -135,7 +135,7 @@ func TestMistakesInKeepRulesArePointedAt(t *testing.T) {
 	} {
 		t.Run(expr, func(t *testing.T) {
 			t.Parallel()
-			_, err := CompileKeep(Global, rules("true", expr))
+			_, err := NewCompiler().Keep(Global, rules("true", expr))
 			var failed *CompileError
 			if !errors.As(err, &failed) {
 				t.Fatalf("got %v, want a *CompileError", err)
@@ -150,9 +150,9 @@ func TestMistakesInKeepRulesArePointedAt(t *testing.T) {
 
 func TestAKeptImageSaysByWhichRule(t *testing.T) {
 	t.Parallel()
-	global, err := CompileKeep(Global, rules("image.tag == 'a'"))
+	global, err := NewCompiler().Keep(Global, rules("image.tag == 'a'"))
 	must(t, err)
-	hub, err := CompileKeep("hub", []RuleConfig{{Name: "one", Expr: "top_pushed(1)"}})
+	hub, err := NewCompiler().Keep("hub", []RuleConfig{{Name: "one", Expr: "top_pushed(1)"}})
 	must(t, err)
 	images := tagged([]string{"a", "b", "c"})
 	var got []string
@@ -186,7 +186,7 @@ func TestARuleThatSaysTheSameOfEveryImageIsKnown(t *testing.T) {
 		"image.tag != null || true":      "false false", // it may be, and nobody writes that
 		"['a', 'b'].exists(x, x == 'a')": "false false",
 	} {
-		k, err := CompileKeep(Global, rules("image.size > 1", expr))
+		k, err := NewCompiler().Keep(Global, rules("image.size > 1", expr))
 		must(t, err)
 		if holds, constant := k.Constant(1); fmt.Sprint(holds, constant) != want {
 			t.Errorf("%s: got %t %t, want %s", expr, holds, constant, want)
@@ -199,7 +199,7 @@ func TestARuleThatSaysTheSameOfEveryImageIsKnown(t *testing.T) {
 
 func TestAnExplanationSaysWhichRankATagHas(t *testing.T) {
 	t.Parallel()
-	k, err := CompileKeep(Global, rules("top_pushed_like('^(.+)-[0-9a-f]{7,40}$', 1) || top_version(2) && image.size > 1"))
+	k, err := NewCompiler().Keep(Global, rules("top_pushed_like('^(.+)-[0-9a-f]{7,40}$', 1) || top_version(2) && image.size > 1"))
 	must(t, err)
 	images := tagged(versions)
 	for tag, want := range map[string]string{

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
@@ -14,7 +13,7 @@ import (
 // Global is the scope of the policy that holds for every request.
 const Global = "global"
 
-// Policy is the compiled rules of one policy section. It is not changed after Compile, and used by any
+// Policy is the compiled rules of one policy section. A Compiler makes it. It is never changed, and used by any
 // number of goroutines at once.
 type Policy struct {
 	Scope string // global, or the repository's name
@@ -26,50 +25,8 @@ type Policy struct {
 
 // rule is one compiled rule.
 type rule struct {
-	name    string
-	expr    string
-	program cel.Program
-}
-
-// Compile makes a policy. The error is a *CompileError with all that is wrong with the rules.
-func Compile(scope string, cfg Config) (*Policy, error) {
-	e, err := newAccessEnvironment()
-	if err != nil {
-		return nil, err
-	}
-	rules, err := e.compileAll(scope, cfg.Rules)
-	if err != nil {
-		return nil, err
-	}
-	return &Policy{Scope: scope, config: cfg, rules: rules, environment: e}, nil
-}
-
-// compileAll compiles the rules of a scope. A text that stands there twice is compiled once.
-func (e *environment) compileAll(scope string, configs []RuleConfig) ([]rule, error) {
-	if len(configs) > maxRules {
-		return nil, fmt.Errorf("policy %s: want at most %d rules, got %d", scope, maxRules, len(configs))
-	}
-	rules := make([]rule, len(configs))
-	programs := map[string]cel.Program{}
-	var failed CompileError
-	for i, r := range configs {
-		rules[i] = rule{name: r.nameOf(scope, i), expr: r.Expr}
-		program, known := programs[r.Expr]
-		if !known {
-			var found []Mistake
-			program, found = e.compile(r.Expr)
-			for _, m := range found {
-				m.Rule, m.Name = i, rules[i].name
-				failed.Mistakes = append(failed.Mistakes, m)
-			}
-			programs[r.Expr] = program
-		}
-		rules[i].program = program
-	}
-	if len(failed.Mistakes) > 0 {
-		return nil, &failed
-	}
-	return rules, nil
+	name string
+	*expression
 }
 
 // Question is what a policy decides about: who asks for what.

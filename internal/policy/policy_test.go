@@ -21,7 +21,7 @@ func rules(exprs ...string) []RuleConfig {
 
 func compile(t testing.TB, scope string, cfg Config) *Policy {
 	t.Helper()
-	p, err := Compile(scope, cfg)
+	p, err := NewCompiler().Policy(scope, cfg)
 	must(t, err)
 	return p
 }
@@ -196,7 +196,7 @@ func TestEveryMistakeIsToldWithItsPlaceAndAWayOut(t *testing.T) {
 	} {
 		t.Run(expr, func(t *testing.T) {
 			t.Parallel()
-			_, err := Compile(Global, Config{Rules: rules("true", expr)})
+			_, err := NewCompiler().Policy(Global, Config{Rules: rules("true", expr)})
 			var failed *CompileError
 			if !errors.As(err, &failed) {
 				t.Fatalf("got %v, want a *CompileError", err)
@@ -212,7 +212,7 @@ func TestEveryMistakeIsToldWithItsPlaceAndAWayOut(t *testing.T) {
 
 func TestAllMistakesAreToldAtOnce(t *testing.T) {
 	t.Parallel()
-	_, err := Compile("hub", Config{Rules: []RuleConfig{{Expr: "a && b"}, {Expr: "true"}, {Name: "third", Expr: "1"}}})
+	_, err := NewCompiler().Policy("hub", Config{Rules: []RuleConfig{{Expr: "a && b"}, {Expr: "true"}, {Name: "third", Expr: "1"}}})
 	want := "rule hub/1: line 1, column 1: unknown word a: the words are identity, request; a text stands in quotes\n" +
 		"rule hub/1: line 1, column 6: unknown word b: the words are identity, request; a text stands in quotes\n" +
 		"rule third: line 1, column 1: want true or false, this is an int"
@@ -224,7 +224,7 @@ func TestAllMistakesAreToldAtOnce(t *testing.T) {
 func TestAPolicyOfTooManyRulesIsRefused(t *testing.T) {
 	t.Parallel()
 	cfg := Config{Rules: make([]RuleConfig, maxRules+1)}
-	if _, err := Compile(Global, cfg); err == nil || !strings.Contains(err.Error(), "want at most 10000 rules, got 10001") {
+	if _, err := NewCompiler().Policy(Global, cfg); err == nil || !strings.Contains(err.Error(), "want at most 10000 rules, got 10001") {
 		t.Errorf("got %v", err)
 	}
 	var told string

@@ -22,16 +22,16 @@ func (c Config) Validate(report func(path, problem string)) {
 }
 
 // Compile makes the rules. It is nil without any; the error is a *policy.CompileError.
-func (c Config) Compile(scope string) (*policy.Keep, error) {
+func (c Config) Compile(compiler *policy.Compiler, scope string) (*policy.Keep, error) {
 	if len(c.Rules) == 0 {
 		return nil, nil
 	}
-	return policy.CompileKeep(scope, c.Rules)
+	return compiler.Keep(scope, c.Rules)
 }
 
 // Warn reports what is allowed and seldom meant, in rules that compile.
-func (c Config) Warn(report func(path, problem string)) {
-	keep, err := c.Compile("")
+func (c Config) Warn(compiler *policy.Compiler, report func(path, problem string)) {
+	keep, err := c.Compile(compiler, "")
 	if err != nil || keep == nil {
 		return
 	}

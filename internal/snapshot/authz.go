@@ -15,12 +15,8 @@ func (s *Snapshot) buildAuthorizer(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	policies, err := Policies(cfg)
-	if err != nil {
-		return err
-	}
 	opts := authz.Options{
-		Policies: policies, Webhooks: webhooks, Metrics: s.shared.metrics.authorization, Logger: s.shared.Logger, Audit: s.shared.Audit,
+		Policies: s.rules.Access, Webhooks: webhooks, Metrics: s.shared.metrics.authorization, Logger: s.shared.Logger, Audit: s.shared.Audit,
 		// The config lets nobody do without a policy unless all listeners are this computer's alone.
 		Open:       cfg.Policy == nil,
 		HideDenied: cfg.Policy != nil && cfg.Policy.HideDenied,

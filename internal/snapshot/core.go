@@ -10,6 +10,7 @@ import (
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/retention"
 	"github.com/sreg-project/sreg/internal/storage"
@@ -26,6 +27,7 @@ type Core struct {
 
 	log    *slog.Logger
 	config *config.Config
+	rules  config.Rules
 	stores []place
 	redis  commons
 }
@@ -65,29 +67,22 @@ func (c *Core) open(ctx context.Context, shared *Shared) error {
 	if err != nil {
 		return err
 	}
-	rules, err := Retention(c.config)
-	if err != nil {
+	if c.rules, err = c.config.Rules(shared.Compiler); err != nil {
 		return err
 	}
-	c.Collector, err = gc.New(gc.Options{Registry: c.Registry, Retention: rules, Config: c.config.GC})
+	c.Collector, err = gc.New(gc.Options{Registry: c.Registry, Retention: Retention(c.rules.Retention), Config: c.config.GC})
 	return err
 }
 
-// Retention is what the rules of a config say to the collector.
-func Retention(cfg *config.Config) (gc.Retention, error) {
-	rules, err := KeepRules(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return judge{retention.New(rules)}, nil
-}
+// Retention is what keep rules say to the collector.
+func Retention(rules *policy.KeepChain) gc.Retention { return collectorRules{retention.New(rules)} }
 
-// judge is the rules of retention as the collector asks them: the two do not know each other.
-type judge struct{ *retention.Retention }
+// collectorRules is the rules of retention as the collector asks them: the two do not know each other.
+type collectorRules struct{ *retention.Retention }
 
 // Decide hands on what the rules say.
-func (j judge) Decide(ns oci.Name, now time.Time, images []registry.Image) []gc.Verdict {
-	said := j.Retention.Decide(ns, now, images)
+func (r collectorRules) Decide(ns oci.Name, now time.Time, images []registry.Image) []gc.Verdict {
+	said := r.Retention.Decide(ns, now, images)
 	verdicts := make([]gc.Verdict, len(said))
 	for i, verdict := range said {
 		verdicts[i] = gc.Verdict(verdict)

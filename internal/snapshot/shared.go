@@ -8,6 +8,7 @@ import (
 	"github.com/sreg-project/sreg/internal/authn"
 	"github.com/sreg-project/sreg/internal/authz"
 	"github.com/sreg-project/sreg/internal/gc"
+	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/router"
 	"github.com/sreg-project/sreg/internal/storage/metered"
@@ -25,6 +26,8 @@ type SharedOptions struct {
 	Holder string
 	// State is what this process knows of the stores; nil is one of the snapshot's own.
 	State *registry.State
+	// Compiler has compiled the rules of the config when it was loaded; nil is a new one.
+	Compiler *policy.Compiler
 	// Draining says that the server is shutting down.
 	Draining func() bool
 }
@@ -49,6 +52,9 @@ type metrics struct {
 
 // NewShared registers all metrics, which is possible once for each opts.Metrics.
 func NewShared(opts SharedOptions) *Shared {
+	if opts.Compiler == nil {
+		opts.Compiler = policy.NewCompiler()
+	}
 	return &Shared{
 		SharedOptions: opts,
 		metrics: metrics{

@@ -19,6 +19,8 @@ type Runner struct {
 	Match *regexp.Regexp // names of the cases to run; nil: all
 
 	Coverage Coverage
+
+	compiler *policy.Compiler // of rules that stand in cases; nil before the first
 }
 
 // Outcome is what came of one case.
@@ -232,7 +234,10 @@ func (r *Runner) runKeep(c *KeepCase) (Outcome, error) {
 // keepSets are the rules that a case is about, or what is wrong with the case.
 func (r *Runner) keepSets(c *KeepCase) (sets []*policy.Keep, problem string, err error) {
 	if c.Rules != nil {
-		own, err := policy.CompileKeep("keep", c.Rules)
+		if r.compiler == nil {
+			r.compiler = policy.NewCompiler()
+		}
+		own, err := r.compiler.Keep("keep", c.Rules)
 		return []*policy.Keep{own}, "", err
 	}
 	namespace := c.Namespace

@@ -34,14 +34,14 @@ func rules(exprs ...string) []policy.RuleConfig {
 
 func compile(t testing.TB, scope string, cfg policy.Config) *policy.Policy {
 	t.Helper()
-	p, err := policy.Compile(scope, cfg)
+	p, err := policy.NewCompiler().Policy(scope, cfg)
 	must(t, err)
 	return p
 }
 
 func keepRules(t testing.TB, scope string, exprs ...string) *policy.Keep {
 	t.Helper()
-	k, err := policy.CompileKeep(scope, rules(exprs...))
+	k, err := policy.NewCompiler().Keep(scope, rules(exprs...))
 	must(t, err)
 	return k
 }
