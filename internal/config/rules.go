@@ -48,7 +48,7 @@ func (s Storage) validate(report func(path, problem string)) {
 	switch {
 	case s.Metadata.Type != s.Blobs.Type:
 	case s.Blobs.Type == "s3":
-		if s.Metadata.S3.SamePlace(s.Blobs.S3) {
+		if s.Metadata.S3.SameKeys(s.Blobs.S3) {
 			report("metadata.s3.prefix", "is the place of storage.blobs: leave out storage.metadata to share it")
 		}
 	case s.Metadata.FS.Root != "" && filepath.Clean(s.Metadata.FS.Root) == filepath.Clean(s.Blobs.FS.Root):

@@ -24,6 +24,7 @@ type Presigner interface {
 
 // PresignOptions say what a URL stands for.
 type PresignOptions struct {
+	// Expires is for how long the URL works. It may be up to a tenth less: a URL may be given again.
 	Expires time.Duration
 	// MediaType is the Content-Type of the answer.
 	MediaType string

@@ -14,40 +14,36 @@ import (
 type lease struct {
 	holds   time.Duration
 	renewed time.Duration // how often
-	// tombstone is how long a tombstone stays.
-	tombstone time.Duration
 }
 
-func defaultLease() lease {
-	return lease{holds: 30 * time.Second, renewed: 10 * time.Second, tombstone: tombstoneAge}
-}
-
-// parting is how long the end of a claim may take. What takes longer ends by itself.
-const parting = 10 * time.Second
+// endPatience is how long the end of a claim may take. What takes longer ends by itself.
+const endPatience = 10 * time.Second
 
 // errClaimLost is why the context of a claim ended that somebody else has taken or may have.
 var errClaimLost = errors.New("the claim was lost")
 
 // claims are those of one process.
 type claims struct {
+	*records
+	lease  lease
 	closed context.Context // ends with the store
 	end    context.CancelFunc
 	held   sync.WaitGroup
 }
 
-func newClaims() claims {
+func newClaims(all *records) *claims {
 	closed, cancel := context.WithCancel(context.Background())
-	return claims{closed: closed, end: cancel}
+	return &claims{records: all, lease: lease{holds: 30 * time.Second, renewed: 10 * time.Second}, closed: closed, end: cancel}
 }
 
 // close ends all claims and waits until others can see it.
-func (c *claims) close() {
-	c.end()
-	c.held.Wait()
+func (s *claims) close() {
+	s.end()
+	s.held.Wait()
 }
 
 // Claim writes a lease that is renewed while it is held. Its age is told by the service's own clock.
-func (s *Store) Claim(ctx context.Context, name, note string) (held context.Context, release func(), err error) {
+func (s *claims) Claim(ctx context.Context, name, note string) (held context.Context, release func(), err error) {
 	if err := errors.Join(ctx.Err(), s.check(name)); err != nil {
 		return nil, nil, err
 	}
@@ -63,11 +59,11 @@ func (s *Store) Claim(ctx context.Context, name, note string) (held context.Cont
 		return nil, nil, fmt.Errorf("claim in %s: %w", s.Root(), err)
 	}
 	held, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(s.claims.closed, func() { cancel(nil) })
-	s.claims.held.Add(1)
+	stop := context.AfterFunc(s.closed, func() { cancel(nil) })
+	s.held.Add(1)
 	ended := make(chan struct{})
 	go func() { // ends with the claim, its context, or the store
-		defer s.claims.held.Done()
+		defer s.held.Done()
 		defer close(ended)
 		defer stop()
 		cancel(s.renew(held, key, mine, began))
@@ -80,11 +76,11 @@ func (s *Store) Claim(ctx context.Context, name, note string) (held context.Cont
 }
 
 // expired tells whether nobody can believe any more that he holds the lease.
-func (s *Store) expired(r record) bool { return r.read.Sub(r.modTime) > s.lease.holds+coarse }
+func (s *claims) expired(r record) bool { return r.read.Sub(r.modTime) > s.lease.holds+coarse }
 
 // renew renews the lease until its context ends, and says why it was lost if it was. It was written at a
 // time; from then on it holds.
-func (s *Store) renew(ctx context.Context, key string, mine record, written time.Time) error {
+func (s *claims) renew(ctx context.Context, key string, mine record, written time.Time) error {
 	tick := time.NewTicker(s.lease.renewed)
 	defer tick.Stop()
 	for {
@@ -108,7 +104,7 @@ func (s *Store) renew(ctx context.Context, key string, mine record, written time
 	}
 }
 
-func (s *Store) renewOnce(ctx context.Context, key string, mine record, until time.Time) (record, error) {
+func (s *claims) renewOnce(ctx context.Context, key string, mine record, until time.Time) (record, error) {
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	return s.change(ctx, key, mine, func(now record) (record, error) {
@@ -120,8 +116,8 @@ func (s *Store) renewOnce(ctx context.Context, key string, mine record, until ti
 }
 
 // giveUp ends the lease, if it is still ours. Where that does not work it ends by its age.
-func (s *Store) giveUp(ctx context.Context, key string, mine record) {
-	ctx, cancel := context.WithTimeout(ctx, parting)
+func (s *claims) giveUp(ctx context.Context, key string, mine record) {
+	ctx, cancel := context.WithTimeout(ctx, endPatience)
 	defer cancel()
 	_, _ = s.update(ctx, key, func(now record) (record, error) {
 		if !now.there() || now.Nonce != mine.Nonce {
@@ -132,11 +128,10 @@ func (s *Store) giveUp(ctx context.Context, key string, mine record) {
 }
 
 // sweepClaims ends the leases of processes that crashed.
-func (s *Store) sweepClaims(ctx context.Context, olderThan time.Duration) (int, error) {
-	removed := 0
-	err := s.old(ctx, locksDir, max(olderThan, s.lease.holds+2*coarse), func(i item) error {
+func (s *claims) sweepClaims(ctx context.Context, olderThan time.Duration) (int, error) {
+	return s.old(ctx, locksDir, max(olderThan, s.lease.holds+2*coarse), func(i item) (bool, error) {
 		if i.state != live {
-			return nil
+			return false, nil
 		}
 		now, err := s.update(ctx, i.key, func(now record) (record, error) {
 			if !now.there() || !s.expired(now) {
@@ -144,10 +139,6 @@ func (s *Store) sweepClaims(ctx context.Context, olderThan time.Duration) (int, 
 			}
 			return now.tombstone(), nil
 		})
-		if err == nil && now.etag != "" && now.State == gone {
-			removed++
-		}
-		return err
+		return err == nil && now.etag != "" && now.State == gone, err
 	})
-	return removed, err
 }

@@ -231,8 +231,3 @@ func status(err error) int {
 	}
 	return 0
 }
-
-// failure says for which key a request failed.
-func (s *Store) failure(what, key string, err error) error {
-	return fmt.Errorf("%s %s%s: %w", what, s.prefix, key, err)
-}

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 	"time"
@@ -34,7 +35,7 @@ type Config struct {
 	Timeout         time.Duration `mapstructure:"timeout" min:"1" doc:"How long a request may take with all attempts."`
 	MaxAttempts     int           `mapstructure:"max_attempts" min:"1" max:"20" doc:"How often a request is tried, with growing pauses between."`
 	Redirect        bool          `mapstructure:"redirect" doc:"Whether pulls of blobs are sent to the service by a presigned URL; else they stream through sreg."`
-	RedirectTTL     time.Duration `mapstructure:"redirect_ttl" doc:"How long such a URL opens its blob."`
+	RedirectTTL     time.Duration `mapstructure:"redirect_ttl" doc:"How long such a URL opens its blob; up to a tenth less, because a URL is given again for a tenth of its time."`
 	PublicEndpoint  string        `mapstructure:"public_endpoint" doc:"The address of the service as clients reach it, if it is another one than endpoint."`
 	Breaker         Breaker       `mapstructure:"breaker" doc:"When a service that fails is given a rest."`
 }
@@ -61,8 +62,8 @@ func DefaultConfig() Config {
 	}
 }
 
-// SamePlace tells whether two configs name one place.
-func (c Config) SamePlace(other Config) bool {
+// SameKeys tells whether two configs name one prefix of one bucket.
+func (c Config) SameKeys(other Config) bool {
 	return c.Endpoint == other.Endpoint && c.Bucket == other.Bucket && c.keyPrefix() == other.keyPrefix()
 }
 
@@ -109,4 +110,14 @@ func validateEndpoint(key, endpoint string, report func(path, problem string)) {
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
 		report(key, fmt.Sprintf("want https://host:port without a path, got %q", endpoint))
 	}
+}
+
+// Options are what a Store is told beside its config.
+type Options struct {
+	// Section is the key of the config's section, such as storage.blobs.s3: errors name the keys below it.
+	Section string
+	Logger  *slog.Logger
+	// Breaker is told when requests begin to be answered without asking the service, and when that ends.
+	// It must not block.
+	Breaker func(open bool)
 }

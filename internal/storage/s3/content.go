@@ -7,21 +7,15 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"github.com/sreg-project/sreg/internal/storage"
 )
-
-// maxCopy is the largest piece that S3 copies into a part.
-const maxCopy = int64(maxPart)
 
 // Content reads what the service has, and what is in memory. It holds until the next Append.
 //
 // The parts of a multipart upload cannot be read, so they are joined first; what follows goes to another
 // one, that begins with a copy of them. Only a caller who lost what it knew of the bytes comes here.
 func (u *upload) Content(ctx context.Context) (io.ReadCloser, error) {
-	if err := errors.Join(ctx.Err(), u.settle()); err != nil {
+	if err := errors.Join(ctx.Err(), u.awaitPart()); err != nil {
 		return nil, err
 	}
 	if u.held == nil || u.ended {
@@ -34,13 +28,13 @@ func (u *upload) Content(ctx context.Context) (io.ReadCloser, error) {
 	}
 	var c content
 	if u.session.Head != nil {
-		c.add(u.s.openBytes(ctx, *u.session.Head))
+		c = append(c, u.s.openData(ctx, *u.session.Head))
 	}
 	switch {
 	case u.buf != nil:
-		c.add(inMemory{bytes.NewReader(u.buf.data)})
+		c = append(c, inMemory{bytes.NewReader(u.buf.data)})
 	case u.session.Tail != nil:
-		c.add(u.s.openBytes(ctx, *u.session.Tail))
+		c = append(c, u.s.openData(ctx, *u.session.Tail))
 	}
 	return &c, nil
 }
@@ -68,66 +62,27 @@ func (u *upload) joinForReading(ctx context.Context) error {
 	return u.write(ctx, next)
 }
 
-// copyHead makes the first parts of the head, without its bytes passing here.
-func (u *upload) copyHead(ctx context.Context, m *multipart) error {
-	head := u.session.Head
-	if head == nil {
-		return nil
-	}
-	for from := int64(0); from < head.Size; from += maxCopy {
-		p, err := u.s.copyPart(ctx, *m, int32(len(m.Parts)+1), *head, from, min(from+maxCopy, head.Size))
-		if err != nil {
-			return err
-		}
-		m.Parts = append(m.Parts, p)
-	}
-	return nil
-}
-
-// copyPart makes a part of the bytes of an object from one position to before another one.
-func (s *Store) copyPart(ctx context.Context, m multipart, number int32, of location, from, to int64) (part, error) {
-	out, err := s.client.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{
-		Bucket: &s.bucket, Key: aws.String(s.prefix + m.Key), UploadId: &m.ID, PartNumber: &number,
-		CopySource: aws.String(s.bucket + "/" + s.prefix + of.Key), CopySourceIfMatch: &of.ETag,
-		CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", from, to-1)),
-	})
-	if err != nil {
-		return part{}, s.failure(fmt.Sprintf("copy part %d of", number), m.Key, err)
-	}
-	if out.CopyPartResult == nil {
-		return part{}, s.failure("copy a part of", m.Key, errNoETag)
-	}
-	l, err := located(m.Key, to-from, out.CopyPartResult.ETag)
-	return part{Number: number, Size: l.Size, ETag: l.ETag}, err
-}
-
-// content is several readers behind each other.
-type content struct {
-	io.Reader
-	all []io.ReadCloser
-}
-
-func (c *content) add(r io.ReadCloser) {
-	c.all = append(c.all, r)
-	if c.Reader == nil {
-		c.Reader = r
-		return
-	}
-	c.Reader = io.MultiReader(c.Reader, r)
-}
+// content is the readers that are left of several ones behind each other.
+type content []io.ReadCloser
 
 func (c *content) Read(p []byte) (int, error) {
-	if c.Reader == nil {
-		return 0, io.EOF
+	for len(*c) > 0 {
+		n, err := (*c)[0].Read(p)
+		if !errors.Is(err, io.EOF) || n > 0 {
+			return n, skipEOF(err)
+		}
+		(*c)[0].Close() // it was read to its end
+		*c = (*c)[1:]
 	}
-	return c.Reader.Read(p)
+	return 0, io.EOF
 }
 
-// Close closes them all.
+// Close closes those that are left.
 func (c *content) Close() error {
 	var errs []error
-	for _, r := range c.all {
+	for _, r := range *c {
 		errs = append(errs, r.Close())
 	}
+	*c = nil
 	return errors.Join(errs...)
 }

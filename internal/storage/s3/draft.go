@@ -14,7 +14,7 @@ import (
 // draft is an object that was prepared. It lies under its key as a pending record where no object is there,
 // and else beside it.
 type draft struct {
-	store *Store
+	store *objects
 	key   string // where it is to be published
 	lies  string // the key that it has until then; empty where that is its own
 	known record // what had the key last: the pending record, or what kept the draft away from there
@@ -25,7 +25,7 @@ type draft struct {
 var errTaken = errors.New("something else has the key")
 
 // Prepare writes the object under its own key if nothing has that, so that to publish it is one request.
-func (s *Store) Prepare(ctx context.Context, key string, data []byte) (storage.Pending, error) {
+func (s *objects) Prepare(ctx context.Context, key string, data []byte) (storage.Pending, error) {
 	nonce := newNonce()
 	if err := s.check(key); err != nil {
 		return nil, err
@@ -110,10 +110,10 @@ func (d *draft) find(now record) {
 }
 
 // moveDraft copies a pending record to where drafts lie beside their keys: another one is about to be
-// published over it. The copy has a name of its own, and counts for nothing until a record under the key
+// published over it. The copy has a name of its own, and is no draft until a record under the key
 // names it. That record can only be written while the draft is still pending: so what was swept never comes
-// back, and what was not is in one of the two places all the time.
-func (s *Store) moveDraft(ctx context.Context, key string, now record) (moved, error) {
+// back, and what was not is under one of the two keys all the time.
+func (s *objects) moveDraft(ctx context.Context, key string, now record) (moved, error) {
 	to := moved{Nonce: now.Nonce, Name: newNonce()}
 	_, err := s.save(ctx, draftKey(key, to.Name), record{Nonce: now.Nonce, Data: now.Data}, nil)
 	return to, err
@@ -142,52 +142,34 @@ func (d *draft) Discard(ctx context.Context) error {
 
 // Drafts yields also those that somebody is about to remove: their writers may still be publishing. Those
 // under their own keys come first: one that is moved meanwhile is found where it was moved to.
-func (s *Store) Drafts(ctx context.Context, prefix string) iter.Seq2[storage.Draft, error] {
+func (s *objects) Drafts(ctx context.Context, prefix string) iter.Seq2[storage.Draft, error] {
+	dir, err := s.dir(prefix)
+	if err != nil {
+		return failed[storage.Draft](err)
+	}
+	isPending := func(i item) bool { return i.state == pending }
+	own := found("list drafts", s.each(ctx, dir, isPending, s.load), func(r keyed) (storage.Draft, bool, error) {
+		return storage.Draft{Key: r.key, Data: r.Data, At: r.modTime}, r.State == pending, nil
+	})
+	all := func(item) bool { return true }
+	beside := found("list drafts", s.each(ctx, draftsDir+dir, all, s.load), func(r keyed) (storage.Draft, bool, error) {
+		key := draftOf(r.key)
+		return storage.Draft{Key: key, Data: r.Data, At: r.modTime}, r.there() && strings.HasPrefix(key, dir), nil
+	})
 	return func(yield func(storage.Draft, error) bool) {
-		dir, err := s.dir(prefix)
-		if err != nil {
-			yield(storage.Draft{}, err)
-			return
-		}
-		isPending := func(i item) bool { return i.state == pending }
-		for r, err := range s.records(ctx, dir, isPending, s.load) {
-			if err != nil {
-				yield(storage.Draft{}, fmt.Errorf("list drafts: %w", err))
-				return
-			}
-			if r.State == pending && !yield(storage.Draft{Key: r.key, Data: r.Data, At: r.modTime}, nil) {
-				return
-			}
-		}
-		all := func(item) bool { return true }
-		for r, err := range s.records(ctx, draftsDir+dir, all, s.load) {
-			if err != nil {
-				yield(storage.Draft{}, fmt.Errorf("list drafts: %w", err))
-				return
-			}
-			key := draftOf(r.key)
-			if !r.there() || !strings.HasPrefix(key, dir) {
-				continue
-			}
-			if !yield(storage.Draft{Key: key, Data: r.Data, At: r.modTime}, nil) {
-				return
+		for _, drafts := range []iter.Seq2[storage.Draft, error]{own, beside} {
+			for draft, err := range drafts {
+				if !yield(draft, err) || err != nil {
+					return
+				}
 			}
 		}
 	}
 }
 
-// draftKey is where a draft lies beside its key.
-func draftKey(key, name string) string { return draftsDir + key + "/" + name }
-
-// draftOf is the key where a draft is to be published.
-func draftOf(lies string) string {
-	key := strings.TrimPrefix(lies, draftsDir)
-	return key[:max(0, strings.LastIndexByte(key, '/'))]
-}
-
 // sweepPending ends a draft under its own key, if it is the one that was listed: who would publish it finds
 // another record.
-func (s *Store) sweepPending(ctx context.Context, i item) (swept bool, err error) {
+func (s *objects) sweepPending(ctx context.Context, i item) (swept bool, err error) {
 	_, err = s.save(ctx, i.key, record{State: gone, Nonce: newNonce()}, &record{etag: i.etag})
 	if errors.Is(err, errStale) {
 		return false, nil
@@ -196,21 +178,13 @@ func (s *Store) sweepPending(ctx context.Context, i item) (swept bool, err error
 }
 
 // sweepDrafts removes old drafts beside their keys, and says how many.
-func (s *Store) sweepDrafts(ctx context.Context, olderThan time.Duration) (int, error) {
-	removed := 0
-	err := s.old(ctx, draftsDir, olderThan, func(i item) error {
-		swept, err := s.sweepDraft(ctx, i)
-		if swept {
-			removed++
-		}
-		return err
-	})
-	return removed, err
+func (s *objects) sweepDrafts(ctx context.Context, olderThan time.Duration) (int, error) {
+	return s.old(ctx, draftsDir, olderThan, func(i item) (bool, error) { return s.sweepDraft(ctx, i) })
 }
 
 // sweepDraft marks the draft, breaks the condition of a publisher who looked at it before, and removes it.
 // See Publish.
-func (s *Store) sweepDraft(ctx context.Context, i item) (swept bool, err error) {
+func (s *objects) sweepDraft(ctx context.Context, i item) (swept bool, err error) {
 	marked, err := s.update(ctx, i.key, func(now record) (record, error) {
 		if !now.there() || now.State == condemned {
 			return now, errKeep

@@ -146,3 +146,78 @@ func TestACopyOfASweptDraftCountsForNothing(t *testing.T) {
 		t.Errorf("get: %v, want %v", err, storage.ErrNotExist)
 	}
 }
+
+// TestStalledPublisher: a draft that was swept is never published, however late the request comes.
+func TestStalledPublisher(t *testing.T) {
+	t.Parallel()
+	server := s3test.Start(t)
+	prefixed := prefixes(t, server)
+	for _, stall := range []struct{ where, method, key string }{
+		{"before the look at the draft", http.MethodGet, "/_drafts/k/"},
+		{"before the write", http.MethodPut, "/k"},
+	} {
+		for before, prepare := range map[string]func(s *s3.Store){
+			"nothing": func(*s3.Store) {},
+			"an object that is live": func(s *s3.Store) {
+				put(t, s, "k", "before")
+			},
+			"an object that is condemned": func(s *s3.Store) {
+				put(t, s, "k", "before")
+				must(t, s.Condemn(t.Context(), "k"))
+			},
+			"an object that went": func(s *s3.Store) {
+				put(t, s, "k", "before")
+				must(t, s.Delete(t.Context(), "k", storage.DeleteOptions{}))
+			},
+		} {
+			if beside := strings.HasSuffix(before, "live") || strings.HasSuffix(before, "condemned"); !beside && stall.method == http.MethodGet {
+				continue // what is pending under its own key is not looked at
+			}
+			t.Run(stall.where+", over "+before, func(t *testing.T) {
+				t.Parallel()
+				cfg := prefixed()
+				through, gate := gated(t, cfg)
+				sweeper, publisher := create(t, cfg), create(t, through)
+				prepare(sweeper)
+				was, wasErr := sweeper.Get(t.Context(), "k")
+				pending, err := publisher.Prepare(t.Context(), "k", []byte("late"))
+				must(t, err)
+				arrived, goOn := gate.hold(stall.method, cfg.Prefix+stall.key)
+				published := make(chan error)
+				go func() { published <- pending.Publish(t.Context()) }()
+				<-arrived
+				if n, err := sweeper.Sweep(t.Context(), 0); n != 1 || err != nil {
+					t.Errorf("sweep = %d, %v, want the draft", n, err)
+				}
+				close(goOn)
+				if err := <-published; !errors.Is(err, storage.ErrNotExist) {
+					t.Errorf("publish of what was swept: %v, want %v", err, storage.ErrNotExist)
+				}
+				now, nowErr := sweeper.Get(t.Context(), "k")
+				if string(now.Data) != string(was.Data) || now.State != was.State || now.Version != was.Version || errors.Is(nowErr, storage.ErrNotExist) != errors.Is(wasErr, storage.ErrNotExist) {
+					t.Errorf("the key has %q in state %d, %v, want what it had, %q in state %d, %v", now.Data, now.State, nowErr, was.Data, was.State, wasErr)
+				}
+			})
+		}
+	}
+}
+
+// TestSweepOfADraftThatIsPublished: who is faster than the sweep has published, and the sweep leaves it.
+func TestSweepOfADraftThatIsPublished(t *testing.T) {
+	t.Parallel()
+	cfg := s3test.Config(t)
+	through, gate := gated(t, cfg)
+	sweeper, publisher := create(t, through), create(t, cfg)
+	for _, lies := range []string{"k", "_drafts/k/"} { // the second one is prepared while the first one is live
+		pending, err := publisher.Prepare(t.Context(), "k", []byte("in time for "+lies))
+		must(t, err)
+		arrived, goOn := gate.hold(http.MethodPut, lies)
+		swept := make(chan error)
+		go func() { swept <- second(sweeper.Sweep(t.Context(), 0)) }()
+		<-arrived
+		must(t, pending.Publish(t.Context()))
+		close(goOn)
+		must(t, <-swept)
+		wantObject(t, publisher, "k", []byte("in time for "+lies))
+	}
+}

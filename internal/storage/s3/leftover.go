@@ -3,19 +3,21 @@ package s3
 import (
 	"context"
 	"errors"
-	"iter"
 	"net/url"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
+// The notes beside the bytes of an upload.
+const (
+	keyNote  = "sreg-key"  // what they become, escaped; only where Commit wrote them
+	turnNote = "sreg-turn" // another one for each write, by which a writer knows its own
+)
+
 // endSession removes the record of a session that a writer left, and says whether it was still that one.
-func (s *Store) endSession(ctx context.Context, id string, left record) (bool, error) {
+func (s *uploads) endSession(ctx context.Context, id string, left record) (bool, error) {
 	can, err := s.conditions(ctx)
 	if err != nil {
 		return false, err
@@ -32,7 +34,7 @@ func (s *Store) endSession(ctx context.Context, id string, left record) (bool, e
 
 // settle removes the bytes of a session that has ended, but those that became an object, or may become
 // one by a writer that was in the middle of its Commit: they become one here.
-func (s *Store) settle(ctx context.Context, id string, v session) error {
+func (s *uploads) settle(ctx context.Context, id string, v session) error {
 	if v.Multipart != nil {
 		if err := s.abort(ctx, *v.Multipart); err != nil {
 			return err
@@ -40,17 +42,17 @@ func (s *Store) settle(ctx context.Context, id string, v session) error {
 	}
 	for m, err := range s.multiparts(ctx, bytesDir+id+"~") {
 		if err == nil {
-			err = s.abort(ctx, m.multipart)
+			err = s.abort(ctx, m)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return s.settleBytes(ctx, id, v, "")
+	return s.settleAllData(ctx, id, v, "")
 }
 
-// settleBytes does so for the objects of a session, but one.
-func (s *Store) settleBytes(ctx context.Context, id string, v session, but string) error {
+// settleAllData does so for all bytes of a session but those of one key.
+func (s *uploads) settleAllData(ctx context.Context, id string, v session, but string) error {
 	for page, err := range s.pages(ctx, listing{dir: bytesDir + id + "~", deep: true, first: wholePage}) {
 		if err != nil {
 			return err
@@ -59,9 +61,9 @@ func (s *Store) settleBytes(ctx context.Context, id string, v session, but strin
 			if i.key == but {
 				continue
 			}
-			at, notes, found, err := s.look(ctx, i.key)
+			d, notes, found, err := s.headData(ctx, i.key)
 			if err == nil && found {
-				err = s.settleOne(ctx, at, notes, &v)
+				err = s.settleData(ctx, d, notes, &v)
 			}
 			if err != nil {
 				return err
@@ -71,13 +73,13 @@ func (s *Store) settleBytes(ctx context.Context, id string, v session, but strin
 	return nil
 }
 
-// settleOne keeps the bytes if they are, or may become, what a key names.
-func (s *Store) settleOne(ctx context.Context, at location, notes map[string]string, v *session) error {
+// settleData keeps the bytes if they are, or may become, what a key names.
+func (s *uploads) settleData(ctx context.Context, d dataObject, notes map[string]string, v *session) error {
 	key, err := url.QueryUnescape(notes[keyNote])
 	if err != nil {
-		return s.failure("read the notes of", at.Key, err)
+		return s.failure("read the notes of", d.Key, err)
 	}
-	if v != nil && v.Key != "" && v.final() == at.Key {
+	if v != nil && v.Key != "" && v.final() == d.Key {
 		key = v.Key
 	}
 	ours := false
@@ -85,7 +87,7 @@ func (s *Store) settleOne(ctx context.Context, at location, notes map[string]str
 		if err := s.check(key); err != nil {
 			return err
 		}
-		_, ours, err = s.adopt(ctx, key, at, nil)
+		_, ours, err = s.adopt(ctx, key, d, nil)
 	}
 	if err != nil && !errors.Is(err, storage.ErrNotExist) {
 		return err
@@ -93,88 +95,23 @@ func (s *Store) settleOne(ctx context.Context, at location, notes map[string]str
 	if ours {
 		return nil
 	}
-	return s.remove(ctx, at.Key)
-}
-
-// final is the key of the bytes that Commit chose.
-func (v session) final() string {
-	if v.Multipart != nil {
-		return v.Multipart.Key
-	}
-	if v.Tail != nil {
-		return v.Tail.Key
-	}
-	return ""
-}
-
-// begun is a multipart upload as the service lists it.
-type begun struct {
-	multipart
-	at time.Time
-}
-
-// multiparts lists the multipart uploads of keys that begin so.
-func (s *Store) multiparts(ctx context.Context, prefix string) iter.Seq2[begun, error] {
-	return func(yield func(begun, error) bool) {
-		in := &awss3.ListMultipartUploadsInput{Bucket: &s.bucket, Prefix: aws.String(s.prefix + prefix)}
-		for {
-			out, err := s.client.ListMultipartUploads(ctx, in)
-			if err != nil {
-				yield(begun{}, s.failure("list the multipart uploads of", prefix, err))
-				return
-			}
-			for _, m := range out.Uploads {
-				key, ours := strings.CutPrefix(aws.ToString(m.Key), s.prefix)
-				if !ours || !strings.HasPrefix(key, prefix) {
-					continue // not what was asked for
-				}
-				one := begun{multipart{Key: key, ID: aws.ToString(m.UploadId)}, aws.ToTime(m.Initiated)}
-				if !yield(one, nil) {
-					return
-				}
-			}
-			if !aws.ToBool(out.IsTruncated) {
-				return
-			}
-			if aws.ToString(out.NextKeyMarker) == aws.ToString(in.KeyMarker) && aws.ToString(out.NextUploadIdMarker) == aws.ToString(in.UploadIdMarker) {
-				yield(begun{}, s.failure("list the multipart uploads of", prefix, errors.New("the service says that there is more, and not how to get it")))
-				return
-			}
-			in.KeyMarker, in.UploadIdMarker = out.NextKeyMarker, out.NextUploadIdMarker
-		}
-	}
-}
-
-// abort ends a multipart upload. One that is gone is no error.
-func (s *Store) abort(ctx context.Context, m multipart) error {
-	_, err := s.client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{
-		Bucket: &s.bucket, Key: aws.String(s.prefix + m.Key), UploadId: &m.ID,
-	})
-	if err != nil && !isNotFound(err) {
-		return s.failure("abort the multipart upload of", m.Key, err)
-	}
-	return nil
+	return s.remove(ctx, d.Key)
 }
 
 // sweepUploads removes the tombstones of sessions, with what came in after their end, and multipart uploads
 // that no session knows. It returns how many.
-func (s *Store) sweepUploads(ctx context.Context, olderThan time.Duration) (int, error) {
-	removed := 0
-	err := s.old(ctx, uploadsDir, max(olderThan, s.uploads.tombstone), func(i item) error {
+func (s *uploads) sweepUploads(ctx context.Context, olderThan time.Duration) (int, error) {
+	removed, err := s.old(ctx, uploadsDir, max(olderThan, s.tombstones), func(i item) (bool, error) {
 		if i.state != gone {
-			return nil
+			return false, nil
 		}
-		swept, err := s.sweepSession(ctx, strings.TrimPrefix(i.key, uploadsDir))
-		if swept {
-			removed++
-		}
-		return err
+		return s.sweepSession(ctx, strings.TrimPrefix(i.key, uploadsDir))
 	})
 	aborted, abortErr := s.sweepMultiparts(ctx, olderThan)
 	return removed + aborted, errors.Join(err, abortErr)
 }
 
-func (s *Store) sweepSession(ctx context.Context, id string) (bool, error) {
+func (s *uploads) sweepSession(ctx context.Context, id string) (bool, error) {
 	rec, err := s.load(ctx, uploadsDir+id)
 	if err != nil || rec.etag == "" || rec.State != gone {
 		return false, err
@@ -190,24 +127,24 @@ func (s *Store) sweepSession(ctx context.Context, id string) (bool, error) {
 }
 
 // sweepMultiparts aborts what no open session has, nor can have.
-func (s *Store) sweepMultiparts(ctx context.Context, olderThan time.Duration) (int, error) {
+func (s *uploads) sweepMultiparts(ctx context.Context, olderThan time.Duration) (int, error) {
 	aborted := 0
 	limit := s.now().Add(coarse - olderThan)
 	for m, err := range s.multiparts(ctx, bytesDir) {
 		if err != nil {
 			return aborted, err
 		}
-		if m.at.After(limit) {
+		if m.begun.After(limit) {
 			continue
 		}
-		wanted, err := s.wanted(ctx, m.multipart)
+		wanted, err := s.wanted(ctx, m)
 		if err != nil {
 			return aborted, err
 		}
 		if wanted {
 			continue
 		}
-		if err := s.abort(ctx, m.multipart); err != nil {
+		if err := s.abort(ctx, m); err != nil {
 			return aborted, err
 		}
 		aborted++
@@ -217,8 +154,8 @@ func (s *Store) sweepMultiparts(ctx context.Context, olderThan time.Duration) (i
 
 // wanted tells whether the session of a multipart upload is open and has no other one: one without any
 // may have a writer that has not saved yet.
-func (s *Store) wanted(ctx context.Context, m multipart) (bool, error) {
-	id := location{Key: m.Key}.session()
+func (s *uploads) wanted(ctx context.Context, m multipart) (bool, error) {
+	id := uploadOf(m.Key)
 	if id == "" {
 		return true, nil // not ours
 	}

@@ -114,7 +114,7 @@ func (m *memory) make(class int) *buffer {
 		return b
 	}
 	m.unload(m.most - m.used)
-	return &buffer{data: pages(m.sizes[class])[:0], class: class, reserved: size, paged: true}
+	return &buffer{data: newPages(m.sizes[class])[:0], class: class, reserved: size, paged: true}
 }
 
 // give takes a buffer back; nil is none. When nobody holds any more all pages go back to the system.

@@ -1,132 +1,28 @@
 package s3
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
-	"sync"
+	"time"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"github.com/sreg-project/sreg/internal/setting"
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// conditions are which conditions of a request a service honours.
-type conditions struct {
-	writes  bool // If-None-Match: * and If-Match of a PUT
-	deletes bool // If-Match of a DELETE
-}
-
-// service is what a service showed of itself.
-type service struct {
-	mu     sync.Mutex // guards what follows, also while it is being found out: everybody needs it
-	probed bool
-	knows  conditions
-}
-
-// Features are those that the service showed; none before it was asked.
-func (s *Store) Features() storage.Features {
-	s.service.mu.Lock()
-	defer s.service.mu.Unlock()
-	return storage.Features{ConditionalWrites: s.service.knows.writes, Service: true}
-}
-
-// conditions finds out what the service honours, once.
-func (s *Store) conditions(ctx context.Context) (conditions, error) {
-	s.service.mu.Lock()
-	defer s.service.mu.Unlock()
-	if s.service.probed {
-		return s.service.knows, nil
-	}
-	knows, err := s.try(ctx)
-	if err != nil {
-		return conditions{}, fmt.Errorf("find out what the service honours: %w", err)
-	}
-	s.service.knows, s.service.probed = knows, true
-	return knows, nil
-}
-
-// otherETag is that of no record.
-const otherETag = `"00000000000000000000000000000000"`
-
-// try breaks each condition, and sees whether it is told.
-func (s *Store) try(ctx context.Context) (knows conditions, err error) {
-	key := probeDir + newNonce()
-	defer func() { err = errors.Join(err, s.remove(ctx, key)) }()
-	lies, err := s.write(ctx, key, record{Nonce: newNonce()}, &record{})
-	if refused(err) {
-		return knows, nil
-	}
-	if err != nil {
-		return knows, err
-	}
-	for _, step := range []struct {
-		over   record
-		honour bool // whether the condition holds
-	}{{record{}, false}, {record{etag: otherETag}, false}, {lies, true}} {
-		_, err := s.write(ctx, key, record{Nonce: newNonce()}, &step.over)
-		if err != nil && !errors.Is(err, errStale) && !refused(err) {
-			return knows, err
-		}
-		if (err == nil) != step.honour {
-			return knows, nil
-		}
-	}
-	knows.writes = true
-	removed, err := s.removeIf(ctx, key, otherETag)
-	if err != nil && !refused(err) {
-		return knows, err
-	}
-	knows.deletes = err == nil && !removed
-	return knows, nil
-}
-
-// refused tells whether a service does not know what a request asks for.
-func refused(err error) bool {
-	var known *setting.Error
-	if errors.As(err, &known) {
-		return false // a wrong region is a bad request, too
-	}
-	switch status(err) {
-	case http.StatusNotImplemented, http.StatusMethodNotAllowed, http.StatusBadRequest:
-		return true
-	}
-	return false
-}
-
-// Probe writes an object, reads it back and removes it.
-func (s *Store) Probe(ctx context.Context) error {
-	if err := s.probe(ctx); err != nil {
-		return fmt.Errorf("probe %s: %w", s.Root(), err)
-	}
-	return nil
-}
-
-func (s *Store) probe(ctx context.Context) error {
-	want := newNonce()
-	key := probeDir + want
-	if _, err := s.write(ctx, key, record{Nonce: want, Data: []byte(want)}, nil); err != nil {
-		return err
-	}
-	got, err := s.load(ctx, key)
-	switch {
-	case err != nil:
-	case got.etag == "":
-		err = errors.New("what was written is not there")
-	case !bytes.Equal(got.Data, []byte(want)):
-		err = errors.New("it reads other bytes than were written")
-	}
-	if err := errors.Join(err, s.remove(ctx, key)); err != nil {
-		return err
-	}
-	_, err = s.conditions(ctx)
-	return err
-}
+const (
+	// checkCleanup is how long the removal of what a check wrote may take.
+	checkCleanup = 10 * time.Second
+	// checkURL is how long the URL of a check opens its object.
+	checkURL = time.Minute
+	// notableSkew is a difference of clocks that is noted, though S3 takes more.
+	notableSkew = time.Minute
+)
 
 // birthKey is what a store of sreg always holds: the first object that its owner writes.
 const birthKey = "_format"
@@ -140,14 +36,19 @@ func (s *Store) Create(ctx context.Context) error {
 }
 
 func (s *Store) create(ctx context.Context) error {
-	if err := s.refuseForeign(ctx); err != nil {
-		return err
-	}
-	if err := s.refuseVersions(ctx); err != nil {
+	if err := s.fits(ctx); err != nil {
 		return err
 	}
 	_, err := s.conditions(ctx)
 	return err
+}
+
+// fits wants a bucket that serves and keeps no versions, and a prefix that is empty or sreg's.
+func (s *Store) fits(ctx context.Context) error {
+	if err := s.refuseForeign(ctx); err != nil {
+		return err
+	}
+	return s.refuseVersions(ctx)
 }
 
 // refuseForeign keeps a mistyped prefix that holds something else from becoming a store.
@@ -172,15 +73,175 @@ func (s *Store) refuseForeign(ctx context.Context) error {
 
 // refuseVersions wants a bucket where what is deleted is gone. Who may not ask is believed.
 func (s *Store) refuseVersions(ctx context.Context) error {
-	out, err := s.client.GetBucketVersioning(ctx, &awss3.GetBucketVersioningInput{Bucket: &s.bucket})
+	out, err := s.client.GetBucketVersioning(ctx, &awss3.GetBucketVersioningInput{Bucket: &s.name})
 	if status(err) == http.StatusForbidden || refused(err) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("ask for the versioning of bucket %s: %w", s.bucket, err)
+		return fmt.Errorf("ask for the versioning of bucket %s: %w", s.name, err)
 	}
 	if out.Status == types.BucketVersioningStatusEnabled {
 		return s.words.versioned(string(out.Status))
 	}
 	return nil
+}
+
+// Probe writes an object, reads it back and removes it.
+func (s *Store) Probe(ctx context.Context) error {
+	if err := s.probe(ctx, probeDir+newNonce()); err != nil {
+		return fmt.Errorf("probe %s: %w", s.Root(), err)
+	}
+	return nil
+}
+
+func (s *Store) probe(ctx context.Context, key string) error {
+	if err := s.writeProbe(ctx, key); err != nil {
+		return err
+	}
+	if err := errors.Join(s.readProbe(ctx, key), s.remove(ctx, key)); err != nil {
+		return err
+	}
+	_, err := s.conditions(ctx)
+	return err
+}
+
+// writeProbe writes a record that holds its own key.
+func (s *Store) writeProbe(ctx context.Context, key string) error {
+	_, err := s.write(ctx, key, record{Nonce: newNonce(), Data: []byte(key)}, nil)
+	return err
+}
+
+func (s *Store) readProbe(ctx context.Context, key string) error {
+	got, err := s.load(ctx, key)
+	switch {
+	case err != nil:
+		return err
+	case got.etag == "":
+		return errors.New("what was written is not there")
+	case string(got.Data) != key:
+		return errors.New("it reads other bytes than were written")
+	}
+	return nil
+}
+
+// Check does once whatever the Store will do, below a key that nobody else has, and removes what it wrote,
+// after a failure, too. The notes are what works and should be known.
+func (s *Store) Check(ctx context.Context) (notes []string, err error) {
+	c := &check{Store: s, key: probeDir + newNonce()}
+	defer func() {
+		if err == nil {
+			return
+		}
+		// Also of a check that was ended: what it wrote must not stay.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkCleanup)
+		defer cancel()
+		_ = c.clean(ctx) // what failed first is what counts
+	}()
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"list", c.fits},
+		{"put", c.put},
+		{"get", func(ctx context.Context) error { return c.readProbe(ctx, c.key) }},
+		{"conditional put", c.conditional},
+		{"multipart upload", c.multipart},
+		{"presigned URL", c.presigned},
+		{"delete", c.clean},
+	} {
+		if err := step.do(ctx); err != nil {
+			return c.notes, fmt.Errorf("%s: %w", step.name, err)
+		}
+	}
+	return c.notes, nil
+}
+
+// check is one check that is under way.
+type check struct {
+	*Store
+	key     string
+	written bool
+	upload  multipart // of the same key; without an id there is none
+	notes   []string
+}
+
+func (c *check) put(ctx context.Context) error {
+	c.written = true // also where the answer is lost
+	return c.writeProbe(ctx, c.key)
+}
+
+func (c *check) conditional(ctx context.Context) error {
+	can, err := c.conditions(ctx)
+	if err == nil && !can.writes {
+		c.notes = append(c.notes, "the service knows no conditional writes: no immutable tags, no retention, and no collection while somebody writes")
+	}
+	return err
+}
+
+// multipart writes the key anew, in one part.
+func (c *check) multipart(ctx context.Context) (err error) {
+	if c.upload, err = c.beginMultipart(ctx, c.key, c.sums); err != nil {
+		return err
+	}
+	only, err := c.sendPart(ctx, c.upload, 1, []byte(c.key))
+	if err != nil {
+		return err
+	}
+	c.upload.Parts = []part{only}
+	if _, err := c.joinParts(ctx, c.upload); err != nil {
+		return err
+	}
+	c.upload = multipart{}
+	return nil
+}
+
+// presigned follows the URL as a client would, from here, and compares the clocks on the way.
+func (c *check) presigned(ctx context.Context) error {
+	if !c.config.Redirect {
+		return nil
+	}
+	signed, err := c.presign(ctx, c.key, storage.PresignOptions{Expires: checkURL})
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, signed, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := c.http.RoundTrip(request)
+	if err != nil {
+		return c.unfollowed(err, err.Error())
+	}
+	defer answer.Body.Close()
+	got, err := io.ReadAll(io.LimitReader(answer.Body, maxErrorBody))
+	if ahead, ok := c.words.ahead(answer.Header); ok && ahead.Abs() >= notableSkew {
+		c.notes = append(c.notes, "the clock of this computer is "+Skew(ahead, c.words.service())+": URLs that it signs may be refused")
+	}
+	if err != nil || answer.StatusCode != http.StatusOK || string(got) != c.key {
+		return c.unfollowed(err, "it answers "+answer.Status)
+	}
+	return nil
+}
+
+// unfollowed names the address that the URL has as the key to change.
+func (c *check) unfollowed(err error, what string) error {
+	key := "public_endpoint"
+	if c.config.PublicEndpoint == "" {
+		key = "redirect"
+	}
+	return c.words.trouble(key, err, "a URL that was signed for clients does not open its object from here, %s; if it cannot, set redirect: false", what)
+}
+
+// clean removes what is left.
+func (c *check) clean(ctx context.Context) error {
+	var errs []error
+	if c.upload.ID != "" {
+		errs = append(errs, c.abort(ctx, c.upload))
+	}
+	if c.written {
+		err := c.remove(ctx, c.key)
+		c.written = err != nil
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }

@@ -1,7 +1,6 @@
 package s3_test
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -10,59 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/s3/s3test"
 )
-
-// TestWhatServicesHonour is learned from the services themselves.
-func TestWhatServicesHonour(t *testing.T) {
-	t.Parallel()
-	s3test.Each(t, func(t *testing.T, server *s3test.Server) {
-		s := create(t, server.Config(t))
-		if !s.Features().ConditionalWrites {
-			t.Error("the service honours no conditions, want that it does")
-		}
-		if _, deletes := s.Honours(); deletes != (server.Name == "versitygw") {
-			t.Errorf("it honours conditions of deletes: %v", deletes)
-		}
-	})
-}
-
-// TestServiceWithoutConditions serves, and says what it cannot do.
-func TestServiceWithoutConditions(t *testing.T) {
-	t.Parallel()
-	server := s3test.Start(t)
-	refusing := s3test.Proxied(t, server.Config(t), func(service http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Header.Get("If-Match") == "" && r.Header.Get("If-None-Match") == "" {
-				service.ServeHTTP(w, r)
-				return
-			}
-			w.Header().Set("Content-Type", "application/xml")
-			w.WriteHeader(http.StatusNotImplemented)
-			_, _ = io.WriteString(w, "<Error><Code>NotImplemented</Code></Error>")
-		})
-	})
-	for name, s := range map[string]storage.Store{
-		"ignores": create(t, server.Unconditional(t, server.Config(t))),
-		"refuses": create(t, refusing),
-	} {
-		if s.Features().ConditionalWrites {
-			t.Errorf("a service that %s conditions is said to honour them", name)
-		}
-		version, err := s.Put(t.Context(), "k", []byte("1"), storage.PutOptions{IfAbsent: true})
-		must(t, err)
-		if err := second(s.Put(t.Context(), "k", []byte("2"), storage.PutOptions{IfAbsent: true})); !errors.Is(err, storage.ErrExists) {
-			t.Errorf("put if absent: %v, want %v", err, storage.ErrExists)
-		}
-		must(t, second(s.Put(t.Context(), "k", []byte("3"), storage.PutOptions{IfUnchanged: version})))
-		if err := s.Delete(t.Context(), "k", storage.DeleteOptions{IfUnchanged: version}); !errors.Is(err, storage.ErrChanged) {
-			t.Errorf("delete at an older version: %v, want %v", err, storage.ErrChanged)
-		}
-		must(t, s.Condemn(t.Context(), "k"))
-		must(t, s.Destroy(t.Context(), "k", storage.DeleteOptions{}))
-	}
-}
 
 func TestCreateRefusesWhatIsNoStore(t *testing.T) {
 	t.Parallel()
@@ -102,4 +50,78 @@ func TestCreateRefusesABucketWithVersions(t *testing.T) {
 			must(t, err)
 		}
 	}
+}
+
+// TestCheckLeavesNothing, whatever step fails.
+func TestCheckLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s3test.Each(t, func(t *testing.T, server *s3test.Server) {
+		for name, c := range map[string]struct {
+			denied string // the kind of request
+			about  string
+		}{
+			"all is well":              {},
+			"listing is denied":        {"LIST", "list: "},
+			"writing is denied":        {"PUT", "put: "},
+			"reading is denied":        {"GET", "get: "},
+			"multipart is denied":      {"CREATE upload", "multipart upload: "},
+			"parts are denied":         {"PUT part", "multipart upload: "},
+			"the completion is denied": {"COMPLETE upload", "multipart upload: "},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				direct := server.Config(t)
+				cfg := s3test.Proxied(t, direct, func(service http.Handler) http.Handler {
+					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						if s3test.Kind(r) == c.denied {
+							refusal(403, "AccessDenied", "no").ServeHTTP(w, r)
+							return
+						}
+						service.ServeHTTP(w, r)
+					})
+				})
+				_, err := open(t, cfg).Check(t.Context())
+				if c.about == "" && err != nil {
+					t.Fatal(err)
+				}
+				if c.about != "" {
+					wantTrouble(t, err, "access_key_id", "permit it")
+					if !strings.HasPrefix(err.Error(), c.about) {
+						t.Errorf("error is %q, want it to begin with %q", err, c.about)
+					}
+				}
+				left, err := server.Client().ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: aws.String(cfg.Bucket)})
+				if err != nil || len(left.Contents) > 0 {
+					t.Errorf("%v is left, %v", left.Contents, err)
+				}
+				uploads, err := server.Client().ListMultipartUploads(t.Context(), &awss3.ListMultipartUploadsInput{Bucket: aws.String(cfg.Bucket)})
+				if err != nil || len(uploads.Uploads) > 0 {
+					t.Errorf("%v is left of uploads, %v", uploads.Uploads, err)
+				}
+			})
+		}
+	})
+}
+
+// TestCheckFollowsThePublicEndpoint: an address that clients cannot use is found before they do.
+func TestCheckFollowsThePublicEndpoint(t *testing.T) {
+	t.Parallel()
+	cfg := s3test.Config(t)
+	cfg.PublicEndpoint = "http://127.0.0.1:1"
+	_, err := open(t, cfg).Check(t.Context())
+	wantTrouble(t, err, "public_endpoint", "does not open its object", "redirect: false")
+}
+
+// TestCheckRefusesABucketWithSomethingElse and one with versions.
+func TestCheckRefusesABucketWithSomethingElse(t *testing.T) {
+	t.Parallel()
+	server := s3test.Start(t)
+	cfg := server.Config(t)
+	_, err := server.Client().PutObject(t.Context(), &awss3.PutObjectInput{Bucket: &cfg.Bucket, Key: aws.String("docker/registry/v2/x"), Body: strings.NewReader("x")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = open(t, cfg).Check(t.Context())
+	wantTrouble(t, err, "prefix", "docker/", "empty prefix")
+	wantTrouble(t, open(t, cfg).Create(t.Context()), "prefix", "docker/")
 }

@@ -9,10 +9,10 @@ import (
 
 func TestRecordComesBackAndItsLengthTellsItsState(t *testing.T) {
 	t.Parallel()
-	for _, place := range []storage.DataKey{"", "1:x:_bytes/a~1"} {
+	for _, key := range []storage.DataKey{"", "1:x:_bytes/a~1"} {
 		for state := range stateCount {
 			for size := range 10 {
-				want := record{State: state, Nonce: newNonce(), Turn: newNonce(), DataKey: place, Data: bytes.Repeat([]byte("\n"), size)}
+				want := record{State: state, Nonce: newNonce(), Turn: newNonce(), DataKey: key, Data: bytes.Repeat([]byte("\n"), size)}
 				b, err := want.encode()
 				if err != nil {
 					t.Fatal(err)
@@ -21,11 +21,11 @@ func TestRecordComesBackAndItsLengthTellsItsState(t *testing.T) {
 					t.Errorf("%d bytes tell the state %d, want %d", len(b), got, state)
 				}
 				got, err := decode(b)
-				if err != nil || got.State != state || got.Nonce != want.Nonce || got.Turn != want.Turn || got.DataKey != place || !bytes.Equal(got.Data, want.Data) {
+				if err != nil || got.State != state || got.Nonce != want.Nonce || got.Turn != want.Turn || got.DataKey != key || !bytes.Equal(got.Data, want.Data) {
 					t.Errorf("record %q reads %+v, %v, want %+v", b, got, err, want)
 				}
 				for cut := range b {
-					if _, err := decode(b[:cut]); err == nil && place == "" {
+					if _, err := decode(b[:cut]); err == nil && key == "" {
 						t.Errorf("%q, cut to %d bytes, is taken for a record", b, cut)
 					}
 				}

@@ -37,11 +37,11 @@ func refused(t testing.TB, cfg s3.Config, code string) (s3.Config, *refuser) {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
-	place := places(t, server)
+	prefixed := prefixes(t, server)
 	for i, code := range []string{"ConditionalRequestConflict", "OperationAborted", "ExistingObjectIsDirectory"} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
-			cfg, refuser := refused(t, place(), code)
+			cfg, refuser := refused(t, prefixed(), code)
 			s := create(t, cfg)
 			var version storage.Version
 			var pending storage.Pending

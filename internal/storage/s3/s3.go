@@ -9,41 +9,34 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-
-	"github.com/sreg-project/sreg/internal/lru"
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// Options are what a Store is told beside its config.
-type Options struct {
-	// Section is the key of the config's section, such as storage.blobs.s3: errors name the keys below it.
-	Section string
-	Logger  *slog.Logger
-	// Breaker is told when requests begin to be answered without asking the service, and when that ends.
-	// It must not block.
-	Breaker func(open bool)
-}
-
-// Store keeps objects below a prefix of a bucket.
+// Store keeps objects below a prefix of a bucket. It is made of layers, each of which knows only those below
+// it. From the top, with their files:
+//
+//	Store        probe.go sweep.go
+//	*claims      claim.go
+//	*uploads     uploads.go commit.go content.go append.go save.go parts.go upload.go leftover.go session.go memory.go
+//	*objects     draft.go list.go state.go objects.go
+//	*records     adopt.go records.go
+//	*urls        presign.go
+//	*bucket      multipart.go data.go pages.go record.go bucket.go
+//	*connection  client.go breaker.go whole.go trouble.go transport.go config.go
 type Store struct {
-	*connection
+	*records
+	*objects
+	*urls
+	*uploads
+	*claims
 
 	config Config
-	bucket string
-	prefix string // of all keys: empty, or with a slash at its end
-	now    func() time.Time
-
-	seen    *lru.Cache[storage.Version, string] // the ETags of live records read or written lately
-	service service
-	lease   lease
-	claims  claims
-	uploads uploads
+	// tombstones is how long a tombstone of an object stays at least.
+	tombstones time.Duration
 }
 
-// seenVersions bounds what the store remembers of records, in entries. Forgetting costs one request.
-const seenVersions = 16384
+// tombstoneAge is longer than any request may be under way that rests on what lay there before.
+const tombstoneAge = 24 * time.Hour
 
 // New returns a Store and asks the service nothing. What is wrong with the config is a *setting.Error.
 func New(ctx context.Context, cfg Config, opts Options) (*Store, error) {
@@ -57,28 +50,17 @@ func New(ctx context.Context, cfg Config, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	all := &records{bucket: &bucket{connection: to, name: cfg.Bucket, prefix: cfg.keyPrefix(), sums: cfg.RequestChecksum != "when_required", now: time.Now}}
 	return &Store{
-		connection: to, config: cfg, bucket: cfg.Bucket, prefix: cfg.keyPrefix(), now: time.Now,
-		seen: lru.New[storage.Version, string](seenVersions), lease: defaultLease(), claims: newClaims(), uploads: newUploads(cfg),
+		records: all, objects: newObjects(all), urls: newURLs(all.bucket, cfg), uploads: newUploads(all, cfg), claims: newClaims(all),
+		config: cfg, tombstones: tombstoneAge,
 	}, nil
 }
-
-// Root is s3://bucket/prefix.
-func (s *Store) Root() string { return "s3://" + s.bucket + "/" + s.prefix }
 
 // Close ends the claims of this process.
 func (s *Store) Close() error {
 	s.claims.close()
 	s.http.CloseIdleConnections()
-	return nil
-}
-
-// remove deletes what lies under a key, in whatever state it is. What is gone is no error.
-func (s *Store) remove(ctx context.Context, key string) error {
-	_, err := s.client.DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: &s.bucket, Key: aws.String(s.prefix + key)})
-	if err != nil && !isNotFound(err) {
-		return s.failure("delete", key, err)
-	}
 	return nil
 }
 

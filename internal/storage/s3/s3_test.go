@@ -15,8 +15,8 @@ import (
 func TestStore(t *testing.T) {
 	t.Parallel()
 	s3test.Each(t, func(t *testing.T, server *s3test.Server) {
-		place := places(t, server)
-		storagetest.Run(t, func(t *testing.T) storage.Store { return create(t, place()) })
+		prefixed := prefixes(t, server)
+		storagetest.Run(t, func(t *testing.T) storage.Store { return create(t, prefixed()) })
 	})
 }
 
@@ -24,23 +24,23 @@ func TestStore(t *testing.T) {
 func TestStores(t *testing.T) {
 	t.Parallel()
 	s3test.Each(t, func(t *testing.T, server *s3test.Server) {
-		place := places(t, server)
+		prefixed := prefixes(t, server)
 		storagetest.RunShared(t, func(t *testing.T) func() storage.Store {
-			cfg := place()
+			cfg := prefixed()
 			return func() storage.Store { return create(t, cfg) }
 		})
 	})
 }
 
-// places gives configs with a prefix of their own.
-func places(t testing.TB, server *s3test.Server) func() s3.Config {
+// prefixes gives configs with a prefix of their own.
+func prefixes(t testing.TB, server *s3test.Server) func() s3.Config {
 	t.Helper()
 	cfg := server.Config(t)
 	var n atomic.Int64
 	return func() s3.Config {
-		place := cfg
-		place.Prefix = fmt.Sprintf("place-%03d", n.Add(1))
-		return place
+		own := cfg
+		own.Prefix = fmt.Sprintf("prefix-%03d", n.Add(1))
+		return own
 	}
 }
 
@@ -72,3 +72,6 @@ func must(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// second is the error of two results.
+func second[T any](_ T, err error) error { return err }

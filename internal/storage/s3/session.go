@@ -25,60 +25,17 @@ type session struct {
 	// Pieces counts the objects that were written, so that the next one has a name that is new.
 	Pieces int `json:"pieces,omitempty"`
 	// Head is one object of what were parts before, because somebody had to read them.
-	Head *location `json:"head,omitempty"`
+	Head *dataObject `json:"head,omitempty"`
 	// Multipart is what further bytes are sent to in parts.
 	Multipart *multipart `json:"multipart,omitempty"`
 	// Tail is what is not enough for a part yet.
-	Tail *location `json:"tail,omitempty"`
-	// Litter are keys of bytes that nothing needs any more.
-	Litter []string `json:"litter,omitempty"`
+	Tail *dataObject `json:"tail,omitempty"`
+	// Unneeded are keys of bytes that nothing needs any more.
+	Unneeded []string `json:"litter,omitempty"`
 
 	// Key is what the bytes become, from the moment on that Commit has begun: then the session takes no
 	// further bytes, and has them in its parts alone or in its tail alone.
 	Key string `json:"key,omitempty"`
-}
-
-// multipart is an upload in parts, as S3 has it.
-type multipart struct {
-	Key   string `json:"key"`
-	ID    string `json:"id"`
-	Parts []part `json:"parts,omitempty"`
-	// Unsummed says that the parts have no checksums: what the service copies gets none from some.
-	Unsummed bool `json:"unsummed,omitempty"`
-	// Reserved is the last number that a part may have that somebody is sending. A writer that goes on
-	// with the upload of another one sends parts with later numbers, after it said so here: the late
-	// part of a writer that lost can then replace none that counts.
-	Reserved int32 `json:"reserved,omitempty"`
-}
-
-type part struct {
-	Number int32  `json:"number"`
-	Size   int64  `json:"size"`
-	ETag   string `json:"etag"`
-	Sum    string `json:"sum,omitempty"` // CRC-32 as S3 writes it
-}
-
-func (m *multipart) size() (n int64) {
-	if m != nil {
-		for _, p := range m.Parts {
-			n += p.Size
-		}
-	}
-	return n
-}
-
-// reserve gives back the numbers behind the last one that a writer sent, which is 0 if it sent none.
-func (m *multipart) reserve(last int32) {
-	if m != nil && last > 0 {
-		m.Reserved = last
-	}
-}
-
-func (l *location) size() int64 {
-	if l == nil {
-		return 0
-	}
-	return l.Size
 }
 
 // clone is a copy that can be changed.
@@ -88,15 +45,54 @@ func (v session) clone() session {
 		m.Parts = slices.Clip(m.Parts)
 		v.Multipart = &m
 	}
-	v.Litter = slices.Clip(v.Litter)
+	v.Unneeded = slices.Clip(v.Unneeded)
 	return v
 }
 
 // stored is the size of the bytes that the service has.
 func (v session) stored() int64 { return v.Head.size() + v.Multipart.size() + v.Tail.size() }
 
+// drop notes that bytes are not needed any more.
+func (v *session) drop(d *dataObject) {
+	if d != nil {
+		v.Unneeded = append(v.Unneeded, d.Key)
+	}
+}
+
+// final is the key of the bytes that Commit chose.
+func (v session) final() string {
+	if v.Multipart != nil {
+		return v.Multipart.Key
+	}
+	if v.Tail != nil {
+		return v.Tail.Key
+	}
+	return ""
+}
+
+// uploads is what all uploads of a Store share.
+type uploads struct {
+	*records
+	memory *memory
+	holds  holds
+	// timeout is how long it may take to write what is written although its client has gone.
+	timeout time.Duration
+	// tombstones is how long the tombstone of a session stays at least.
+	tombstones time.Duration
+}
+
+// sessionTombstoneAge is longer than a request of a writer that has stalled may take to come in.
+const sessionTombstoneAge = time.Hour
+
+func newUploads(all *records, cfg Config) *uploads {
+	return &uploads{
+		records: all, memory: newMemory(int64(cfg.UploadMemory), int64(cfg.PartSize)),
+		timeout: cfg.Timeout, tombstones: sessionTombstoneAge,
+	}
+}
+
 // loadSession reads the record of a session that is open.
-func (s *Store) loadSession(ctx context.Context, id string) (record, session, error) {
+func (s *uploads) loadSession(ctx context.Context, id string) (record, session, error) {
 	rec, err := s.load(ctx, uploadsDir+id)
 	if err != nil {
 		return record{}, session{}, err
@@ -119,7 +115,7 @@ func readSession(rec record) (v session, err error) {
 }
 
 // saveSession writes a session in place of the record that the caller knows.
-func (s *Store) saveSession(ctx context.Context, id string, v session, state state, over record) (record, error) {
+func (s *uploads) saveSession(ctx context.Context, id string, v session, state state, over record) (record, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return record{}, fmt.Errorf("session %s: %w", id, err)
@@ -131,22 +127,19 @@ func (s *Store) saveSession(ctx context.Context, id string, v session, state sta
 	return s.save(ctx, uploadsDir+id, record{State: state, Nonce: nonce, Data: data}, &over)
 }
 
+// lost tells a writer why its session could not be saved: errStale is another writer's doing.
+func lost(now record, err error) error {
+	if !errors.Is(err, errStale) {
+		return err
+	}
+	if !now.there() {
+		return fmt.Errorf("%w: %w", storage.ErrNotExist, err)
+	}
+	return fmt.Errorf("%w: %w", storage.ErrBusy, err)
+}
+
 // sessionPatience is how long a writer waits for another one of this process.
 const sessionPatience = 2 * time.Second
-
-// uploads is what all uploads of a Store share.
-type uploads struct {
-	*memory
-	holds
-	tombstone time.Duration // how long that of a session stays at least
-}
-
-// defaultTombstone is longer than a request of a writer that has stalled may take to come in.
-const defaultTombstone = time.Hour
-
-func newUploads(cfg Config) uploads {
-	return uploads{memory: newMemory(int64(cfg.UploadMemory), int64(cfg.PartSize)), tombstone: defaultTombstone}
-}
 
 // holds are the sessions that this process writes to. Writers of other processes are told apart when
 // the record of the session is saved.
@@ -217,22 +210,4 @@ func (h *holds) see(id string) (size int64, held, ended bool) {
 		return 0, false, false
 	}
 	return one.size.Load(), true, one.ended.Load()
-}
-
-// drop makes bytes litter.
-func (v *session) drop(l *location) {
-	if l != nil {
-		v.Litter = append(v.Litter, l.Key)
-	}
-}
-
-// lost tells a writer why its session could not be saved: errStale is another writer's doing.
-func lost(now record, err error) error {
-	if !errors.Is(err, errStale) {
-		return err
-	}
-	if !now.there() {
-		return fmt.Errorf("%w: %w", storage.ErrNotExist, err)
-	}
-	return fmt.Errorf("%w: %w", storage.ErrBusy, err)
 }

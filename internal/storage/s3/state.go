@@ -9,11 +9,8 @@ import (
 )
 
 // Condemn refuses while the session by which the bytes came is open: its writer is about to name them.
-func (s *Store) Condemn(ctx context.Context, key string) error {
-	if err := s.check(key); err != nil {
-		return err
-	}
-	_, err := s.update(ctx, key, func(now record) (record, error) {
+func (s *objects) Condemn(ctx context.Context, key string) error {
+	_, err := s.edit(ctx, "condemn", key, "", func(now record) (record, error) {
 		switch {
 		case !now.there():
 			return now, storage.ErrNotExist
@@ -33,18 +30,22 @@ func (s *Store) Condemn(ctx context.Context, key string) error {
 		now.State = condemned
 		return now, nil
 	})
+	return err
+}
+
+// inUpload tells whether the session by which bytes came is still open.
+func (s *objects) inUpload(ctx context.Context, key storage.DataKey) (bool, error) {
+	d, err := parseDataKey(key)
 	if err != nil {
-		return fmt.Errorf("condemn %s: %w", key, err)
+		return false, err
 	}
-	return nil
+	r, err := s.head(ctx, uploadsDir+uploadOf(d.Key))
+	return r.there(), err
 }
 
 // Revive is one request where the object is live: what lies in a bucket is durable.
-func (s *Store) Revive(ctx context.Context, key string) (storage.Info, error) {
-	if err := s.check(key); err != nil {
-		return storage.Info{}, err
-	}
-	r, err := s.update(ctx, key, func(now record) (record, error) {
+func (s *objects) Revive(ctx context.Context, key string) (storage.Info, error) {
+	r, err := s.edit(ctx, "revive", key, "", func(now record) (record, error) {
 		switch {
 		case !now.there():
 			return now, storage.ErrNotExist
@@ -55,17 +56,14 @@ func (s *Store) Revive(ctx context.Context, key string) (storage.Info, error) {
 		return now, nil
 	})
 	if err != nil {
-		return storage.Info{}, fmt.Errorf("revive %s: %w", key, err)
+		return storage.Info{}, err
 	}
 	return r.info(), nil
 }
 
 // Destroy has its winner when the tombstone is written. The bytes go afterwards.
-func (s *Store) Destroy(ctx context.Context, key string, opts storage.DeleteOptions) error {
-	if err := s.check(key); err != nil {
-		return err
-	}
-	r, err := s.update(ctx, key, func(now record) (record, error) {
+func (s *objects) Destroy(ctx context.Context, key string, opts storage.DeleteOptions) error {
+	_, err := s.edit(ctx, "destroy", key, "", func(now record) (record, error) {
 		switch {
 		case !now.there() || now.State != condemned:
 			return now, storage.ErrNotExist
@@ -74,37 +72,19 @@ func (s *Store) Destroy(ctx context.Context, key string, opts storage.DeleteOpti
 		}
 		return now.tombstone(), nil
 	})
-	if err == nil {
-		err = s.finish(ctx, key, r)
-	}
-	if err != nil {
-		return fmt.Errorf("destroy %s: %w", key, err)
-	}
-	return nil
+	return err
 }
 
 // Condemned finds them by the length of their records, and reads the heads of those alone.
-func (s *Store) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Departed, error] {
-	return func(yield func(storage.Departed, error) bool) {
-		dir, err := s.dir(prefix)
-		if err != nil {
-			yield(storage.Departed{}, err)
-			return
-		}
-		isCondemned := func(i item) bool { return i.state == condemned }
-		for found, err := range s.records(ctx, dir, isCondemned, s.head) {
-			if err != nil {
-				yield(storage.Departed{}, fmt.Errorf("list what is condemned: %w", err))
-				return
-			}
-			if !found.there() || found.State != condemned {
-				continue // it changed since it was listed
-			}
-			// The ETag changes with every change of state: it stands for this condemnation.
-			departed := storage.Departed{Key: found.key, Size: found.Size, Since: found.modTime, Version: storage.Version(found.etag)}
-			if !yield(departed, nil) {
-				return
-			}
-		}
+func (s *objects) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Departed, error] {
+	dir, err := s.dir(prefix)
+	if err != nil {
+		return failed[storage.Departed](err)
 	}
+	isCondemned := func(i item) bool { return i.state == condemned }
+	return found("list what is condemned", s.each(ctx, dir, isCondemned, s.head), func(r keyed) (storage.Departed, bool, error) {
+		// The ETag changes with every change of state: it stands for this condemnation.
+		departed := storage.Departed{Key: r.key, Size: r.Size, Since: r.modTime, Version: storage.Version(r.etag)}
+		return departed, r.there() && r.State == condemned, nil // it may have changed since it was listed
+	})
 }

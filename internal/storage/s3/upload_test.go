@@ -2,16 +2,14 @@ package s3_test
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
-	"testing/iotest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -201,107 +199,6 @@ func TestUploadAcrossPartSizes(t *testing.T) {
 	}
 }
 
-// TestUploadContent reads sessions at every stage, and goes on with them.
-func TestUploadContent(t *testing.T) {
-	t.Parallel()
-	server := s3test.Start(t)
-	cfg := server.Config(t)
-	s := create(t, cfg)
-	for _, c := range []struct {
-		name  string
-		saved bool // before each reading
-	}{{"in memory", false}, {"saved", true}} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			id := strings.ReplaceAll(c.name, " ", "-")
-			must(t, s.CreateUpload(t.Context(), id, nil))
-			var want []byte
-			for _, size := range []int{0, 10, 12 * mib, 0, 6*mib + 5, 5 * mib} {
-				u := openUpload(t, s, id)
-				piece := noise(size)
-				appendTo(t, u, piece)
-				want = append(want, piece...)
-				if c.saved {
-					must(t, u.Close())
-					u = openUpload(t, s, id)
-				}
-				for range 2 {
-					r, err := u.Content(t.Context())
-					must(t, err)
-					got, err := io.ReadAll(r)
-					must(t, errors.Join(err, r.Close()))
-					if !bytes.Equal(got, want) {
-						t.Fatalf("content has %d bytes, want %d, or they differ", len(got), len(want))
-					}
-				}
-				wantSize(t, u, len(want))
-				must(t, u.Close())
-			}
-			commit(t, openUpload(t, s, id), "blobs/"+id)
-			wantObject(t, s, "blobs/"+id, want)
-			wantBytes(t, server, cfg, id, 1)
-			wantNoMultiparts(t, server, cfg, id)
-		})
-	}
-}
-
-// TestUploadBroken lets bodies end in an error: what arrived is kept, also when the request is over.
-func TestUploadBroken(t *testing.T) {
-	t.Parallel()
-	s := create(t, s3test.Config(t))
-	broken := errors.New("connection lost")
-	for _, size := range []int{1, 5 * mib, 5*mib + 1, 13 * mib} {
-		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			t.Parallel()
-			id := fmt.Sprint("u", size)
-			must(t, s.CreateUpload(t.Context(), id, nil))
-			ctx, cancel := context.WithCancel(t.Context())
-			u, err := s.OpenUpload(ctx, id)
-			must(t, err)
-			want := noise(size)
-			lost := readerFunc(func([]byte) (int, error) { cancel(); return 0, broken })
-			n, err := u.Append(ctx, io.MultiReader(bytes.NewReader(want), lost))
-			if !errors.Is(err, broken) || n != int64(size) || u.Size() != int64(size) {
-				t.Errorf("append = %d, %v, size %d, want %d, %v", n, err, u.Size(), size, broken)
-			}
-			must(t, u.SaveState(ctx, []byte("state")))
-			must(t, u.Close())
-			u = openUpload(t, s, id)
-			wantSize(t, u, size)
-			if string(u.State()) != "state" {
-				t.Errorf("state = %q, want what was saved", u.State())
-			}
-			commit(t, u, "blobs/"+id)
-			wantObject(t, s, "blobs/"+id, want)
-		})
-	}
-}
-
-// TestUploadSized believes a reader that says how much it has, but not too much.
-func TestUploadSized(t *testing.T) {
-	t.Parallel()
-	s := create(t, s3test.Config(t))
-	for _, size := range []int{0, 1, 70_000, 5 * mib, 12 * mib} {
-		for what, said := range map[string]int64{
-			"nothing": -1, "none": 0, "one": 1, "all": int64(size), "more": int64(size) + 1000, "far-more": 1 << 40,
-		} {
-			t.Run(fmt.Sprintf("%d bytes, said %s", size, what), func(t *testing.T) {
-				t.Parallel()
-				id := fmt.Sprintf("u%d-%s", size, what)
-				must(t, s.CreateUpload(t.Context(), id, nil))
-				u := openUpload(t, s, id)
-				want := noise(size)
-				n, err := u.Append(t.Context(), &sized{Reader: iotest.DataErrReader(bytes.NewReader(want)), left: said})
-				if err != nil || n != int64(size) {
-					t.Fatalf("append = %d, %v, want %d", n, err, size)
-				}
-				commit(t, u, "blobs/"+id)
-				wantObject(t, s, "blobs/"+id, want)
-			})
-		}
-	}
-}
-
 // sized says what it was told to say.
 type sized struct {
 	io.Reader
@@ -434,4 +331,35 @@ func prefixOf(cfg s3.Config) string {
 		return ""
 	}
 	return strings.Trim(cfg.Prefix, "/") + "/"
+}
+
+// BenchmarkUpload is what a push of a blob costs beside the registry's own work, by 16 clients at once.
+func BenchmarkUpload(b *testing.B) {
+	cfg := s3test.Config(b)
+	cfg.PartSize, cfg.UploadMemory = 16*bytesize.MiB, 512*bytesize.MiB
+	s := create(b, cfg)
+	var n atomic.Int64
+	for _, size := range []int{1000, mib, 20 * mib} {
+		data := noise(size)
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			b.SetParallelism(8)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					id := fmt.Sprint("u", n.Add(1))
+					must(b, s.CreateUpload(b.Context(), id, nil))
+					u, err := s.OpenUpload(b.Context(), id)
+					must(b, err)
+					_, err = u.Append(b.Context(), &sized{Reader: bytes.NewReader(data), left: int64(size)})
+					must(b, err)
+					_, err = u.Commit(b.Context(), "blobs/"+id)
+					must(b, err)
+					_, err = u.Finish(b.Context())
+					must(b, err)
+					must(b, u.Close())
+				}
+			})
+		})
+	}
 }

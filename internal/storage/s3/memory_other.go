@@ -2,8 +2,8 @@
 
 package s3
 
-// pages are zeroed bytes.
-func pages(n int) []byte { return make([]byte, n) }
+// newPages are zeroed bytes.
+func newPages(n int) []byte { return make([]byte, n) }
 
 // dropPages is for Linux alone.
 func dropPages([]byte) {}

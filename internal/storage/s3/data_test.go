@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
-	"time"
 
 	"github.com/sreg-project/sreg/internal/secret"
 	"github.com/sreg-project/sreg/internal/storage"
@@ -18,8 +17,8 @@ import (
 	"github.com/sreg-project/sreg/internal/storage/s3/s3test"
 )
 
-// placed uploads bytes and gives their place.
-func placed(t testing.TB, s *s3.Store, id string, data []byte) storage.DataKey {
+// dataKeyOf uploads bytes and gives their key.
+func dataKeyOf(t testing.TB, s *s3.Store, id string, data []byte) storage.DataKey {
 	t.Helper()
 	must(t, s.CreateUpload(t.Context(), id, nil))
 	u := openUpload(t, s, id)
@@ -30,24 +29,24 @@ func placed(t testing.TB, s *s3.Store, id string, data []byte) storage.DataKey {
 	stat, err := s.Stat(t.Context(), "blobs/"+id)
 	must(t, err)
 	if info.DataKey == "" || stat.DataKey != info.DataKey {
-		t.Fatalf("the place is %q by commit and %q by stat", info.DataKey, stat.DataKey)
+		t.Fatalf("the data key is %q by commit and %q by stat", info.DataKey, stat.DataKey)
 	}
 	return info.DataKey
 }
 
-func TestPlaceReads(t *testing.T) {
+func TestOpenDataReads(t *testing.T) {
 	t.Parallel()
 	cfg, counter := s3test.Counted(t, s3test.Config(t))
 	s := create(t, cfg)
 	for _, size := range []int{0, 1, 100_000, 11 * mib} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			want := noise(size)
-			place := placed(t, s, fmt.Sprint("u", size), want)
-			r, info, err := s.OpenData(t.Context(), place)
+			key := dataKeyOf(t, s, fmt.Sprint("u", size), want)
+			r, info, err := s.OpenData(t.Context(), key)
 			must(t, err)
 			defer r.Close()
-			if info.Size != int64(size) || info.DataKey != place {
-				t.Errorf("info = %+v, want %d bytes and the place", info, size)
+			if info.Size != int64(size) || info.DataKey != key {
+				t.Errorf("info = %+v, want %d bytes and the key", info, size)
 			}
 			if size <= 100_000 {
 				must(t, iotest.TestReader(r, want))
@@ -67,9 +66,9 @@ func TestPlaceReads(t *testing.T) {
 		})
 	}
 	t.Run("by one request", func(t *testing.T) {
-		place := placed(t, s, "one", []byte("12345"))
+		key := dataKeyOf(t, s, "one", []byte("12345"))
 		counter.Take()
-		r, _, err := s.OpenData(t.Context(), place)
+		r, _, err := s.OpenData(t.Context(), key)
 		must(t, err)
 		_, err = io.ReadAll(r)
 		must(t, errors.Join(err, r.Close()))
@@ -78,29 +77,29 @@ func TestPlaceReads(t *testing.T) {
 		}
 	})
 	t.Run("what is gone does not exist", func(t *testing.T) {
-		place := placed(t, s, "gone", []byte("12345"))
+		key := dataKeyOf(t, s, "gone", []byte("12345"))
 		must(t, s.Delete(t.Context(), "blobs/gone", storage.DeleteOptions{}))
-		if r, _, err := s.OpenData(t.Context(), place); !errors.Is(err, storage.ErrNotExist) || r != nil {
+		if r, _, err := s.OpenData(t.Context(), key); !errors.Is(err, storage.ErrNotExist) || r != nil {
 			t.Errorf("open of what is gone: %v, want %v and no reader", err, storage.ErrNotExist)
 		}
 	})
 }
 
-// TestPlaceForms refuses every place that this package did not write: they come back from records.
-func TestPlaceForms(t *testing.T) {
+// TestDataKeyForms refuses every data key that this package did not write: they come back from records.
+func TestDataKeyForms(t *testing.T) {
 	t.Parallel()
 	s := open(t, offline())
-	for _, place := range []storage.DataKey{
+	for _, key := range []storage.DataKey{
 		"", ":", "::", "5", "5:etag", "5:etag:", "5::_bytes/a~1", "-1:etag:_bytes/a~1", "+5:etag:_bytes/a~1", "05:etag:_bytes/a~1",
 		"5:etag:_bytes/a", "5:etag:_bytes/~1", "5:etag:_bytes/a~", "5:etag:_bytes/../a~1", "5:etag:_bytes/a/b~1", "5:etag:_bytes/a~1/b",
 		"5:etag:_uploads/a~1", "5:etag:blobs/a~1", "5:etag:/_bytes/a~1", `5:"etag":_bytes/a~1`, "5:e tag:_bytes/a~1", "5:etag\n:_bytes/a~1",
 		"99999999999999999999:etag:_bytes/a~1", storage.DataKey("5:" + strings.Repeat("e", 200) + ":_bytes/a~1"),
 	} {
-		if _, _, err := s.OpenData(t.Context(), place); !errors.Is(err, storage.ErrKey) {
-			t.Errorf("open %q: %v, want %v", place, err, storage.ErrKey)
+		if _, _, err := s.OpenData(t.Context(), key); !errors.Is(err, storage.ErrKey) {
+			t.Errorf("open %q: %v, want %v", key, err, storage.ErrKey)
 		}
-		if _, err := s.Presign(t.Context(), place, storage.PresignOptions{}); !errors.Is(err, storage.ErrKey) {
-			t.Errorf("presign %q: %v, want %v", place, err, storage.ErrKey)
+		if _, err := s.Presign(t.Context(), key, storage.PresignOptions{}); !errors.Is(err, storage.ErrKey) {
+			t.Errorf("presign %q: %v, want %v", key, err, storage.ErrKey)
 		}
 	}
 }
@@ -113,9 +112,9 @@ func offline() s3.Config {
 	return cfg
 }
 
-// TestPlaceHostile lets the service answer wrongly: no answer is taken for the bytes, nor a short one for
+// TestOpenDataHostile lets the service answer wrongly: no answer is taken for the bytes, nor a short one for
 // all of them.
-func TestPlaceHostile(t *testing.T) {
+func TestOpenDataHostile(t *testing.T) {
 	t.Parallel()
 	data := noise(100_000)
 	type answer = func(w http.ResponseWriter, r *http.Request, service http.Handler)
@@ -171,7 +170,7 @@ func TestPlaceHostile(t *testing.T) {
 			})
 			cfg.MaxAttempts = 1
 			s := create(t, cfg)
-			placed(t, s, "u", data)
+			dataKeyOf(t, s, "u", data)
 			hostile.Store(true)
 			r, _, err := s.Open(t.Context(), "blobs/u")
 			must(t, err)
@@ -201,62 +200,4 @@ func (e *editor) WriteHeader(status int) {
 		e.edit(e.Header())
 	}
 	e.ResponseWriter.WriteHeader(status)
-}
-
-// TestPresign opens URLs by what any client has.
-func TestPresign(t *testing.T) {
-	t.Parallel()
-	server := s3test.Start(t)
-	cfg := server.Config(t)
-	cfg.Prefix = "pre fix+ä"
-	data := noise(1000)
-	place := placed(t, create(t, cfg), "u", data)
-	// The address of the service as clients know it; nobody answers at the other one.
-	cfg.PublicEndpoint, cfg.Endpoint = cfg.Endpoint, "http://127.0.0.1:1"
-	s := open(t, cfg)
-	presign := func(t *testing.T, expires time.Duration) string {
-		t.Helper()
-		url, err := s.Presign(t.Context(), place, storage.PresignOptions{Expires: expires, MediaType: "application/x-layer"})
-		must(t, err)
-		if !strings.HasPrefix(url, cfg.PublicEndpoint+"/") {
-			t.Errorf("the URL is %s, want it at %s", url, cfg.PublicEndpoint)
-		}
-		return url
-	}
-	get := func(t *testing.T, url, span string) (*http.Response, []byte) {
-		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
-		must(t, err)
-		if span != "" {
-			req.Header.Set("Range", span)
-		}
-		resp, err := http.DefaultClient.Do(req)
-		must(t, err)
-		defer resp.Body.Close()
-		b, err := io.ReadAll(resp.Body)
-		must(t, err)
-		return resp, b
-	}
-	t.Run("gives the bytes with the media type", func(t *testing.T) {
-		resp, got := get(t, presign(t, time.Minute), "")
-		if resp.StatusCode != http.StatusOK || !bytes.Equal(got, data) || resp.Header.Get("Content-Type") != "application/x-layer" {
-			t.Errorf("GET = %s, %d bytes of %s", resp.Status, len(got), resp.Header.Get("Content-Type"))
-		}
-	})
-	t.Run("gives ranges", func(t *testing.T) {
-		resp, got := get(t, presign(t, time.Minute), "bytes=10-19")
-		if resp.StatusCode != http.StatusPartialContent || !bytes.Equal(got, data[10:20]) {
-			t.Errorf("GET = %s, %d bytes, want ten", resp.Status, len(got))
-		}
-	})
-	t.Run("ends", func(t *testing.T) {
-		url := presign(t, time.Second)
-		resp, _ := get(t, url, "")
-		for deadline := time.Now().Add(20 * time.Second); resp.StatusCode == http.StatusOK && time.Now().Before(deadline); {
-			resp, _ = get(t, url, "")
-		}
-		if resp.StatusCode != http.StatusForbidden {
-			t.Errorf("GET after the end = %s, want 403", resp.Status)
-		}
-	})
 }

@@ -2,9 +2,9 @@ package s3
 
 import "golang.org/x/sys/unix"
 
-// pages are zeroed bytes that the garbage collector knows nothing of. They are never unmapped: who reads
+// newPages are zeroed bytes that the garbage collector knows nothing of. They are never unmapped: who reads
 // them too late must find bytes, not the end of the process.
-func pages(n int) []byte {
+func newPages(n int) []byte {
 	b, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		return make([]byte, n)

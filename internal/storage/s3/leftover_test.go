@@ -161,7 +161,7 @@ func (s step) do(ctx context.Context, u storage.Upload, told *told) error {
 func TestUploadCrash(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
-	place := places(t, server)
+	prefixed := prefixes(t, server)
 	everything := os.Getenv("SREG_TEST_ALL") == "1" // else half, and of what takes long a quarter
 	for _, story := range stories {
 		t.Run(story.name, func(t *testing.T) {
@@ -177,7 +177,7 @@ func TestUploadCrash(t *testing.T) {
 						if !everything && !turn {
 							continue
 						}
-						cfg := place()
+						cfg := prefixed()
 						crashed := kill(t, cfg, story, n, comesIn)
 						happened = happened || crashed.happened
 						name := fmt.Sprintf("request %d came in %v, then %s", n, comesIn, []string{"resumed", "expired"}[i])

@@ -1,0 +1,143 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/url"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// put writes bytes as one object under a name that nobody else writes to, and counts it in the session.
+// With a key they are the whole of what that is to name.
+func (u *upload) put(ctx context.Context, v *session, b []byte, key string) (dataObject, error) {
+	can, err := u.s.conditions(ctx)
+	if err != nil {
+		return dataObject{}, err
+	}
+	v.Pieces++
+	name := bytesDir + u.id + "~" + strconv.Itoa(v.Pieces)
+	if u.contested || !can.writes {
+		name += "-" + newNonce()
+	}
+	in := &awss3.PutObjectInput{
+		Bucket: &u.s.name, Key: u.s.at(name),
+		ContentLength: aws.Int64(int64(len(b))), ContentType: aws.String("application/octet-stream"),
+		ChecksumCRC32: u.s.sum(b), Metadata: map[string]string{turnNote: newNonce()},
+	}
+	if can.writes {
+		in.IfNoneMatch = aws.String("*")
+	}
+	if key != "" {
+		in.Metadata[keyNote] = url.QueryEscape(key)
+	}
+	var out *awss3.PutObjectOutput
+	err = insist(ctx, func() (err error) {
+		in.Body = bytes.NewReader(b)
+		out, err = u.s.client.PutObject(ctx, in, unsigned, noSum)
+		return err
+	})
+	if in.IfNoneMatch != nil && isConflict(err) {
+		return u.putAgain(ctx, v, b, key, dataObject{Key: name, Size: int64(len(b))}, in.Metadata[turnNote])
+	}
+	if err != nil {
+		return dataObject{}, u.s.failure("write", name, err)
+	}
+	return newDataObject(name, int64(len(b)), out.ETag)
+}
+
+// putAgain finds out who wrote the bytes that lie where ours should: this writer, by an attempt whose
+// answer was lost, or by a Commit that was cut short; one that has saved the session since, to whom this
+// one has lost; or one that was killed, or is about to save. With the last it contends by saving first.
+func (u *upload) putAgain(ctx context.Context, v *session, b []byte, key string, ours dataObject, turn string) (dataObject, error) {
+	there, notes, found, err := u.s.headData(ctx, ours.Key)
+	if err != nil {
+		return dataObject{}, err
+	}
+	sameBytes := notes[turnNote] == turn || key != "" && notes[keyNote] == url.QueryEscape(key)
+	if found && sameBytes && there.Size == ours.Size {
+		return there, nil
+	}
+	if err := u.stillOpen(ctx); err != nil {
+		return dataObject{}, err
+	}
+	if u.contested {
+		return dataObject{}, fmt.Errorf("write %s: %w", ours.Key, storage.ErrBusy)
+	}
+	u.contested = true
+	if found && notes[keyNote] == "" {
+		v.drop(&there)
+	} else if found {
+		err = u.s.settleData(ctx, there, notes, nil)
+	}
+	if err != nil {
+		return dataObject{}, err
+	}
+	return u.put(ctx, v, b, key)
+}
+
+// SaveState saves the bytes and the state by one change. It does so also when the client has gone.
+func (u *upload) SaveState(_ context.Context, state []byte) error {
+	if err := u.writable(); err != nil {
+		return fmt.Errorf("save upload state: %w", err)
+	}
+	ctx, cancel := u.lasting()
+	defer cancel()
+	u.state = state
+	if err := u.save(ctx); err != nil {
+		return fmt.Errorf("save upload state: %w", err)
+	}
+	return nil
+}
+
+// save writes what is in memory as the tail, and then the record. A record never names bytes that
+// are not there. Bytes that are a part are sent as one, so that what the next writer reads is less.
+//
+// A client that sends an upload in many small requests has each of them write the tail anew: some bytes
+// are written again and again, but less than a part with each request.
+func (u *upload) save(ctx context.Context) error {
+	if err := u.awaitPart(); err != nil {
+		return err
+	}
+	if u.whole != nil {
+		return u.decide(ctx, u.session.clone(), u.wholeKey, u.whole)
+	}
+	if u.unsaved && u.buf.isPart(u.s.memory.part()) {
+		if err := u.send(ctx); err != nil {
+			return err
+		}
+		if err := u.awaitPart(); err != nil {
+			return err
+		}
+	}
+	next := u.session.clone()
+	if u.buf != nil && u.unsaved && len(u.buf.data) > 0 {
+		tail, err := u.put(ctx, &next, u.buf.data, "")
+		if err != nil {
+			return err
+		}
+		next.drop(next.Tail)
+		next.Tail = &tail
+	}
+	next.Multipart.reserve(u.last)
+	return u.write(ctx, next)
+}
+
+// decide saves what the bytes become. Where they are one object already, that is the tail, and all that
+// there is.
+func (u *upload) decide(ctx context.Context, next session, key string, at *dataObject) error {
+	next.Key = key
+	if at != nil {
+		if next.Tail != nil && next.Tail.Key != at.Key {
+			next.drop(next.Tail)
+		}
+		next.Tail, next.Head, next.Multipart = at, nil, nil
+	}
+	next.Multipart.reserve(u.last)
+	return u.write(ctx, next)
+}
