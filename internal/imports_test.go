@@ -30,6 +30,7 @@ var allowed = map[string]string{
 	// Mechanisms know bytes, not registries.
 	"atomicfile":            "",
 	"lru":                   "",
+	"outbound":              "setting",
 	"spelling":              "",
 	"document":              "spelling",
 	"lock":                  "secret",
@@ -38,9 +39,9 @@ var allowed = map[string]string{
 	"storage":               "secret bytesize",
 	"storage/fs":            "storage atomicfile bytesize lru",
 	"storage/memory":        "storage bytesize",
-	"storage/s3":            "storage secret setting bytesize lru",
+	"storage/s3":            "storage outbound secret setting bytesize lru",
 	"storage/s3/s3test":     "storage/s3 secret bytesize",
-	"redisclient":           "secret setting",
+	"redisclient":           "outbound secret setting",
 	"redisclient/redistest": "",
 	"cache":                 "bytesize",
 	"cache/memory":          "bytesize cache lru",
@@ -63,14 +64,14 @@ var allowed = map[string]string{
 	// Engines know no store.
 	"policy":            "oci access spelling",
 	"policy/policytest": "access document oci policy spelling",
-	"webhook":           "secret setting cache",
+	"webhook":           "outbound secret setting cache",
 
 	// Work over the core: it may use engines, never other work.
 	"retention": "oci policy registry",
 
 	// Who may: they know who asks and what is asked for, not what is stored.
 	"users": "atomicfile",
-	"authn": "access atomicfile cache lru secret setting users",
+	"authn": "access atomicfile cache lru outbound secret setting users",
 	"authz": "access oci policy webhook",
 
 	// Delivery knows people and wires, not where things lie.

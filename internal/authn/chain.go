@@ -16,6 +16,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/cache"
+	"github.com/sreg-project/sreg/internal/setting"
 )
 
 // Options are what an Authenticator is made of.
@@ -71,23 +72,20 @@ func New(opts Options) (*Authenticator, error) {
 		config: opts.Config, users: opts.Users, verify: opts.Verify, decoy: opts.Decoy,
 		queue: newQueue(opts.Config.Basic.MaxConcurrent), state: opts.State, failures: opts.Shared.Failures, log: a.log,
 	}
-	for _, config := range opts.Config.OIDC {
+	for i, config := range opts.Config.OIDC {
 		if err := a.addProvider(config.Complete(), opts.Shared.Keys); err != nil {
-			return nil, errors.Join(err, a.Close())
+			return nil, errors.Join(setting.Below(fmt.Sprintf("auth.oidc[%d]", i), err), a.Close())
 		}
 	}
 	return a, nil
 }
 
 func (a *Authenticator) addProvider(config ProviderConfig, copies cache.Cache) error {
-	cas, err := readCAFile(config.CAFile)
+	source, roots, err := config.source(copies)
 	if err != nil {
-		return fmt.Errorf("provider %s: %w", config.Name, err)
+		return err
 	}
-	keys, err := a.state.acquire(keySource{issuer: config.Issuer, jwksURI: config.JWKSURI, cas: string(cas), copies: copies}, a.log)
-	if err != nil {
-		return fmt.Errorf("provider %s: %w", config.Name, err)
-	}
+	keys := a.state.acquire(source, roots, a.log)
 	p, err := newProvider(config, keys)
 	if err != nil {
 		a.state.release(keys)

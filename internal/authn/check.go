@@ -13,14 +13,11 @@ import (
 // and says how many keys there are. An error names the key, below the provider, that it is about.
 func CheckProvider(ctx context.Context, config ProviderConfig) (keys int, err error) {
 	config = config.Complete()
-	cas, err := readCAFile(config.CAFile)
+	source, roots, err := config.source(nil)
 	if err != nil {
-		return 0, &setting.Error{Key: "ca_file", Err: err}
+		return 0, err
 	}
-	set, err := newKeySet(keySource{issuer: config.Issuer, jwksURI: config.JWKSURI, cas: string(cas)}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return 0, &setting.Error{Key: "ca_file", Err: err}
-	}
+	set := newKeySet(source, roots, slog.New(slog.DiscardHandler))
 	defer set.end()
 	defer set.client.CloseIdleConnections()
 	found, err := set.ask(ctx)

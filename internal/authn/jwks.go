@@ -5,6 +5,8 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +21,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/sreg-project/sreg/internal/cache"
+	"github.com/sreg-project/sreg/internal/outbound"
 )
 
 const (
@@ -28,6 +31,13 @@ const (
 	// key id must not make us hammer it.
 	fetchBurst = 5
 	fetchEvery = 10 * time.Second
+	// fetchTimeout bounds a whole exchange with a provider, body and redirects included.
+	fetchTimeout  = 10 * time.Second
+	headerTimeout = fetchTimeout / 2
+	// maxAnswer bounds what a provider answers: key sets have some KiB.
+	maxAnswer = 1 << 20
+	// maxRedirects bounds how often a provider sends us elsewhere on the same host.
+	maxRedirects = 3
 	// maxKeys bounds the keys that are tried.
 	maxKeys = 100
 	// minRSABits is the smallest RSA key that counts.
@@ -37,9 +47,15 @@ const (
 // keySource is where a provider's keys come from. Providers with the same source share the keys.
 type keySource struct {
 	issuer  string
-	jwksURI string // "" = the discovery document says it
-	cas     string
+	jwksURI string      // "" = the discovery document says it
+	cas     string      // in PEM
 	copies  cache.Cache // of what other instances fetched from there; nil = there is no other one
+}
+
+// source reads the CAs, too.
+func (p ProviderConfig) source(copies cache.Cache) (keySource, *x509.CertPool, error) {
+	roots, text, err := outbound.ReadCAs(p.CAFile)
+	return keySource{issuer: p.Issuer, jwksURI: p.JWKSURI, cas: string(text), copies: copies}, roots, err
 }
 
 // keySet is the keys of one source. Those that were fetched last serve while the provider is down.
@@ -60,13 +76,16 @@ type keySet struct {
 	refill  time.Time
 }
 
-func newKeySet(source keySource, log *slog.Logger) (*keySet, error) {
-	client, err := newClient([]byte(source.cas))
-	if err != nil {
-		return nil, err
-	}
+func newKeySet(source keySource, roots *x509.CertPool, log *slog.Logger) *keySet {
 	life, end := context.WithCancel(context.Background())
-	return &keySet{source: source, client: client, log: log, life: life, end: end, left: fetchBurst}, nil
+	return &keySet{
+		source: source, log: log, life: life, end: end, left: fetchBurst,
+		// A provider is not trusted with anything but its own tokens.
+		client: outbound.New(outbound.Options{
+			TLS: &tls.Config{RootCAs: roots}, Proxies: true, Header: headerTimeout, Total: fetchTimeout, MaxBody: maxAnswer,
+			Redirect: outbound.SameHost(maxRedirects),
+		}),
+	}
 }
 
 // verify returns the payload of a token that one of the keys signed.

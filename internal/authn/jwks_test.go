@@ -29,8 +29,7 @@ func TestOldKeysAreFetchedAnewBesideTheRequest(t *testing.T) {
 func TestFetchesAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		set, err := newKeySet(keySource{}, nil)
-		must(t, err)
+		set := newKeySet(keySource{}, nil, nil)
 		n := 0
 		for range 600 { // a minute of ten tokens a second
 			set.mu.Lock()

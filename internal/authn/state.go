@@ -2,7 +2,7 @@ package authn
 
 import (
 	"crypto/rand"
-	"fmt"
+	"crypto/x509"
 	"log/slog"
 	"sync"
 	"time"
@@ -63,19 +63,16 @@ func NewState(registerer prometheus.Registerer) *State {
 func (s *State) Close() { s.checks.wait() }
 
 // acquire returns the keys of a source, which all who use it share; release gives them back.
-func (s *State) acquire(source keySource, log *slog.Logger) (*keySet, error) {
+func (s *State) acquire(source keySource, roots *x509.CertPool, log *slog.Logger) *keySet {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	set := s.keys[source]
 	if set == nil {
-		var err error
-		if set, err = newKeySet(source, log); err != nil {
-			return nil, fmt.Errorf("keys of %s: %w", source.issuer, err)
-		}
+		set = newKeySet(source, roots, log)
 		s.keys[source] = set
 	}
 	set.users++
-	return set, nil
+	return set
 }
 
 func (s *State) release(set *keySet) {

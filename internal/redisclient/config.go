@@ -5,19 +5,20 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/sreg-project/sreg/internal/outbound"
 	"github.com/sreg-project/sreg/internal/secret"
 )
 
 // Config is the redis section of sreg's configuration. The struct tags are the
 // single source of the keys' names, values and documentation.
 type Config struct {
-	URL       string       `mapstructure:"url" doc:"redis://host:6379/0, or rediss:// over TLS. Several hosts with commas between them are a Cluster; with ?master_name=NAME they are Sentinels. docs/redis.md has examples."`
-	Username  string       `mapstructure:"username" doc:"The user of Redis's ACL; empty = the default user."`
-	Password  secret.Value `mapstructure:"password" doc:"The password of the user."`
-	CAFile    string       `mapstructure:"ca_file" config:"file" doc:"The certificates in PEM that the server's is checked against, in place of the system's."`
-	CertFile  string       `mapstructure:"cert_file" config:"file" doc:"The client certificate in PEM that the server is shown."`
-	KeyFile   string       `mapstructure:"key_file" config:"file" doc:"The private key of cert_file in PEM."`
-	KeyPrefix string       `mapstructure:"key_prefix" doc:"What all keys begin with, so that several registries can share a server."`
+	URL      string       `mapstructure:"url" doc:"redis://host:6379/0, or rediss:// over TLS. Several hosts with commas between them are a Cluster; with ?master_name=NAME they are Sentinels. docs/redis.md has examples."`
+	Username string       `mapstructure:"username" doc:"The user of Redis's ACL; empty = the default user."`
+	Password secret.Value `mapstructure:"password" doc:"The password of the user."`
+
+	outbound.Files `mapstructure:",squash"`
+
+	KeyPrefix string `mapstructure:"key_prefix" doc:"What all keys begin with, so that several registries can share a server."`
 }
 
 // DefaultConfig names no server.
@@ -38,10 +39,8 @@ func (c Config) Validate(report func(path, problem string)) {
 	if strings.ContainsFunc(c.KeyPrefix, func(r rune) bool { return r <= ' ' || !unicode.IsPrint(r) || strings.ContainsRune("{}*?[]\\", r) }) {
 		report("key_prefix", fmt.Sprintf("want no spaces, braces, brackets, *, ? or backslashes, got %q", c.KeyPrefix))
 	}
-	if (c.CertFile == "") != (c.KeyFile == "") {
-		report("cert_file", fmt.Sprintf("want cert_file and key_file together, got %q and %q", c.CertFile, c.KeyFile))
-	}
-	if c.CAFile+c.CertFile != "" && strings.HasPrefix(c.URL, "redis://") {
+	c.Files.Validate(report)
+	if c.Files.Any() && strings.HasPrefix(c.URL, "redis://") {
 		report("url", "want rediss://, because there are certificates; without TLS nothing would be checked")
 	}
 }

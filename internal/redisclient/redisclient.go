@@ -5,12 +5,10 @@
 package redisclient
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"os"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -47,14 +45,15 @@ func New(cfg Config) (*Client, error) {
 	}
 	options.Username, options.Password = cfg.Username, cfg.Password.Reveal()
 	if options.TLSConfig != nil {
-		if options.TLSConfig, err = cfg.tls(); err != nil {
-			return nil, err
+		// It names no server: each connection verifies that of its own address.
+		if options.TLSConfig, err = cfg.Files.Load(); err != nil {
+			return nil, setting.Below("redis", err)
 		}
 	}
-	options.DialTimeout = orElse(options.DialTimeout, timeout)
-	options.ReadTimeout = orElse(options.ReadTimeout, timeout)
-	options.WriteTimeout = orElse(options.WriteTimeout, timeout)
-	options.MaxRetries = orElse(options.MaxRetries, retries)
+	options.DialTimeout = cmp.Or(options.DialTimeout, timeout)
+	options.ReadTimeout = cmp.Or(options.ReadTimeout, timeout)
+	options.WriteTimeout = cmp.Or(options.WriteTimeout, timeout)
+	options.MaxRetries = cmp.Or(options.MaxRetries, retries)
 	options.DialerRetries = 1
 	options.ContextTimeoutEnabled = true
 	// The fewer commands a connection begins with, the fewer an ACL has to allow.
@@ -63,37 +62,6 @@ func New(cfg Config) (*Client, error) {
 	// What go-redis prints comes back as errors, too, and those have a place in our log.
 	redis.SetLogger(&logging.VoidLogger{})
 	return &Client{UniversalClient: redis.NewUniversalClient(options), config: cfg}, nil
-}
-
-func orElse[T comparable](value, standard T) T {
-	var none T
-	if value == none {
-		return standard
-	}
-	return value
-}
-
-// tls are the settings of TLS. They name no server: each connection checks that of its own address.
-func (c Config) tls() (*tls.Config, error) {
-	settings := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, &setting.Error{Key: "redis.ca_file", Err: err}
-		}
-		settings.RootCAs = x509.NewCertPool()
-		if !settings.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, setting.Errorf("redis.ca_file", "%s holds no certificate in PEM", c.CAFile)
-		}
-	}
-	if c.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-		if err != nil {
-			return nil, &setting.Error{Key: "redis.cert_file", Err: err}
-		}
-		settings.Certificates = []tls.Certificate{pair}
-	}
-	return settings, nil
 }
 
 // Key is the name of something in Redis: below the prefix of the config, and below what it is a kind of.

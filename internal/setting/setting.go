@@ -6,6 +6,7 @@ package setting
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Error says that a key of the configuration has to change, or what the key names.
@@ -39,5 +40,5 @@ func Below(section string, err error) *Error {
 	if !errors.As(err, &known) || known.Key == "" {
 		return &Error{Key: section, Err: err}
 	}
-	return &Error{Key: section + "." + known.Key, Err: known.Err}
+	return &Error{Key: strings.TrimPrefix(section+"."+known.Key, "."), Err: known.Err}
 }

@@ -50,7 +50,7 @@ func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, e
 		TrustedProxies: proxies, ExternalURL: external, State: s.shared.signIns, Shared: s.redis.signIns, Logger: s.shared.Logger,
 	})
 	if err != nil {
-		return &setting.Error{Key: "auth.oidc", Err: err}
+		return err
 	}
 	s.closers = append(s.closers, s.authenticator.Close)
 	err = s.authenticator.CheckKey(ctx)

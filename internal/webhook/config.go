@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sreg-project/sreg/internal/outbound"
 	"github.com/sreg-project/sreg/internal/secret"
 )
 
@@ -25,9 +26,8 @@ type Config struct {
 	BearerToken    secret.Value  `mapstructure:"bearer_token" doc:"Sent as Authorization: Bearer."`
 	Username       string        `mapstructure:"username" doc:"Sent with password as Authorization: Basic."`
 	Password       secret.Value  `mapstructure:"password" doc:"The password of username."`
-	CAFile         string        `mapstructure:"ca_file" config:"file" doc:"The certificates in PEM that the endpoint's is checked against, in place of the system's."`
-	CertFile       string        `mapstructure:"cert_file" config:"file" doc:"The client certificate in PEM that the endpoint is shown."`
-	KeyFile        string        `mapstructure:"key_file" config:"file" doc:"The private key of cert_file in PEM."`
+
+	outbound.Files `mapstructure:",squash"`
 }
 
 // DefaultConfig is what a webhook is that has only a name and a URL.
@@ -80,13 +80,8 @@ func (c Config) validateCredentials(report func(path, problem string)) {
 }
 
 func (c Config) validateFiles(report func(path, problem string)) {
-	if c.CertFile != "" && c.KeyFile == "" {
-		report("cert_file", "there is no key for it: set key_file")
-	}
-	if c.KeyFile != "" && c.CertFile == "" {
-		report("key_file", "there is no certificate for it: set cert_file")
-	}
-	if c.CAFile+c.CertFile != "" && strings.HasPrefix(c.URL, "http://") {
+	c.Files.Validate(report)
+	if c.Files.Any() && strings.HasPrefix(c.URL, "http://") {
 		report("url", "want https://, because there are certificates; without TLS nothing would be checked")
 	}
 }

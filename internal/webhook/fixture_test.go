@@ -15,6 +15,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/bytesize"
 	"github.com/sreg-project/sreg/internal/cache/memory"
+	"github.com/sreg-project/sreg/internal/outbound"
 )
 
 // newClient makes a client of an endpoint.
@@ -49,7 +50,8 @@ func overPipe(t testing.TB, talk func(net.Conn), change func(*Config)) *Client {
 		client.http.CloseIdleConnections()
 		talking.Wait()
 	})
-	client.http.Transport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
+	options := client.config.options(nil)
+	options.Dial = func(context.Context, string, string) (net.Conn, error) {
 		near, far := net.Pipe()
 		talking.Go(func() {
 			defer far.Close()
@@ -57,6 +59,7 @@ func overPipe(t testing.TB, talk func(net.Conn), change func(*Config)) *Client {
 		})
 		return near, nil
 	}
+	client.http = outbound.New(options)
 	return client
 }
 

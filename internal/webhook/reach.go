@@ -15,7 +15,7 @@ import (
 // asked it might take for a request of somebody. An error names the key, below the
 // webhook, that it is about.
 func (c Config) Reach(ctx context.Context) error {
-	settings, err := c.tls()
+	settings, err := c.Files.Load()
 	if err != nil {
 		return err
 	}

@@ -89,9 +89,9 @@ func TestNewRefusesFilesThatAreNoCertificates(t *testing.T) {
 		change func(*Config)
 		want   string
 	}{
-		{"no such CA", func(c *Config) { c.CAFile = "/nowhere" }, "webhook guard: ca_file: open /nowhere"},
-		{"a CA of rubbish", func(c *Config) { c.CAFile = rubbish }, "webhook guard: ca_file: " + rubbish + " holds no certificate"},
-		{"a certificate of rubbish", func(c *Config) { c.CertFile, c.KeyFile = rubbish, rubbish }, "webhook guard: cert_file: "},
+		{"no such CA", func(c *Config) { c.CAFile = "/nowhere" }, "ca_file: open /nowhere"},
+		{"a CA of rubbish", func(c *Config) { c.CAFile = rubbish }, "ca_file: " + rubbish + " holds no certificate"},
+		{"a certificate of rubbish", func(c *Config) { c.CertFile, c.KeyFile = rubbish, rubbish }, "cert_file: "},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

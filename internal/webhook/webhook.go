@@ -8,20 +8,16 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"time"
 
 	"golang.org/x/sync/singleflight"
 
 	"github.com/sreg-project/sreg/internal/cache"
-	"github.com/sreg-project/sreg/internal/setting"
+	"github.com/sreg-project/sreg/internal/outbound"
 )
 
 const (
@@ -52,56 +48,22 @@ type Client struct {
 // New makes a client, which remembers answers in a cache. Other instances with the same config may share it,
 // if the config is Shareable. It reads the certificates and connects to nobody.
 func New(cfg Config, metrics *Metrics, answers cache.Cache) (*Client, error) {
-	settings, err := cfg.tls()
+	settings, err := cfg.Files.Load()
 	if err != nil {
-		return nil, fmt.Errorf("webhook %s: %w", cfg.Name, err)
+		return nil, err
 	}
-	c := &Client{
-		Name:    cfg.Name,
-		config:  cfg,
-		answers: answers,
-		metrics: metrics.of(cfg.Name),
-		http: &http.Client{
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-			Transport: &http.Transport{
-				DialContext:            (&net.Dialer{}).DialContext,
-				TLSClientConfig:        settings,
-				ForceAttemptHTTP2:      true,
-				DisableCompression:     true,
-				MaxConnsPerHost:        maxConnections,
-				MaxIdleConnsPerHost:    maxConnections,
-				MaxResponseHeaderBytes: maxHeader,
-				IdleConnTimeout:        30 * time.Second,
-			},
-		},
-	}
+	c := &Client{Name: cfg.Name, config: cfg, answers: answers, metrics: metrics.of(cfg.Name), http: outbound.New(cfg.options(settings))}
 	for _, name := range cfg.ForwardHeaders {
 		c.forward = append(c.forward, http.CanonicalHeaderKey(name))
 	}
 	return c, nil
 }
 
-// tls are the settings of TLS, the system's where the config says nothing.
-func (c Config) tls() (*tls.Config, error) {
-	settings := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, &setting.Error{Key: "ca_file", Err: err}
-		}
-		settings.RootCAs = x509.NewCertPool()
-		if !settings.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, setting.Errorf("ca_file", "%s holds no certificate in PEM", c.CAFile)
-		}
+// options ask the endpoint of the config and nobody else: no proxy, no redirect.
+func (c Config) options(settings *tls.Config) outbound.Options {
+	return outbound.Options{
+		TLS: settings, Connect: c.Timeout, MaxHeader: maxHeader, Idle: maxConnections, MaxConnections: maxConnections,
 	}
-	if c.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-		if err != nil {
-			return nil, &setting.Error{Key: "cert_file", Err: err}
-		}
-		settings.Certificates = []tls.Certificate{pair}
-	}
-	return settings, nil
 }
 
 // Ask asks the endpoint, or remembers what it said to the same question. Questions that are the same

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	"github.com/sony/gobreaker/v2"
 
+	"github.com/sreg-project/sreg/internal/outbound"
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
@@ -95,11 +96,11 @@ func (g *guard) HandleInitialize(ctx context.Context, in middleware.InitializeIn
 		return middleware.InitializeOutput{}, middleware.Metadata{}, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	clock := time.AfterFunc(g.timeout, func() { cancel(&patienceError{g.timeout}) })
+	clock := time.AfterFunc(g.timeout, func() { cancel(&outbound.TimeoutError{After: g.timeout}) })
 	out, meta, err := next.HandleInitialize(ctx, in)
 	clock.Stop() // the body of an answer takes its time
 	if err != nil {
-		err = because(ctx, err)
+		err = outbound.Cause(ctx, err)
 	} else {
 		err = tagged(out.Result)
 	}

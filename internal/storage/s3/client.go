@@ -21,6 +21,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/sreg-project/sreg/internal/outbound"
 	"github.com/sreg-project/sreg/internal/setting"
 )
 
@@ -42,7 +43,7 @@ type connection struct {
 	// signer signs URLs that a plain GET opens, for the address that clients know. It asks nobody, so the
 	// breaker does not hear of it.
 	signer  *awss3.PresignClient
-	http    *http.Transport
+	http    *outbound.Transport
 	breaker *breaker
 	words   *words
 }
@@ -59,9 +60,9 @@ func connect(ctx context.Context, cfg Config, opts Options) (*connection, error)
 	c.breaker = newBreaker(cfg.Breaker, "s3://"+c.words.place(), opts.Logger, opts.Breaker)
 	transport, err := newTransport(loaded.HTTPClient, cfg.CAFile, c.patience(cfg))
 	if err != nil {
-		return nil, c.words.trouble("ca_file", err, "%v", err)
+		return nil, setting.Below(opts.Section, err)
 	}
-	c.http = transport.http
+	c.http = transport.Transport
 	settings := func(endpoint string) func(*awss3.Options) {
 		return func(o *awss3.Options) {
 			o.Credentials = c.words.credentials

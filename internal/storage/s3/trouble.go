@@ -18,6 +18,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/sreg-project/sreg/internal/outbound"
 	"github.com/sreg-project/sreg/internal/setting"
 	"github.com/sreg-project/sreg/internal/storage"
 )
@@ -316,7 +317,7 @@ func isOutage(err error) bool {
 		strange   *strangeAnswerError
 		unfit     *credentialsError
 		unsent    *smithyhttp.RequestSendError
-		impatient *patienceError
+		impatient *outbound.TimeoutError
 		short     *cutError
 	)
 	switch {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/sreg-project/sreg/internal/outbound"
 )
 
 // cutError says that the connection broke in the middle of an answer.
@@ -23,7 +25,7 @@ func (e *cutError) RetryableError() bool { return true }
 // cut is what is wrong with a body that could not be read to its end. Where its reader went away the service is
 // not to blame, and one that says too much would say it again.
 func cut(ctx context.Context, err error) error {
-	if ctx.Err() != nil || errors.Is(err, errTooLong) {
+	if ctx.Err() != nil || errors.Is(err, outbound.ErrTooLarge) {
 		return err
 	}
 	return &cutError{err}
