@@ -25,14 +25,14 @@ type Options struct {
 	Temp string
 	// Mode is the permission before the umask; 0 is 0600. The owner can always read and write.
 	Mode fs.FileMode
-	// NoSync gives durability up: after a crash of the machine the file may be empty or absent.
+	// NoSync means that after a crash of the machine the file may be empty or absent.
 	NoSync bool
 	// IfAbsent lets the write happen only where no file has the path, else it is fs.ErrExist. It
 	// needs hard links; where the file system has none it is errors.ErrUnsupported, because
 	// creating the final name first would show a reader half a file.
 	IfAbsent bool
 	// Prepare gets the temporary file while it is empty, to give it an owner, or a mode that the umask
-	// does not narrow. Its error gives the write up.
+	// does not narrow. Its error ends the write.
 	Prepare func(*os.File) error
 }
 
@@ -127,8 +127,7 @@ func SyncDir(path string) error {
 	return nil
 }
 
-// grantOwner undoes an odd umask as far as the owner goes: a file that its writer cannot open again
-// is as good as lost.
+// grantOwner lets the owner read and write where the umask does not: nobody could open the file again.
 func grantOwner(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {

@@ -1,12 +1,13 @@
 // Package bytesize is for sizes that people write and read, such as 16MiB.
-// It promises that what String writes, ParseSize reads back as the same size,
-// and that nothing ambiguous is read at all.
+// It promises that ParseSize reads what String writes as the same size, and
+// that it refuses what is ambiguous.
 // It must not know what is measured or how much of it is allowed.
 package bytesize
 
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -14,7 +15,7 @@ import (
 // Size is a number of bytes.
 type Size int64
 
-// The units that people think in.
+// The binary units.
 const (
 	B   Size = 1
 	KiB      = 1024 * B
@@ -32,10 +33,20 @@ type unit struct {
 	size Size
 }
 
-// binaryUnits are what String writes, from the largest.
-var binaryUnits = [...]unit{{"TiB", TiB}, {"GiB", GiB}, {"MiB", MiB}, {"KiB", KiB}, {"B", B}}
+// units are what ParseSize reads. The binary ones come first and are what String writes.
+var units = [...]unit{
+	{"TiB", TiB},
+	{"GiB", GiB},
+	{"MiB", MiB},
+	{"KiB", KiB},
+	{"B", B},
+	{"TB", 1e12},
+	{"GB", 1e9},
+	{"MB", 1e6},
+	{"kB", 1e3},
+}
 
-var decimalUnits = [...]unit{{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}}
+const binaryUnits = 5
 
 // ParseSize reads a whole number and its unit, without a space between them:
 // B, KiB, MiB, GiB, TiB, and the decimal kB, MB, GB, TB. Only 0 goes without.
@@ -50,26 +61,16 @@ func ParseSize(s string) (Size, error) {
 	if end <= 0 {
 		return 0, fmt.Errorf("want a size such as 16MiB, got %q", s)
 	}
-	u, ok := findUnit(s[end:])
-	if !ok {
+	i := slices.IndexFunc(units[:], func(u unit) bool { return u.name == s[end:] })
+	if i < 0 {
 		return 0, wrongUnit(s, end)
 	}
+	u := units[i]
 	n, err := strconv.ParseInt(s[:end], 10, 64)
 	if err != nil || n > math.MaxInt64/int64(u.size) {
 		return 0, fmt.Errorf("want a size below 8388608TiB, got %q", s)
 	}
 	return Size(n) * u.size, nil
-}
-
-func findUnit(name string) (unit, bool) {
-	for _, units := range [][]unit{binaryUnits[:], decimalUnits[:]} {
-		for _, u := range units {
-			if u.name == name {
-				return u, true
-			}
-		}
-	}
-	return unit{}, false
 }
 
 // wrongUnit explains that there is no such unit, and which was likely meant.
@@ -80,15 +81,11 @@ func wrongUnit(s string, end int) error {
 	return fmt.Errorf("want a size such as 16MiB, got %q", s)
 }
 
-// closestUnit knows the usual slips: a wrong case, a lost B.
+// closestUnit finds the unit that was meant by one in a wrong case or without its B.
 func closestUnit(name string) (string, bool) {
-	for _, u := range binaryUnits {
-		if strings.EqualFold(u.name, name) || (u.size > B && (strings.EqualFold(u.name[:2], name) || strings.EqualFold(u.name[:1], name))) {
-			return u.name, true
-		}
-	}
-	for _, u := range decimalUnits {
-		if strings.EqualFold(u.name, name) {
+	for i, u := range units {
+		short := i < binaryUnits && u.size > B && (strings.EqualFold(u.name[:2], name) || strings.EqualFold(u.name[:1], name))
+		if short || strings.EqualFold(u.name, name) {
 			return u.name, true
 		}
 	}
@@ -100,25 +97,10 @@ func (s Size) String() string {
 	if s == 0 {
 		return "0"
 	}
-	for _, u := range binaryUnits {
+	for _, u := range units[:binaryUnits] {
 		if s%u.size == 0 {
 			return strconv.FormatInt(int64(s/u.size), 10) + u.name
 		}
 	}
 	return "0" // not reached: every size is a multiple of one byte
-}
-
-// MarshalText writes what UnmarshalText reads.
-func (s Size) MarshalText() ([]byte, error) {
-	return []byte(s.String()), nil
-}
-
-// UnmarshalText reads what ParseSize does.
-func (s *Size) UnmarshalText(text []byte) error {
-	size, err := ParseSize(string(text))
-	if err != nil {
-		return err
-	}
-	*s = size
-	return nil
 }

@@ -14,8 +14,8 @@ import (
 )
 
 // checker turns the nodes of one source into the Go values that the shape asks
-// for, and reports what does not fit. What is wrong is left out, and the rest
-// read on, so that all mistakes are found at once.
+// for, and reports what does not fit. It leaves out what is wrong and reads the
+// rest, so that all mistakes are found at once.
 type checker struct {
 	root   *shape
 	origin func(document.Position) Origin
@@ -27,7 +27,7 @@ type checker struct {
 }
 
 // value is the Go value of a node at a path: a map for a section or table, a
-// slice for a list. Nothing is returned for what is wrong.
+// slice for a list. It is not ok if the value is wrong.
 func (c *checker) value(s *shape, n *document.Node, path string) (any, bool) {
 	c.given[path] = c.origin(n.At)
 	switch s.kind {
@@ -97,7 +97,7 @@ func (c *checker) list(s *shape, n *document.Node, path string) (any, bool) {
 	for i, item := range n.Items {
 		v, ok := c.value(s.item, item, fmt.Sprintf("%s[%d]", path, i))
 		if !ok {
-			v = s.item.blank() // keeps the numbers of the others
+			v = s.item.blank() // so that the elements behind it keep their numbers
 		}
 		values = append(values, s.item.complete(v))
 	}
@@ -129,10 +129,6 @@ func opensStore(path string) bool {
 }
 
 func (c *checker) scalar(s *shape, n *document.Node, path string) (any, bool) {
-	if word, ok := n.Value.(string); ok && unsupportedValue(path, word) {
-		c.report(n.At, path, word+" is "+notSupported)
-		return nil, false
-	}
 	if n.Kind != document.Scalar {
 		c.mismatch(s, n, path)
 		return nil, false
@@ -228,7 +224,6 @@ func (s *shape) convertNumber(n *document.Node, mismatch string) (any, string) {
 	default:
 		return nil, mismatch
 	}
-	// Asked this way round so that NaN is refused, too.
 	if !s.within(f) {
 		return nil, mismatch
 	}
@@ -290,9 +285,9 @@ func (s *shape) convertSize(n *document.Node, mismatch string) (any, string) {
 	return v, ""
 }
 
-// textOrZero lets 0 stand without quotes and unit, and nothing else: which unit
-// a bare number means, readers guess differently. The bare number comes back
-// as it was written, so that the message can say so.
+// textOrZero is the text of a value with a unit. A number comes back as it was
+// written: 0 needs no unit, and about any other one a message says that its
+// unit is missing.
 func textOrZero(n *document.Node) (string, bool) {
 	switch v := n.Value.(type) {
 	case string:
@@ -304,7 +299,7 @@ func textOrZero(n *document.Node) (string, bool) {
 	}
 }
 
-// blank is a value of the shape's kind that says nothing.
+// blank is the empty value or the default of the shape's kind.
 func (s *shape) blank() any {
 	switch s.kind {
 	case section, table:

@@ -1,7 +1,7 @@
 // Package config is for sreg's configuration: it composes the sections that
 // other packages own, and loads them from files, environment and flags.
-// It promises that a Config it returns is whole and safe, that every mistake is
-// told at once with its place, and that no key is ever silently ignored.
+// It promises that a Config it returns is whole and safe, that all mistakes are
+// shown at once with file and line, and that no key is ever ignored.
 // It must not know how any part is built or run from its section.
 package config
 

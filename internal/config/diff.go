@@ -108,10 +108,10 @@ func (d *differ) compareTables(s *shape, key string, before, after reflect.Value
 }
 
 func (d *differ) compareLists(s *shape, key string, before, after reflect.Value) {
-	old, oldNamed := s.item.namesOf(before)
-	now, nowNamed := s.item.namesOf(after)
+	old, oldNamed := s.item.named(before)
+	now, nowNamed := s.item.named(after)
 	if oldNamed && nowNamed {
-		d.compareNamed(s, key, namedList{before, old}, namedList{after, now})
+		d.compareNamed(s, key, old, now)
 		return
 	}
 	first, most := 0, min(before.Len(), after.Len())
@@ -137,49 +137,47 @@ func item(list reflect.Value, i, last int) reflect.Value {
 
 // namedList is a list whose elements have names.
 type namedList struct {
-	reflect.Value
 	names []string
+	items map[string]reflect.Value
 }
 
-func (l namedList) find(name string) reflect.Value {
-	if i := slices.Index(l.names, name); i >= 0 {
-		return l.Index(i)
-	}
-	return reflect.Value{}
-}
-
-// namesOf are the names of the elements of a list, if each has one of its own.
-func (s *shape) namesOf(list reflect.Value) (names []string, ok bool) {
+// named is a list of sections of the shape, if each has a name of its own.
+func (s *shape) named(list reflect.Value) (namedList, bool) {
+	l := namedList{items: map[string]reflect.Value{}}
 	field := s.field("name")
 	if field == nil {
-		return nil, false
+		return l, false
 	}
 	for i := range list.Len() {
 		name := list.Index(i).FieldByIndex(field.index).String()
-		if name == "" || slices.Contains(names, name) {
-			return nil, false
+		if _, twice := l.items[name]; twice || name == "" {
+			return l, false
 		}
-		names = append(names, name)
+		l.names = append(l.names, name)
+		l.items[name] = list.Index(i)
 	}
-	return names, true
+	return l, true
+}
+
+// split divides the names into those that another list has, too, and the others.
+func (l namedList) split(other namedList) (both, own []string) {
+	for _, name := range l.names {
+		if _, ok := other.items[name]; ok {
+			both = append(both, name)
+		} else {
+			own = append(own, name)
+		}
+	}
+	return both, own
 }
 
 func (d *differ) compareNamed(s *shape, key string, before, after namedList) {
-	both := func(of namedList, other namedList) (common []string) {
-		for _, name := range of.names {
-			if other.find(name).IsValid() {
-				common = append(common, name)
-			}
-		}
-		return common
-	}
-	if old, now := both(before, after), both(after, before); !slices.Equal(old, now) {
+	old, _ := before.split(after)
+	now, added := after.split(before)
+	if !slices.Equal(old, now) {
 		d.changes = append(d.changes, Change{Key: key, Old: old, New: now}) // the order alone
 	}
-	all := slices.Concat(before.names, slices.DeleteFunc(slices.Clone(after.names), func(name string) bool {
-		return slices.Contains(before.names, name)
-	}))
-	for _, name := range all {
-		d.compare(s.item, fmt.Sprintf("%s[%s]", key, name), before.find(name), after.find(name))
+	for _, name := range append(before.names, added...) {
+		d.compare(s.item, fmt.Sprintf("%s[%s]", key, name), before.items[name], after.items[name])
 	}
 }

@@ -16,7 +16,7 @@ import (
 // prefix begins every environment variable that sets a key.
 const prefix = "SREG_"
 
-// Override is a value from the command line, which stands over all others.
+// Override is a value from the command line. It replaces those of all other sources.
 type Override struct {
 	Flag  string // what the user knows it by: --address
 	Key   string // server.listeners
@@ -123,7 +123,7 @@ func (s *shape) find(path string) *shape {
 }
 
 // addText lays one value over what was read: lists, tables and sections are
-// JSON, anything else is taken as it stands.
+// JSON, anything else is taken as it is.
 func (l *loader) addText(t target, value string, origin Origin) {
 	n := &document.Node{Kind: document.Scalar, Value: scalarOf(t.shape.kind, value), Text: value}
 	if t.shape.kind == section || t.shape.kind == list || t.shape.kind == table {
@@ -133,7 +133,7 @@ func (l *loader) addText(t target, value string, origin Origin) {
 			return
 		}
 	}
-	// The value stands alone in its source: it has no line.
+	// The source holds this value alone: there are no lines.
 	c := l.checker(func(document.Position) Origin { return origin })
 	if v, ok := c.value(t.shape, n, t.path); ok {
 		l.merge(nest(t.path, v), c.given)

@@ -26,7 +26,7 @@ type Options struct {
 	Environ   []string   // os.Environ()
 	Overrides []Override // flags
 
-	// WithoutSecrets leaves out the secrets that stand in files, but for those of stores and Redis; any of the
+	// WithoutSecrets leaves out the secrets that are in files, but for those of stores and Redis; any of the
 	// files may be missing.
 	WithoutSecrets bool
 
@@ -203,7 +203,7 @@ func readFile(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, int64(limits.Bytes)+1))
 }
 
-// reason is an error without the file's name, which stands before it already.
+// reason is an error without the file's name, with which the message begins already.
 func reason(err error) string {
 	if failure := (*os.PathError)(nil); errors.As(err, &failure) {
 		return fmt.Sprintf("%s: %v", failure.Op, failure.Err)

@@ -16,7 +16,7 @@ type Origin struct {
 	layer int // what is read later is listed later
 }
 
-// String is what stands before a message: sreg.yaml:12:3.
+// String is what a message begins with: sreg.yaml:12:3.
 func (o Origin) String() string {
 	switch {
 	case o.Source == "":

@@ -79,32 +79,37 @@ func (c *Config) validateRedis(report func(key, problem string)) {
 }
 
 func (c *Config) validateRepositories(report func(key, problem string)) {
-	firstOf := map[string]int{}
+	names := make([]string, len(c.Repositories))
 	for i, r := range c.Repositories {
-		at := fmt.Sprintf("repositories[%d]", i)
-		r.Validate(below(at, report))
-		if first, twice := firstOf[r.Name]; twice {
-			report(at+".name", fmt.Sprintf("%q is taken by repositories[%d]", r.Name, first))
+		r.Validate(below(fmt.Sprintf("repositories[%d]", i), report))
+		names[i] = r.Name
+	}
+	refuseTwice("repositories", names, report)
+}
+
+// refuseTwice reports the elements of a list that have the name of one before.
+func refuseTwice(list string, names []string, report func(key, problem string)) {
+	firstOf := map[string]int{}
+	for i, name := range names {
+		if first, twice := firstOf[name]; twice && name != "" {
+			report(fmt.Sprintf("%s[%d].name", list, i), fmt.Sprintf("%q is taken by %s[%d]", name, list, first))
 			continue
 		}
-		firstOf[r.Name] = i
+		firstOf[name] = i
 	}
 }
 
 func (c *Config) validateWebhooks(report func(key, problem string)) {
-	firstOf := map[string]int{}
+	names := make([]string, len(c.Webhooks))
 	for i, w := range c.Webhooks {
 		at := fmt.Sprintf("webhooks[%d]", i)
 		w.Validate(below(at, report))
 		if w.Name == policy.NoWebhook {
 			report(at+".name", "none means no webhook where one is named: choose another name")
 		}
-		if first, twice := firstOf[w.Name]; twice && w.Name != "" {
-			report(at+".name", fmt.Sprintf("%q is taken by webhooks[%d]", w.Name, first))
-			continue
-		}
-		firstOf[w.Name] = i
+		names[i] = w.Name
 	}
+	refuseTwice("webhooks", names, report)
 	if c.Policy != nil {
 		c.findWebhook("policy.webhook", c.Policy.Webhook, report)
 	}

@@ -94,7 +94,7 @@ func (s *shape) describeSection(described *jsonSchema) {
 	}
 }
 
-// describeUnits describes a text with a unit, for which 0 may stand bare.
+// describeUnits describes a text with a unit; 0 needs none.
 func (s *shape) describeUnits(described *jsonSchema, pattern string) {
 	described.Pattern = pattern
 	if s.min != nil {

@@ -6,9 +6,8 @@ import (
 	"strings"
 )
 
-// unsupported are the keys of sreg's configuration whose part this version
-// does not have, and the values, as key=value. They are refused by name: a
-// policy that is silently ignored would be a door left open.
+// unsupported are the keys of sreg's configuration that this version cannot
+// serve yet. They are refused by name: whoever sets one relies on it.
 var unsupported = []string{
 	"metrics", "proxy", "tracing", "ui",
 	"server.tls.acme", "auth.oidc[].login",
@@ -23,11 +22,6 @@ var indices = regexp.MustCompile(`\[[0-9]+\]`)
 // unsupportedKey reports whether the table names the key.
 func unsupportedKey(path string) bool {
 	return slices.Contains(unsupported, indices.ReplaceAllString(path, "[]"))
-}
-
-// unsupportedValue reports whether the table names this value of the key.
-func unsupportedValue(path, value string) bool {
-	return unsupportedKey(path + "=" + value)
 }
 
 // unsupportedVariable finds the key of the table that an environment variable

@@ -26,7 +26,7 @@ type Value struct {
 	file string // that it was read from
 }
 
-// New makes a secret of a text as it stands.
+// New makes a secret of a text as it is.
 func New(text string) Value {
 	return Value{text: text}
 }
