@@ -15,7 +15,7 @@ const (
 type Denial uint8
 
 const (
-	// NotDenied is the answer to who may.
+	// NotDenied stands in a decision that allows.
 	NotDenied Denial = iota
 	// Unauthenticated is 401 with a challenge: nobody has signed in yet.
 	Unauthenticated

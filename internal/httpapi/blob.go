@@ -41,25 +41,24 @@ func (a *API) getBlob(w *router.Response, r *http.Request, req *router.Request) 
 	}
 	w.Set("Content-Length", strconv.FormatInt(part.length, 10))
 	w.WriteHeader(status)
-	// CopyN of an *os.File to the connection is one sendfile: nothing between here and there may
-	// hide io.ReaderFrom.
+	// CopyN of an *os.File to the connection is one sendfile, if nothing on the way hides io.ReaderFrom.
 	if _, err := io.CopyN(w, blob.Content, part.length); err != nil {
 		return fmt.Errorf("send blob: %w", err)
 	}
 	return nil
 }
 
-// openBlob finds a blob, or where the client shall get it. Who asks for a part is not sent on: S3 signs a
-// Range header as little as it knows the digest in an If-Range; nor is a client of HTTP/1.0, which knows no
-// 307, nor one that has the blob already.
+// openBlob finds a blob, or the URL to redirect the client to. A request for a range is not redirected, because
+// S3 does not sign a Range header and does not know the digest in an If-Range; nor is one of HTTP/1.0, which has
+// no 307, nor one of a client that has the blob already.
 func (a *API) openBlob(r *http.Request, req *router.Request) (registry.Blob, error) {
 	if r.Header.Get("Range") != "" || !r.ProtoAtLeast(1, 1) || notModified(r, req.Digest) {
-		return a.blobs.OpenBlob(r.Context(), req.Namespace, req.Digest)
+		return a.Blobs.OpenBlob(r.Context(), req.Namespace, req.Digest)
 	}
-	return a.blobs.LocateBlob(r.Context(), req.Namespace, req.Digest, req.SignIn.Until)
+	return a.Blobs.LocateBlob(r.Context(), req.Namespace, req.Digest, req.SignIn.Until)
 }
 
-// redirect sends a client on to a URL that opens the blob for whoever has it, so nobody may keep it.
+// redirect sends a client to a URL. Whoever has the URL can read the blob, so no cache may keep it.
 func redirect(w *router.Response, req *router.Request, url string) error {
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
@@ -72,7 +71,7 @@ func redirect(w *router.Response, req *router.Request, url string) error {
 }
 
 func (a *API) headBlob(w *router.Response, r *http.Request, req *router.Request) error {
-	blob, err := a.blobs.StatBlob(r.Context(), req.Namespace, req.Digest)
+	blob, err := a.Blobs.StatBlob(r.Context(), req.Namespace, req.Digest)
 	if err != nil {
 		return err
 	}
@@ -84,8 +83,8 @@ func (a *API) headBlob(w *router.Response, r *http.Request, req *router.Request)
 	return nil
 }
 
-// setBlob writes what GET and HEAD say alike. It reports that the client has the blob already, and
-// then it has answered.
+// setBlob writes the headers that GET and HEAD have in common. answered says that the client has the blob
+// already and has been told so.
 func setBlob(w *router.Response, r *http.Request, req *router.Request) (answered bool) {
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
@@ -102,7 +101,7 @@ func setBlob(w *router.Response, r *http.Request, req *router.Request) (answered
 
 // deleteBlob takes a blob from its namespace (spec: Deleting blobs).
 func (a *API) deleteBlob(w *router.Response, r *http.Request, req *router.Request) error {
-	if err := a.content.DeleteBlob(r.Context(), req.Namespace, req.Digest, req.By()); err != nil {
+	if err := a.Content.DeleteBlob(r.Context(), req.Namespace, req.Digest, req.By()); err != nil {
 		return err
 	}
 	return accepted(w)

@@ -22,7 +22,7 @@ var (
 	errContent    = errors.New("malformed Content-Range, want <first>-<last>")
 )
 
-// kinds is the only table from error to status and code. The first line that fits decides. A message
+// kinds is the only table from error to status and code. The first line that matches decides. A message
 // says what to change; a line without one sends the error's own text.
 var kinds = []struct {
 	err     error
@@ -135,8 +135,8 @@ func (a *API) explain(header http.Header, r *http.Request, req *router.Request, 
 // seconds is a time as Retry-After has it.
 func seconds(d time.Duration) []string { return []string{strconv.Itoa(int(math.Ceil(d.Seconds())))} }
 
-// explainDenial tells who has not signed in how to, and everybody else that they may not. A token whose
-// provider is out of reach may be right, so its sender shall come again.
+// explainDenial tells a client that has not signed in how to, and every other one that it may not. If the
+// provider of its token cannot be reached, the token may be right, and the client shall try again.
 func (a *API) explainDenial(header http.Header, r *http.Request, req *router.Request, denied *deniedError) (int, oci.ErrorInfo) {
 	forbidden := oci.ErrorInfo{Code: oci.CodeDenied, Message: asked("requested access to the resource is denied", req.Request)}
 	if denied.denial != access.Unauthenticated {
@@ -158,8 +158,8 @@ func (a *API) explainDenial(header http.Header, r *http.Request, req *router.Req
 	return http.StatusUnauthorized, oci.ErrorInfo{Code: oci.CodeUnauthorized, Message: asked(message, req.Request)}
 }
 
-// asked adds to a message what was asked for. docker takes an error that has the specification's bare words
-// for one that may pass, and tries a push again for almost a minute.
+// asked adds to a message what was asked for. If an error has only the words of the specification, docker
+// tries a push again for almost a minute.
 func asked(message string, req *access.Request) string {
 	message += ": " + string(req.Action)
 	if namespace := req.Namespace.String(); namespace != "" {
@@ -168,10 +168,10 @@ func asked(message string, req *access.Request) string {
 	return message
 }
 
-// challenge is how to sign in; to the token service itself that is by password.
+// challenge says how to sign in; at the token service itself by password.
 func (a *API) challenge(r *http.Request, req *router.Request) string {
 	if req.Action == access.GetToken {
 		return `Basic realm="sreg", charset="UTF-8"`
 	}
-	return a.signIn.Challenge(r, req.Request)
+	return a.SignIn.Challenge(r, req.Request)
 }

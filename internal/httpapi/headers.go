@@ -29,8 +29,8 @@ func setDigest(w *router.Response, d oci.Digest) {
 	w.Set("Etag", `"`+d.String()+`"`)
 }
 
-// setRange says how many bytes an upload holds. An empty one has no last byte and says 0-0, as the
-// Docker registry does and clients expect.
+// setRange says how many bytes an upload holds. An empty one has 0-0, as of the Docker registry, which clients
+// expect.
 func setRange(header http.Header, size int64) {
 	if size == 0 {
 		header["Range"] = oneByte

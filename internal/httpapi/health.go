@@ -13,8 +13,8 @@ import (
 	"github.com/sreg-project/sreg/internal/router"
 )
 
-// readyPatience bounds how long the stores may take to show that they work.
-const readyPatience = 5 * time.Second
+// readyTimeout is how long the stores may take to show that they work.
+const readyTimeout = 5 * time.Second
 
 var errNotReady = errors.New("not ready")
 
@@ -61,16 +61,16 @@ func (a *API) healthz(w *router.Response, _ *http.Request, _ *router.Request) er
 	return writeJSON(w, []byte(`{"status":"ok"}`))
 }
 
-// readyz says whether requests should come here: not while the server drains, nor while a store does
-// not answer. What is wrong is logged; anybody may ask, so the answer does not tell.
+// readyz says whether requests should be sent here: not while the server shuts down, nor while a store does
+// not answer. Anybody may ask, so only the log says what is wrong.
 func (a *API) readyz(w *router.Response, r *http.Request, _ *router.Request) error {
-	if a.draining() {
+	if a.Draining() {
 		return fmt.Errorf("%w: shutting down", errNotReady)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), readyPatience)
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
-	if err := a.ready(ctx); err != nil {
-		a.log.ErrorContext(ctx, "not ready", "error", err)
+	if err := a.Ready(ctx); err != nil {
+		a.Logger.ErrorContext(ctx, "not ready", "error", err)
 		return fmt.Errorf("%w: the store does not answer", errNotReady)
 	}
 	return writeJSON(w, []byte(`{"status":"ready"}`))

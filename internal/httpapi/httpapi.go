@@ -21,7 +21,7 @@ import (
 
 // Options are what an API is made of.
 type Options struct {
-	Resources  Resources
+	Resources
 	SignIn     SignIn
 	Authorizer Authorizer
 	// MaxManifestSize is the most that is read of a manifest's body, in bytes.
@@ -54,22 +54,8 @@ type Authorizer interface {
 
 // API answers requests. New makes one.
 type API struct {
-	manifests Manifests
-	blobs     Blobs
-	tags      Tags
-	catalog   Catalog
-	content   Content
-	uploads   Uploads
-	ready     func(ctx context.Context) error
-
-	signIn          SignIn
-	authorizer      Authorizer
-	maxManifestSize int64
-	draining        func() bool
-	log             *slog.Logger
-	exposition      http.Handler
-	version         string
-	externalURL     *url.URL
+	Options
+	exposition http.Handler
 }
 
 // New makes an API.
@@ -77,24 +63,8 @@ func New(opts Options) *API {
 	if opts.Draining == nil {
 		opts.Draining = func() bool { return false }
 	}
-	return &API{
-		manifests: opts.Resources.Manifests,
-		blobs:     opts.Resources.Blobs,
-		tags:      opts.Resources.Tags,
-		catalog:   opts.Resources.Catalog,
-		content:   opts.Resources.Content,
-		uploads:   opts.Resources.Uploads,
-		ready:     opts.Resources.Ready,
-
-		signIn:          opts.SignIn,
-		authorizer:      opts.Authorizer,
-		maxManifestSize: opts.MaxManifestSize,
-		draining:        opts.Draining,
-		log:             opts.Logger.With("module", "http"),
-		exposition:      promhttp.HandlerFor(opts.Gatherer, promhttp.HandlerOpts{}),
-		version:         opts.Version,
-		externalURL:     opts.ExternalURL,
-	}
+	opts.Logger = opts.Logger.With("module", "http")
+	return &API{Options: opts, exposition: promhttp.HandlerFor(opts.Gatherer, promhttp.HandlerOpts{})}
 }
 
 // Serves says which groups of routes a listener answers.

@@ -12,14 +12,14 @@ import (
 	"github.com/sreg-project/sreg/internal/router"
 )
 
-// maxPage is the longest page, in names. Who asks for more, or for all, gets this many and a link to
-// the next page.
+// maxPage is the longest page, in names. A client that asks for more, or for all, gets this many and a link
+// to the next page.
 const maxPage = 10000
 
 // listTags answers with a page of tags (spec: Listing tags).
 func (a *API) listTags(w *router.Response, r *http.Request, req *router.Request) error {
 	n := pageSize(req)
-	tags, more, err := a.tags.ListTags(r.Context(), req.Namespace, req.Last, n)
+	tags, more, err := a.Tags.ListTags(r.Context(), req.Namespace, req.Last, n)
 	if err != nil {
 		return err
 	}
@@ -32,15 +32,15 @@ func (a *API) listTags(w *router.Response, r *http.Request, req *router.Request)
 	}{req.Namespace, tags})
 }
 
-// listCatalog answers with a page of namespaces, as the Docker registry does: those whose tags who asks may
-// list. A page may be short, or empty, and lead on all the same.
+// listCatalog answers with a page of namespaces, as the Docker registry does. It shows those whose tags the
+// client may list, so a page may be short or empty and still have a next one.
 func (a *API) listCatalog(w *router.Response, r *http.Request, req *router.Request) error {
 	n := pageSize(req)
 	from := registry.Cursor{Last: req.Last}
 	if r.URL.RawQuery != "" {
-		from.Sealed = query(r).Get("next") // only our own links have it
+		from.Sealed = r.URL.Query().Get("next") // only our own links have it
 	}
-	names, next, err := a.catalog.Catalog(r.Context(), from, n, func(ns oci.Name) bool { return a.authorizer.MayList(r.Context(), &req.Question, ns) })
+	names, next, err := a.Catalog.Catalog(r.Context(), from, n, func(ns oci.Name) bool { return a.Authorizer.MayList(r.Context(), &req.Question, ns) })
 	if err != nil {
 		return err
 	}

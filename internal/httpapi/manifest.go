@@ -13,12 +13,12 @@ import (
 
 // getManifest answers GET and HEAD (spec: Pulling manifests).
 func (a *API) getManifest(w *router.Response, r *http.Request, req *router.Request) error {
-	m, err := a.manifests.GetManifest(r.Context(), req.Namespace, req.Reference)
+	m, err := a.Manifests.GetManifest(r.Context(), req.Namespace, req.Reference)
 	if err != nil {
 		return err
 	}
-	if r.Method == http.MethodGet { // HEAD asks and takes nothing
-		a.manifests.NotePull(req.Namespace, req.Reference, m.Digest)
+	if r.Method == http.MethodGet { // a HEAD is no pull
+		a.Manifests.NotePull(req.Namespace, req.Reference, m.Digest)
 	}
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
@@ -49,7 +49,7 @@ func (a *API) putManifest(w *router.Response, r *http.Request, req *router.Reque
 	if err != nil {
 		return err
 	}
-	pushed, err := a.content.PutManifest(r.Context(), req.Namespace, registry.Push{
+	pushed, err := a.Content.PutManifest(r.Context(), req.Namespace, registry.Push{
 		Digest: req.Digest, Tags: req.Tags, ContentType: r.Header.Get("Content-Type"), Content: content, By: req.By(),
 	})
 	if err != nil {
@@ -70,23 +70,22 @@ func (a *API) putManifest(w *router.Response, r *http.Request, req *router.Reque
 // firstBuffer is what a manifest's body gets before any of it has arrived, in bytes.
 const firstBuffer = 16 << 10
 
-// readManifest reads a body whole, and no more of it than a manifest may have.
+// readManifest reads a whole body, but no more of it than a manifest may have.
 func (a *API) readManifest(r *http.Request) ([]byte, error) {
-	tooLarge := fmt.Errorf("%w: a manifest may have %d bytes", registry.ErrTooLarge, a.maxManifestSize)
-	if r.ContentLength > a.maxManifestSize {
+	tooLarge := fmt.Errorf("%w: a manifest may have %d bytes", registry.ErrTooLarge, a.MaxManifestSize)
+	if r.ContentLength > a.MaxManifestSize {
 		return nil, tooLarge
 	}
 	var content bytes.Buffer
-	// A client that announces much and sends nothing gets little memory; the buffer doubles as bytes
-	// arrive.
+	// Memory is taken as bytes arrive, not as the client announces them: the buffer begins small and doubles.
 	if r.ContentLength > 0 {
 		content.Grow(int(min(r.ContentLength, firstBuffer)) + bytes.MinRead)
 	}
-	n, err := content.ReadFrom(io.LimitReader(r.Body, a.maxManifestSize+1))
+	n, err := content.ReadFrom(io.LimitReader(r.Body, a.MaxManifestSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("read manifest: %w", err)
 	}
-	if n > a.maxManifestSize {
+	if n > a.MaxManifestSize {
 		return nil, tooLarge
 	}
 	return content.Bytes(), nil
@@ -96,9 +95,9 @@ func (a *API) readManifest(r *http.Request) ([]byte, error) {
 // Management).
 func (a *API) deleteManifest(w *router.Response, r *http.Request, req *router.Request) (err error) {
 	if req.Reference.IsDigest() {
-		err = a.content.DeleteManifest(r.Context(), req.Namespace, req.Digest, req.By())
+		err = a.Content.DeleteManifest(r.Context(), req.Namespace, req.Digest, req.By())
 	} else {
-		err = a.content.DeleteTag(r.Context(), req.Namespace, req.Reference.Tag, req.By())
+		err = a.Content.DeleteTag(r.Context(), req.Namespace, req.Reference.Tag, req.By())
 	}
 	if err != nil {
 		return err

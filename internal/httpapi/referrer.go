@@ -19,7 +19,7 @@ func (a *API) getReferrers(w *router.Response, r *http.Request, req *router.Requ
 	var all registry.Referrers
 	if !req.Hidden {
 		var err error
-		if all, err = a.tags.Referrers(r.Context(), req.Namespace, req.Digest); err != nil {
+		if all, err = a.Tags.Referrers(r.Context(), req.Namespace, req.Digest); err != nil {
 			return err
 		}
 	}

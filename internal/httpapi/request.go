@@ -21,8 +21,7 @@ var (
 	errTagParams = errors.New("tag parameters need a digest in the path and no more than 1000 of them")
 )
 
-// parse reads what the path and the query name into their types. From here on no part of the request
-// is a string that was not looked at.
+// parse reads the path and the query into their types. Nothing behind it sees a string that was not checked.
 func parse(r *http.Request, at router.Path, req *access.Request) (err error) {
 	if at.Named {
 		if req.Namespace, err = oci.ParseName(at.Namespace); err != nil {
@@ -64,7 +63,7 @@ func parseManifest(r *http.Request, at router.Path, req *access.Request) (err er
 	if r.URL.RawQuery == "" {
 		return nil
 	}
-	tags := query(r)["tag"]
+	tags := r.URL.Query()["tag"]
 	if len(tags) > 0 && !req.Reference.IsDigest() || len(tags) > maxTags {
 		return errTagParams
 	}
@@ -82,18 +81,18 @@ func parseReferrers(r *http.Request, req *access.Request) error {
 	if r.URL.RawQuery == "" {
 		return nil
 	}
-	q := query(r)
+	q := r.URL.Query()
 	req.ArtifactType = q.Get("artifactType")
 	req.Last = q.Get("last")
 	return nil
 }
 
-// parseUploads reads a POST: a mount, a whole blob, or the begin of a session.
+// parseUploads reads a POST: a mount, a whole blob, or the start of a session.
 func parseUploads(r *http.Request, req *access.Request) (err error) {
 	if r.URL.RawQuery == "" {
 		return nil
 	}
-	q := query(r)
+	q := r.URL.Query()
 	if mount := q.Get("mount"); mount != "" {
 		req.Action = access.MountBlob
 		if req.Digest, err = oci.ParseDigest(mount); err != nil {
@@ -111,7 +110,7 @@ func parseUpload(r *http.Request, req *access.Request) error {
 	if req.Action != access.CompleteUpload {
 		return nil
 	}
-	if err := parseDigestParam(query(r), req); err != nil {
+	if err := parseDigestParam(r.URL.Query(), req); err != nil {
 		return err
 	}
 	if req.Digest.IsZero() {
@@ -127,12 +126,12 @@ func parseDigestParam(q url.Values, req *access.Request) (err error) {
 	return err
 }
 
-// parsePage reads n and last. What last begins behind need not exist, but it must be a name.
+// parsePage reads n and last. What last names need not exist, but it must be a valid name.
 func parsePage(r *http.Request, resource router.Resource, req *access.Request) error {
 	if r.URL.RawQuery == "" {
 		return nil
 	}
-	q := query(r)
+	q := r.URL.Query()
 	if q.Has("n") {
 		n, err := strconv.Atoi(q.Get("n"))
 		if err != nil || n < 0 {
@@ -152,6 +151,3 @@ func parsePage(r *http.Request, resource router.Resource, req *access.Request) e
 	}
 	return err
 }
-
-// query reads the parameters; what cannot be decoded is left out, as url.URL.Query does.
-func query(r *http.Request) url.Values { return r.URL.Query() }

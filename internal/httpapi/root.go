@@ -30,21 +30,21 @@ func (a *API) root(w *router.Response, r *http.Request, _ *router.Request) error
 	if r.TLS != nil {
 		scheme = "https"
 	}
-	if a.externalURL != nil {
-		scheme, host = a.externalURL.Scheme, a.externalURL.Host
+	if a.ExternalURL != nil {
+		scheme, host = a.ExternalURL.Scheme, a.ExternalURL.Host
 	}
 	header := w.Header()
 	var page bytes.Buffer
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		header.Set("Content-Type", "text/plain; charset=utf-8")
-		fmt.Fprintf(&page, rootText, a.version, host, scheme)
+		fmt.Fprintf(&page, rootText, a.Version, host, scheme)
 		return writeJSON(w, page.Bytes())
 	}
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
-	err := rootPage.Execute(&page, struct{ Version, Host, Scheme string }{a.version, host, scheme})
+	err := rootPage.Execute(&page, struct{ Version, Host, Scheme string }{a.Version, host, scheme})
 	if err != nil {
 		return fmt.Errorf("write page: %w", err)
 	}

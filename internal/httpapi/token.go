@@ -10,7 +10,7 @@ var noStore = []string{"no-store"}
 
 // getToken answers the token service: GET of the Docker token protocol, and its POST as of OAuth2.
 func (a *API) getToken(w *router.Response, r *http.Request, _ *router.Request) error {
-	token, err := a.signIn.Token(r)
+	token, err := a.SignIn.Token(r)
 	if err != nil {
 		return err
 	}

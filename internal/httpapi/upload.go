@@ -12,7 +12,7 @@ import (
 	"github.com/sreg-project/sreg/internal/router"
 )
 
-// startUpload answers POST: it mounts a blob, takes a whole one, or begins a session (spec: Pushing
+// startUpload answers POST: it mounts a blob, takes a whole one, or starts a session (spec: Pushing
 // blobs).
 func (a *API) startUpload(w *router.Response, r *http.Request, req *router.Request) error {
 	if req.Action == access.MountBlob {
@@ -33,7 +33,7 @@ func (a *API) startUpload(w *router.Response, r *http.Request, req *router.Reque
 			return err
 		}
 	}
-	upload, err := a.uploads.StartUpload(r.Context(), req.Namespace, algorithm, req.By())
+	upload, err := a.Uploads.StartUpload(r.Context(), req.Namespace, algorithm, req.By())
 	if err != nil {
 		return err
 	}
@@ -43,14 +43,14 @@ func (a *API) startUpload(w *router.Response, r *http.Request, req *router.Reque
 	return progress(w, http.StatusAccepted, req.Namespace, upload)
 }
 
-// mount gives the namespace a blob of another one. Without from only what the namespace holds itself
-// is found: guessing among others would tell what they hold.
+// mount gives the namespace a blob of another one. Without from it looks in the namespace itself alone: to
+// search the others would tell the client what they hold.
 func (a *API) mount(ctx context.Context, req *router.Request) (bool, error) {
 	var err error
 	if req.From.IsZero() {
-		_, err = a.blobs.StatBlob(ctx, req.Namespace, req.Digest)
+		_, err = a.Blobs.StatBlob(ctx, req.Namespace, req.Digest)
 	} else {
-		err = a.content.MountBlob(ctx, req.Namespace, req.From, req.Digest)
+		err = a.Content.MountBlob(ctx, req.Namespace, req.From, req.Digest)
 	}
 	if errors.Is(err, registry.ErrBlobUnknown) {
 		return false, nil
@@ -67,18 +67,18 @@ func sessionAlgorithm(r *http.Request, req *router.Request) (oci.Algorithm, erro
 	if r.URL.RawQuery == "" {
 		return oci.SHA256, nil
 	}
-	if name := query(r).Get("digest-algorithm"); name != "" {
+	if name := r.URL.Query().Get("digest-algorithm"); name != "" {
 		return oci.ParseAlgorithm(name)
 	}
 	return oci.SHA256, nil
 }
 
-// pushWhole takes the blob that came with the POST. The client never learns the session's id, so
-// one that fails is ended.
+// pushWhole takes the blob that came with the POST. If that fails the session is ended, because the client does
+// not know its id.
 func (a *API) pushWhole(w *router.Response, r *http.Request, req *router.Request, id string) error {
-	err := a.uploads.CompleteUpload(r.Context(), req.Namespace, id, registry.Chunk{Body: r.Body, Start: -1}, req.Digest)
+	err := a.Uploads.CompleteUpload(r.Context(), req.Namespace, id, registry.Chunk{Body: r.Body, Start: -1}, req.Digest)
 	if err != nil {
-		cancelErr := a.uploads.CancelUpload(context.WithoutCancel(r.Context()), req.Namespace, id)
+		cancelErr := a.Uploads.CancelUpload(context.WithoutCancel(r.Context()), req.Namespace, id)
 		if errors.Is(cancelErr, registry.ErrUploadUnknown) {
 			return err // it ended itself
 		}
@@ -89,7 +89,7 @@ func (a *API) pushWhole(w *router.Response, r *http.Request, req *router.Request
 
 // getUpload says how far a session is.
 func (a *API) getUpload(w *router.Response, r *http.Request, req *router.Request) error {
-	upload, err := a.uploads.UploadStatus(r.Context(), req.Namespace, req.SessionID)
+	upload, err := a.Uploads.UploadStatus(r.Context(), req.Namespace, req.SessionID)
 	if err != nil {
 		return err
 	}
@@ -102,9 +102,9 @@ func (a *API) updateUpload(w *router.Response, r *http.Request, req *router.Requ
 	if err != nil {
 		return err
 	}
-	upload, err := a.uploads.AppendUpload(r.Context(), req.Namespace, req.SessionID, chunk)
+	upload, err := a.Uploads.AppendUpload(r.Context(), req.Namespace, req.SessionID, chunk)
 	if errors.Is(err, registry.ErrUploadUnknown) {
-		return err // there is nowhere to go on, and whoever may not know of the upload hears the same
+		return err // without a Location: there is no session to continue, or none that the client may know of
 	}
 	if err != nil {
 		w.Set("Location", uploadPath(req.Namespace, req.SessionID))
@@ -122,7 +122,7 @@ func (a *API) completeUpload(w *router.Response, r *http.Request, req *router.Re
 	if r.ContentLength == 0 {
 		chunk.Body = nil
 	}
-	if err := a.uploads.CompleteUpload(r.Context(), req.Namespace, req.SessionID, chunk, req.Digest); err != nil {
+	if err := a.Uploads.CompleteUpload(r.Context(), req.Namespace, req.SessionID, chunk, req.Digest); err != nil {
 		return err
 	}
 	return created(w, blobPath(req.Namespace, req.Digest), req.Digest)
@@ -130,7 +130,7 @@ func (a *API) completeUpload(w *router.Response, r *http.Request, req *router.Re
 
 // cancelUpload ends a session.
 func (a *API) cancelUpload(w *router.Response, r *http.Request, req *router.Request) error {
-	if err := a.uploads.CancelUpload(r.Context(), req.Namespace, req.SessionID); err != nil {
+	if err := a.Uploads.CancelUpload(r.Context(), req.Namespace, req.SessionID); err != nil {
 		return err
 	}
 	w.Header()["Docker-Distribution-Api-Version"] = apiVersion
@@ -138,7 +138,7 @@ func (a *API) cancelUpload(w *router.Response, r *http.Request, req *router.Requ
 	return nil
 }
 
-// chunkOf reads where a body begins. Its length has to be the one that the range has.
+// chunkOf reads where a body begins, and checks that it is as long as its Content-Range says.
 func chunkOf(r *http.Request) (registry.Chunk, error) {
 	chunk := registry.Chunk{Body: r.Body, Start: -1}
 	header := r.Header.Get("Content-Range")

@@ -21,7 +21,7 @@ type document struct {
 	layers        []Descriptor
 	manifests     []Descriptor
 	has           struct{ schemaVersion, config, layers, manifests, fsLayers, signatures bool }
-	malformed     error // the first of them that has not the form it has there
+	malformed     error // why the first of them is wrong that is
 }
 
 // reader fills a document.
@@ -45,13 +45,13 @@ func (r *reader) member(key []byte) (err error) {
 	d := &r.doc
 	switch string(key) {
 	case "mediaType":
-		d.mediaType, err = r.optionalText()
+		d.mediaType, err = optional(r, (*reader).text)
 	case "artifactType":
-		d.artifactType, err = r.optionalText()
+		d.artifactType, err = optional(r, (*reader).text)
 	case "subject":
-		d.subject, err = r.optionalDescriptor()
+		d.subject, err = optional(r, (*reader).descriptorPointer)
 	case "annotations":
-		d.annotations, err = r.optionalMap()
+		d.annotations, err = optional(r, (*reader).textMap)
 	default:
 		if err := caseOfKnown(key, "mediaType", "artifactType", "subject", "annotations"); err != nil {
 			return err
@@ -61,8 +61,8 @@ func (r *reader) member(key []byte) (err error) {
 	return atKey(key, err)
 }
 
-// imageMember reads a member that has its meaning in images and indexes only: in a manifest of
-// another type it may have any form, so what is wrong with it is kept until the type is known.
+// imageMember reads a member that means something in images and indexes only. In a manifest of another type
+// it may have any form, so what is wrong with it is kept until the type is known.
 func (r *reader) imageMember(key []byte) error {
 	start := r.scanner
 	problem := r.readImageMember(key)
@@ -87,13 +87,13 @@ func (r *reader) readImageMember(key []byte) (err error) {
 		d.schemaVersion, err = r.integer()
 	case "config":
 		d.has.config = true
-		d.config, err = r.optionalDescriptor()
+		d.config, err = optional(r, (*reader).descriptorPointer)
 	case "layers":
 		d.has.layers = true
-		d.layers, err = r.optionalDescriptors()
+		d.layers, err = optional(r, (*reader).descriptors)
 	case "manifests":
 		d.has.manifests = true
-		d.manifests, err = r.optionalDescriptors()
+		d.manifests, err = optional(r, (*reader).descriptors)
 	case "fsLayers":
 		d.has.fsLayers = true
 		err = r.skip()
@@ -106,7 +106,7 @@ func (r *reader) readImageMember(key []byte) (err error) {
 	return atKey(key, err)
 }
 
-// unknown steps over the value of a key that means nothing here, if no reader takes it for a known one.
+// unknown steps over the value of a key that means nothing here, unless some reader takes it for a known one.
 func (r *reader) unknown(key []byte, known ...string) error {
 	if err := caseOfKnown(key, known...); err != nil {
 		return err
@@ -125,47 +125,26 @@ func caseOfKnown(key []byte, known ...string) error {
 	return nil
 }
 
-func (r *reader) optionalDescriptors() ([]Descriptor, error) {
-	if r.null() {
-		return nil, nil
-	}
-	var all []Descriptor
-	err := r.array(func(i int) error {
-		d, err := r.descriptor()
-		if err != nil {
-			return at("["+strconv.Itoa(i)+"]", err)
-		}
-		all = append(all, d)
-		return nil
-	})
-	return all, err
-}
+func (r *reader) descriptors() ([]Descriptor, error) { return list(r, (*reader).descriptor) }
 
-func (r *reader) optionalDescriptor() (*Descriptor, error) {
-	if r.null() {
-		return nil, nil
-	}
+func (r *reader) descriptorPointer() (*Descriptor, error) {
 	d, err := r.descriptor()
-	if err != nil {
-		return nil, err
-	}
-	return &d, nil
+	return &d, err
 }
 
 func (r *reader) descriptor() (Descriptor, error) {
 	d := Descriptor{Size: -1}
-	if err := r.object(func(key []byte) error { return r.descriptorMember(&d, key) }); err != nil {
-		return Descriptor{}, err
-	}
+	err := r.object(func(key []byte) error { return r.descriptorMember(&d, key) })
 	switch {
+	case err != nil:
 	case d.MediaType == "":
-		return Descriptor{}, at("mediaType", errors.New("want a media type, got none"))
+		err = at("mediaType", errors.New("want a media type, got none"))
 	case d.Digest.IsZero():
-		return Descriptor{}, at("digest", errors.New("want a digest, got none"))
+		err = at("digest", errors.New("want a digest, got none"))
 	case d.Size < 0:
-		return Descriptor{}, at("size", errors.New("want a size in bytes, got none"))
+		err = at("size", errors.New("want a size in bytes, got none"))
 	}
-	return d, nil
+	return d, err
 }
 
 func (r *reader) descriptorMember(d *Descriptor, key []byte) (err error) {
@@ -177,15 +156,15 @@ func (r *reader) descriptorMember(d *Descriptor, key []byte) (err error) {
 	case "size":
 		d.Size, err = r.size()
 	case "urls":
-		d.URLs, err = r.optionalTexts()
+		d.URLs, err = optional(r, (*reader).texts)
 	case "annotations":
-		d.Annotations, err = r.optionalMap()
+		d.Annotations, err = optional(r, (*reader).textMap)
 	case "data":
-		_, err = r.optionalText()
+		_, err = optional(r, (*reader).text)
 	case "platform":
-		d.Platform, err = r.optionalPlatform()
+		d.Platform, err = optional(r, (*reader).platform)
 	case "artifactType":
-		d.ArtifactType, err = r.optionalText()
+		d.ArtifactType, err = optional(r, (*reader).text)
 	default:
 		return r.unknown(key,
 			"mediaType", "digest", "size", "urls", "annotations", "data", "platform", "artifactType")
@@ -193,10 +172,7 @@ func (r *reader) descriptorMember(d *Descriptor, key []byte) (err error) {
 	return atKey(key, err)
 }
 
-func (r *reader) optionalPlatform() (*Platform, error) {
-	if r.null() {
-		return nil, nil
-	}
+func (r *reader) platform() (*Platform, error) {
 	p := &Platform{}
 	err := r.object(func(key []byte) error { return r.platformMember(p, key) })
 	return p, err
@@ -205,17 +181,17 @@ func (r *reader) optionalPlatform() (*Platform, error) {
 func (r *reader) platformMember(p *Platform, key []byte) (err error) {
 	switch string(key) {
 	case "architecture":
-		p.Architecture, err = r.optionalText()
+		p.Architecture, err = optional(r, (*reader).text)
 	case "os":
-		p.OS, err = r.optionalText()
+		p.OS, err = optional(r, (*reader).text)
 	case "os.version":
-		p.OSVersion, err = r.optionalText()
+		p.OSVersion, err = optional(r, (*reader).text)
 	case "os.features":
-		p.OSFeatures, err = r.optionalTexts()
+		p.OSFeatures, err = optional(r, (*reader).texts)
 	case "variant":
-		p.Variant, err = r.optionalText()
+		p.Variant, err = optional(r, (*reader).text)
 	case "features":
-		p.Features, err = r.optionalTexts()
+		p.Features, err = optional(r, (*reader).texts)
 	default:
 		return r.unknown(key,
 			"architecture", "os", "os.version", "os.features", "variant", "features")
@@ -239,40 +215,32 @@ func (r *reader) size() (int64, error) {
 	return n, err
 }
 
-func (r *reader) optionalText() (string, error) {
-	if r.null() {
-		return "", nil
-	}
-	return r.text()
-}
+func (r *reader) texts() ([]string, error) { return list(r, (*reader).text) }
 
-func (r *reader) optionalTexts() ([]string, error) {
-	if r.null() {
-		return nil, nil
-	}
-	var all []string
-	err := r.array(func(i int) error {
-		s, err := r.text()
-		if err != nil {
-			return at("["+strconv.Itoa(i)+"]", err)
-		}
-		all = append(all, s)
-		return nil
+func (r *reader) textMap() (map[string]string, error) {
+	all := map[string]string{}
+	err := r.object(func(key []byte) (err error) {
+		all[string(key)], err = r.text()
+		return atKey(key, err)
 	})
 	return all, err
 }
 
-func (r *reader) optionalMap() (map[string]string, error) {
+// optional reads a value that may also be null.
+func optional[T any](r *reader, read func(*reader) (T, error)) (value T, err error) {
 	if r.null() {
-		return nil, nil
+		return value, nil
 	}
-	all := map[string]string{}
-	err := r.object(func(key []byte) error {
-		s, err := r.text()
+	return read(r)
+}
+
+func list[T any](r *reader, read func(*reader) (T, error)) (all []T, err error) {
+	err = r.array(func(i int) error {
+		item, err := read(r)
 		if err != nil {
-			return atKey(key, err)
+			return at("["+strconv.Itoa(i)+"]", err)
 		}
-		all[string(key)] = s
+		all = append(all, item)
 		return nil
 	})
 	return all, err

@@ -21,9 +21,9 @@ type Manifest struct {
 	Annotations  map[string]string
 }
 
-// ParseManifest reads a manifest once and strictly, so that no other reader finds anything else in
-// it. What is wrong with it is ErrManifestInvalid with the path of what is wrong; Docker's schema 1
-// is ErrManifestUnsupported. The content type may be empty and may have parameters.
+// ParseManifest reads a manifest strictly: it refuses what another reader could understand in another way. A
+// manifest that is wrong is ErrManifestInvalid with the path of what is wrong; Docker's schema 1 is
+// ErrManifestUnsupported. The content type may be empty and may have parameters.
 func ParseManifest(contentType string, body []byte) (Manifest, error) {
 	announced, _, _ := strings.Cut(contentType, ";")
 	announced = strings.TrimSpace(announced)
@@ -57,8 +57,8 @@ func errSchema1(got string) error {
 		ErrManifestUnsupported, got)
 }
 
-// isSchema1 looks at the body's form only where it could be meant: elsewhere "signatures" is an
-// ordinary word.
+// isSchema1 looks at the keys of the body only where no other type was announced: elsewhere "signatures" may
+// mean anything.
 func (d *document) isSchema1(announced string) bool {
 	if announced == "" {
 		announced = d.mediaType
@@ -74,8 +74,8 @@ func (d *document) isSchema1(announced string) bool {
 	return isOne || d.has.fsLayers || d.has.signatures && !isTwo
 }
 
-// resolve finds the media type that the announced one and the body agree on. Older clients give
-// neither; then the shape tells.
+// resolve finds the media type, on which Content-Type and body have to agree. Older clients send neither; then
+// it follows from the keys.
 func (d *document) resolve(announced string) (string, error) {
 	if announced != "" && d.mediaType != "" && announced != d.mediaType {
 		return "", at("mediaType", fmt.Errorf("want what Content-Type says, %s, got %s", quote(announced), quote(d.mediaType)))
@@ -173,14 +173,14 @@ func (d *document) checkImage(mediaType string) error {
 	return nil
 }
 
-// Opaque says that the manifest is of a type which sreg keeps as it came: what it names is not known.
+// Opaque says that sreg does not know the type of the manifest, nor what the manifest names.
 func (m Manifest) Opaque() bool {
 	k, _ := kindOf(m.MediaType)
 	return k == kindOther
 }
 
-// Blobs are the blobs that must be there before the manifest may: the config and the layers, but for
-// the layers that may lie elsewhere and say where. A digest that stands twice is listed twice.
+// Blobs are the blobs that must be there before the manifest may be pushed: the config and the layers, without
+// the layers that are elsewhere, at their URLs. A digest that the manifest has twice is listed twice.
 func (m Manifest) Blobs() []Descriptor {
 	if m.Config == nil {
 		return nil
@@ -195,5 +195,5 @@ func (m Manifest) Blobs() []Descriptor {
 	return blobs
 }
 
-// Children are the manifests that must be there before an index may.
+// Children are the manifests that must be there before an index may be pushed.
 func (m Manifest) Children() []Descriptor { return slices.Clip(m.Manifests) }

@@ -20,7 +20,7 @@ const (
 	dockerForeignPrefix    = "application/vnd.docker.image.rootfs.foreign."
 )
 
-// IsNonDistributable tells whether a layer of the type may lie elsewhere only, at its URLs.
+// IsNonDistributable tells whether a layer of the type may be elsewhere alone, at its URLs.
 func IsNonDistributable(mediaType string) bool {
 	return strings.HasPrefix(mediaType, nonDistributablePrefix) || strings.HasPrefix(mediaType, dockerForeignPrefix)
 }
@@ -35,7 +35,7 @@ const (
 	kindSchema1             // refused
 )
 
-// kindOf ignores case, so that no reader who does takes for an image what sreg only kept.
+// kindOf ignores case, because other readers may: what they take for an image must be one here.
 func kindOf(mediaType string) (k kind, canonical string) {
 	for _, known := range [...]struct {
 		mediaType string

@@ -12,9 +12,8 @@ import (
 // maxDepth bounds how deep objects and arrays may nest, so that no body exhausts the stack.
 const maxDepth = 64
 
-// scanner reads one JSON document in one pass. encoding/json takes the last of two equal keys and any
-// case of a key, and so reads another manifest than other readers do; this one refuses to choose.
-// The source must be valid UTF-8.
+// scanner reads one JSON document in one pass. encoding/json accepts two equal keys and any case of a key, in
+// which readers differ; this one refuses them. The source must be valid UTF-8.
 type scanner struct {
 	src   []byte
 	pos   int
@@ -33,7 +32,7 @@ func (s *scanner) object(member func(key []byte) error) error {
 	})
 }
 
-// members walks an object without a look at its keys.
+// members is object without the check for equal keys.
 func (s *scanner) members(member func(key []byte) error) error {
 	if err := s.open('{', "an object"); err != nil {
 		return err
@@ -337,8 +336,8 @@ func (s *scanner) unexpected(want string) error {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// keySet holds the keys of one object: the few that objects have without an allocation, and however
-// many a hostile one has without quadratic time.
+// keySet holds the keys of one object: the first twelve without an allocation, the others in a map, so that an
+// object of very many keys costs no quadratic time.
 type keySet struct {
 	few  [12][]byte
 	n    int

@@ -45,17 +45,17 @@ func (q *Request) By() string { return q.Question.Identity.Name() }
 // admit decides whether the handler of a request sees it: who asks, and may they. Every route goes through
 // it.
 func (rt *Router) admit(r *http.Request, req *Request, table *Table) (err error) {
-	if rt.authenticator.Secure(r) {
+	if rt.Authenticator.Secure(r) {
 		req.Question.Transport.Proto = "https"
 	}
 	// The token service and the health of the process have no use for who asks; the token service reads
 	// credentials of its own, which may be wrong.
 	if req.Action != access.GetToken && req.Action != access.Healthz && req.Action != access.Readyz {
-		if req.Question.Identity, req.SignIn, err = rt.authenticator.Authenticate(r); err != nil {
+		if req.Question.Identity, req.SignIn, err = rt.Authenticator.Authenticate(r); err != nil {
 			return err
 		}
 	}
-	decision := rt.authorizer.Authorize(r.Context(), &req.Question)
+	decision := rt.Authorizer.Authorize(r.Context(), &req.Question)
 	if decision.Allowed {
 		return nil
 	}

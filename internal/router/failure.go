@@ -26,7 +26,7 @@ func (rt *Router) fail(r *http.Request, x *exchange, table *Table, err error) {
 		if w.gone || r.Context().Err() != nil {
 			x.outcome = StatusClientGone
 		} else {
-			rt.log.LogAttrs(r.Context(), slog.LevelError, "request failed",
+			rt.Logger.LogAttrs(r.Context(), slog.LevelError, "request failed",
 				slog.String("request_id", req.Question.Transport.RequestID), slog.String("action", string(req.Action)),
 				slog.String("namespace", req.Namespace.String()), slog.Any("error", err))
 		}

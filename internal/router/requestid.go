@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// requestIDs names requests: by the name that a proxy in front gave them, else by a random start and
-// a count, which is unique and costs no entropy.
+// requestIDs gives requests their ids: the one that a proxy in front has given, else a random beginning and a
+// count.
 type requestIDs struct {
 	start string
 	count *atomic.Uint64

@@ -25,24 +25,14 @@ type Options struct {
 
 // Router routes requests. New makes one.
 type Router struct {
-	authenticator Authenticator
-	authorizer    Authorizer
-	log           *slog.Logger
-	accessLog     float64
-	metrics       *Metrics
-	ids           requestIDs
+	Options
+	ids requestIDs
 }
 
 // New makes a Router.
 func New(opts Options) *Router {
-	return &Router{
-		authenticator: opts.Authenticator,
-		authorizer:    opts.Authorizer,
-		log:           opts.Logger.With("module", "http"),
-		accessLog:     opts.AccessLog,
-		metrics:       opts.Metrics,
-		ids:           newRequestIDs(),
-	}
+	opts.Logger = opts.Logger.With("module", "http")
+	return &Router{Options: opts, ids: newRequestIDs()}
 }
 
 // Listener is what one listener serves.
@@ -73,7 +63,7 @@ func (rt *Router) serve(w http.ResponseWriter, r *http.Request, l *Listener) {
 	x.response.begin(w, r)
 	x.request.begin(r, rt.ids.of(r), l.Admin)
 	x.response.Set("X-Request-Id", x.request.Question.Transport.RequestID)
-	rt.metrics.inFlight.Inc()
+	rt.Metrics.inFlight.Inc()
 	defer rt.end(r, x, time.Now()) // also where an answer breaks off, which is a panic
 
 	table, handle, err := l.find(r, x.request.Request)
@@ -83,8 +73,8 @@ func (rt *Router) serve(w http.ResponseWriter, r *http.Request, l *Listener) {
 	if err == nil {
 		err = handle(&x.response, r, &x.request)
 	}
-	// The server knows what to do with a body that was not read to its end, but only its own one: it
-	// must not wait for bytes that a client which was refused never sends.
+	// net/http must not wait for the rest of a body whose request was refused. It knows what to do, but only
+	// with its own body.
 	r.Body = x.response.body.from
 	if err != nil {
 		rt.fail(r, x, table, err)
@@ -96,17 +86,17 @@ func (rt *Router) serve(w http.ResponseWriter, r *http.Request, l *Listener) {
 
 // end counts and logs a request.
 func (rt *Router) end(r *http.Request, x *exchange, begun time.Time) {
-	rt.metrics.inFlight.Dec()
+	rt.Metrics.inFlight.Dec()
 	took := time.Since(begun)
-	rt.metrics.observe(x.request.Action, r.Method, x.outcome, took, x.response.body.bytes, x.response.bytes)
-	if rt.accessLog > 0 && (rt.accessLog >= 1 || rand.Float64() < rt.accessLog) {
+	rt.Metrics.observe(x.request.Action, r.Method, x.outcome, took, x.response.body.bytes, x.response.bytes)
+	if rt.AccessLog > 0 && (rt.AccessLog >= 1 || rand.Float64() < rt.AccessLog) {
 		rt.logAccess(r, x, took)
 	}
 }
 
 func (rt *Router) logAccess(r *http.Request, x *exchange, took time.Duration) {
 	req := &x.request
-	rt.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+	rt.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request",
 		slog.String("request_id", req.Question.Transport.RequestID),
 		slog.String("client", clientOf(r, req)),
 		slog.String("username", req.By()),

@@ -19,14 +19,14 @@ type deniedError struct{ denial access.Denial }
 
 func (*deniedError) Error() string { return "denied" }
 
-// denied is the error of a request that was denied. What a mount takes its blob from is asked for, too; if
-// it may not be pulled the source holds nothing, so that the answer does not tell what it holds.
+// denied is the error of a request that was denied. A mount is also denied if its source may not be pulled;
+// then it goes on as the start of an upload, as if the source did not hold the blob.
 func (a *API) denied(ctx context.Context, req *router.Request, decision access.Decision) error {
 	if req.Action == access.MountBlob && decision.Asked.Action != access.MountBlob {
 		return a.authorizeUpload(ctx, req)
 	}
 	if decision.Denial == access.Hidden && req.Action == access.GetReferrers {
-		req.Hidden = true // what does not exist has none
+		req.Hidden = true // a manifest that does not exist has no referrers
 		return nil
 	}
 	if decision.Denial == access.Hidden {
@@ -35,30 +35,31 @@ func (a *API) denied(ctx context.Context, req *router.Request, decision access.D
 	return &deniedError{denial: decision.Denial}
 }
 
-// authorizeUpload makes a mount that is none the begin of an upload, and asks for that.
+// authorizeUpload turns a mount that cannot be made into the start of an upload, and asks whether that is
+// allowed.
 func (a *API) authorizeUpload(ctx context.Context, req *router.Request) error {
 	req.Action, req.From, req.Digest = access.StartUpload, oci.Name{}, oci.Digest{}
-	decision := a.authorizer.Authorize(ctx, &req.Question)
+	decision := a.Authorizer.Authorize(ctx, &req.Question)
 	if decision.Allowed {
 		return nil
 	}
 	return a.denied(ctx, req, decision)
 }
 
-// checkVersion keeps the edges of the version check: a credential that nothing accepted fails, so that a
-// sign-in with a wrong password does; and where anybody can sign in, who has not is told how, whatever
-// the policy, because clients ask nowhere else.
+// checkVersion refuses two requests whatever the policy says, because clients sign in by this request alone:
+// one with a credential that nothing accepted, so that a sign-in with a wrong password fails; and one of a
+// client that could sign in and has not, which is told how.
 func (a *API) checkVersion(r *http.Request, req *router.Request) error {
 	if req.SignIn.Rejected {
 		return &deniedError{denial: access.Unauthenticated}
 	}
-	if req.Question.Identity.Anonymous() && !req.SignIn.Token && a.signIn.Challenge(r, req.Request) != "" {
+	if req.Question.Identity.Anonymous() && !req.SignIn.Token && a.SignIn.Challenge(r, req.Request) != "" {
 		return errChallenge
 	}
 	return nil
 }
 
-// absent is what a request is answered if the thing does not exist.
+// absent is the error of a request whose target does not exist.
 func absent(action access.Action) error {
 	switch action {
 	case access.GetManifest, access.DeleteManifest:
