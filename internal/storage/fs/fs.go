@@ -18,7 +18,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/sreg-project/sreg/internal/atomicfile"
 	"github.com/sreg-project/sreg/internal/bytesize"
 	"github.com/sreg-project/sreg/internal/lru"
 	"github.com/sreg-project/sreg/internal/storage"
@@ -32,11 +31,11 @@ import (
 //	_uploads/<id>.session      an upload's label and state; beside it <id>.data
 //	_locks/<stripe>            files to flock, never removed; so are those of claims
 const (
-	tempDir    = "_tmp"
-	pendingDir = "_pending"
-	trashDir   = "_trash"
-	uploadsDir = "_uploads"
-	locksDir   = "_locks"
+	tempDir      = "_tmp"
+	pendingDir   = "_pending"
+	condemnedDir = "_trash"
+	uploadsDir   = "_uploads"
+	locksDir     = "_locks"
 )
 
 const (
@@ -113,89 +112,6 @@ func (s *Store) Features() storage.Features { return storage.Features{Conditiona
 // Root is the absolute folder that the store lies in, for start lines and locks.
 func (s *Store) Root() string { return s.root }
 
-// Create makes the folders of an empty store, durably. It may be called again at any time.
-func (s *Store) Create(context.Context) error {
-	dirs := []string{tempDir, pendingDir, trashDir, uploadsDir, locksDir}
-	made := map[string]bool{}
-	if _, err := os.Stat(filepath.Join(s.root, locksDir)); err != nil {
-		if err := errors.Join(s.refuseForeign(), s.makeDir(s.root, made)); err != nil {
-			return err
-		}
-		spread(s.root)
-	}
-	for _, dir := range append(dirs, s.folders...) {
-		if err := s.makeDir(filepath.Join(s.root, dir), made); err != nil {
-			return err
-		}
-	}
-	for _, dir := range s.private {
-		path := filepath.Join(s.root, dir)
-		if err := errors.Join(s.makeDir(path, made), os.Chmod(path, privateMode)); err != nil {
-			return fmt.Errorf("create store: %w", err)
-		}
-	}
-	// Each folder that got an entry is synced once, however many it got.
-	for parent := range made {
-		if err := s.syncPath(parent); err != nil {
-			return fmt.Errorf("create store: %w", err)
-		}
-	}
-	return s.checkMask()
-}
-
-// refuseForeign keeps a mistyped folder that holds something else from becoming a store.
-func (s *Store) refuseForeign() error {
-	entries, err := os.ReadDir(s.root)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("create store: %w", err)
-	}
-	for _, entry := range entries {
-		if name := entry.Name(); name != "lost+found" && !strings.HasPrefix(name, "_") && !strings.HasPrefix(name, ".") {
-			return fmt.Errorf("create store in %s: it holds %q and is no sreg store; choose an empty folder", s.root, name)
-		}
-	}
-	return nil
-}
-
-// makeDir makes a folder and those above it, and notes each parent that got a new entry.
-func (s *Store) makeDir(path string, made map[string]bool) error {
-	err := os.Mkdir(path, dirMode)
-	switch {
-	case err == nil:
-		made[filepath.Dir(path)] = true
-		return nil
-	case errors.Is(err, fs.ErrExist):
-		return nil
-	case !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path):
-		return fmt.Errorf("create store: %w", failure(err))
-	}
-	parent := filepath.Dir(path)
-	if _, statErr := os.Stat(parent); statErr == nil {
-		return fmt.Errorf("create store: %w", err) // the parent is there and takes no folders: /proc
-	}
-	if err := s.makeDir(parent, made); err != nil {
-		return err
-	}
-	return s.makeDir(path, made)
-}
-
-// checkMask finds a umask that would hide the store's files from the store itself.
-func (s *Store) checkMask() error {
-	path := filepath.Join(s.root, tempDir, randomName())
-	if err := os.Mkdir(path, dirMode); err != nil {
-		return fmt.Errorf("write to store: %w", failure(err))
-	}
-	defer os.Remove(path)
-	info, err := os.Stat(path)
-	if err != nil {
-		return fmt.Errorf("write to store: %w", err)
-	}
-	if info.Mode().Perm()&0o700 != 0o700 {
-		return fmt.Errorf("write to store %s: the umask takes the owner's own rights (a new folder got mode %04o); set umask 022", s.root, info.Mode().Perm())
-	}
-	return nil
-}
-
 // Probe writes a temporary file, reads it back and removes it.
 func (s *Store) Probe(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
@@ -245,7 +161,7 @@ func (s *Store) Sweep(ctx context.Context, olderThan time.Duration) (int, error)
 	return removed + orphans, err
 }
 
-// Close lets go of the lock files and of the files that are held, and removes the spare ones.
+// Close closes the lock files and the files that are kept open, and removes the spare ones.
 func (s *Store) Close() error {
 	s.held.close()
 	s.spares.close()
@@ -255,8 +171,8 @@ func (s *Store) Close() error {
 // path is where the live object of a key lies.
 func (s *Store) path(key string) string { return s.root + "/" + key }
 
-// trash is where the condemned object of a key lies.
-func (s *Store) trash(key string) string { return s.root + "/" + trashDir + "/" + key }
+// condemned is where the condemned object of a key lies.
+func (s *Store) condemned(key string) string { return s.root + "/" + condemnedDir + "/" + key }
 
 // check refuses a malformed key, and one that could meet this package's own folders.
 func check(key string) error {
@@ -268,7 +184,7 @@ func check(key string) error {
 
 func reserved(name string) bool {
 	switch name {
-	case tempDir, pendingDir, trashDir, uploadsDir, locksDir:
+	case tempDir, pendingDir, condemnedDir, uploadsDir, locksDir:
 		return true
 	}
 	return false
@@ -315,36 +231,6 @@ func bootID() string {
 		return "process-" + randomName()
 	}
 	return strings.TrimSpace(string(id))
-}
-
-// write makes a temporary file that holds data and is synced, and returns where it lies.
-func (s *Store) write(data []byte) (path string, id fileID, err error) {
-	f, err := atomicfile.Create(s.root+"/"+tempDir, fileMode)
-	if err != nil {
-		return "", id, err
-	}
-	defer func() {
-		err = errors.Join(err, f.Close())
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	if _, err := f.Write(data); err != nil {
-		return "", id, err
-	}
-	// Sync before the rename: the name must never lead to bytes that a power cut can take.
-	if err := s.syncFile(f); err != nil {
-		return "", id, err
-	}
-	id, err = identify(f)
-	return f.Name(), id, err
-}
-
-func (s *Store) syncFile(f *os.File) error {
-	if !s.sync {
-		return nil
-	}
-	return atomicfile.Sync(f)
 }
 
 var (

@@ -22,6 +22,7 @@ const heldBudget = 512
 // its count of names, and each of them by the time that the change is visible to anybody.
 type heldFiles struct {
 	files *lru.Cache[string, heldFile]
+	looks sync.Pool // of *fstat
 }
 
 type heldFile struct {
@@ -31,7 +32,10 @@ type heldFile struct {
 }
 
 func newHeldFiles() *heldFiles {
-	return &heldFiles{files: lru.NewDropping[string](heldBudget, func(h heldFile) { h.file.Close() })}
+	return &heldFiles{
+		files: lru.NewDropping[string](heldBudget, func(h heldFile) { h.file.Close() }),
+		looks: sync.Pool{New: newFstat},
+	}
 }
 
 // keep takes over a file that was read. Only a live and settled one is held: a change that follows
@@ -51,8 +55,8 @@ func (h *heldFiles) stat(key string) (storage.Info, bool) {
 	if !ok {
 		return storage.Info{}, false
 	}
-	look := looks.Get().(*fstat)
-	defer looks.Put(look)
+	look := h.looks.Get().(*fstat)
+	defer h.looks.Put(look)
 	// Control keeps another goroutine from closing the file meanwhile.
 	err := held.raw.Control(look.control)
 	if err != nil || look.err != nil || look.st.Nlink == 0 || stampOf(&look.st) != held.info.Stamp {
@@ -69,10 +73,10 @@ type fstat struct {
 	control func(fd uintptr)
 }
 
-var looks = sync.Pool{New: func() any {
+func newFstat() any {
 	look := new(fstat)
 	look.control = func(fd uintptr) { look.err = unix.Fstat(int(fd), &look.st) }
 	return look
-}}
+}
 
 func (h *heldFiles) close() { h.files.Clear() }

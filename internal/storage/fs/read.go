@@ -85,9 +85,9 @@ func (s *Store) Stat(ctx context.Context, key string) (info storage.Info, err er
 	return info, nil
 }
 
-// find looks at live, trash, live: an object that is revived between two looks is found by the next. One
-// that is revived and condemned again between two looks would be missed by three, so a miss is looked at twice
-// as often: a reader that stands still under a collector without patience has seen it.
+// find looks at live, condemned, live: an object that is revived between two looks is found by the next. One
+// that is revived and condemned again between two looks would be missed by three, so it looks twice more before it
+// says that there is none: a reader that was stopped between its looks has met that.
 func (s *Store) find(ctx context.Context, key string, look func(path string, state storage.State) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -98,7 +98,7 @@ func (s *Store) find(ctx context.Context, key string, look func(path string, sta
 	err := look(s.path(key), storage.Live)
 	for range 2 {
 		if gone(err) {
-			err = look(s.trash(key), storage.Condemned)
+			err = look(s.condemned(key), storage.Condemned)
 		}
 		if gone(err) {
 			err = look(s.path(key), storage.Live)

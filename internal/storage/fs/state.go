@@ -16,7 +16,7 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// Condemn renames the file to the trash. It is not synced: a condemnation that a crash undoes is
+// Condemn renames the file to where condemned ones lie. It is not synced: a condemnation that a crash undoes is
 // made again by the next run.
 func (s *Store) Condemn(ctx context.Context, key string) error {
 	if err := errors.Join(ctx.Err(), check(key)); err != nil {
@@ -27,13 +27,13 @@ func (s *Store) Condemn(ctx context.Context, key string) error {
 		_, err := s.Stat(ctx, key)
 		return err
 	}
-	trash := s.trash(key)
-	err := os.Rename(s.path(key), trash)
+	to := s.condemned(key)
+	err := os.Rename(s.path(key), to)
 	if gone(err) {
-		if err := os.MkdirAll(filepath.Dir(trash), dirMode); err != nil {
+		if err := os.MkdirAll(filepath.Dir(to), dirMode); err != nil {
 			return fmt.Errorf("condemn object: %w", failure(err))
 		}
-		err = os.Rename(s.path(key), trash)
+		err = os.Rename(s.path(key), to)
 	}
 	if gone(err) {
 		_, err := s.Stat(ctx, key) // another collector was faster
@@ -46,7 +46,7 @@ func (s *Store) Condemn(ctx context.Context, key string) error {
 }
 
 // Revive renames the file back unless it is live, and syncs its folder unless this process has. It
-// looks at live, trash, live, as a reader does, and again whenever it moved something.
+// looks at live, condemned, live, as a reader does, and again whenever it moved something.
 func (s *Store) Revive(ctx context.Context, key string) (storage.Info, error) {
 	if err := errors.Join(ctx.Err(), check(key)); err != nil {
 		return storage.Info{}, err
@@ -57,7 +57,7 @@ func (s *Store) Revive(ctx context.Context, key string) (storage.Info, error) {
 			return info, err
 		}
 		s.durable.Forget(key)
-		err = renameNew(s.trash(key), s.path(key))
+		err = renameNew(s.condemned(key), s.path(key))
 		switch {
 		case err == nil || errors.Is(err, fs.ErrExist):
 			// It is live now; the next look makes it durable.
@@ -94,10 +94,10 @@ func (s *Store) makeDurable(key string, id fileID) error {
 	return s.settle(key, id)
 }
 
-// Destroy unlinks the file in the trash. Not synced: a file that a crash brings back to the trash
+// Destroy unlinks the file of a condemned object. Not synced: a file that a crash brings back
 // is destroyed by the next run.
 //
-// A file in the trash whose key is live is what a put left behind. It is nobody's object, and stays
+// A condemned file whose key is live is what a put left behind. It is no object, and stays
 // until the live one is condemned over it or deleted with it: taking it away here could hit one that
 // a collector puts there at this moment.
 //
@@ -111,7 +111,7 @@ func (s *Store) Destroy(ctx context.Context, key string, opts storage.DeleteOpti
 		return fmt.Errorf("destroy object: it is live: %w", storage.ErrNotExist)
 	}
 	if opts.IfUnchanged != "" {
-		st, err := statFile(s.trash(key))
+		st, err := statFile(s.condemned(key))
 		if err != nil {
 			return fmt.Errorf("destroy object: %w", failure(err))
 		}
@@ -119,21 +119,21 @@ func (s *Store) Destroy(ctx context.Context, key string, opts storage.DeleteOpti
 			return fmt.Errorf("destroy object: %w", storage.ErrChanged)
 		}
 	}
-	if err := os.Remove(s.trash(key)); err != nil {
+	if err := os.Remove(s.condemned(key)); err != nil {
 		return fmt.Errorf("destroy object: %w", failure(err))
 	}
 	return nil
 }
 
-// condemnation is the version of a file in the trash: each rename sets its change time.
+// condemnation is the version of a condemned file: each rename sets its change time.
 func condemnation(st *unix.Stat_t) storage.Version {
 	return storage.Version(fmt.Sprintf("%d.%d", st.Ino, st.Ctim.Nano()))
 }
 
-// Condemned walks the trash. A file is there since its change time, which the rename set.
+// Condemned walks the condemned files. One is there since its change time, which the rename set.
 func (s *Store) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Departed, error] {
 	return func(yield func(storage.Departed, error) bool) {
-		s.walk(ctx, trashDir, prefix, func(key, path string) bool {
+		s.walk(ctx, condemnedDir, prefix, func(key, path string) bool {
 			st, err := statFile(path)
 			if gone(err) {
 				return true
@@ -158,7 +158,9 @@ func (s *Store) Drafts(ctx context.Context, prefix string) iter.Seq2[storage.Dra
 			if gone(err) {
 				return true
 			}
-			key, _, _ = cutLast(key, "~")
+			if end := strings.LastIndexByte(key, '~'); end >= 0 {
+				key = key[:end]
+			}
 			return yield(storage.Draft{Key: key, Data: data, At: time.Unix(0, st.Mtim.Nano())}, err)
 		}, func(err error) { yield(storage.Draft{}, err) })
 	}
@@ -187,11 +189,4 @@ func (s *Store) walk(ctx context.Context, dir, prefix string, visit func(key, pa
 	if err != nil {
 		fail(fmt.Errorf("walk %s: %w", dir, err))
 	}
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
 }

@@ -37,6 +37,13 @@ func (s *Store) settle(key string, id fileID) error {
 	return nil
 }
 
+func (s *Store) syncFile(f *os.File) error {
+	if !s.sync {
+		return nil
+	}
+	return atomicfile.Sync(f)
+}
+
 // syncPath syncs a folder, together with everybody who asks for the same at the same time.
 func (s *Store) syncPath(dir string) error {
 	if !s.sync {

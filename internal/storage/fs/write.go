@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sreg-project/sreg/internal/atomicfile"
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
@@ -62,7 +63,7 @@ func (s *Store) put(ctx context.Context, key string, data []byte, opts storage.P
 // where an object with content has to be replaced.
 func (s *Store) putEmpty(key string, opts storage.PutOptions) (done bool, err error) {
 	if opts.IfAbsent {
-		if _, err := statFile(s.trash(key)); err == nil {
+		if _, err := statFile(s.condemned(key)); err == nil {
 			return false, storage.ErrExists
 		}
 	}
@@ -150,12 +151,12 @@ func (s *Store) Delete(ctx context.Context, key string, opts storage.DeleteOptio
 	return nil
 }
 
-// unlink looks at trash, live, trash until a pass finds nothing, because a collector or a reviver may
+// unlink looks at condemned, live, condemned until a pass finds nothing, because a collector or a reviver may
 // move the object between two looks.
 func (s *Store) unlink(key string) (lost []string, err error) {
 	for found := true; found; {
 		found = false
-		for _, path := range []string{s.trash(key), s.path(key), s.trash(key)} {
+		for _, path := range []string{s.condemned(key), s.path(key), s.condemned(key)} {
 			err := unix.Unlink(path)
 			switch {
 			case err == nil:
@@ -245,4 +246,27 @@ func (s *Store) roomy() error {
 		return fmt.Errorf("%w: %d bytes are free, storage.min_free keeps %d", storage.ErrNoSpace, free, s.minFree)
 	}
 	return nil
+}
+
+// write makes a temporary file that holds data and is synced, and returns where it lies.
+func (s *Store) write(data []byte) (path string, id fileID, err error) {
+	f, err := atomicfile.Create(s.root+"/"+tempDir, fileMode)
+	if err != nil {
+		return "", id, err
+	}
+	defer func() {
+		err = errors.Join(err, f.Close())
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	if _, err := f.Write(data); err != nil {
+		return "", id, err
+	}
+	// Sync before the rename: the name must never lead to bytes that a power cut can take.
+	if err := s.syncFile(f); err != nil {
+		return "", id, err
+	}
+	id, err = identify(f)
+	return f.Name(), id, err
 }

@@ -2,35 +2,16 @@ package fs_test
 
 import (
 	"errors"
-	iofs "io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/fs"
 )
-
-func TestNewCreatesNothing(t *testing.T) {
-	t.Parallel()
-	root := filepath.Join(t.TempDir(), "not", "yet")
-	s := open(t, fs.Config{Root: root}, fs.Options{})
-	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, storage.ErrNotExist) {
-		t.Errorf("get from a folder that is not there: %v, want %v", err, storage.ErrNotExist)
-	}
-	if _, err := os.Stat(root); !errors.Is(err, iofs.ErrNotExist) {
-		t.Errorf("New made %s", root)
-	}
-	must(t, s.Create(t.Context()))
-	must(t, s.Create(t.Context()))
-	put(t, s, "a", "x")
-}
 
 func TestCreateMakesTheFoldersThatItIsTold(t *testing.T) {
 	t.Parallel()
@@ -40,29 +21,6 @@ func TestCreateMakesTheFoldersThatItIsTold(t *testing.T) {
 		if info, err := os.Stat(filepath.Join(root, dir)); err != nil || !info.IsDir() {
 			t.Errorf("folder %s: %v", dir, err)
 		}
-	}
-}
-
-func TestARootThatIsALink(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")
-	must(t, os.Mkdir(target, 0o755))
-	must(t, os.Symlink(target, link))
-	through := create(t, fs.Config{Root: link, Sync: true}, fs.Options{})
-	direct := newStore(t, target)
-	put(t, through, "app/a", "x")
-	if value, err := direct.Get(t.Context(), "app/a"); err != nil || string(value.Data) != "x" {
-		t.Errorf("get = %s, %v", value.Data, err)
-	}
-	if through.Root() != direct.Root() {
-		t.Errorf("roots are %s and %s, so that locks on them would differ", through.Root(), direct.Root())
-	}
-	must(t, os.Remove(link))
-	must(t, os.Symlink(t.TempDir(), link))
-	put(t, through, "app/b", "y")
-	if _, err := direct.Get(t.Context(), "app/b"); err != nil {
-		t.Errorf("a link that moved took the store along: %v", err)
 	}
 }
 
@@ -102,15 +60,6 @@ func TestAFolderThatHoldsSomethingElseIsRefused(t *testing.T) {
 				t.Errorf("the folder holds %d entries, %v, want the stranger's alone", len(entries), err)
 			}
 		})
-	}
-}
-
-func TestARootThatIsAFileIsRefused(t *testing.T) {
-	t.Parallel()
-	root := filepath.Join(t.TempDir(), "file")
-	must(t, os.WriteFile(root, nil, 0o644))
-	if _, err := fs.New(fs.Config{Root: root}, fs.Options{}); err == nil || !strings.Contains(err.Error(), "folder") {
-		t.Errorf("new: %v, want it to ask for a folder", err)
 	}
 }
 
@@ -215,108 +164,3 @@ func TestAReadOnlyMount(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
-
-// TestTheNamesThatAreKeptAreTrue changes a folder through another Store after its names were kept.
-func TestTheNamesThatAreKeptAreTrue(t *testing.T) {
-	t.Parallel()
-	root := t.TempDir()
-	reader, writer := newStore(t, root), newStore(t, root)
-	want := []string{}
-	check := func(what string) {
-		t.Helper()
-		slices.Sort(want)
-		for range 3 {
-			if got := list(t, reader, "app"); !slices.Equal(got, want) {
-				t.Errorf("%s: %q, want %q", what, got, want)
-			}
-		}
-	}
-	for _, name := range []string{"a", "b", "c"} {
-		put(t, writer, "app/"+name, "x")
-		want = append(want, name)
-		check("in the tick of the change") // not settled, so nothing may be kept
-	}
-	for round := range 2 {
-		settle(t, reader, "app")
-		check("kept")
-		put(t, writer, "app/new", "x")
-		want = append(want, "new")
-		check("after a put")
-		settle(t, reader, "app")
-		check("kept again")
-		if round == 0 {
-			must(t, writer.Condemn(t.Context(), "app/new"))
-		} else {
-			must(t, writer.Delete(t.Context(), "app/new", storage.DeleteOptions{}))
-		}
-		want = slices.DeleteFunc(want, func(name string) bool { return name == "new" })
-		check("after it went")
-		must(t, writer.Delete(t.Context(), "app/new", storage.DeleteOptions{}))
-	}
-}
-
-func list(t *testing.T, s storage.Store, prefix string) []string {
-	t.Helper()
-	var names []string
-	for entry, err := range s.List(t.Context(), prefix, storage.ListOptions{}) {
-		must(t, err)
-		names = append(names, entry.Name)
-	}
-	return names
-}
-
-// settle waits until a folder has been still for long enough.
-func settle(t *testing.T, s storage.Fingerprinter, prefix string) {
-	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		_, settled, err := s.Fingerprint(t.Context(), prefix)
-		must(t, err)
-		if settled {
-			return
-		}
-		<-tick.C
-	}
-}
-
-// TestManyWritersOfOneFolder join their syncs, and each of them finds its own object afterwards, also
-// through another Store.
-func TestManyWritersOfOneFolder(t *testing.T) {
-	t.Parallel()
-	root := t.TempDir()
-	s := create(t, fs.Config{Root: root, Sync: true}, fs.Options{})
-	other := create(t, fs.Config{Root: root, Sync: true}, fs.Options{})
-	var wg sync.WaitGroup
-	for i := range 16 {
-		wg.Go(func() {
-			for j := range 10 {
-				key := "app/tags/" + string(rune('a'+i)) + string(rune('a'+j))
-				if _, err := s.Put(t.Context(), key, []byte(key), storage.PutOptions{IfAbsent: true}); err != nil {
-					t.Errorf("put %s: %v", key, err)
-				}
-				if value, err := other.Get(t.Context(), key); err != nil || string(value.Data) != key {
-					t.Errorf("get %s = %s, %v", key, value.Data, err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if got := len(list(t, other, "app/tags")); got != 160 {
-		t.Errorf("%d objects, want 160", got)
-	}
-}
-
-// TestComponentsOf255Bytes are the longest that a file system takes; a draft of one has a longer name.
-func TestComponentsOf255Bytes(t *testing.T) {
-	t.Parallel()
-	s := newStore(t, t.TempDir())
-	key := "app/" + strings.Repeat("a", 255)
-	put(t, s, key, "x")
-	must(t, s.Condemn(t.Context(), key))
-	_, err := s.Revive(t.Context(), key)
-	must(t, err)
-	if _, err := s.Put(t.Context(), key+"a", []byte("x"), storage.PutOptions{}); !errors.Is(err, storage.ErrKey) {
-		t.Errorf("put of 256 bytes: %v, want %v", err, storage.ErrKey)
-	}
-}

@@ -1,0 +1,94 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Create makes the folders of an empty store, durably. It may be called again at any time.
+func (s *Store) Create(context.Context) error {
+	dirs := []string{tempDir, pendingDir, condemnedDir, uploadsDir, locksDir}
+	made := map[string]bool{}
+	if _, err := os.Stat(filepath.Join(s.root, locksDir)); err != nil {
+		if err := errors.Join(s.refuseForeign(), s.makeDir(s.root, made)); err != nil {
+			return err
+		}
+		spread(s.root)
+	}
+	for _, dir := range append(dirs, s.folders...) {
+		if err := s.makeDir(filepath.Join(s.root, dir), made); err != nil {
+			return err
+		}
+	}
+	for _, dir := range s.private {
+		path := filepath.Join(s.root, dir)
+		if err := errors.Join(s.makeDir(path, made), os.Chmod(path, privateMode)); err != nil {
+			return fmt.Errorf("create store: %w", err)
+		}
+	}
+	// Each folder that got an entry is synced once, however many it got.
+	for parent := range made {
+		if err := s.syncPath(parent); err != nil {
+			return fmt.Errorf("create store: %w", err)
+		}
+	}
+	return s.checkMask()
+}
+
+// refuseForeign keeps a mistyped folder that holds something else from becoming a store.
+func (s *Store) refuseForeign() error {
+	entries, err := os.ReadDir(s.root)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("create store: %w", err)
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); name != "lost+found" && !strings.HasPrefix(name, "_") && !strings.HasPrefix(name, ".") {
+			return fmt.Errorf("create store in %s: it holds %q and is no sreg store; choose an empty folder", s.root, name)
+		}
+	}
+	return nil
+}
+
+// makeDir makes a folder and those above it, and notes each parent that got a new entry.
+func (s *Store) makeDir(path string, made map[string]bool) error {
+	err := os.Mkdir(path, dirMode)
+	switch {
+	case err == nil:
+		made[filepath.Dir(path)] = true
+		return nil
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path):
+		return fmt.Errorf("create store: %w", failure(err))
+	}
+	parent := filepath.Dir(path)
+	if _, statErr := os.Stat(parent); statErr == nil {
+		return fmt.Errorf("create store: %w", err) // the parent is there and takes no folders: /proc
+	}
+	if err := s.makeDir(parent, made); err != nil {
+		return err
+	}
+	return s.makeDir(path, made)
+}
+
+// checkMask finds a umask that would hide the store's files from the store itself.
+func (s *Store) checkMask() error {
+	path := filepath.Join(s.root, tempDir, randomName())
+	if err := os.Mkdir(path, dirMode); err != nil {
+		return fmt.Errorf("write to store: %w", failure(err))
+	}
+	defer os.Remove(path)
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("write to store: %w", err)
+	}
+	if info.Mode().Perm()&0o700 != 0o700 {
+		return fmt.Errorf("write to store %s: the umask takes the owner's own rights (a new folder got mode %04o); set umask 022", s.root, info.Mode().Perm())
+	}
+	return nil
+}
