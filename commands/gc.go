@@ -130,7 +130,7 @@ func runGC(ctx context.Context, io IO, opts gcRun) error {
 	}
 	defer closing(store.log, "close stores", store.Close)
 	// Where a service honours no conditional writes it is the other way round: the collector says so.
-	conditional, err := store.Registry.ConditionalWrites(ctx)
+	conditional, err := store.Maintenance.ConditionalWrites(ctx)
 	if err != nil {
 		return err
 	}
@@ -214,7 +214,7 @@ func openStore(ctx context.Context, io IO, from source) (*openedStore, error) {
 	if err != nil {
 		return nil, withDataHint(placed(err, sources))
 	}
-	born, err := core.Registry.Born(ctx)
+	born, err := core.Maintenance.Born(ctx)
 	if err == nil && !born {
 		err = &usageError{
 			message: fmt.Sprintf("there is no store in %s", core.Roots()[0]),

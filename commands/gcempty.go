@@ -76,7 +76,7 @@ func runGCEmpty(ctx context.Context, io IO, opts gcEmpty, now time.Time) (err er
 // for its end. Only the runs that follow know the bytes: an entry of a tag has none of what that stood for.
 func (opts gcEmpty) choose(ctx context.Context, io IO, store *openedStore, now time.Time) ([]registry.Removed, error) {
 	var entries []registry.Removed
-	for entry, err := range store.Registry.Trash(ctx, opts.repository) {
+	for entry, err := range store.Maintenance.Trash(ctx, opts.repository) {
 		if err != nil && entry.Key == "" {
 			return nil, err
 		}
@@ -94,13 +94,13 @@ func (opts gcEmpty) choose(ctx context.Context, io IO, store *openedStore, now t
 
 // drop removes the entries while no collector runs, which judges by them.
 func (opts gcEmpty) drop(ctx context.Context, store *openedStore, entries []registry.Removed, now time.Time) error {
-	held, release, err := store.Registry.ClaimCollector(ctx, holder(now))
+	held, release, err := store.Maintenance.ClaimCollector(ctx, holder(now))
 	if err != nil {
 		return asHeld(err)
 	}
 	defer release()
 	for _, entry := range entries {
-		if err := store.Registry.DropTrash(held, entry); err != nil {
+		if err := store.Maintenance.DropTrash(held, entry); err != nil {
 			return err
 		}
 	}

@@ -28,7 +28,7 @@ func TestTheTrashIsNotEmptiedUnderACollector(t *testing.T) {
 	d := oci.DigestOf(oci.SHA256, []byte("layer"))
 	must(reg.CompleteUpload(t.Context(), ns, upload.ID, registry.Chunk{Body: strings.NewReader("layer"), Start: -1}, d))
 	must(reg.DeleteBlob(t.Context(), ns, d, ""))
-	_, release, err := reg.ClaimCollector(t.Context(), "process 1 on earth")
+	_, release, err := reg.Maintenance().ClaimCollector(t.Context(), "process 1 on earth")
 	must(err)
 
 	empty := func() (int, string) {

@@ -75,7 +75,7 @@ func runGCHistory(ctx context.Context, io IO, opts gcHistory, text string, now t
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	history, err := store.Registry.History(ctx, ref.Namespace, ref.Tag)
+	history, err := store.Maintenance.History(ctx, ref.Namespace, ref.Tag)
 	if errors.Is(err, registry.ErrManifestUnknown) {
 		return hintedError{err, "the tag was never there, or its trash is emptied"}
 	}

@@ -73,7 +73,7 @@ func runGCRestore(ctx context.Context, io IO, opts gcRestore, text string, now t
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	restored, err := store.Registry.Restore(ctx, undo)
+	restored, err := store.Maintenance.Restore(ctx, undo)
 	return errors.Join(io.printRestored(restored, opts), withUndoHint(err))
 }
 

@@ -97,6 +97,6 @@ func dataOf(ts *testscript.TestScript) (reg *registry.Registry, closeStore func(
 	ts.Check(store.Create(ctx))
 	reg, err = registry.New(ctx, registry.Options{Blobs: store, Metadata: store, Locks: memory.New(), Config: registry.DefaultConfig()})
 	ts.Check(err)
-	ts.Check(reg.Create(ctx))
+	ts.Check(reg.Maintenance().Create(ctx))
 	return reg, func() { store.Close() }
 }

@@ -13,7 +13,7 @@ func TestTheStatusOfARunThatWasInterruptedFails(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	reg := newEmptyStore(t, root)
-	if err := reg.KeepReport(t.Context(), []byte(`{"outcome": "interrupted"}`)); err != nil {
+	if err := reg.Maintenance().KeepReport(t.Context(), []byte(`{"outcome": "interrupted"}`)); err != nil {
 		t.Fatal(err)
 	}
 	var out, errs bytes.Buffer

@@ -72,7 +72,7 @@ func runGCTrash(ctx context.Context, io IO, opts gcTrash, now time.Time) (err er
 	defer func() { err = errors.Join(err, store.Close()) }()
 	rows := []trashRow{} // for JSON: none is an empty list
 	var broken []error
-	for entry, err := range store.Registry.Trash(ctx, opts.repository) {
+	for entry, err := range store.Maintenance.Trash(ctx, opts.repository) {
 		if err != nil {
 			broken = append(broken, err)
 			continue

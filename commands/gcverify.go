@@ -74,7 +74,7 @@ func runGCVerify(ctx context.Context, io IO, opts verifyOptions) error {
 	defer release()
 	shown := io.newProgress()
 	options.Progress = func(p scrub.Progress) { shown.show(p.Phase, p.Objects, p.Bytes) }
-	report, err := scrub.Run(ctx, store.Registry, options)
+	report, err := scrub.Run(ctx, store.Maintenance, options)
 	shown.end()
 	if errors.Is(err, context.Canceled) {
 		fmt.Fprintln(io.Err, "hint: run the same command again to go on where this run was interrupted, or with --restart to begin anew")
@@ -118,14 +118,14 @@ func claimToVerify(ctx context.Context, store *openedStore, repair bool) (contex
 		return ctx, func() {}, nil
 	}
 	note := holder(time.Now())
-	ctx, release, err := store.Registry.ClaimVerify(ctx, note)
+	ctx, release, err := store.Maintenance.ClaimVerify(ctx, note)
 	if err != nil {
 		return nil, nil, claimed(err, "another verification is under way")
 	}
 	if !repair {
 		return ctx, release, nil
 	}
-	ctx, also, err := store.Registry.ClaimCollector(ctx, note)
+	ctx, also, err := store.Maintenance.ClaimCollector(ctx, note)
 	if err != nil {
 		release()
 		return nil, nil, claimed(err, "a collector is at work")

@@ -23,7 +23,7 @@ func newEmptyStore(t *testing.T, root string) *registry.Registry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := reg.Create(t.Context()); err != nil {
+	if err := reg.Maintenance().Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return reg

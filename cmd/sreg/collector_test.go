@@ -136,7 +136,7 @@ func condemnWhole(t *testing.T, r *registry.Registry, ns oci.Name, image image) 
 			registry.Thing{Kind: registry.KindBlob, Digest: digestOf(content)})
 	}
 	for _, thing := range things {
-		if err := r.Condemn(t.Context(), thing); err != nil {
+		if err := r.Maintenance().Condemn(t.Context(), thing); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -35,7 +35,7 @@ func pullTimes(t *testing.T, s *server, ns oci.Name) registry.PullTimes {
 	t.Helper()
 	store, opened := openStore(t, s.dir)
 	defer store.Close()
-	times, err := opened.PullTimes(t.Context(), ns)
+	times, err := opened.Maintenance().PullTimes(t.Context(), ns)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func (p *pushed) open() {
 	var err error
 	p.reg, err = registry.New(p.t.Context(), registry.Options{Blobs: p.store, Metadata: p.store, Locks: lockmemory.New(), Config: p.config})
 	p.must(err)
-	p.must(p.reg.Create(p.t.Context()))
+	p.must(p.reg.Maintenance().Create(p.t.Context()))
 }
 
 func (p *pushed) must(err error) {
@@ -116,7 +116,7 @@ func (p *pushed) Decide(_ oci.Name, _ time.Time, images []registry.Image) []gc.V
 // collect runs the collector, so often that what nothing needs is gone.
 func (p *pushed) collect(runs int) (*gc.Report, error) {
 	p.t.Helper()
-	c, err := gc.New(gc.Options{Registry: p.reg, Retention: p, Config: gc.Config{Trash: p.trash, UntaggedAfter: 1, MaxDelete: "100%", Concurrency: 1}})
+	c, err := gc.New(gc.Options{Registry: p.reg.Maintenance(), Retention: p, Config: gc.Config{Trash: p.trash, UntaggedAfter: 1, MaxDelete: "100%", Concurrency: 1}})
 	p.must(err)
 	all := 100.0
 	var report *gc.Report
@@ -233,7 +233,7 @@ func TestTheWordOfADeletedBlobStaysAsLongAsAManifestNamesIt(t *testing.T) {
 	t.Parallel()
 	p := newPushed(t)
 	words := func() (n int) {
-		for _, err := range p.reg.Markers(t.Context(), p.ns) {
+		for _, err := range p.reg.Maintenance().Markers(t.Context(), p.ns) {
 			p.must(err)
 			n++
 		}
@@ -304,7 +304,7 @@ func TestANamespaceThatNoRepositoryListsIsCollected(t *testing.T) {
 			t.Fatalf("%v: %q", err, report.Errors)
 		}
 	}
-	for d, err := range p.reg.Blobs(t.Context()) {
+	for d, err := range p.reg.Maintenance().Blobs(t.Context()) {
 		p.must(err)
 		if d == layer {
 			t.Error("the layer is there still")
@@ -328,7 +328,7 @@ func TestWhatADamagedRecordNamedIsNotCollectedBehindARepair(t *testing.T) {
 			t.Parallel()
 			p := newPushed(t)
 			manifest, layer := p.image("one", "v1")
-			p.must(p.reg.MoveRecordAside(t.Context(), object(p, manifest)))
+			p.must(p.reg.Maintenance().MoveRecordAside(t.Context(), object(p, manifest)))
 			report, err := p.collect(3)
 			if err != nil {
 				t.Fatalf("%v: %q", err, report.Errors)
@@ -397,7 +397,7 @@ func TestTheTrashOfOneRepositoryIsEmptiedAlone(t *testing.T) {
 	if !p.hasBlob(kept) {
 		t.Error("a blob of another repository is gone before its time")
 	}
-	if _, err := p.reg.Restore(t.Context(), registry.Undo{Namespace: p.ns, Digest: manifest}); err != nil {
+	if _, err := p.reg.Maintenance().Restore(t.Context(), registry.Undo{Namespace: p.ns, Digest: manifest}); err != nil {
 		t.Errorf("bring back what is condemned in another repository: %v", err)
 	}
 	p.ns = mine
@@ -418,7 +418,7 @@ func TestTimesOfPullsOfWhatClientsDeletedGo(t *testing.T) {
 	if report, err := p.collect(1); err != nil {
 		t.Fatalf("%v: %q", err, report.Errors)
 	}
-	if times, err := p.reg.PullTimes(t.Context(), p.ns); err != nil || len(times.Tags)+len(times.Manifests) > 0 {
+	if times, err := p.reg.Maintenance().PullTimes(t.Context(), p.ns); err != nil || len(times.Tags)+len(times.Manifests) > 0 {
 		t.Errorf("got %v, %v, want none", times, err)
 	}
 }
@@ -440,11 +440,11 @@ func TestAPushRevivesIndexesHoweverDeep(t *testing.T) {
 		t.Fatalf("%v: %q", err, report.Errors)
 	}
 	thing := registry.Thing{Kind: registry.KindManifest, Namespace: p.ns, Digest: deepest}
-	if info, err := p.reg.Stat(t.Context(), thing); err != nil || !info.Condemned {
+	if info, err := p.reg.Maintenance().Stat(t.Context(), thing); err != nil || !info.Condemned {
 		t.Fatalf("got %+v, %v, want it condemned", info, err)
 	}
 	index("v1")
-	if info, err := p.reg.Stat(t.Context(), thing); err != nil || info.Condemned {
+	if info, err := p.reg.Maintenance().Stat(t.Context(), thing); err != nil || info.Condemned {
 		t.Errorf("got %+v, %v, want it live once an index was acknowledged that needs it", info, err)
 	}
 }

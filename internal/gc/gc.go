@@ -46,7 +46,7 @@ func (v Verdict) why() string {
 
 // Options are what a Collector is made of.
 type Options struct {
-	Registry *registry.Registry
+	Registry *registry.Maintenance
 	// Retention may be nil: then all tags are kept.
 	Retention Retention
 	Config    Config
@@ -57,7 +57,7 @@ type Options struct {
 // Collector collects the stores of one registry. Its methods may be called by many goroutines; one run
 // at a time has the stores.
 type Collector struct {
-	registry  *registry.Registry
+	registry  *registry.Maintenance
 	retention Retention
 	config    Config
 	maxDelete float64

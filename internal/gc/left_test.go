@@ -26,7 +26,7 @@ type tester interface {
 // tidy collects without patience until there is nothing to do.
 func tidy(t tester, reg *registry.Registry, now func() time.Time) {
 	t.Helper()
-	c, err := gc.New(gc.Options{Registry: reg, Config: gc.Config{UntaggedAfter: 1, MaxDelete: "100%", Concurrency: 2}, Now: now})
+	c, err := gc.New(gc.Options{Registry: reg.Maintenance(), Config: gc.Config{UntaggedAfter: 1, MaxDelete: "100%", Concurrency: 2}, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,32 +48,32 @@ func tidy(t tester, reg *registry.Registry, now func() time.Time) {
 func wantNothingElse(t tester, reg *registry.Registry) {
 	t.Helper()
 	wantBlobs := map[oci.Digest]bool{}
-	for ns := range each(t, reg.Namespaces(t.Context())) {
+	for ns := range each(t, reg.Maintenance().Namespaces(t.Context())) {
 		n := need{t: t, reg: reg, ns: ns, revisions: map[oci.Digest]bool{}, links: map[oci.Digest]bool{}}
-		for tag := range each(t, reg.Tags(t.Context(), ns)) {
-			stored, err := reg.Tag(t.Context(), ns, tag)
+		for tag := range each(t, reg.Maintenance().Tags(t.Context(), ns)) {
+			stored, err := reg.Maintenance().Tag(t.Context(), ns, tag)
 			if err != nil {
 				t.Fatal(err)
 			}
 			n.revision(stored.Digest)
 		}
-		wantSame(t, fmt.Sprint("revisions of ", ns), each(t, reg.Revisions(t.Context(), ns)), n.revisions)
-		wantSame(t, fmt.Sprint("links of ", ns), each(t, reg.Links(t.Context(), ns)), n.links)
+		wantSame(t, fmt.Sprint("revisions of ", ns), each(t, reg.Maintenance().Revisions(t.Context(), ns)), n.revisions)
+		wantSame(t, fmt.Sprint("links of ", ns), each(t, reg.Maintenance().Links(t.Context(), ns)), n.links)
 		for d := range n.links {
 			wantBlobs[d] = true
 		}
 	}
-	wantSame(t, "blobs", each(t, reg.Blobs(t.Context())), wantBlobs)
-	for condemned := range each(t, reg.Condemned(t.Context())) {
+	wantSame(t, "blobs", each(t, reg.Maintenance().Blobs(t.Context())), wantBlobs)
+	for condemned := range each(t, reg.Maintenance().Condemned(t.Context())) {
 		t.Errorf("%s is condemned still", condemned.Thing)
 	}
-	for pending := range each(t, reg.Pending(t.Context())) {
+	for pending := range each(t, reg.Maintenance().Pending(t.Context())) {
 		t.Errorf("a push of %s is under way", pending.Digest)
 	}
-	for session := range each(t, reg.Sessions(t.Context())) {
+	for session := range each(t, reg.Maintenance().Sessions(t.Context())) {
 		t.Errorf("an upload to %s is under way", session.Namespace)
 	}
-	for undo := range each(t, reg.KeptInTrash(t.Context())) {
+	for undo := range each(t, reg.Maintenance().KeptInTrash(t.Context())) {
 		t.Errorf("the delete of %s %s can be undone still", undo.Kind, undo.Digest)
 	}
 }
@@ -92,7 +92,7 @@ func (n *need) revision(d oci.Digest) {
 		return
 	}
 	n.revisions[d] = true
-	revision, err := n.reg.Revision(n.t.Context(), n.ns, d)
+	revision, err := n.reg.Maintenance().Revision(n.t.Context(), n.ns, d)
 	if err != nil {
 		n.t.Errorf("what a tag leads to: %v", err)
 		return
@@ -103,7 +103,7 @@ func (n *need) revision(d oci.Digest) {
 	for _, child := range revision.Manifest.Children() {
 		n.revision(child.Digest)
 	}
-	for entry := range each(n.t, n.reg.ReferrerEntries(n.t.Context(), n.ns)) {
+	for entry := range each(n.t, n.reg.Maintenance().ReferrerEntries(n.t.Context(), n.ns)) {
 		if entry.Subject == d {
 			n.revision(entry.Referrer)
 		}

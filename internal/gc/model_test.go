@@ -322,7 +322,7 @@ func (m *model) restore(t *rapid.T) {
 		return
 	}
 	want, sure := s.kept[tag]
-	done, err := m.reg.Restore(t.Context(), registry.Undo{Namespace: s.ns, Tag: tag})
+	done, err := m.reg.Maintenance().Restore(t.Context(), registry.Undo{Namespace: s.ns, Tag: tag})
 	s.read(t, m.reg)
 	var missing *registry.MissingError
 	if err != nil {
@@ -352,7 +352,7 @@ func (s *space) read(t *rapid.T, reg *registry.Registry) {
 }
 
 func readState[K comparable](t *rapid.T, reg *registry.Registry, all map[K]state, one K, thing registry.Thing) {
-	info, err := reg.Stat(t.Context(), thing)
+	info, err := reg.Maintenance().Stat(t.Context(), thing)
 	switch {
 	case errors.Is(err, registry.ErrGone):
 		delete(all, one)
@@ -390,7 +390,7 @@ func (m *model) collect(t *rapid.T) {
 	}
 	config.Trash = rapid.SampledFrom([]time.Duration{none, between, patience}).Draw(t, "trash")
 	config.UntaggedAfter = rapid.SampledFrom([]time.Duration{none, 1, patience}).Draw(t, "untagged go after")
-	opts := gc.Options{Registry: m.reg, Config: config, Now: ahead}
+	opts := gc.Options{Registry: m.reg.Maintenance(), Config: config, Now: ahead}
 	var rules *keeping
 	if rapid.Bool().Draw(t, "rules") {
 		rules = &keeping{
@@ -533,7 +533,7 @@ func (m *model) empty(t *rapid.T) {
 			wantBlobs[digestOf(blob)] = true
 		}
 	}
-	wantSame(t, "blobs", each(t, m.reg.Blobs(t.Context())), wantBlobs)
+	wantSame(t, "blobs", each(t, m.reg.Maintenance().Blobs(t.Context())), wantBlobs)
 }
 
 func keepOnly[K comparable](all map[K]state, kept map[K]bool) {
@@ -573,7 +573,7 @@ func (m *model) compareTrash(t *rapid.T, s *space) {
 		if _, there := s.tags[tag]; there {
 			continue
 		}
-		if _, err := m.reg.Restore(t.Context(), registry.Undo{Namespace: s.ns, Tag: tag, DryRun: true}); err != nil {
+		if _, err := m.reg.Maintenance().Restore(t.Context(), registry.Undo{Namespace: s.ns, Tag: tag, DryRun: true}); err != nil {
 			t.Fatalf("restore, when it must be possible: %v", err)
 		}
 	}

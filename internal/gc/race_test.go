@@ -130,7 +130,7 @@ func newRace(t *testing.T, store func() storage.Store) *race {
 	}
 	r.pause = r.anywhere
 	r.reader = r.open(r.store(), nil)
-	if err := r.reader.Create(t.Context()); err != nil {
+	if err := r.reader.Maintenance().Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -269,7 +269,7 @@ func (r *race) collectOnce(reg *registry.Registry) {
 	config := gc.Config{
 		Grace: r.patience(), Trash: r.patience(), UntaggedAfter: 1 + r.patience(), MaxDelete: "100%", Concurrency: 1 + rand.N(4),
 	}
-	c, err := gc.New(gc.Options{Registry: reg, Config: config})
+	c, err := gc.New(gc.Options{Registry: reg.Maintenance(), Config: config})
 	if err != nil {
 		r.violate("%v", err)
 		return

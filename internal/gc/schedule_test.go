@@ -26,10 +26,10 @@ func scheduledWorld(t *testing.T, store storage.Store, cfg gc.Config) *gc.Collec
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := core.Create(t.Context()); err != nil {
+	if err := core.Maintenance().Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	collector, err := gc.New(gc.Options{Registry: core, Config: cfg})
+	collector, err := gc.New(gc.Options{Registry: core.Maintenance(), Config: cfg})
 	if err != nil {
 		t.Fatal(err)
 	}

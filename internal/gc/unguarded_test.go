@@ -40,7 +40,7 @@ func newAltered(t *testing.T, set func(*altered)) (store *altered, collector fun
 		return reg
 	}
 	reg := open(registry.DefaultConfig())
-	must(t, reg.Create(t.Context()))
+	must(t, reg.Maintenance().Create(t.Context()))
 	ns, err := oci.ParseName("app")
 	must(t, err)
 	manifest := []byte(`{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageIndex + `","manifests":[]}`)
@@ -51,7 +51,7 @@ func newAltered(t *testing.T, set func(*altered)) (store *altered, collector fun
 	must(t, reg.CompleteUpload(t.Context(), ns, upload.ID, registry.Chunk{Body: strings.NewReader("stray"), Start: -1}, oci.DigestOf(oci.SHA256, []byte("stray"))))
 	set(store)
 	return store, func(cfg registry.Config) *gc.Collector {
-		c, err := gc.New(gc.Options{Registry: open(cfg), Config: gc.Config{MaxDelete: "100%", Concurrency: 1}})
+		c, err := gc.New(gc.Options{Registry: open(cfg).Maintenance(), Config: gc.Config{MaxDelete: "100%", Concurrency: 1}})
 		must(t, err)
 		return c
 	}

@@ -120,7 +120,7 @@ func (f *fixture) openRegistry(set settings) {
 	f.registry, err = registry.New(f.t.Context(), opts)
 	must(f.t, err)
 	if !config.ReadOnly {
-		must(f.t, f.registry.Create(f.t.Context()))
+		must(f.t, f.registry.Maintenance().Create(f.t.Context()))
 	}
 }
 

@@ -69,7 +69,7 @@ func TestAGetIsAPullAndNothingElseIs(t *testing.T) {
 			f.registry.TrackPulls(ended, func(err error) { t.Error(err) })
 			app, err := oci.ParseName("app")
 			must(t, err)
-			times, err := f.registry.PullTimes(t.Context(), app)
+			times, err := f.registry.Maintenance().PullTimes(t.Context(), app)
 			must(t, err)
 			if tag, manifest := len(times.Tags) > 0, len(times.Manifests) > 0; tag != tt.tag || manifest != tt.manifest {
 				t.Errorf("got %v, want the time of the tag: %t, of the manifest: %t", times, tt.tag, tt.manifest)

@@ -304,7 +304,7 @@ func TestASessionHasItsTime(t *testing.T) {
 	f.get(path).wants(t, want{status: 404, code: oci.CodeBlobUploadUnknown})
 	f.chunk(path, "x", 10).wants(t, want{status: 404, code: oci.CodeBlobUploadUnknown})
 	f.finish(path, "", digestOf(tenBytes)).wants(t, want{status: 404, code: oci.CodeBlobUploadUnknown})
-	ended, err := f.registry.ExpireUploads(t.Context())
+	ended, err := f.registry.Maintenance().ExpireUploads(t.Context())
 	if ended != 1 || err != nil {
 		t.Errorf("%d sessions ended, %v, want 1", ended, err)
 	}
@@ -324,7 +324,7 @@ func TestASessionWithoutALabelIsEndedWhenItIsOld(t *testing.T) {
 	f := newFixture(t, settings{config: func(c *registry.Config) { c.UploadTTL = time.Hour }})
 	must(t, f.store.CreateUpload(t.Context(), "about-to-be-labelled", nil))
 	for _, want := range []int{0, 1} {
-		if ended, err := f.registry.ExpireUploads(t.Context()); ended != want || err != nil {
+		if ended, err := f.registry.Maintenance().ExpireUploads(t.Context()); ended != want || err != nil {
 			t.Errorf("%d sessions ended, %v, want %d", ended, err, want)
 		}
 		f.clock.advance(2 * time.Hour)

@@ -169,7 +169,7 @@ func (r *Registry) DeleteBlob(ctx context.Context, ns oci.Name, d oci.Digest, by
 
 // blobError says for which blob something failed. A missing link and missing bytes are the same to
 // a client: S2.
-func (r *Registry) blobError(ns oci.Name, d oci.Digest, err error) error {
+func (r *core) blobError(ns oci.Name, d oci.Digest, err error) error {
 	if errors.Is(err, storage.ErrNotExist) {
 		return fmt.Errorf("%w: %s in %s", ErrBlobUnknown, d, ns)
 	}

@@ -50,7 +50,7 @@ const (
 // reading and parsing it. keyOf is asked only for what is not cached; parse also says what the value
 // costs to keep, in bytes. Looked says that the store was asked.
 func read[ID comparable, V any](
-	ctx context.Context, r *Registry, why purpose, cache *lru.Cache[ID, cached[V]], id ID, keyOf func(ID) string,
+	ctx context.Context, r *core, why purpose, cache *lru.Cache[ID, cached[V]], id ID, keyOf func(ID) string,
 	parse func(ID, storage.Value) (V, int64, error),
 ) (value V, looked bool, err error) {
 	kept, ok := cache.Get(id)
@@ -87,7 +87,7 @@ func read[ID comparable, V any](
 }
 
 // remembered tells whether a value may be answered again without a look.
-func remembered[V any](r *Registry, kept cached[V]) bool {
+func remembered[V any](r *core, kept cached[V]) bool {
 	age := r.now().Sub(kept.readAt) // less than nothing if the clock went back
 	return age >= 0 && age < r.metadataTTL && r.state.writes.generation(kept.key) == kept.generation
 }

@@ -11,9 +11,6 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// What a collector sees of the stores and may do to them. It reads past the caches: they are for what
-// clients ask, and would hold nothing else after one run.
-
 // ErrDamaged says that a record of the stores cannot be read, or that a name in them has no place in the
 // layout. The error names the key.
 var ErrDamaged = errDamaged
@@ -30,8 +27,8 @@ type StoredTag struct {
 }
 
 // Tag reads a tag. What is gone is ErrGone, what cannot be read ErrDamaged.
-func (r *Registry) Tag(ctx context.Context, ns oci.Name, tag oci.Tag) (StoredTag, error) {
-	version, record, err := r.tagObject(ctx, ns, tag)
+func (m *Maintenance) Tag(ctx context.Context, ns oci.Name, tag oci.Tag) (StoredTag, error) {
+	version, record, err := m.tagObject(ctx, ns, tag)
 	if err != nil {
 		return StoredTag{}, fmt.Errorf("read tag %s in %s: %w", tag, ns, err)
 	}
@@ -49,25 +46,25 @@ var ErrTagChanged = storage.ErrChanged
 
 // RemoveTag takes a tag away if it is still what was read, also an immutable one, and keeps it for undo.
 // A tag that was pushed again meanwhile is ErrTagChanged.
-func (r *Registry) RemoveTag(ctx context.Context, ns oci.Name, tag StoredTag, by, why string) error {
-	if r.config.ReadOnly {
+func (m *Maintenance) RemoveTag(ctx context.Context, ns oci.Name, tag StoredTag, by, why string) error {
+	if m.config.ReadOnly {
 		return ErrReadOnly
 	}
-	return r.removeTag(ctx, ns, tag.Tag, tag.record, tag.version, removal{by: by, why: why})
+	return m.removeTag(ctx, ns, tag.Tag, tag.record, tag.version, removal{by: by, why: why})
 }
 
 // FinishRemoval does what a delete of a manifest does behind it, once more, for one that was killed there:
 // the tags that stand for it and its entry among the referrers of its subject go, while it is gone.
-func (r *Registry) FinishRemoval(ctx context.Context, ns oci.Name, d oci.Digest, subject oci.Digest, tags []oci.Tag, by string) error {
+func (m *Maintenance) FinishRemoval(ctx context.Context, ns oci.Name, d oci.Digest, subject oci.Digest, tags []oci.Tag, by string) error {
 	for _, tag := range tags {
-		if err := r.deleteTagOf(ctx, ns, tag, d, removal{by: by, why: "the manifest that it stood for was deleted"}); err != nil {
+		if err := m.deleteTagOf(ctx, ns, tag, d, removal{by: by, why: "the manifest that it stood for was deleted"}); err != nil {
 			return err
 		}
 	}
 	if subject.IsZero() {
 		return nil
 	}
-	return r.deleteReferrerEntry(ctx, ns, subject, d)
+	return m.deleteReferrerEntry(ctx, ns, subject, d)
 }
 
 // Kept is an entry of the trash, as far as a collector has to know: what must not be destroyed until its
@@ -79,14 +76,14 @@ type Kept struct {
 
 // KeptInTrash yields what was removed and can be restored. It is Trash for who has to know what a manifest
 // names; what cannot be read is ErrDamaged.
-func (r *Registry) KeptInTrash(ctx context.Context) iter.Seq2[Kept, error] {
+func (m *Maintenance) KeptInTrash(ctx context.Context) iter.Seq2[Kept, error] {
 	return func(yield func(Kept, error) bool) {
-		for ns, err := range r.trashed(ctx, oci.Name{}) {
+		for ns, err := range m.trashed(ctx, oci.Name{}) {
 			if err != nil {
 				yield(Kept{}, err)
 				return
 			}
-			for entry, err := range r.trashOf(ctx, ns) {
+			for entry, err := range m.trashOf(ctx, ns) {
 				kept := Kept{Removed: entry.Removed}
 				if err == nil {
 					kept, err = forCollector(entry)
@@ -120,14 +117,14 @@ type Session struct {
 
 // Sessions yields the uploads that are under way or were left. An error beside an ID is about that one alone,
 // and the others follow.
-func (r *Registry) Sessions(ctx context.Context) iter.Seq2[Session, error] {
+func (m *Maintenance) Sessions(ctx context.Context) iter.Seq2[Session, error] {
 	return func(yield func(Session, error) bool) {
-		for session, err := range r.blobs.ListUploads(ctx) {
+		for session, err := range m.blobs.ListUploads(ctx) {
 			if err != nil {
 				yield(Session{}, fmt.Errorf("list uploads: %w", err))
 				return
 			}
-			_, raw, err := r.blobs.StatUpload(ctx, session.ID)
+			_, raw, err := m.blobs.StatUpload(ctx, session.ID)
 			if errors.Is(err, storage.ErrNotExist) {
 				continue // ended meanwhile
 			}
@@ -142,7 +139,7 @@ func (r *Registry) Sessions(ctx context.Context) iter.Seq2[Session, error] {
 				// Its writer was killed before it wrote the label, or is about to write it.
 				label.Begun = session.Begun
 			}
-			if !yield(Session{ID: session.ID, Namespace: label.Namespace, Size: session.Size, Expired: r.expired(label)}, nil) {
+			if !yield(Session{ID: session.ID, Namespace: label.Namespace, Size: session.Size, Expired: m.expired(label)}, nil) {
 				return
 			}
 		}
@@ -150,12 +147,12 @@ func (r *Registry) Sessions(ctx context.Context) iter.Seq2[Session, error] {
 }
 
 // EndSession ends an upload that has expired. One that somebody writes to at this moment stays.
-func (r *Registry) EndSession(ctx context.Context, s Session) error { return r.endUpload(ctx, s.ID) }
+func (m *Maintenance) EndSession(ctx context.Context, s Session) error { return m.endUpload(ctx, s.ID) }
 
 // SweepTemporary removes what crashed writers left that nothing can name. It returns how many.
-func (r *Registry) SweepTemporary(ctx context.Context) (removed int, err error) {
-	for _, store := range r.eachStore() {
-		n, err := store.Sweep(ctx, r.config.UploadTTL)
+func (m *Maintenance) SweepTemporary(ctx context.Context) (removed int, err error) {
+	for _, store := range m.eachStore() {
+		n, err := store.Sweep(ctx, m.config.UploadTTL)
 		removed += n
 		if err != nil {
 			return removed, fmt.Errorf("sweep: %w", err)

@@ -141,7 +141,7 @@ func newCollector(t *testing.T, store storage.Store) *collector {
 	}
 	// No time at all would mean that untagged manifests stay.
 	config := gc.Config{UntaggedAfter: 1, MaxDelete: "100%", Concurrency: 1}
-	real, err := gc.New(gc.Options{Registry: reg, Config: config, Now: ahead})
+	real, err := gc.New(gc.Options{Registry: reg.Maintenance(), Config: config, Now: ahead})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -193,7 +193,7 @@ func newPlaceAt(t *testing.T, at opener) *place {
 		t.Fatal(err)
 	}
 	w := p.open(faulty.NewInjector(faulty.Plan{}))
-	if err := w.reg.Create(t.Context()); err != nil {
+	if err := w.reg.Maintenance().Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return p

@@ -12,9 +12,7 @@ type Fill struct{ registry *Registry }
 
 // Fill is the way for a cache to write what it fetched from an upstream registry.
 func (r *Registry) Fill() Fill {
-	filling := *r
-	filling.filling = true
-	return Fill{&filling}
+	return Fill{&Registry{core: r.core, filling: true}}
 }
 
 // PutManifest is that of Registry.

@@ -105,10 +105,10 @@ func TestAMirrorTakesAnUndo(t *testing.T) {
 	t.Parallel()
 	w := newMirrorWorld(t)
 	w.must(w.fillImage(w.reg.Fill(), app, "one", tagV1))
-	tag, err := w.reg.Tag(w.ctx, app, tagV1)
+	tag, err := w.reg.Maintenance().Tag(w.ctx, app, tagV1)
 	w.must(err)
-	w.must(w.reg.RemoveTag(w.ctx, app, tag, "retention", "a rule"))
-	_, err = w.reg.Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1, By: "operator"})
+	w.must(w.reg.Maintenance().RemoveTag(w.ctx, app, tag, "retention", "a rule"))
+	_, err = w.reg.Maintenance().Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1, By: "operator"})
 	w.must(err)
 	registrytest.Check(t, w.subject(), imageLasts(app, tagV1)...)
 }

@@ -21,15 +21,15 @@ type formatRecord struct {
 }
 
 // Create gives new stores their format. It may be called again at any time.
-func (r *Registry) Create(ctx context.Context) error {
-	metadata, err := birth(ctx, r.metadata, "")
+func (m *Maintenance) Create(ctx context.Context) error {
+	metadata, err := birth(ctx, m.metadata, "")
 	if err != nil {
 		return fmt.Errorf("create metadata store: %w", err)
 	}
-	if _, err := birth(ctx, r.blobs, metadata.ID); err != nil {
+	if _, err := birth(ctx, m.blobs, metadata.ID); err != nil {
 		return fmt.Errorf("create blob store: %w", err)
 	}
-	return r.checkFormat(ctx)
+	return m.checkFormat(ctx)
 }
 
 // birth writes the format of a store that has none. Of two that are born at once one wins.
@@ -50,7 +50,7 @@ func birth(ctx context.Context, store storage.Store, metadata string) (formatRec
 	return format, err
 }
 
-func (r *Registry) checkFormat(ctx context.Context) error {
+func (r *core) checkFormat(ctx context.Context) error {
 	metadata, born, err := readFormat(ctx, r.metadata)
 	if err != nil {
 		return fmt.Errorf("metadata store: %w", err)
@@ -83,15 +83,15 @@ func readFormat(ctx context.Context, store storage.Store) (format formatRecord, 
 }
 
 // Born tells whether the metadata store has been made: a folder that is only missing or empty is none.
-func (r *Registry) Born(ctx context.Context) (bool, error) {
-	_, born, err := readFormat(ctx, r.metadata)
+func (m *Maintenance) Born(ctx context.Context) (bool, error) {
+	_, born, err := readFormat(ctx, m.metadata)
 	return born, err
 }
 
 // ConditionalWrites tells whether both stores honour conditional writes. Without them nothing may be
 // collected while somebody writes. It asks a store that has not been asked yet.
-func (r *Registry) ConditionalWrites(ctx context.Context) (bool, error) {
-	for _, store := range r.eachStore() {
+func (m *Maintenance) ConditionalWrites(ctx context.Context) (bool, error) {
+	for _, store := range m.eachStore() {
 		if honours, err := conditionalWrites(ctx, store); err != nil || !honours {
 			return false, err
 		}
@@ -100,8 +100,8 @@ func (r *Registry) ConditionalWrites(ctx context.Context) (bool, error) {
 }
 
 // ConditionalTags is ConditionalWrites of the metadata store alone. Without them no tag is immutable.
-func (r *Registry) ConditionalTags(ctx context.Context) (bool, error) {
-	return conditionalWrites(ctx, r.metadata)
+func (m *Maintenance) ConditionalTags(ctx context.Context) (bool, error) {
+	return conditionalWrites(ctx, m.metadata)
 }
 
 func conditionalWrites(ctx context.Context, store storage.Store) (bool, error) {
@@ -112,12 +112,4 @@ func conditionalWrites(ctx context.Context, store storage.Store) (bool, error) {
 		return false, fmt.Errorf("find out whether the store honours conditional writes: %w", err)
 	}
 	return store.Features().ConditionalWrites, nil
-}
-
-// WhileReadOnly is the registry for a collector that may write because nobody else does: every server on
-// the stores is read-only.
-func (r *Registry) WhileReadOnly() *Registry {
-	writing := *r
-	writing.config.ReadOnly = false
-	return &writing
 }

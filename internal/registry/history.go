@@ -27,16 +27,16 @@ type TagValue struct {
 
 // History tells what a tag has stood for, the last value first: the ten former values that its record
 // keeps, and those that went with it into the trash.
-func (r *Registry) History(ctx context.Context, ns oci.Name, tag oci.Tag) ([]TagValue, error) {
-	if err := r.admit(ns); err != nil {
+func (m *Maintenance) History(ctx context.Context, ns oci.Name, tag oci.Tag) ([]TagValue, error) {
+	if err := m.admit(ns); err != nil {
 		return nil, err
 	}
-	trash, err := r.readTrash(ctx, ns)
+	trash, err := m.readTrash(ctx, ns)
 	if err != nil {
 		return nil, err
 	}
 	// The undo that would bring a value back looks what is left of it.
-	u := &undoing{Undo: Undo{Namespace: ns, DryRun: true}, r: r, trash: trash}
+	u := &undoing{Undo: Undo{Namespace: ns, DryRun: true}, r: m, trash: trash}
 	now, err := u.now(ctx, tag)
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (r *Registry) History(ctx context.Context, ns oci.Name, tag oci.Tag) ([]Tag
 		}
 	}
 	if len(history) == 0 {
-		return nil, r.manifestError(ns, oci.Reference{Tag: tag}, storage.ErrNotExist)
+		return nil, m.manifestError(ns, oci.Reference{Tag: tag}, storage.ErrNotExist)
 	}
 	return history, nil
 }

@@ -67,7 +67,7 @@ func decodeLink(value storage.Value) (link, error) {
 
 // readLink reads the link by which a namespace may hold a blob. On a file system an empty one costs a
 // look; over a service reading costs what a look does.
-func (r *Registry) readLink(ctx context.Context, key string) (link, error) {
+func (r *core) readLink(ctx context.Context, key string) (link, error) {
 	if !r.metadataIsService {
 		info, err := r.metadata.Stat(ctx, key)
 		if err != nil || info.Size == 0 {
@@ -83,7 +83,7 @@ func (r *Registry) readLink(ctx context.Context, key string) (link, error) {
 
 // linked looks at the link by which a namespace holds a blob. One that a repair has only proposed, see
 // Relink, holds nothing yet.
-func (r *Registry) linked(ctx context.Context, ns oci.Name, d oci.Digest) (link, error) {
+func (r *core) linked(ctx context.Context, ns oci.Name, d oci.Digest) (link, error) {
 	l, err := r.readLink(ctx, linkKey(ns, d))
 	if err == nil && l.proposed {
 		err = onlyProposed(ns, d)
@@ -98,7 +98,7 @@ func (r *Registry) pulledLink(ctx context.Context, ns oci.Name, d oci.Digest) (l
 		return r.linked(ctx, ns, d)
 	}
 	id := linkID{ns, d}
-	l, _, err := read(ctx, r, pulling, r.state.links, id, linkID.key, parsePulledLink)
+	l, _, err := read(ctx, r.core, pulling, r.state.links, id, linkID.key, parsePulledLink)
 	if err == nil && l.proposed {
 		r.state.links.Forget(id)
 		err = onlyProposed(ns, d)
@@ -119,7 +119,7 @@ func onlyProposed(ns oci.Name, d oci.Digest) error {
 
 // holdBlob makes a blob of a namespace live and durable, the bytes before the link that names them.
 // It creates neither: what is gone is storage.ErrNotExist.
-func (r *Registry) holdBlob(ctx context.Context, ns oci.Name, d oci.Digest) error {
+func (r *core) holdBlob(ctx context.Context, ns oci.Name, d oci.Digest) error {
 	blob, err := r.blobs.Revive(ctx, blobKey(d))
 	if err != nil {
 		return err
@@ -129,7 +129,7 @@ func (r *Registry) holdBlob(ctx context.Context, ns oci.Name, d oci.Digest) erro
 
 // holdLink makes a link live and durable, and has it name the data key that the bytes have now: they have
 // another one if they went and came back.
-func (r *Registry) holdLink(ctx context.Context, ns oci.Name, d oci.Digest, dataKey storage.DataKey) error {
+func (r *core) holdLink(ctx context.Context, ns oci.Name, d oci.Digest, dataKey storage.DataKey) error {
 	key := linkKey(ns, d)
 	if !r.metadataIsService {
 		info, err := r.metadata.Revive(ctx, key)
@@ -165,7 +165,7 @@ func (r *Registry) holdLink(ctx context.Context, ns oci.Name, d oci.Digest, data
 
 // link makes the namespace hold a blob whose bytes have that data key. The caller has made the bytes live, and
 // looks again afterwards.
-func (r *Registry) link(ctx context.Context, ns oci.Name, d oci.Digest, dataKey storage.DataKey) error {
+func (r *core) link(ctx context.Context, ns oci.Name, d oci.Digest, dataKey storage.DataKey) error {
 	key := linkKey(ns, d)
 	if dataKey == "" {
 		info, err := r.metadata.Revive(ctx, key)

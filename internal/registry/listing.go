@@ -85,7 +85,7 @@ func (r *Registry) page(
 }
 
 // enroll makes the catalog know a namespace.
-func (r *Registry) enroll(ctx context.Context, ns oci.Name) error {
+func (r *core) enroll(ctx context.Context, ns oci.Name) error {
 	key := namespaceKey(ns)
 	_, err := r.metadata.Revive(ctx, key)
 	if errors.Is(err, storage.ErrNotExist) {

@@ -67,7 +67,7 @@ func (r *Registry) find(ctx context.Context, ns oci.Name, ref oci.Reference) (*M
 		return nil, err
 	}
 	kept, ok := r.state.revisions.Get(revisionID{ns, tag.Digest})
-	if ok && kept.value.fresh(trustTag) && (kept.settled || remembered(r, kept)) {
+	if ok && kept.value.fresh(trustTag) && (kept.settled || remembered(r.core, kept)) {
 		return kept.value, nil
 	}
 	return r.readRevision(ctx, pulling, ns, tag.Digest)
@@ -127,7 +127,7 @@ func (r *Registry) parse(push Push) (oci.Manifest, oci.Digest, error) {
 // putManifest is one try of the promise rule, with hold as its looks at what the manifest names.
 // storage.ErrNotExist says that something which it rests on went away meanwhile, and that another try
 // may succeed.
-func (r *Registry) putManifest(ctx context.Context, ns oci.Name, push Push, m oci.Manifest, d oci.Digest, hold func() (missing []oci.Digest, err error)) error {
+func (r *core) putManifest(ctx context.Context, ns oci.Name, push Push, m oci.Manifest, d oci.Digest, hold func() (missing []oci.Digest, err error)) error {
 	// 1. Make live and durable what the manifest names, unless step 3 alone does.
 	var missing []oci.Digest
 	if !r.looksOnce() {
@@ -173,13 +173,13 @@ func (r *Registry) putManifest(ctx context.Context, ns oci.Name, push Push, m oc
 // condemns it afterwards; and the mark of a later run sees the draft or the revision. The first pass only
 // spares the draft of a push that is refused, and finds what is missing before the record says so: where
 // missing references are allowed it stays.
-func (r *Registry) looksOnce() bool {
+func (r *core) looksOnce() bool {
 	return r.metadataIsService && r.config.MissingReferences != "allow"
 }
 
 // newRecord is what stands before the manifest. When all tags of the push are immutable and stand for
 // it already nothing changes, and the record stays as it was.
-func (r *Registry) newRecord(ctx context.Context, ns oci.Name, push Push, m oci.Manifest, d oci.Digest) (revisionRecord, error) {
+func (r *core) newRecord(ctx context.Context, ns oci.Name, push Push, m oci.Manifest, d oci.Digest) (revisionRecord, error) {
 	record := revisionRecord{MediaType: m.MediaType, PushedAt: r.now().UTC(), By: push.By}
 	for _, tag := range push.Tags {
 		if !r.rules.immutable(ns, tag) {
@@ -205,7 +205,7 @@ func (r *Registry) newRecord(ctx context.Context, ns oci.Name, push Push, m oci.
 }
 
 // announce writes what leads to a revision, after the revision: S2.
-func (r *Registry) announce(ctx context.Context, ns oci.Name, push Push, m oci.Manifest, d oci.Digest) error {
+func (r *core) announce(ctx context.Context, ns oci.Name, push Push, m oci.Manifest, d oci.Digest) error {
 	if err := r.enroll(ctx, ns); err != nil {
 		return err
 	}
@@ -225,7 +225,7 @@ func (r *Registry) announce(ctx context.Context, ns oci.Name, push Push, m oci.M
 
 // holdReferences makes live what a manifest names. What the namespace does not hold is a
 // MissingError, or, where missing references are allowed, what it returns.
-func (r *Registry) holdReferences(ctx context.Context, ns oci.Name, m oci.Manifest) (missing []oci.Digest, err error) {
+func (r *core) holdReferences(ctx context.Context, ns oci.Name, m oci.Manifest) (missing []oci.Digest, err error) {
 	blobs, children := m.Blobs(), m.Children()
 	gone := make([]bool, len(blobs)+len(children))
 	looks, ctx := errgroup.WithContext(ctx) // ends with the last look, or the first error
@@ -263,7 +263,7 @@ func (r *Registry) holdReferences(ctx context.Context, ns oci.Name, m oci.Manife
 }
 
 // looksAtOnce is how many looks at what one manifest names are under way: over a network each is a wait.
-func (r *Registry) looksAtOnce() int {
+func (r *core) looksAtOnce() int {
 	if r.metadataIsService || r.blobsAreService {
 		return 8
 	}
@@ -272,7 +272,7 @@ func (r *Registry) looksAtOnce() int {
 
 // holdLinked is holdBlob for a blob that the namespace may not hold: then its bytes, which may be
 // another namespace's, are left alone.
-func (r *Registry) holdLinked(ctx context.Context, ns oci.Name, d oci.Digest) error {
+func (r *core) holdLinked(ctx context.Context, ns oci.Name, d oci.Digest) error {
 	l, err := r.linked(ctx, ns, d)
 	if err != nil {
 		return err
@@ -291,7 +291,7 @@ func (r *Registry) holdLinked(ctx context.Context, ns oci.Name, d oci.Digest) er
 // holdRevision makes a child of an index live. The content of a live revision is live or about to
 // be; that of a condemned one is revived first, going down to the end: each is visited once, for behind
 // that it is live, and a digest makes no circles.
-func (r *Registry) holdRevision(ctx context.Context, ns oci.Name, d oci.Digest) error {
+func (r *core) holdRevision(ctx context.Context, ns oci.Name, d oci.Digest) error {
 	key := revisionKey(ns, d)
 	info, err := r.metadata.Stat(ctx, key)
 	if err != nil {
@@ -322,11 +322,11 @@ func (r *Registry) holdRevision(ctx context.Context, ns oci.Name, d oci.Digest) 
 }
 
 // revision reads a manifest, from the cache while one look shows the same object.
-func (r *Registry) revision(ctx context.Context, ns oci.Name, d oci.Digest) (*Manifest, error) {
+func (r *core) revision(ctx context.Context, ns oci.Name, d oci.Digest) (*Manifest, error) {
 	return r.readRevision(ctx, promising, ns, d)
 }
 
-func (r *Registry) readRevision(ctx context.Context, why purpose, ns oci.Name, d oci.Digest) (*Manifest, error) {
+func (r *core) readRevision(ctx context.Context, why purpose, ns oci.Name, d oci.Digest) (*Manifest, error) {
 	parse := parseRevision
 	if r.metadataIsService {
 		parse = parseSentRevision
@@ -396,7 +396,7 @@ func (r *Registry) DeleteManifest(ctx context.Context, ns oci.Name, d oci.Digest
 }
 
 // absent says whether a revision is still gone. It reads the store, never a cache.
-func (r *Registry) absent(ctx context.Context, ns oci.Name, d oci.Digest) (bool, error) {
+func (r *core) absent(ctx context.Context, ns oci.Name, d oci.Digest) (bool, error) {
 	_, err := r.metadata.Stat(ctx, revisionKey(ns, d))
 	if errors.Is(err, storage.ErrNotExist) {
 		return true, nil
@@ -404,7 +404,7 @@ func (r *Registry) absent(ctx context.Context, ns oci.Name, d oci.Digest) (bool,
 	return false, err
 }
 
-func (r *Registry) manifestError(ns oci.Name, ref oci.Reference, err error) error {
+func (r *core) manifestError(ns oci.Name, ref oci.Reference, err error) error {
 	if errors.Is(err, storage.ErrNotExist) {
 		return fmt.Errorf("%w: %s in %s", ErrManifestUnknown, ref, ns)
 	}
@@ -412,7 +412,7 @@ func (r *Registry) manifestError(ns oci.Name, ref oci.Reference, err error) erro
 }
 
 // keepDeleted writes what is about to be removed where undo finds it.
-func (r *Registry) keepDeleted(ctx context.Context, record deletedRecord, content []byte) error {
+func (r *core) keepDeleted(ctx context.Context, record deletedRecord, content []byte) error {
 	record.DeletedAt = r.now().UTC()
 	packed, err := packRecord(record, content)
 	if err != nil {

@@ -19,13 +19,13 @@ type Marker struct {
 }
 
 // Markers yields the digests of the blobs that clients took away from a namespace.
-func (r *Registry) Markers(ctx context.Context, ns oci.Name) iter.Seq2[oci.Digest, error] {
-	return r.digestsBelow(ctx, removedPrefix(ns))
+func (m *Maintenance) Markers(ctx context.Context, ns oci.Name) iter.Seq2[oci.Digest, error] {
+	return m.digestsBelow(ctx, removedPrefix(ns))
 }
 
 // Marker reads one. What is gone is ErrGone.
-func (r *Registry) Marker(ctx context.Context, ns oci.Name, d oci.Digest) (Marker, error) {
-	object, err := r.liveObject(ctx, removedKey(ns, d))
+func (m *Maintenance) Marker(ctx context.Context, ns oci.Name, d oci.Digest) (Marker, error) {
+	object, err := m.liveObject(ctx, removedKey(ns, d))
 	if err != nil {
 		return Marker{}, fmt.Errorf("read marker of %s in %s: %w", d, ns, err)
 	}
@@ -33,10 +33,10 @@ func (r *Registry) Marker(ctx context.Context, ns oci.Name, d oci.Digest) (Marke
 }
 
 // DropMarker removes a marker if it is still what was read: a delete that came meanwhile wrote another one.
-func (r *Registry) DropMarker(ctx context.Context, m Marker) error {
-	err := r.metadata.Delete(ctx, removedKey(m.Namespace, m.Digest), storage.DeleteOptions{IfUnchanged: m.version})
+func (m *Maintenance) DropMarker(ctx context.Context, marker Marker) error {
+	err := m.metadata.Delete(ctx, removedKey(marker.Namespace, marker.Digest), storage.DeleteOptions{IfUnchanged: marker.version})
 	if err != nil && !errors.Is(err, storage.ErrChanged) {
-		return fmt.Errorf("drop marker of %s in %s: %w", m.Digest, m.Namespace, err)
+		return fmt.Errorf("drop marker of %s in %s: %w", marker.Digest, marker.Namespace, err)
 	}
 	return nil
 }

@@ -17,16 +17,16 @@ func TestAMarkerIsDroppedOnlyAsItWasRead(t *testing.T) {
 		c.must(c.pushBlob(app, "secret"), c.reg.DeleteBlob(t.Context(), app, d, ""))
 	}
 	takeAway()
-	first, err := c.reg.Marker(t.Context(), app, d)
+	first, err := c.reg.Maintenance().Marker(t.Context(), app, d)
 	c.must(err)
 	takeAway()
-	c.must(c.reg.DropMarker(t.Context(), first))
-	second, err := c.reg.Marker(t.Context(), app, d)
+	c.must(c.reg.Maintenance().DropMarker(t.Context(), first))
+	second, err := c.reg.Maintenance().Marker(t.Context(), app, d)
 	if err != nil {
 		t.Fatalf("the word of the second delete is gone: %v", err)
 	}
-	c.must(c.reg.DropMarker(t.Context(), second))
-	for d, err := range c.reg.Markers(t.Context(), app) {
+	c.must(c.reg.Maintenance().DropMarker(t.Context(), second))
+	for d, err := range c.reg.Maintenance().Markers(t.Context(), app) {
 		t.Errorf("%s, %v is left", d, err)
 	}
 }

@@ -62,15 +62,15 @@ func ObjectOfBlob(d oci.Digest) Object { return Object{Kind: ObjectBlob, Key: bl
 
 // Objects yields the objects of a part whose keys come behind a key, in the order of the keys; those of
 // PartCondemned in no order and from the begin. It ends after the first error.
-func (r *Registry) Objects(ctx context.Context, part Part, after string) iter.Seq2[Object, error] {
+func (m *Maintenance) Objects(ctx context.Context, part Part, after string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		switch part {
 		case PartBlobs:
-			r.below(ctx, r.blobs, blobsPrefix, after, yield)
+			m.below(ctx, m.blobs, blobsPrefix, after, yield)
 		case PartMetadata:
-			r.besideBlobs(ctx, after, yield)
+			m.besideBlobs(ctx, after, yield)
 		case PartCondemned:
-			for _, store := range r.eachStore() {
+			for _, store := range m.eachStore() {
 				if !condemned(ctx, store, yield) {
 					return
 				}
@@ -80,14 +80,14 @@ func (r *Registry) Objects(ctx context.Context, part Part, after string) iter.Se
 }
 
 // ObjectsOf yields what a namespace and those below it hold, in the order of the keys.
-func (r *Registry) ObjectsOf(ctx context.Context, ns oci.Name, after string) iter.Seq2[Object, error] {
+func (m *Maintenance) ObjectsOf(ctx context.Context, ns oci.Name, after string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
-		r.below(ctx, r.metadata, ns.String(), after, yield)
+		m.below(ctx, m.metadata, ns.String(), after, yield)
 	}
 }
 
 // below yields the live objects of one folder at the top.
-func (r *Registry) below(ctx context.Context, store storage.Store, folder, after string, yield func(Object, error) bool) bool {
+func (m *Maintenance) below(ctx context.Context, store storage.Store, folder, after string, yield func(Object, error) bool) bool {
 	if rest, inside := strings.CutPrefix(after, folder+"/"); inside {
 		after = rest
 	} else if after > folder {
@@ -108,17 +108,17 @@ func (r *Registry) below(ctx context.Context, store storage.Store, folder, after
 }
 
 // besideBlobs yields all that does not lie among the blobs, folder by folder.
-func (r *Registry) besideBlobs(ctx context.Context, after string, yield func(Object, error) bool) {
-	for entry, err := range r.metadata.List(ctx, "", storage.ListOptions{}) {
+func (m *Maintenance) besideBlobs(ctx context.Context, after string, yield func(Object, error) bool) {
+	for entry, err := range m.metadata.List(ctx, "", storage.ListOptions{}) {
 		if err != nil {
 			yield(Object{}, fmt.Errorf("list the metadata store: %w", err))
 			return
 		}
 		folder, isFolder := strings.CutSuffix(entry.Name, "/")
 		switch {
-		case folder == blobsPrefix && r.blobs == r.metadata:
+		case folder == blobsPrefix && m.blobs == m.metadata:
 		case isFolder:
-			if !r.below(ctx, r.metadata, folder, after, yield) {
+			if !m.below(ctx, m.metadata, folder, after, yield) {
 				return
 			}
 		case folder > after && !yield(parseKey(folder), nil):
@@ -141,22 +141,22 @@ func condemned(ctx context.Context, store storage.Store, yield func(Object, erro
 }
 
 // storeOfObject is the store that an object lies in.
-func (r *Registry) storeOfObject(o Object) storage.Store {
+func (m *Maintenance) storeOfObject(o Object) storage.Store {
 	if o.Kind == ObjectBlob {
-		return r.blobs
+		return m.blobs
 	}
-	return r.metadata
+	return m.metadata
 }
 
 // Exists tells whether there is such an object, live or condemned. A link that is only proposed does not
 // count. It reads the store, never a cache.
-func (r *Registry) Exists(ctx context.Context, o Object) (bool, error) {
+func (m *Maintenance) Exists(ctx context.Context, o Object) (bool, error) {
 	var l link
 	var err error
 	if o.Kind == ObjectLink {
-		l, err = r.readLink(ctx, o.key())
+		l, err = m.readLink(ctx, o.key())
 	} else {
-		_, err = r.storeOfObject(o).Stat(ctx, o.key())
+		_, err = m.storeOfObject(o).Stat(ctx, o.key())
 	}
 	if errors.Is(err, storage.ErrNotExist) {
 		return false, nil
@@ -169,8 +169,8 @@ func (r *Registry) Exists(ctx context.Context, o Object) (bool, error) {
 
 // OpenObject opens the bytes of an object as they lie, and says how many they are. The caller closes
 // them.
-func (r *Registry) OpenObject(ctx context.Context, o Object) (io.ReadCloser, int64, error) {
-	content, info, err := r.storeOfObject(o).Open(ctx, o.key())
+func (m *Maintenance) OpenObject(ctx context.Context, o Object) (io.ReadCloser, int64, error) {
+	content, info, err := m.storeOfObject(o).Open(ctx, o.key())
 	if err != nil {
 		return nil, 0, fmt.Errorf("open %s: %w", o.key(), err)
 	}
@@ -188,14 +188,14 @@ type Stored struct {
 }
 
 // ReadRevision reads a manifest past the caches. A record that cannot be read is ErrDamaged.
-func (r *Registry) ReadRevision(ctx context.Context, ns oci.Name, d oci.Digest) (Stored, error) {
-	stored, _, err := r.storedRevision(ctx, ns, d)
+func (m *Maintenance) ReadRevision(ctx context.Context, ns oci.Name, d oci.Digest) (Stored, error) {
+	stored, _, err := m.storedRevision(ctx, ns, d)
 	return stored, err
 }
 
-func (r *Registry) storedRevision(ctx context.Context, ns oci.Name, d oci.Digest) (Stored, revisionRecord, error) {
+func (m *Maintenance) storedRevision(ctx context.Context, ns oci.Name, d oci.Digest) (Stored, revisionRecord, error) {
 	key := revisionKey(ns, d)
-	object, err := r.metadata.Get(ctx, key)
+	object, err := m.metadata.Get(ctx, key)
 	if err != nil {
 		return Stored{}, revisionRecord{}, fmt.Errorf("read %s: %w", key, err)
 	}
@@ -211,9 +211,9 @@ func (r *Registry) storedRevision(ctx context.Context, ns oci.Name, d oci.Digest
 }
 
 // ReadTag reads what a tag stands for, past the caches. A record that cannot be read is ErrDamaged.
-func (r *Registry) ReadTag(ctx context.Context, ns oci.Name, tag oci.Tag) (oci.Digest, error) {
+func (m *Maintenance) ReadTag(ctx context.Context, ns oci.Name, tag oci.Tag) (oci.Digest, error) {
 	key := tagKey(ns, tag)
-	object, err := r.metadata.Get(ctx, key)
+	object, err := m.metadata.Get(ctx, key)
 	if err != nil {
 		return oci.Digest{}, fmt.Errorf("read %s: %w", key, err)
 	}
@@ -229,9 +229,9 @@ func (r *Registry) ReadTag(ctx context.Context, ns oci.Name, tag oci.Tag) (oci.D
 
 // CheckReferrer reads the entry of a referrer. One that cannot be read, or that describes something else,
 // is ErrDamaged.
-func (r *Registry) CheckReferrer(ctx context.Context, ns oci.Name, subject, referrer oci.Digest) error {
+func (m *Maintenance) CheckReferrer(ctx context.Context, ns oci.Name, subject, referrer oci.Digest) error {
 	key := referrerKey(ns, subject, referrer)
-	entry, err := r.referrerEntry(ctx, key)
+	entry, err := m.referrerEntry(ctx, key)
 	if err == nil && entry.Digest != referrer {
 		return damaged(key, fmt.Errorf("it describes %s", entry.Digest))
 	}
@@ -239,8 +239,8 @@ func (r *Registry) CheckReferrer(ctx context.Context, ns oci.Name, subject, refe
 }
 
 // CheckDeleted reads an entry for undo as the collector does. One that it cannot read is ErrDamaged.
-func (r *Registry) CheckDeleted(ctx context.Context, o Object) error {
-	entry, err := r.readKept(ctx, o.Namespace, o.Key)
+func (m *Maintenance) CheckDeleted(ctx context.Context, o Object) error {
+	entry, err := m.readKept(ctx, o.Namespace, o.Key)
 	if err != nil {
 		return err
 	}

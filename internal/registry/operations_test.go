@@ -194,7 +194,7 @@ var operations = []operation{
 			return []registrytest.Fact{pulled(app, tagV1, imageDigest("one"), now)}
 		},
 		do: func(w *world) error {
-			err := w.reg.PrunePulls(w.ctx, app, keepNone[oci.Tag], keepNone[oci.Digest])
+			err := w.reg.Maintenance().PrunePulls(w.ctx, app, keepNone[oci.Tag], keepNone[oci.Digest])
 			return w.ack(err, neverPulled(app, tagBig))
 		},
 	},
@@ -229,7 +229,7 @@ var operations = []operation{
 			return nil
 		},
 		do: func(w *world) error {
-			_, err := w.reg.Restore(w.ctx, registry.Undo{Namespace: app, By: "somebody"})
+			_, err := w.reg.Maintenance().Restore(w.ctx, registry.Undo{Namespace: app, By: "somebody"})
 			if errors.Is(err, registry.ErrNotKept) {
 				err = nil // it is all back
 			}
@@ -247,14 +247,14 @@ var operations = []operation{
 			}
 		},
 		do: func(w *world) error {
-			_, err := w.reg.Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1, Digest: imageDigest("one"), By: "somebody"})
+			_, err := w.reg.Maintenance().Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1, Digest: imageDigest("one"), By: "somebody"})
 			return w.ack(err, registrytest.TagIs(app, tagV1, imageDigest("one")))
 		},
 	},
 }
 
 func restoreTag(w *world) error {
-	_, err := w.reg.Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1, By: "somebody"})
+	_, err := w.reg.Maintenance().Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1, By: "somebody"})
 	return w.ack(err, imageLasts(app, tagV1)...)
 }
 

@@ -28,21 +28,21 @@ func TestALinkFollowsTheBytes(t *testing.T) {
 		{"by a manifest", func(w *world) error {
 			return w.pushManifest(app, oci.MediaTypeImageManifest, []byte(`{"schemaVersion":2,"config":`+descriptor(oci.MediaTypeImageConfig, []byte("shared"))+`,"layers":[]}`))
 		}},
-		{"by a repair", func(w *world) error { return w.reg.PutRight(w.ctx, app, d) }},
+		{"by a repair", func(w *world) error { return w.reg.Maintenance().PutRight(w.ctx, app, d) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newPlaceAt(t, inBucket(t, server)).open(faulty.NewInjector(faulty.Plan{}))
 			w.must(w.pushBlob(app, "shared"))
-			moved, err := w.reg.MoveAside(w.ctx, registry.ObjectOfBlob(d), func(io.Reader) (bool, error) { return false, nil })
+			moved, err := w.reg.Maintenance().MoveAside(w.ctx, registry.ObjectOfBlob(d), func(io.Reader) (bool, error) { return false, nil })
 			w.must(err)
 			w.must(w.pushBlob(other, "shared"))
-			if misplaced, err := w.reg.Misplaced(w.ctx, app, d); !moved || !misplaced || err != nil {
+			if misplaced, err := w.reg.Maintenance().Misplaced(w.ctx, app, d); !moved || !misplaced || err != nil {
 				t.Fatalf("moved %t, misplaced %t, %v, want both", moved, misplaced, err)
 			}
 			w.must(registrytest.BlobIs(app, []byte("shared")).Holds(w.ctx, w.reg)) // by the blob's own object
 			w.must(tt.right(w))
-			if misplaced, err := w.reg.Misplaced(w.ctx, app, d); misplaced || err != nil {
+			if misplaced, err := w.reg.Maintenance().Misplaced(w.ctx, app, d); misplaced || err != nil {
 				t.Errorf("misplaced %t, %v, want a link to the new place", misplaced, err)
 			}
 			if dangling := registrytest.Check(t, w.subject(), registrytest.BlobIs(app, []byte("shared"))); len(dangling) > 0 {

@@ -110,7 +110,7 @@ var promises = []promise{
 			w.must(w.reg.DeleteManifest(w.ctx, app, indexDigest(), ""), w.reg.DeleteManifest(w.ctx, app, imageDigest("one"), ""))
 		},
 		do: func(w *world) error {
-			_, err := w.reg.Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1})
+			_, err := w.reg.Maintenance().Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1})
 			return w.ack(err, registrytest.TagIs(app, tagV1, indexDigest()))
 		},
 		lasts: []registrytest.Fact{
@@ -257,7 +257,7 @@ func TestAPushInTheMiddleOfADelete(t *testing.T) {
 		if err := remove(w); err != nil {
 			return err
 		}
-		_, err := w.reg.Restore(w.ctx, registry.Undo{Namespace: app})
+		_, err := w.reg.Maintenance().Restore(w.ctx, registry.Undo{Namespace: app})
 		if errors.Is(err, registry.ErrNotKept) {
 			return nil // another undo was faster
 		}

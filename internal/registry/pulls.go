@@ -20,8 +20,8 @@ type PullTimes struct {
 }
 
 // PullTimes gives what was recorded of a namespace. It is behind by Config.TrackPullsEvery at most.
-func (r *Registry) PullTimes(ctx context.Context, ns oci.Name) (PullTimes, error) {
-	_, record, err := r.pullsRecord(ctx, ns)
+func (m *Maintenance) PullTimes(ctx context.Context, ns oci.Name) (PullTimes, error) {
+	_, record, err := m.pullsRecord(ctx, ns)
 	if err != nil && !errors.Is(err, storage.ErrNotExist) {
 		return PullTimes{}, fmt.Errorf("read pull times of %s: %w", ns, err)
 	}
@@ -38,20 +38,20 @@ func asTimes[K comparable](seconds map[K]int64) map[K]time.Time {
 
 // PrunePulls drops the times of what is gone. What the caller keeps is not looked at. Of the rest the
 // store has the word, so that what came back after the caller had looked loses nothing.
-func (r *Registry) PrunePulls(ctx context.Context, ns oci.Name, keepTag func(oci.Tag) bool, keepManifest func(oci.Digest) bool) error {
+func (m *Maintenance) PrunePulls(ctx context.Context, ns oci.Name, keepTag func(oci.Tag) bool, keepManifest func(oci.Digest) bool) error {
 	// Not admitted like a client's request: a namespace that no repository lists any more is collected, too.
-	if r.config.ReadOnly {
+	if m.config.ReadOnly {
 		return ErrReadOnly
 	}
-	err := r.changePulls(ctx, ns, func(record *pullsRecord) (changed bool, err error) {
+	err := m.changePulls(ctx, ns, func(record *pullsRecord) (changed bool, err error) {
 		tags, err := prune(record.Tags, func(tag oci.Tag) (bool, error) {
-			return r.keeps(ctx, keepTag(tag), tagKey(ns, tag))
+			return m.keeps(ctx, keepTag(tag), tagKey(ns, tag))
 		})
 		if err != nil {
 			return false, err
 		}
 		manifests, err := prune(record.Manifests, func(d oci.Digest) (bool, error) {
-			return r.keeps(ctx, keepManifest(d), revisionKey(ns, d))
+			return m.keeps(ctx, keepManifest(d), revisionKey(ns, d))
 		})
 		return tags+manifests > 0, err
 	})
@@ -62,11 +62,11 @@ func (r *Registry) PrunePulls(ctx context.Context, ns oci.Name, keepTag func(oci
 }
 
 // keeps says whether an object is wanted or else there.
-func (r *Registry) keeps(ctx context.Context, wanted bool, key string) (bool, error) {
+func (m *Maintenance) keeps(ctx context.Context, wanted bool, key string) (bool, error) {
 	if wanted {
 		return true, nil
 	}
-	_, err := r.metadata.Stat(ctx, key)
+	_, err := m.metadata.Stat(ctx, key)
 	if errors.Is(err, storage.ErrNotExist) {
 		return false, nil
 	}
@@ -123,7 +123,7 @@ func later[K comparable](seconds map[K]int64, key K, at int64) bool {
 
 // changePulls changes the record of a namespace by check-and-set: other replicas write to it, too.
 // change may be called several times. A record of nothing is removed.
-func (r *Registry) changePulls(ctx context.Context, ns oci.Name, change func(*pullsRecord) (changed bool, err error)) error {
+func (r *core) changePulls(ctx context.Context, ns oci.Name, change func(*pullsRecord) (changed bool, err error)) error {
 	for {
 		version, record, err := r.pullsRecord(ctx, ns)
 		opts := storage.PutOptions{IfUnchanged: version}
@@ -144,7 +144,7 @@ func (r *Registry) changePulls(ctx context.Context, ns oci.Name, change func(*pu
 	}
 }
 
-func (r *Registry) putPulls(ctx context.Context, ns oci.Name, record pullsRecord, opts storage.PutOptions) error {
+func (r *core) putPulls(ctx context.Context, ns oci.Name, record pullsRecord, opts storage.PutOptions) error {
 	key := pullsKey(ns)
 	if len(record.Tags)+len(record.Manifests) == 0 {
 		return r.metadata.Delete(ctx, key, storage.DeleteOptions{IfUnchanged: opts.IfUnchanged})
@@ -159,7 +159,7 @@ func (r *Registry) putPulls(ctx context.Context, ns oci.Name, record pullsRecord
 
 // pullsRecord reads the record of a namespace from the store, with the version to change it by. Its
 // maps are there also when there is no record.
-func (r *Registry) pullsRecord(ctx context.Context, ns oci.Name) (storage.Version, pullsRecord, error) {
+func (r *core) pullsRecord(ctx context.Context, ns oci.Name) (storage.Version, pullsRecord, error) {
 	record := pullsRecord{Tags: map[oci.Tag]int64{}, Manifests: map[oci.Digest]int64{}}
 	key := pullsKey(ns)
 	object, err := r.liveObject(ctx, key)

@@ -41,7 +41,7 @@ func pulled(ns oci.Name, tag oci.Tag, d oci.Digest, from time.Time) registrytest
 	return registrytest.Fact{
 		Name: fmt.Sprintf("pull of tag %s in %s", tag, ns),
 		Holds: func(ctx context.Context, r *registry.Registry) error {
-			times, err := r.PullTimes(ctx, ns)
+			times, err := r.Maintenance().PullTimes(ctx, ns)
 			if err != nil {
 				return err
 			}
@@ -59,7 +59,7 @@ func neverPulled(ns oci.Name, tag oci.Tag) registrytest.Fact {
 	return registrytest.Fact{
 		Name: fmt.Sprintf("no pull of tag %s in %s", tag, ns),
 		Holds: func(ctx context.Context, r *registry.Registry) error {
-			times, err := r.PullTimes(ctx, ns)
+			times, err := r.Maintenance().PullTimes(ctx, ns)
 			if at := times.Tags[tag]; err == nil && !at.IsZero() {
 				return fmt.Errorf("got one at %s", at)
 			}
@@ -97,7 +97,7 @@ func TestARecordIsBehindByTheIntervalAtMost(t *testing.T) {
 				}
 				records, last = n, time.Now()
 			}
-			times, err := w.reg.PullTimes(t.Context(), app)
+			times, err := w.reg.Maintenance().PullTimes(t.Context(), app)
 			w.must(err)
 			if behind := time.Since(times.Tags[tagV1]); minute >= 5 && behind > every+time.Minute {
 				t.Errorf("minute %d: the record is behind by %s, want at most %s", minute, behind, every)
@@ -110,7 +110,7 @@ func TestARecordIsBehindByTheIntervalAtMost(t *testing.T) {
 		now := time.Now()
 		end()
 		<-ended
-		times, err := w.reg.PullTimes(t.Context(), app)
+		times, err := w.reg.Maintenance().PullTimes(t.Context(), app)
 		w.must(err)
 		if got := times.Manifests[imageDigest("one")]; got.Before(now.Truncate(time.Second)) {
 			t.Errorf("at the end the last pull is at %s, want %s", got, now)
@@ -212,7 +212,7 @@ func TestTwoProcessesRecordPullsOfOneNamespace(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		times, err := first.reg.PullTimes(t.Context(), app)
+		times, err := first.reg.Maintenance().PullTimes(t.Context(), app)
 		first.must(err)
 		want := clock()
 		if got := len(times.Tags); got != (round+1)*len(regs)+1 {
@@ -225,7 +225,7 @@ func TestTwoProcessesRecordPullsOfOneNamespace(t *testing.T) {
 	seconds.Store(1) // a clock that went back
 	regs[0].NotePull(app, oci.Reference{Tag: tagV1}, imageDigest("one"))
 	first.must(recordPulls(regs[0]))
-	times, err := first.reg.PullTimes(t.Context(), app)
+	times, err := first.reg.Maintenance().PullTimes(t.Context(), app)
 	first.must(err)
 	if got, want := times.Tags[tagV1].Unix(), int64(1000+rounds-1); got != want {
 		t.Errorf("an earlier pull replaces a later one: got second %d, want %d", got, want)
@@ -241,10 +241,10 @@ func TestADamagedRecordOfPullsIsNamedAndLeftAlone(t *testing.T) {
 		_, err := w.store.Put(t.Context(), pullsKey, []byte(damage), storage.PutOptions{})
 		w.must(err)
 		names := func(err error) bool { return err != nil && strings.Contains(err.Error(), pullsKey) }
-		if times, err := w.reg.PullTimes(t.Context(), app); !names(err) {
+		if times, err := w.reg.Maintenance().PullTimes(t.Context(), app); !names(err) {
 			t.Errorf("%s: got %v, %v, want an error that names %s", damage, times, err, pullsKey)
 		}
-		if err := w.reg.PrunePulls(t.Context(), app, keepNone[oci.Tag], keepNone[oci.Digest]); !names(err) {
+		if err := w.reg.Maintenance().PrunePulls(t.Context(), app, keepNone[oci.Tag], keepNone[oci.Digest]); !names(err) {
 			t.Errorf("%s: prune: %v, want an error that names %s", damage, err, pullsKey)
 		}
 		now := time.Now()
@@ -273,9 +273,9 @@ func TestWhatIsKeptOrThereIsNotPruned(t *testing.T) {
 		w.reg.NotePull(app, oci.Reference{Tag: tag}, imageDigest(name))
 	}
 	w.must(recordPulls(w.reg))
-	w.must(w.reg.PrunePulls(t.Context(), app,
+	w.must(w.reg.Maintenance().PrunePulls(t.Context(), app,
 		func(tag oci.Tag) bool { return tag == kept }, func(d oci.Digest) bool { return d == imageDigest("kept") }))
-	times, err := w.reg.PullTimes(t.Context(), app)
+	times, err := w.reg.Maintenance().PullTimes(t.Context(), app)
 	w.must(err)
 	for tag, want := range map[oci.Tag]bool{tagV1: true, kept: true, gone: false} {
 		if _, got := times.Tags[tag]; got != want {
@@ -288,7 +288,7 @@ func TestWhatIsKeptOrThereIsNotPruned(t *testing.T) {
 		}
 	}
 	w.must(w.reg.DeleteManifest(t.Context(), app, imageDigest("one"), ""))
-	w.must(w.reg.PrunePulls(t.Context(), app, keepNone[oci.Tag], keepNone[oci.Digest]))
+	w.must(w.reg.Maintenance().PrunePulls(t.Context(), app, keepNone[oci.Tag], keepNone[oci.Digest]))
 	if _, err := w.store.Stat(t.Context(), pullsKey); !errors.Is(err, storage.ErrNotExist) {
 		t.Errorf("a record of nothing: %v, want %v", err, storage.ErrNotExist)
 	}
@@ -304,7 +304,7 @@ func TestPrunedBesideRecords(t *testing.T) {
 	atOnce(len(clients), func(c int) {
 		for i := range pulls {
 			if c == 0 {
-				if err := clients[c].reg.PrunePulls(t.Context(), app, keepNone[oci.Tag], keepNone[oci.Digest]); err != nil {
+				if err := clients[c].reg.Maintenance().PrunePulls(t.Context(), app, keepNone[oci.Tag], keepNone[oci.Digest]); err != nil {
 					t.Errorf("prune: %v", err)
 				}
 				continue
@@ -316,8 +316,8 @@ func TestPrunedBesideRecords(t *testing.T) {
 			}
 		}
 	})
-	clients[0].must(clients[0].reg.PrunePulls(t.Context(), app, keepNone[oci.Tag], keepNone[oci.Digest]))
-	times, err := clients[0].reg.PullTimes(t.Context(), app)
+	clients[0].must(clients[0].reg.Maintenance().PrunePulls(t.Context(), app, keepNone[oci.Tag], keepNone[oci.Digest]))
+	times, err := clients[0].reg.Maintenance().PullTimes(t.Context(), app)
 	clients[0].must(err)
 	if len(times.Tags) != 1 || len(times.Manifests) != 1 || times.Tags[tagV1].IsZero() {
 		t.Errorf("got %v, want the times of %s and its manifest alone", times, tagV1)

@@ -36,7 +36,7 @@ func newClient(t *testing.T, at opener, set ...func(*registry.Config)) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := reg.Create(t.Context()); err != nil {
+	if err := reg.Maintenance().Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return &client{world: &world{t: t, ctx: t.Context(), reg: reg, store: s}, config: config}

@@ -123,7 +123,7 @@ func (r *Registry) referrerEntries(ctx context.Context, ns oci.Name, subject oci
 	return entries, nil
 }
 
-func (r *Registry) referrerEntry(ctx context.Context, key string) (Referrer, error) {
+func (r *core) referrerEntry(ctx context.Context, key string) (Referrer, error) {
 	object, err := r.metadata.Get(ctx, key)
 	if err != nil {
 		return Referrer{}, err
@@ -181,7 +181,7 @@ func fallbackTag(subject oci.Digest) string {
 }
 
 // putReferrer writes the entry by which the subject's referrers show a manifest.
-func (r *Registry) putReferrer(ctx context.Context, ns oci.Name, m oci.Manifest, d oci.Digest, size int64) error {
+func (r *core) putReferrer(ctx context.Context, ns oci.Name, m oci.Manifest, d oci.Digest, size int64) error {
 	data, err := json.Marshal(referrerRecord{
 		Descriptor: oci.Descriptor{
 			MediaType: m.MediaType, Digest: d, Size: size,
@@ -218,7 +218,7 @@ func (r *Registry) deleteReferrerOf(ctx context.Context, ns oci.Name, d oci.Dige
 
 // deleteReferrerEntry removes an entry whose revision is gone. The entry is read before the last look at
 // the revision: a push that made it anew rewrites the entry.
-func (r *Registry) deleteReferrerEntry(ctx context.Context, ns oci.Name, subject, d oci.Digest) error {
+func (r *core) deleteReferrerEntry(ctx context.Context, ns oci.Name, subject, d oci.Digest) error {
 	key := referrerKey(ns, subject, d)
 	object, err := r.liveObject(ctx, key)
 	if errors.Is(err, storage.ErrNotExist) {

@@ -35,9 +35,15 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Registry is the core over two stores. Its methods may be called by many goroutines, and any
+// Registry is what clients ask of two stores. Its methods may be called by many goroutines, and any
 // number of processes may share the stores.
 type Registry struct {
+	*core
+	filling bool // see Fill
+}
+
+// core is what a Registry and its Maintenance are made of.
+type core struct {
 	blobs    storage.Store
 	metadata storage.Store
 	locks    lock.Locker
@@ -50,8 +56,6 @@ type Registry struct {
 	redirect    bool
 	redirectTTL time.Duration
 	metadataTTL time.Duration
-
-	filling bool // see Fill
 
 	now   func() time.Time
 	state *State
@@ -80,17 +84,17 @@ func New(ctx context.Context, opts Options) (*Registry, error) {
 	} else {
 		opts.MetadataTTL = 0 // one look shows whether anything has changed
 	}
-	r := &Registry{
+	c := &core{
 		blobs: blobs, metadata: metadata, locks: opts.Locks,
 		config: opts.Config, rules: rules, now: opts.Now, state: opts.State,
 		metadataIsService: metadata.Features().Service, blobsAreService: blobs.Features().Service,
 		redirect: opts.Redirect, redirectTTL: opts.RedirectTTL, metadataTTL: opts.MetadataTTL,
 	}
-	return r, r.checkFormat(ctx)
+	return &Registry{core: c}, c.checkFormat(ctx)
 }
 
 // admit is the first line of every method that reads a namespace.
-func (r *Registry) admit(ns oci.Name) error {
+func (r *core) admit(ns oci.Name) error {
 	if r.config.UnlistedNamespaces == "deny" && !r.rules.listed(ns) {
 		return fmt.Errorf("%w: %s", ErrUnlisted, ns)
 	}
@@ -115,7 +119,7 @@ func (r *Registry) admitWrite(ns oci.Name) error {
 
 // admitChange is the first line of an undo, which may change mirrors, too: it brings back what retention
 // has removed from them.
-func (r *Registry) admitChange(ns oci.Name) error {
+func (r *core) admitChange(ns oci.Name) error {
 	if r.config.ReadOnly {
 		return ErrReadOnly
 	}

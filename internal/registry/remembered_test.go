@@ -44,7 +44,7 @@ func newReplica(t *testing.T, root opener, now func() time.Time) (*world, *dista
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := reg.Create(t.Context()); err != nil {
+	if err := reg.Maintenance().Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return &world{t: t, ctx: t.Context(), reg: reg, store: s}, s

@@ -16,28 +16,28 @@ var ErrNoRepair = errors.New("not repaired")
 
 // RebuildReferrer writes the entry of a referrer that is live and has none. It is done by the same words
 // as a push, and taken back if the manifest went meanwhile.
-func (r *Registry) RebuildReferrer(ctx context.Context, ns oci.Name, d oci.Digest) error {
-	stored, err := r.ReadRevision(ctx, ns, d)
+func (m *Maintenance) RebuildReferrer(ctx context.Context, ns oci.Name, d oci.Digest) error {
+	stored, err := m.ReadRevision(ctx, ns, d)
 	if err != nil {
 		return err
 	}
-	m, err := oci.ParseManifest(stored.MediaType, stored.Content)
-	if err != nil || m.Subject == nil || stored.Condemned {
+	manifest, err := oci.ParseManifest(stored.MediaType, stored.Content)
+	if err != nil || manifest.Subject == nil || stored.Condemned {
 		return fmt.Errorf("rebuild referrer %s in %s: %w", d, ns, ErrNoRepair)
 	}
-	if err := r.putReferrer(ctx, ns, m, d, int64(len(stored.Content))); err != nil {
+	if err := m.putReferrer(ctx, ns, manifest, d, int64(len(stored.Content))); err != nil {
 		return err
 	}
-	return r.deleteReferrerEntry(ctx, ns, m.Subject.Digest, d) // does nothing while the manifest is there
+	return m.deleteReferrerEntry(ctx, ns, manifest.Subject.Digest, d) // does nothing while the manifest is there
 }
 
 // DropReferrer removes the entry of a referrer that is gone. A push that brings it back writes it anew.
-func (r *Registry) DropReferrer(ctx context.Context, ns oci.Name, subject, referrer oci.Digest) error {
-	return r.deleteReferrerEntry(ctx, ns, subject, referrer)
+func (m *Maintenance) DropReferrer(ctx context.Context, ns oci.Name, subject, referrer oci.Digest) error {
+	return m.deleteReferrerEntry(ctx, ns, subject, referrer)
 }
 
 // Enroll makes the catalog know a namespace that holds something.
-func (r *Registry) Enroll(ctx context.Context, ns oci.Name) error { return r.enroll(ctx, ns) }
+func (m *Maintenance) Enroll(ctx context.Context, ns oci.Name) error { return m.enroll(ctx, ns) }
 
 // Relink gives a namespace back the link to a blob that a manifest of it names. The word of a manifest
 // alone opens nothing, S3: the namespace must have held the blob when the manifest was pushed, and no
@@ -46,20 +46,20 @@ func (r *Registry) Enroll(ctx context.Context, ns oci.Name) error { return r.enr
 // A delete may run at the same moment. It leaves word before it takes the link; so the link is proposed
 // first, which no reader takes for one, and becomes one, by check-and-set, only if there is no such word.
 // A delete that comes later than that look finds the link and takes it.
-func (r *Registry) Relink(ctx context.Context, ns oci.Name, revision, blob oci.Digest) error {
+func (m *Maintenance) Relink(ctx context.Context, ns oci.Name, revision, blob oci.Digest) error {
 	refuse := func(why string) error {
 		return fmt.Errorf("link %s in %s: %s: %w", blob, ns, why, ErrNoRepair)
 	}
-	stored, err := r.ReadRevision(ctx, ns, revision)
+	stored, err := m.ReadRevision(ctx, ns, revision)
 	if err != nil {
 		return err
 	}
-	m, err := oci.ParseManifest(stored.MediaType, stored.Content)
+	manifest, err := oci.ParseManifest(stored.MediaType, stored.Content)
 	isIt := func(one oci.Descriptor) bool { return one.Digest == blob }
 	switch {
 	case err != nil || oci.DigestOf(revision.Algorithm(), stored.Content) != revision:
 		return refuse("the manifest is damaged")
-	case !slices.ContainsFunc(m.Blobs(), isIt):
+	case !slices.ContainsFunc(manifest.Blobs(), isIt):
 		return refuse("the manifest does not name it")
 	case stored.Condemned:
 		return refuse("the manifest is condemned")
@@ -68,14 +68,14 @@ func (r *Registry) Relink(ctx context.Context, ns oci.Name, revision, blob oci.D
 	case slices.Contains(stored.Missing, blob):
 		return refuse("the namespace never held it")
 	}
-	bytes, err := r.blobs.Revive(ctx, blobKey(blob))
+	bytes, err := m.blobs.Revive(ctx, blobKey(blob))
 	if err != nil {
 		return fmt.Errorf("link %s in %s: %w", blob, ns, err)
 	}
 	key := linkKey(ns, blob)
-	proposal, err := r.metadata.Put(ctx, key, []byte(newNonce()), storage.PutOptions{IfAbsent: true})
+	proposal, err := m.metadata.Put(ctx, key, []byte(newNonce()), storage.PutOptions{IfAbsent: true})
 	if errors.Is(err, storage.ErrExists) {
-		proposal, err = r.proposed(ctx, key)
+		proposal, err = m.proposed(ctx, key)
 		if err == nil && proposal == "" {
 			return nil // somebody pushed it
 		}
@@ -83,12 +83,12 @@ func (r *Registry) Relink(ctx context.Context, ns oci.Name, revision, blob oci.D
 	if err != nil {
 		return fmt.Errorf("propose link %s in %s: %w", blob, ns, err)
 	}
-	taken, err := r.Exists(ctx, Object{Kind: ObjectRemoved, Namespace: ns, Digest: blob})
+	taken, err := m.Exists(ctx, Object{Kind: ObjectRemoved, Namespace: ns, Digest: blob})
 	if err != nil {
 		return err
 	}
 	if taken {
-		err := r.metadata.Delete(ctx, key, storage.DeleteOptions{IfUnchanged: proposal})
+		err := m.metadata.Delete(ctx, key, storage.DeleteOptions{IfUnchanged: proposal})
 		if err != nil && !errors.Is(err, storage.ErrChanged) {
 			return fmt.Errorf("take link %s in %s back: %w", blob, ns, err)
 		}
@@ -96,7 +96,7 @@ func (r *Registry) Relink(ctx context.Context, ns oci.Name, revision, blob oci.D
 	}
 	data, err := packLink(bytes.DataKey)
 	if err == nil {
-		_, err = r.metadata.Put(ctx, key, data, storage.PutOptions{IfUnchanged: proposal})
+		_, err = m.metadata.Put(ctx, key, data, storage.PutOptions{IfUnchanged: proposal})
 	}
 	if err != nil && !errors.Is(err, storage.ErrChanged) {
 		return fmt.Errorf("link %s in %s: %w", blob, ns, err)
@@ -105,8 +105,8 @@ func (r *Registry) Relink(ctx context.Context, ns oci.Name, revision, blob oci.D
 }
 
 // proposed is the version of a link that a repair proposed and did not finish, empty if it is a link.
-func (r *Registry) proposed(ctx context.Context, key string) (storage.Version, error) {
-	object, err := r.liveObject(ctx, key)
+func (m *Maintenance) proposed(ctx context.Context, key string) (storage.Version, error) {
+	object, err := m.liveObject(ctx, key)
 	if err != nil {
 		return "", err
 	}
@@ -118,14 +118,14 @@ func (r *Registry) proposed(ctx context.Context, key string) (storage.Version, e
 }
 
 // WithdrawLink removes a link that a repair proposed and did not finish. A link stays.
-func (r *Registry) WithdrawLink(ctx context.Context, ns oci.Name, d oci.Digest) error {
+func (m *Maintenance) WithdrawLink(ctx context.Context, ns oci.Name, d oci.Digest) error {
 	key := linkKey(ns, d)
-	proposal, err := r.proposed(ctx, key)
+	proposal, err := m.proposed(ctx, key)
 	if proposal == "" || errors.Is(err, storage.ErrNotExist) {
 		return nil
 	}
 	if err == nil {
-		err = r.metadata.Delete(ctx, key, storage.DeleteOptions{IfUnchanged: proposal})
+		err = m.metadata.Delete(ctx, key, storage.DeleteOptions{IfUnchanged: proposal})
 	}
 	if err != nil && !errors.Is(err, storage.ErrChanged) {
 		return fmt.Errorf("withdraw link %s in %s: %w", d, ns, err)
@@ -135,14 +135,14 @@ func (r *Registry) WithdrawLink(ctx context.Context, ns oci.Name, d oci.Digest) 
 
 // Misplaced tells whether a link names another data key than the one under which the bytes of its blob lie by now:
 // they went and came back, and nobody has needed the link since. Pulls that are redirected follow it.
-func (r *Registry) Misplaced(ctx context.Context, ns oci.Name, d oci.Digest) (bool, error) {
-	if !r.blobsAreService {
+func (m *Maintenance) Misplaced(ctx context.Context, ns oci.Name, d oci.Digest) (bool, error) {
+	if !m.blobsAreService {
 		return false, nil
 	}
-	l, err := r.linked(ctx, ns, d)
+	l, err := m.linked(ctx, ns, d)
 	if err == nil {
 		var blob storage.Info
-		if blob, err = r.blobs.Stat(ctx, blobKey(d)); err == nil {
+		if blob, err = m.blobs.Stat(ctx, blobKey(d)); err == nil {
 			return l.dataKey != blob.DataKey, nil
 		}
 	}
@@ -153,8 +153,8 @@ func (r *Registry) Misplaced(ctx context.Context, ns oci.Name, d oci.Digest) (bo
 }
 
 // PutRight has a link name the data key under which the bytes of its blob lie.
-func (r *Registry) PutRight(ctx context.Context, ns oci.Name, d oci.Digest) error {
-	if err := r.holdBlob(ctx, ns, d); err != nil {
+func (m *Maintenance) PutRight(ctx context.Context, ns oci.Name, d oci.Digest) error {
+	if err := m.holdBlob(ctx, ns, d); err != nil {
 		return fmt.Errorf("put the link of %s in %s right: %w", d, ns, err)
 	}
 	return nil
@@ -167,10 +167,10 @@ func (r *Registry) PutRight(ctx context.Context, ns oci.Name, d oci.Digest) erro
 // A pusher may heal it at this moment. So the object is condemned first, which is one rename of whatever
 // is there; what was condemned is read once more, and comes back if it is good; then it is copied and
 // destroyed, and Destroy touches nothing live. Killed anywhere, it is there, or there and aside.
-func (r *Registry) MoveAside(ctx context.Context, o Object, good func(io.Reader) (bool, error)) (moved bool, err error) {
-	store, key := r.storeOfObject(o), o.key()
+func (m *Maintenance) MoveAside(ctx context.Context, o Object, good func(io.Reader) (bool, error)) (moved bool, err error) {
+	store, key := m.storeOfObject(o), o.key()
 	for range attempts {
-		moved, err := r.moveAside(ctx, store, key, good)
+		moved, err := m.moveAside(ctx, store, key, good)
 		switch {
 		case err == nil:
 			return moved, nil
@@ -187,13 +187,13 @@ func (r *Registry) MoveAside(ctx context.Context, o Object, good func(io.Reader)
 // errStirred says that an object was made anew, or revived, while it was moved aside.
 var errStirred = errors.New("somebody made it live")
 
-func (r *Registry) moveAside(ctx context.Context, store storage.Store, key string, good func(io.Reader) (bool, error)) (moved bool, err error) {
+func (m *Maintenance) moveAside(ctx context.Context, store storage.Store, key string, good func(io.Reader) (bool, error)) (moved bool, err error) {
 	if err := store.Condemn(ctx, key); err != nil {
 		return false, err
 	}
 	fine, err := isGood(ctx, store, key, good)
 	if err == nil && !fine {
-		err = r.copyAside(ctx, store, key)
+		err = m.copyAside(ctx, store, key)
 	}
 	if err != nil || fine {
 		_, back := store.Revive(ctx, key)
@@ -217,7 +217,7 @@ func isGood(ctx context.Context, store storage.Store, key string, good func(io.R
 
 // copyAside copies by an upload session, so that blobs of any size take no memory. The session has no
 // label: nobody else can go on with it, and it expires as all do.
-func (r *Registry) copyAside(ctx context.Context, store storage.Store, key string) (err error) {
+func (m *Maintenance) copyAside(ctx context.Context, store storage.Store, key string) (err error) {
 	content, info, err := store.Open(ctx, key)
 	if err != nil {
 		return err
@@ -238,23 +238,23 @@ func (r *Registry) copyAside(ctx context.Context, store storage.Store, key strin
 	if _, err := session.Append(ctx, content); err != nil {
 		return errors.Join(err, session.Cancel(ctx))
 	}
-	_, err = session.Commit(ctx, corruptKey(key, r.now()))
+	_, err = session.Commit(ctx, corruptKey(key, m.now()))
 	return err
 }
 
 // MoveRecordAside is MoveAside for a tag, a referrer's entry or an entry for undo that cannot be read. It
 // changes by check-and-set, as they all do.
-func (r *Registry) MoveRecordAside(ctx context.Context, o Object) error {
+func (m *Maintenance) MoveRecordAside(ctx context.Context, o Object) error {
 	key := o.key()
-	object, err := r.liveObject(ctx, key)
+	object, err := m.liveObject(ctx, key)
 	if errors.Is(err, storage.ErrNotExist) {
 		return nil
 	}
 	if err == nil {
-		_, err = r.metadata.Put(ctx, corruptKey(key, r.now()), object.Data, storage.PutOptions{})
+		_, err = m.metadata.Put(ctx, corruptKey(key, m.now()), object.Data, storage.PutOptions{})
 	}
 	if err == nil {
-		err = r.metadata.Delete(ctx, key, storage.DeleteOptions{IfUnchanged: object.Version})
+		err = m.metadata.Delete(ctx, key, storage.DeleteOptions{IfUnchanged: object.Version})
 	}
 	if err != nil && !errors.Is(err, storage.ErrChanged) {
 		return fmt.Errorf("move %s aside: %w", key, err)
@@ -264,36 +264,37 @@ func (r *Registry) MoveRecordAside(ctx context.Context, o Object) error {
 
 // Refetch gives a link its bytes back, from somewhere else. It goes the way of a push, so nothing is taken
 // on trust: other bytes are ErrDigestMismatch. The namespace must hold a link to the blob already.
-func (r *Registry) Refetch(ctx context.Context, ns oci.Name, d oci.Digest, from io.Reader) error {
-	if _, err := r.linked(ctx, ns, d); err != nil {
-		return r.blobError(ns, d, err)
+func (m *Maintenance) Refetch(ctx context.Context, ns oci.Name, d oci.Digest, from io.Reader) error {
+	if _, err := m.linked(ctx, ns, d); err != nil {
+		return m.blobError(ns, d, err)
 	}
-	upload, err := r.StartUpload(ctx, ns, d.Algorithm(), "")
+	to := m.pushing(ns)
+	upload, err := to.StartUpload(ctx, ns, d.Algorithm(), "")
 	if err != nil {
 		return err
 	}
-	err = r.CompleteUpload(ctx, ns, upload.ID, Chunk{Body: from, Start: -1}, d)
+	err = to.CompleteUpload(ctx, ns, upload.ID, Chunk{Body: from, Start: -1}, d)
 	if err != nil && !errors.Is(err, ErrDigestMismatch) { // that one has ended the session
-		err = errors.Join(err, r.CancelUpload(ctx, ns, upload.ID))
+		err = errors.Join(err, to.CancelUpload(ctx, ns, upload.ID))
 	}
 	return err
 }
 
 // RefetchManifest stores a manifest anew that was moved aside, as a push without tags does. The media type
 // may be empty.
-func (r *Registry) RefetchManifest(ctx context.Context, ns oci.Name, d oci.Digest, mediaType string, from io.Reader) error {
-	content, err := io.ReadAll(io.LimitReader(from, int64(r.config.MaxManifestSize)+1))
+func (m *Maintenance) RefetchManifest(ctx context.Context, ns oci.Name, d oci.Digest, mediaType string, from io.Reader) error {
+	content, err := io.ReadAll(io.LimitReader(from, int64(m.config.MaxManifestSize)+1))
 	if err != nil {
 		return fmt.Errorf("fetch manifest %s of %s: %w", d, ns, err)
 	}
-	_, err = r.PutManifest(ctx, ns, Push{Digest: d, ContentType: mediaType, Content: content})
+	_, err = m.pushing(ns).PutManifest(ctx, ns, Push{Digest: d, ContentType: mediaType, Content: content})
 	return err
 }
 
 // VerifyState is how far a verification came that was interrupted, nil if there is none. What it says is
 // the verifier's.
-func (r *Registry) VerifyState(ctx context.Context) ([]byte, error) {
-	value, err := r.metadata.Get(ctx, verifyKey)
+func (m *Maintenance) VerifyState(ctx context.Context) ([]byte, error) {
+	value, err := m.metadata.Get(ctx, verifyKey)
 	if errors.Is(err, storage.ErrNotExist) {
 		return nil, nil
 	}
@@ -304,25 +305,22 @@ func (r *Registry) VerifyState(ctx context.Context) ([]byte, error) {
 }
 
 // KeepVerifyState leaves word of how far a verification came.
-func (r *Registry) KeepVerifyState(ctx context.Context, state []byte) error {
-	if _, err := r.metadata.Put(ctx, verifyKey, state, storage.PutOptions{}); err != nil {
+func (m *Maintenance) KeepVerifyState(ctx context.Context, state []byte) error {
+	if _, err := m.metadata.Put(ctx, verifyKey, state, storage.PutOptions{}); err != nil {
 		return fmt.Errorf("keep how far the verification came: %w", err)
 	}
 	return nil
 }
 
 // DropVerifyState forgets it: the verification is through.
-func (r *Registry) DropVerifyState(ctx context.Context) error {
-	if err := r.metadata.Delete(ctx, verifyKey, storage.DeleteOptions{}); err != nil {
+func (m *Maintenance) DropVerifyState(ctx context.Context) error {
+	if err := m.metadata.Delete(ctx, verifyKey, storage.DeleteOptions{}); err != nil {
 		return fmt.Errorf("forget how far the verification came: %w", err)
 	}
 	return nil
 }
 
 // ClaimVerify makes the caller the one verification of the stores.
-func (r *Registry) ClaimVerify(ctx context.Context, note string) (held context.Context, release func(), err error) {
-	return r.metadata.Claim(ctx, "verify", note)
+func (m *Maintenance) ClaimVerify(ctx context.Context, note string) (held context.Context, release func(), err error) {
+	return m.metadata.Claim(ctx, "verify", note)
 }
-
-// ReadOnly tells whether the registry takes no writes, nor its stores perhaps.
-func (r *Registry) ReadOnly() bool { return r.config.ReadOnly }

@@ -10,8 +10,8 @@ import (
 )
 
 // Report reads what the collector left word of, nil if it never ran. What it says is the collector's.
-func (r *Registry) Report(ctx context.Context) ([]byte, error) {
-	value, err := r.metadata.Get(ctx, reportKey)
+func (m *Maintenance) Report(ctx context.Context) ([]byte, error) {
+	value, err := m.metadata.Get(ctx, reportKey)
 	if errors.Is(err, storage.ErrNotExist) {
 		return nil, nil
 	}
@@ -25,8 +25,8 @@ func (r *Registry) Report(ctx context.Context) ([]byte, error) {
 }
 
 // KeepReport leaves word of the collector for whoever asks next.
-func (r *Registry) KeepReport(ctx context.Context, report []byte) error {
-	if _, err := r.metadata.Put(ctx, reportKey, report, storage.PutOptions{}); err != nil {
+func (m *Maintenance) KeepReport(ctx context.Context, report []byte) error {
+	if _, err := m.metadata.Put(ctx, reportKey, report, storage.PutOptions{}); err != nil {
 		return fmt.Errorf("keep report of the collector: %w", err)
 	}
 	return nil
@@ -34,6 +34,6 @@ func (r *Registry) KeepReport(ctx context.Context, report []byte) error {
 
 // ClaimCollector makes the caller the one collector of the stores, until it is released or its process
 // ends. Another one gets a *ClaimedError with the note of the holder.
-func (r *Registry) ClaimCollector(ctx context.Context, note string) (held context.Context, release func(), err error) {
-	return r.metadata.Claim(ctx, "collect", note)
+func (m *Maintenance) ClaimCollector(ctx context.Context, note string) (held context.Context, release func(), err error) {
+	return m.metadata.Claim(ctx, "collect", note)
 }

@@ -41,22 +41,22 @@ type Restored struct {
 // Restore undoes removals. It is a push of what the namespace held: it keeps the promise rule, its time
 // is the time of the push, and it may be called again at any time. What is gone for good is a
 // *MissingError or ErrNotKept. Beside an error it returns what was restored before it.
-func (r *Registry) Restore(ctx context.Context, undo Undo) ([]Restored, error) {
+func (m *Maintenance) Restore(ctx context.Context, undo Undo) ([]Restored, error) {
 	if undo.Namespace.IsZero() {
-		ns, err := r.whereRemoved(ctx, undo.Digest)
+		ns, err := m.whereRemoved(ctx, undo.Digest)
 		if err != nil {
 			return nil, err
 		}
 		undo.Namespace = ns
 	}
-	if err := r.admitChange(undo.Namespace); err != nil {
+	if err := m.admitChange(undo.Namespace); err != nil {
 		return nil, err
 	}
-	trash, err := r.readTrash(ctx, undo.Namespace)
+	trash, err := m.readTrash(ctx, undo.Namespace)
 	if err != nil {
 		return nil, err
 	}
-	u := &undoing{Undo: undo, r: r, trash: trash}
+	u := &undoing{Undo: undo, r: m, trash: trash}
 	switch {
 	case !undo.Tag.IsZero():
 		err = u.settle(ctx, u.tag(ctx, undo.Tag, undo.Digest))
@@ -69,16 +69,16 @@ func (r *Registry) Restore(ctx context.Context, undo Undo) ([]Restored, error) {
 }
 
 // whereRemoved finds the one namespace that a digest was removed from.
-func (r *Registry) whereRemoved(ctx context.Context, d oci.Digest) (oci.Name, error) {
+func (m *Maintenance) whereRemoved(ctx context.Context, d oci.Digest) (oci.Name, error) {
 	if d.IsZero() {
 		return oci.Name{}, fmt.Errorf("%w: an undo without namespace and digest", ErrNotKept)
 	}
 	var found []oci.Name
-	for ns, err := range r.trashed(ctx, oci.Name{}) {
+	for ns, err := range m.trashed(ctx, oci.Name{}) {
 		if err != nil {
 			return oci.Name{}, err
 		}
-		trash, err := r.readTrash(ctx, ns)
+		trash, err := m.readTrash(ctx, ns)
 		if err != nil {
 			return oci.Name{}, err
 		}
@@ -103,7 +103,7 @@ const maxDepth = 16
 // undoing is one call of Restore.
 type undoing struct {
 	Undo
-	r     *Registry
+	r     *Maintenance
 	trash trashIndex
 	done  []Restored
 	used  []Removed // what the trash need not keep once the present thing is restored

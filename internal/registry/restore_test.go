@@ -55,7 +55,7 @@ func blobDigest(content string) oci.Digest { return oci.DigestOf(oci.SHA256, []b
 // removed are the entries of the trash in a few words each.
 func (w *world) removed(within oci.Name) (list []string) {
 	w.t.Helper()
-	for entry, err := range w.reg.Trash(w.ctx, within) {
+	for entry, err := range w.reg.Maintenance().Trash(w.ctx, within) {
 		w.must(err)
 		what := string(entry.Kind) + " of " + entry.Namespace.String()
 		if entry.Kind == registry.KindTag {
@@ -251,13 +251,13 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 			before := w.removed(oci.Name{})
 			dry := tt.undo
 			dry.DryRun = true
-			planned, err := w.reg.Restore(w.ctx, dry)
+			planned, err := w.reg.Maintenance().Restore(w.ctx, dry)
 			w.must(err)
 			if kept := w.removed(oci.Name{}); !slices.Equal(kept, before) {
 				t.Errorf("a dry run left %q in the trash, want %q", kept, before)
 			}
 			tt.undo.By = "carol"
-			done, err := w.reg.Restore(w.ctx, tt.undo)
+			done, err := w.reg.Maintenance().Restore(w.ctx, tt.undo)
 			if err != nil {
 				t.Fatalf("restore: %v", err)
 			}
@@ -271,7 +271,7 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 				t.Errorf("the trash holds %q, want %q", got, tt.trash)
 			}
 			registrytest.Check(t, w.subject(), tt.facts...)
-			again, err := w.reg.Restore(w.ctx, tt.undo)
+			again, err := w.reg.Maintenance().Restore(w.ctx, tt.undo)
 			if err != nil && !errors.Is(err, registry.ErrNotKept) {
 				t.Errorf("restore again: %v", err)
 			}
@@ -395,7 +395,7 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 			before := w.removed(oci.Name{})
 			for _, dry := range []bool{true, false} {
 				tt.undo.DryRun = dry
-				_, err := w.reg.Restore(w.ctx, tt.undo)
+				_, err := w.reg.Maintenance().Restore(w.ctx, tt.undo)
 				if err == nil || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("dry run %t: got %v, want %q", dry, err, tt.want)
 				}
@@ -414,7 +414,7 @@ func TestAnUndoOpensNothingOfOthers(t *testing.T) {
 	w.must(w.pushImage(other, "one"))
 	w.must(w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("one", ""), tagV1))
 	w.deleteManifest(app, imageDigest("one"))
-	_, err := w.reg.Restore(w.ctx, registry.Undo{Namespace: app})
+	_, err := w.reg.Maintenance().Restore(w.ctx, registry.Undo{Namespace: app})
 	w.must(err)
 	registrytest.Check(t, w.subject(), registrytest.TagIs(app, tagV1, imageDigest("one")),
 		registrytest.NoBlob(app, blobDigest("layer one")), registrytest.NoBlob(app, blobDigest("config one")))
@@ -429,7 +429,7 @@ func TestARestoredTagIsAPushOfNow(t *testing.T) {
 	w.must(err)
 	w.deleteManifest(app, imageDigest("one"))
 	wantHistory(t, w, "removed one somebody", "zero somebody")
-	_, err = w.reg.Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1, By: "carol"})
+	_, err = w.reg.Maintenance().Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1, By: "carol"})
 	w.must(err)
 	restored, err := w.reg.GetManifest(w.ctx, app, oci.Reference{Tag: tagV1})
 	w.must(err)
@@ -438,7 +438,7 @@ func TestARestoredTagIsAPushOfNow(t *testing.T) {
 	}
 	wantHistory(t, w, "now one carol", "one somebody", "zero somebody")
 
-	_, err = w.reg.Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1, Digest: imageDigest("zero"), By: "dave"})
+	_, err = w.reg.Maintenance().Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1, Digest: imageDigest("zero"), By: "dave"})
 	w.must(err)
 	wantHistory(t, w, "now zero dave", "one carol", "one somebody", "zero somebody")
 
@@ -446,10 +446,10 @@ func TestARestoredTagIsAPushOfNow(t *testing.T) {
 	w.must(w.pushImage(app, "two", tagV1))
 	w.deleteManifest(app, imageDigest("one"))
 	w.deleteBlob("layer zero")
-	w.must(w.reg.DropTrash(w.ctx, w.entry(registry.KindBlob)))
+	w.must(w.reg.Maintenance().DropTrash(w.ctx, w.entry(registry.KindBlob)))
 	wantHistory(t, w, "now two somebody", "removed lost zero dave", "one carol", "one somebody", "lost zero somebody")
 
-	if _, err := w.reg.History(w.ctx, app, tagBig); !errors.Is(err, registry.ErrManifestUnknown) {
+	if _, err := w.reg.Maintenance().History(w.ctx, app, tagBig); !errors.Is(err, registry.ErrManifestUnknown) {
 		t.Errorf("history of a tag that never was: %v, want %v", err, registry.ErrManifestUnknown)
 	}
 }
@@ -457,7 +457,7 @@ func TestARestoredTagIsAPushOfNow(t *testing.T) {
 // entry is the one of a kind in the trash.
 func (w *world) entry(kind registry.Kind) registry.Removed {
 	w.t.Helper()
-	for entry, err := range w.reg.Trash(w.ctx, app) {
+	for entry, err := range w.reg.Maintenance().Trash(w.ctx, app) {
 		w.must(err)
 		if entry.Kind == kind {
 			return entry
@@ -469,7 +469,7 @@ func (w *world) entry(kind registry.Kind) registry.Removed {
 
 func wantHistory(t *testing.T, w *world, want ...string) {
 	t.Helper()
-	history, err := w.reg.History(w.ctx, app, tagV1)
+	history, err := w.reg.Maintenance().History(w.ctx, app, tagV1)
 	w.must(err)
 	names := map[oci.Digest]string{imageDigest("zero"): "zero", imageDigest("one"): "one", imageDigest("two"): "two"}
 	var got []string
@@ -517,11 +517,11 @@ func TestTheTrash(t *testing.T) {
 	}
 
 	layer := w.entry(registry.KindBlob)
-	dropped, err := w.reg.ExpireTrash(w.ctx, layer.At)
+	dropped, err := w.reg.Maintenance().ExpireTrash(w.ctx, layer.At)
 	if err != nil || dropped != 2 {
 		t.Errorf("%d entries were from before the blob's, %v, want 2", dropped, err)
 	}
-	w.must(w.reg.DropTrash(w.ctx, layer))
+	w.must(w.reg.Maintenance().DropTrash(w.ctx, layer))
 	if got := w.removed(oci.Name{}); !slices.Equal(got, []string{"tag v1 of other"}) {
 		t.Errorf("then the trash is %q", got)
 	}
@@ -549,7 +549,7 @@ func TestADamagedEntryHidesNoOther(t *testing.T) {
 			_, err := w.store.Put(w.ctx, key, []byte(data), storage.PutOptions{})
 			w.must(err)
 			var whole, broken []string
-			for entry, err := range w.reg.Trash(w.ctx, oci.Name{}) {
+			for entry, err := range w.reg.Maintenance().Trash(w.ctx, oci.Name{}) {
 				if err == nil {
 					whole = append(whole, string(entry.Kind))
 				} else if strings.Contains(err.Error(), key) {
@@ -559,7 +559,7 @@ func TestADamagedEntryHidesNoOther(t *testing.T) {
 			if !slices.Equal(whole, []string{"tag"}) || !slices.Equal(broken, []string{key}) {
 				t.Errorf("the trash shows %q and as damaged %q, want the tag and %s", whole, broken, key)
 			}
-			done, err := w.reg.Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1})
+			done, err := w.reg.Maintenance().Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1})
 			if err != nil || !slices.Equal(words(done), []string{"tag v1"}) {
 				t.Errorf("restored %q, %v, want the tag", words(done), err)
 			}
@@ -587,7 +587,7 @@ func TestUndoAgainstDeleteAndPush(t *testing.T) {
 					t.Errorf("push: %v", err)
 				}
 			default:
-				_, err := c.reg.Restore(t.Context(), registry.Undo{Namespace: app, Tag: tagV1})
+				_, err := c.reg.Maintenance().Restore(t.Context(), registry.Undo{Namespace: app, Tag: tagV1})
 				if err != nil && !errors.Is(err, registry.ErrNotKept) {
 					t.Errorf("restore: %v", err)
 				}
@@ -597,7 +597,7 @@ func TestUndoAgainstDeleteAndPush(t *testing.T) {
 	}
 	clients[0].must(clients[0].pushImage(app, "one", tagV1))
 	clients[0].deleteManifest(app, d)
-	_, err := clients[1].reg.Restore(context.Background(), registry.Undo{Namespace: app, Tag: tagV1})
+	_, err := clients[1].reg.Maintenance().Restore(context.Background(), registry.Undo{Namespace: app, Tag: tagV1})
 	clients[1].must(err)
 	clients[0].check(t, imageLasts(app, tagV1)...)
 }

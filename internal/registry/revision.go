@@ -42,9 +42,9 @@ type Revision struct {
 
 // Revision reads a manifest that a namespace holds. What is gone is ErrGone, what cannot be
 // read or parsed ErrDamaged.
-func (r *Registry) Revision(ctx context.Context, ns oci.Name, d oci.Digest) (Revision, error) {
+func (m *Maintenance) Revision(ctx context.Context, ns oci.Name, d oci.Digest) (Revision, error) {
 	key := revisionKey(ns, d)
-	value, err := r.metadata.Get(ctx, key)
+	value, err := m.metadata.Get(ctx, key)
 	if err != nil {
 		return Revision{}, fmt.Errorf("read manifest %s in %s: %w", d, ns, err)
 	}
@@ -98,9 +98,9 @@ type Pending struct {
 }
 
 // Pending yields the manifests that were prepared and are not published yet.
-func (r *Registry) Pending(ctx context.Context) iter.Seq2[Pending, error] {
+func (m *Maintenance) Pending(ctx context.Context) iter.Seq2[Pending, error] {
 	return func(yield func(Pending, error) bool) {
-		for draft, err := range r.metadata.Drafts(ctx, "") {
+		for draft, err := range m.metadata.Drafts(ctx, "") {
 			if err != nil {
 				yield(Pending{}, fmt.Errorf("list what is pending: %w", err))
 				return

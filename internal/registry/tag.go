@@ -53,14 +53,14 @@ func (r *Registry) ListTags(ctx context.Context, ns oci.Name, last string, n int
 }
 
 // tag reads what a tag stands for, from the cache while one look shows the same object.
-func (r *Registry) tag(ctx context.Context, ns oci.Name, tag oci.Tag) (tagValue, error) {
+func (r *core) tag(ctx context.Context, ns oci.Name, tag oci.Tag) (tagValue, error) {
 	value, _, err := read(ctx, r, promising, r.state.tags, tagID{ns, tag}, tagID.key, parseTag)
 	return value, err
 }
 
 // pulledTag is tag for a pull, which may hear what was so a while ago.
 func (r *Registry) pulledTag(ctx context.Context, ns oci.Name, tag oci.Tag) (tagValue, error) {
-	value, _, err := read(ctx, r, pulling, r.state.tags, tagID{ns, tag}, tagID.key, parseTag)
+	value, _, err := read(ctx, r.core, pulling, r.state.tags, tagID{ns, tag}, tagID.key, parseTag)
 	return value, err
 }
 
@@ -75,7 +75,7 @@ func parseTag(_ tagID, value storage.Value) (tagValue, int64, error) {
 }
 
 // tagObject reads a tag's whole record from the store, with the version to change it by.
-func (r *Registry) tagObject(ctx context.Context, ns oci.Name, tag oci.Tag) (storage.Version, tagRecord, error) {
+func (r *core) tagObject(ctx context.Context, ns oci.Name, tag oci.Tag) (storage.Version, tagRecord, error) {
 	key := tagKey(ns, tag)
 	object, err := r.liveObject(ctx, key)
 	if err != nil {
@@ -90,7 +90,7 @@ func (r *Registry) tagObject(ctx context.Context, ns oci.Name, tag oci.Tag) (sto
 
 // liveObject reads an object that is going to be changed by check-and-set, which only a live one can
 // be: what is condemned is revived first.
-func (r *Registry) liveObject(ctx context.Context, key string) (storage.Value, error) {
+func (r *core) liveObject(ctx context.Context, key string) (storage.Value, error) {
 	for {
 		object, err := r.metadata.Get(ctx, key)
 		if err != nil || object.State == storage.Live {
@@ -125,7 +125,7 @@ func (r *Registry) mayTag(ctx context.Context, ns oci.Name, tag oci.Tag, d oci.D
 const maxComponent = 255
 
 // refuseChange keeps an immutable tag for the manifest that it stands for, as long as that is there.
-func (r *Registry) refuseChange(ctx context.Context, ns oci.Name, tag oci.Tag, record tagRecord, d oci.Digest) error {
+func (r *core) refuseChange(ctx context.Context, ns oci.Name, tag oci.Tag, record tagRecord, d oci.Digest) error {
 	if record.Digest == d {
 		return nil
 	}
@@ -166,7 +166,7 @@ func (r *Registry) refuseDelete(ctx context.Context, ns oci.Name, d oci.Digest) 
 
 // putTag makes a tag stand for a manifest: of two pushers one is first and the other one replaces it,
 // whole.
-func (r *Registry) putTag(ctx context.Context, ns oci.Name, tag oci.Tag, value tagValue) error {
+func (r *core) putTag(ctx context.Context, ns oci.Name, tag oci.Tag, value tagValue) error {
 	immutable := r.rules.immutable(ns, tag)
 	return r.changeTag(ctx, ns, tag, func(now tagRecord) (tagRecord, error) {
 		if immutable && !now.Digest.IsZero() {
@@ -180,7 +180,7 @@ func (r *Registry) putTag(ctx context.Context, ns oci.Name, tag oci.Tag, value t
 
 // changeTag replaces a tag's record by check-and-set. change gets the zero record for a tag that is not
 // there, and is asked again when somebody else was faster; its error ends it.
-func (r *Registry) changeTag(ctx context.Context, ns oci.Name, tag oci.Tag, change func(now tagRecord) (tagRecord, error)) error {
+func (r *core) changeTag(ctx context.Context, ns oci.Name, tag oci.Tag, change func(now tagRecord) (tagRecord, error)) error {
 	for {
 		version, now, err := r.tagObject(ctx, ns, tag)
 		opts := storage.PutOptions{IfUnchanged: version}
@@ -240,7 +240,7 @@ func (r *Registry) deleteTagsOf(ctx context.Context, ns oci.Name, d oci.Digest, 
 	return nil
 }
 
-func (r *Registry) deleteTagOf(ctx context.Context, ns oci.Name, tag oci.Tag, d oci.Digest, why removal) error {
+func (r *core) deleteTagOf(ctx context.Context, ns oci.Name, tag oci.Tag, d oci.Digest, why removal) error {
 	for {
 		version, record, err := r.tagObject(ctx, ns, tag)
 		if errors.Is(err, storage.ErrNotExist) {
@@ -268,7 +268,7 @@ func (r *Registry) deleteTagOf(ctx context.Context, ns oci.Name, tag oci.Tag, d 
 type removal struct{ by, why string }
 
 // removeTag keeps the record for undo and deletes the tag if it still is that record.
-func (r *Registry) removeTag(ctx context.Context, ns oci.Name, tag oci.Tag, record tagRecord, version storage.Version, why removal) error {
+func (r *core) removeTag(ctx context.Context, ns oci.Name, tag oci.Tag, record tagRecord, version storage.Version, why removal) error {
 	content, err := json.Marshal(record)
 	if err != nil {
 		return err

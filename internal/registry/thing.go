@@ -41,11 +41,11 @@ func (t Thing) key() string {
 	return blobKey(t.Digest)
 }
 
-func (r *Registry) storeOf(k Kind) storage.Store {
+func (m *Maintenance) storeOf(k Kind) storage.Store {
 	if k == KindBlob {
-		return r.blobs
+		return m.blobs
 	}
-	return r.metadata
+	return m.metadata
 }
 
 // Condemned is a Thing that waits to be revived or destroyed.
@@ -58,9 +58,9 @@ type Condemned struct {
 }
 
 // Condemned yields what is condemned in both stores, in no particular order.
-func (r *Registry) Condemned(ctx context.Context) iter.Seq2[Condemned, error] {
+func (m *Maintenance) Condemned(ctx context.Context) iter.Seq2[Condemned, error] {
 	return func(yield func(Condemned, error) bool) {
-		for _, store := range r.eachStore() {
+		for _, store := range m.eachStore() {
 			for departed, err := range store.Condemned(ctx, "") {
 				if err != nil {
 					yield(Condemned{}, fmt.Errorf("list what is condemned: %w", err))
@@ -75,16 +75,16 @@ func (r *Registry) Condemned(ctx context.Context) iter.Seq2[Condemned, error] {
 	}
 }
 
-func (r *Registry) eachStore() []storage.Store {
-	if r.blobs == r.metadata {
-		return []storage.Store{r.metadata}
+func (m *Maintenance) eachStore() []storage.Store {
+	if m.blobs == m.metadata {
+		return []storage.Store{m.metadata}
 	}
-	return []storage.Store{r.metadata, r.blobs}
+	return []storage.Store{m.metadata, m.blobs}
 }
 
 // Condemn makes a live thing condemned. What is gone is ErrGone.
-func (r *Registry) Condemn(ctx context.Context, t Thing) error {
-	if err := r.storeOf(t.Kind).Condemn(ctx, t.key()); err != nil {
+func (m *Maintenance) Condemn(ctx context.Context, t Thing) error {
+	if err := m.storeOf(t.Kind).Condemn(ctx, t.key()); err != nil {
 		return fmt.Errorf("condemn %s: %w", t, err)
 	}
 	return nil
@@ -93,31 +93,31 @@ func (r *Registry) Condemn(ctx context.Context, t Thing) error {
 // Withdraw condemns the catalog's entry of a namespace that has no manifest any more. A push enrolls its
 // namespace behind its manifest: so a look behind the condemnation finds that of a push which took the entry
 // for live, and the entry comes back.
-func (r *Registry) Withdraw(ctx context.Context, ns oci.Name) (withdrawn bool, err error) {
+func (m *Maintenance) Withdraw(ctx context.Context, ns oci.Name) (withdrawn bool, err error) {
 	entry := Thing{Kind: KindNamespace, Namespace: ns}
-	if err := r.Condemn(ctx, entry); err != nil {
+	if err := m.Condemn(ctx, entry); err != nil {
 		return false, err
 	}
-	empty, err := r.hasNoManifest(ctx, ns)
+	empty, err := m.hasNoManifest(ctx, ns)
 	if err == nil && empty {
 		return true, nil
 	}
-	return false, errors.Join(err, r.Revive(ctx, entry))
+	return false, errors.Join(err, m.Revive(ctx, entry))
 }
 
-func (r *Registry) hasNoManifest(ctx context.Context, ns oci.Name) (bool, error) {
-	for _, err := range r.metadata.Drafts(ctx, revisionsPrefix(ns)) {
+func (m *Maintenance) hasNoManifest(ctx context.Context, ns oci.Name) (bool, error) {
+	for _, err := range m.metadata.Drafts(ctx, revisionsPrefix(ns)) {
 		return false, err
 	}
-	for _, err := range r.Revisions(ctx, ns) {
+	for _, err := range m.Revisions(ctx, ns) {
 		return false, err
 	}
 	return true, nil
 }
 
 // Revive makes a condemned thing live. What is gone is ErrGone.
-func (r *Registry) Revive(ctx context.Context, t Thing) error {
-	if _, err := r.storeOf(t.Kind).Revive(ctx, t.key()); err != nil {
+func (m *Maintenance) Revive(ctx context.Context, t Thing) error {
+	if _, err := m.storeOf(t.Kind).Revive(ctx, t.key()); err != nil {
 		return fmt.Errorf("revive %s: %w", t, err)
 	}
 	return nil
@@ -125,8 +125,8 @@ func (r *Registry) Revive(ctx context.Context, t Thing) error {
 
 // Destroy ends a condemned thing. What is gone, or was revived since it was listed, is ErrGone: a collector
 // that has lost its claim without knowing cannot end what another one has judged anew.
-func (r *Registry) Destroy(ctx context.Context, c Condemned) error {
-	err := r.storeOf(c.Kind).Destroy(ctx, c.key(), storage.DeleteOptions{IfUnchanged: c.version})
+func (m *Maintenance) Destroy(ctx context.Context, c Condemned) error {
+	err := m.storeOf(c.Kind).Destroy(ctx, c.key(), storage.DeleteOptions{IfUnchanged: c.version})
 	if errors.Is(err, storage.ErrChanged) {
 		return fmt.Errorf("destroy %s: %w: it was condemned anew", c.Thing, ErrGone)
 	}
@@ -144,8 +144,8 @@ type ThingInfo struct {
 }
 
 // Stat describes a thing without reading it.
-func (r *Registry) Stat(ctx context.Context, t Thing) (ThingInfo, error) {
-	info, err := r.storeOf(t.Kind).Stat(ctx, t.key())
+func (m *Maintenance) Stat(ctx context.Context, t Thing) (ThingInfo, error) {
+	info, err := m.storeOf(t.Kind).Stat(ctx, t.key())
 	if err != nil {
 		return ThingInfo{}, fmt.Errorf("look at %s: %w", t, err)
 	}

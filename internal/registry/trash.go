@@ -33,16 +33,16 @@ type Removed struct {
 // the order of the namespaces, and in each of them the oldest first. An entry that cannot be read comes
 // as an error beside its Key, and the next ones follow; an error without a key ends the listing. It
 // shows also namespaces that clients are not shown: it is for whoever looks after the store.
-func (r *Registry) Trash(ctx context.Context, within oci.Name) iter.Seq2[Removed, error] {
+func (m *Maintenance) Trash(ctx context.Context, within oci.Name) iter.Seq2[Removed, error] {
 	return func(yield func(Removed, error) bool) {
-		for ns, err := range r.trashed(ctx, within) {
+		for ns, err := range m.trashed(ctx, within) {
 			if err != nil {
 				yield(Removed{}, err)
 				return
 			}
-			for kept, err := range r.trashOf(ctx, ns) {
+			for kept, err := range m.trashOf(ctx, ns) {
 				if err == nil {
-					kept.Size, err = r.sizeOf(ctx, kept)
+					kept.Size, err = m.sizeOf(ctx, kept)
 				}
 				if !yield(kept.Removed, err) || err != nil && kept.Key == "" {
 					return
@@ -54,23 +54,23 @@ func (r *Registry) Trash(ctx context.Context, within oci.Name) iter.Seq2[Removed
 
 // DropTrash makes a removal final as far as the trash goes. What the collector has not destroyed yet
 // stays until it does.
-func (r *Registry) DropTrash(ctx context.Context, entry Removed) error {
-	if r.config.ReadOnly {
+func (m *Maintenance) DropTrash(ctx context.Context, entry Removed) error {
+	if m.config.ReadOnly {
 		return fmt.Errorf("drop %s: %w", entry.Key, ErrReadOnly)
 	}
-	if err := r.metadata.Delete(ctx, entry.Key, storage.DeleteOptions{}); err != nil {
+	if err := m.metadata.Delete(ctx, entry.Key, storage.DeleteOptions{}); err != nil {
 		return fmt.Errorf("drop %s: %w", entry.Key, err)
 	}
 	return nil
 }
 
 // ExpireTrash drops all entries from before a time, by the time in their names, and says how many.
-func (r *Registry) ExpireTrash(ctx context.Context, before time.Time) (dropped int, err error) {
-	for ns, err := range r.trashed(ctx, oci.Name{}) {
+func (m *Maintenance) ExpireTrash(ctx context.Context, before time.Time) (dropped int, err error) {
+	for ns, err := range m.trashed(ctx, oci.Name{}) {
 		if err != nil {
 			return dropped, err
 		}
-		for entry, err := range r.metadata.List(ctx, trashPrefix(ns), storage.ListOptions{}) {
+		for entry, err := range m.metadata.List(ctx, trashPrefix(ns), storage.ListOptions{}) {
 			if err != nil {
 				return dropped, fmt.Errorf("list the trash of %s: %w", ns, err)
 			}
@@ -81,7 +81,7 @@ func (r *Registry) ExpireTrash(ctx context.Context, before time.Time) (dropped i
 			if !at.Before(before) {
 				break // so are all that follow
 			}
-			if err := r.DropTrash(ctx, Removed{Key: trashPrefix(ns) + "/" + entry.Name}); err != nil {
+			if err := m.DropTrash(ctx, Removed{Key: trashPrefix(ns) + "/" + entry.Name}); err != nil {
 				return dropped, err
 			}
 			dropped++
@@ -91,9 +91,9 @@ func (r *Registry) ExpireTrash(ctx context.Context, before time.Time) (dropped i
 }
 
 // trashed yields the namespaces that have a trash.
-func (r *Registry) trashed(ctx context.Context, within oci.Name) iter.Seq2[oci.Name, error] {
+func (m *Maintenance) trashed(ctx context.Context, within oci.Name) iter.Seq2[oci.Name, error] {
 	return func(yield func(oci.Name, error) bool) {
-		for entry, err := range r.metadata.List(ctx, deletedPrefix, storage.ListOptions{}) {
+		for entry, err := range m.metadata.List(ctx, deletedPrefix, storage.ListOptions{}) {
 			if err != nil {
 				yield(oci.Name{}, fmt.Errorf("list the trash: %w", err))
 				return
@@ -117,15 +117,15 @@ type keptEntry struct {
 
 // trashOf yields the entries of one namespace, the oldest first, without their sizes. Errors are as those
 // of Trash.
-func (r *Registry) trashOf(ctx context.Context, ns oci.Name) iter.Seq2[keptEntry, error] {
+func (m *Maintenance) trashOf(ctx context.Context, ns oci.Name) iter.Seq2[keptEntry, error] {
 	return func(yield func(keptEntry, error) bool) {
-		for entry, err := range r.metadata.List(ctx, trashPrefix(ns), storage.ListOptions{}) {
+		for entry, err := range m.metadata.List(ctx, trashPrefix(ns), storage.ListOptions{}) {
 			if err != nil {
 				yield(keptEntry{}, fmt.Errorf("list the trash of %s: %w", ns, err))
 				return
 			}
 			key := trashPrefix(ns) + "/" + entry.Name
-			kept, err := r.readKept(ctx, ns, key)
+			kept, err := m.readKept(ctx, ns, key)
 			if errors.Is(err, storage.ErrNotExist) {
 				continue // restored or dropped meanwhile
 			}
@@ -139,8 +139,8 @@ func (r *Registry) trashOf(ctx context.Context, ns oci.Name) iter.Seq2[keptEntry
 	}
 }
 
-func (r *Registry) readKept(ctx context.Context, ns oci.Name, key string) (keptEntry, error) {
-	object, err := r.metadata.Get(ctx, key)
+func (m *Maintenance) readKept(ctx context.Context, ns oci.Name, key string) (keptEntry, error) {
+	object, err := m.metadata.Get(ctx, key)
 	if err != nil {
 		return keptEntry{}, fmt.Errorf("read %s: %w", key, err)
 	}
@@ -179,7 +179,7 @@ func parseKept(data []byte) (keptEntry, error) {
 }
 
 // sizeOf tells what an entry keeps from being destroyed.
-func (r *Registry) sizeOf(ctx context.Context, kept keptEntry) (int64, error) {
+func (m *Maintenance) sizeOf(ctx context.Context, kept keptEntry) (int64, error) {
 	switch kept.Kind {
 	case KindTag:
 		record, err := kept.tagRecord()
@@ -189,17 +189,17 @@ func (r *Registry) sizeOf(ctx context.Context, kept keptEntry) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		m, err := oci.ParseManifest(stored.MediaType, stored.Content)
+		manifest, err := oci.ParseManifest(stored.MediaType, stored.Content)
 		if err != nil {
 			return 0, damaged(kept.Key, err)
 		}
 		size := int64(len(stored.Content))
-		for _, named := range append(m.Blobs(), m.Children()...) {
+		for _, named := range append(manifest.Blobs(), manifest.Children()...) {
 			size += named.Size
 		}
 		return size, nil
 	}
-	info, err := r.blobs.Stat(ctx, blobKey(kept.Digest))
+	info, err := m.blobs.Stat(ctx, blobKey(kept.Digest))
 	if errors.Is(err, storage.ErrNotExist) {
 		return 0, nil
 	}
@@ -238,9 +238,9 @@ type trashIndex struct {
 }
 
 // readTrash passes over entries that are damaged; Trash shows them.
-func (r *Registry) readTrash(ctx context.Context, ns oci.Name) (trashIndex, error) {
+func (m *Maintenance) readTrash(ctx context.Context, ns oci.Name) (trashIndex, error) {
 	index := trashIndex{manifests: map[oci.Digest]Removed{}, blobs: map[oci.Digest]Removed{}, tags: map[oci.Tag][]Removed{}}
-	for kept, err := range r.trashOf(ctx, ns) {
+	for kept, err := range m.trashOf(ctx, ns) {
 		if errors.Is(err, errDamaged) {
 			continue
 		}

@@ -156,25 +156,25 @@ func (r *Registry) commit(ctx context.Context, ns oci.Name, d oci.Digest, sessio
 
 // ExpireUploads ends the sessions whose time is over and sweeps what crashed writers left behind.
 // It returns how many sessions it ended.
-func (r *Registry) ExpireUploads(ctx context.Context) (ended int, err error) {
-	for session, err := range r.Sessions(ctx) {
+func (m *Maintenance) ExpireUploads(ctx context.Context) (ended int, err error) {
+	for session, err := range m.Sessions(ctx) {
 		if err != nil {
 			return ended, err
 		}
 		if !session.Expired {
 			continue
 		}
-		if err := r.EndSession(ctx, session); err != nil {
+		if err := m.EndSession(ctx, session); err != nil {
 			return ended, err
 		}
 		ended++
 	}
-	_, err = r.SweepTemporary(ctx)
+	_, err = m.SweepTemporary(ctx)
 	return ended, err
 }
 
-func (r *Registry) endUpload(ctx context.Context, id string) error {
-	session, err := r.blobs.OpenUpload(ctx, id)
+func (m *Maintenance) endUpload(ctx context.Context, id string) error {
+	session, err := m.blobs.OpenUpload(ctx, id)
 	if errors.Is(err, storage.ErrNotExist) || errors.Is(err, storage.ErrBusy) {
 		return nil // ended, or at its end: the next round sees to it
 	}
@@ -184,7 +184,7 @@ func (r *Registry) endUpload(ctx context.Context, id string) error {
 	return errors.Join(session.Cancel(ctx), session.Close())
 }
 
-func (r *Registry) expired(label sessionLabel) bool {
+func (r *core) expired(label sessionLabel) bool {
 	return r.now().Sub(label.Begun) > r.config.UploadTTL
 }
 

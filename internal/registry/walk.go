@@ -13,17 +13,17 @@ import (
 
 // Namespaces yields every namespace that has a tag, a revision or a link, or had one, in lexical order of
 // its parts.
-func (r *Registry) Namespaces(ctx context.Context) iter.Seq2[oci.Name, error] {
+func (m *Maintenance) Namespaces(ctx context.Context) iter.Seq2[oci.Name, error] {
 	return func(yield func(oci.Name, error) bool) {
-		r.walkNamespaces(ctx, "", yield)
+		m.walkNamespaces(ctx, "", yield)
 	}
 }
 
 // walkNamespaces visits those below a prefix, and says whether to go on.
-func (r *Registry) walkNamespaces(ctx context.Context, prefix string, yield func(oci.Name, error) bool) bool {
+func (m *Maintenance) walkNamespaces(ctx context.Context, prefix string, yield func(oci.Name, error) bool) bool {
 	var below []string
 	own := false
-	for entry, err := range r.metadata.List(ctx, prefix, storage.ListOptions{}) {
+	for entry, err := range m.metadata.List(ctx, prefix, storage.ListOptions{}) {
 		if err != nil {
 			return yield(oci.Name{}, fmt.Errorf("list namespaces: %w", err)) && false
 		}
@@ -47,14 +47,14 @@ func (r *Registry) walkNamespaces(ctx context.Context, prefix string, yield func
 		if err != nil {
 			err = damaged(prefix, errNoPlace)
 		} else {
-			err = r.wholeNamespace(ctx, ns)
+			err = m.wholeNamespace(ctx, ns)
 		}
 		if !yield(ns, err) {
 			return false
 		}
 	}
 	for _, component := range below {
-		if !r.walkNamespaces(ctx, joinKey(prefix, component), yield) {
+		if !m.walkNamespaces(ctx, joinKey(prefix, component), yield) {
 			return false
 		}
 	}
@@ -63,9 +63,9 @@ func (r *Registry) walkNamespaces(ctx context.Context, prefix string, yield func
 
 // wholeNamespace sees that what holds manifests, tags and referrers are folders: a listing of something else
 // is empty, and they would look as if there were none.
-func (r *Registry) wholeNamespace(ctx context.Context, ns oci.Name) error {
+func (m *Maintenance) wholeNamespace(ctx context.Context, ns oci.Name) error {
 	prefix := joinKey(ns.String(), manifestsFolder)
-	for entry, err := range r.metadata.List(ctx, prefix, storage.ListOptions{}) {
+	for entry, err := range m.metadata.List(ctx, prefix, storage.ListOptions{}) {
 		if err != nil {
 			return fmt.Errorf("list %s: %w", prefix, err)
 		}
@@ -90,9 +90,9 @@ var errNoPlace = errors.New("no object of sreg has a name like that; move the fi
 var errNoFolder = errors.New("it is a file, want a folder; restore the folder from a backup, or move the file away")
 
 // Enrolled yields the namespaces of the catalog.
-func (r *Registry) Enrolled(ctx context.Context) iter.Seq2[oci.Name, error] {
+func (m *Maintenance) Enrolled(ctx context.Context) iter.Seq2[oci.Name, error] {
 	return func(yield func(oci.Name, error) bool) {
-		for entry, err := range r.metadata.List(ctx, namespacesPrefix, storage.ListOptions{}) {
+		for entry, err := range m.metadata.List(ctx, namespacesPrefix, storage.ListOptions{}) {
 			if err != nil {
 				yield(oci.Name{}, fmt.Errorf("list %s: %w", namespacesPrefix, err))
 				return
@@ -109,20 +109,20 @@ func (r *Registry) Enrolled(ctx context.Context) iter.Seq2[oci.Name, error] {
 }
 
 // Revisions yields the digests of the live manifests of a namespace.
-func (r *Registry) Revisions(ctx context.Context, ns oci.Name) iter.Seq2[oci.Digest, error] {
-	return r.digestsBelow(ctx, revisionsPrefix(ns))
+func (m *Maintenance) Revisions(ctx context.Context, ns oci.Name) iter.Seq2[oci.Digest, error] {
+	return m.digestsBelow(ctx, revisionsPrefix(ns))
 }
 
 // Links yields the digests of the blobs that a namespace holds.
-func (r *Registry) Links(ctx context.Context, ns oci.Name) iter.Seq2[oci.Digest, error] {
-	return r.digestsBelow(ctx, ns.String()+"/"+layersFolder)
+func (m *Maintenance) Links(ctx context.Context, ns oci.Name) iter.Seq2[oci.Digest, error] {
+	return m.digestsBelow(ctx, ns.String()+"/"+layersFolder)
 }
 
 // digestsBelow lists a folder that has a folder for each algorithm. It goes down level by level: a folder
 // where an object should be would not show in a deep listing.
-func (r *Registry) digestsBelow(ctx context.Context, prefix string) iter.Seq2[oci.Digest, error] {
+func (m *Maintenance) digestsBelow(ctx context.Context, prefix string) iter.Seq2[oci.Digest, error] {
 	return func(yield func(oci.Digest, error) bool) {
-		for algorithm, err := range r.metadata.List(ctx, prefix, storage.ListOptions{}) {
+		for algorithm, err := range m.metadata.List(ctx, prefix, storage.ListOptions{}) {
 			if err != nil {
 				yield(oci.Digest{}, fmt.Errorf("list %s: %w", prefix, err))
 				return
@@ -134,7 +134,7 @@ func (r *Registry) digestsBelow(ctx context.Context, prefix string) iter.Seq2[oc
 				}
 				continue
 			}
-			if !r.digestsOf(ctx, prefix, name, yield) {
+			if !m.digestsOf(ctx, prefix, name, yield) {
 				return
 			}
 		}
@@ -142,9 +142,9 @@ func (r *Registry) digestsBelow(ctx context.Context, prefix string) iter.Seq2[oc
 }
 
 // digestsOf lists those of one algorithm, and says whether to go on.
-func (r *Registry) digestsOf(ctx context.Context, prefix, algorithm string, yield func(oci.Digest, error) bool) bool {
+func (m *Maintenance) digestsOf(ctx context.Context, prefix, algorithm string, yield func(oci.Digest, error) bool) bool {
 	folder := joinKey(prefix, algorithm)
-	for entry, err := range r.metadata.List(ctx, folder, storage.ListOptions{}) {
+	for entry, err := range m.metadata.List(ctx, folder, storage.ListOptions{}) {
 		if err != nil {
 			yield(oci.Digest{}, fmt.Errorf("list %s: %w", folder, err))
 			return false
@@ -161,10 +161,10 @@ func (r *Registry) digestsOf(ctx context.Context, prefix, algorithm string, yiel
 }
 
 // Tags yields the names of the tags of a namespace.
-func (r *Registry) Tags(ctx context.Context, ns oci.Name) iter.Seq2[oci.Tag, error] {
+func (m *Maintenance) Tags(ctx context.Context, ns oci.Name) iter.Seq2[oci.Tag, error] {
 	return func(yield func(oci.Tag, error) bool) {
 		prefix := tagsPrefix(ns)
-		for entry, err := range r.metadata.List(ctx, prefix, storage.ListOptions{}) {
+		for entry, err := range m.metadata.List(ctx, prefix, storage.ListOptions{}) {
 			if err != nil {
 				yield(oci.Tag{}, fmt.Errorf("list tags of %s: %w", ns, err))
 				return
@@ -182,9 +182,9 @@ func (r *Registry) Tags(ctx context.Context, ns oci.Name) iter.Seq2[oci.Tag, err
 
 // MovedAside yields the namespaces of which a repair moved a manifest or a tag aside that is not there again:
 // nobody knows what it named. One may come several times.
-func (r *Registry) MovedAside(ctx context.Context) iter.Seq2[oci.Name, error] {
+func (m *Maintenance) MovedAside(ctx context.Context) iter.Seq2[oci.Name, error] {
 	return func(yield func(oci.Name, error) bool) {
-		for entry, err := range r.metadata.List(ctx, corruptPrefix, storage.ListOptions{Deep: true}) {
+		for entry, err := range m.metadata.List(ctx, corruptPrefix, storage.ListOptions{Deep: true}) {
 			if err != nil {
 				yield(oci.Name{}, fmt.Errorf("list what was moved aside: %w", err))
 				return
@@ -194,7 +194,7 @@ func (r *Registry) MovedAside(ctx context.Context) iter.Seq2[oci.Name, error] {
 			if o.Kind != ObjectRevision && o.Kind != ObjectTag {
 				continue
 			}
-			there, err := r.Exists(ctx, o)
+			there, err := m.Exists(ctx, o)
 			if err == nil && there {
 				continue
 			}
@@ -209,10 +209,10 @@ func (r *Registry) MovedAside(ctx context.Context) iter.Seq2[oci.Name, error] {
 type ReferrerEntry struct{ Subject, Referrer oci.Digest }
 
 // ReferrerEntries yields all of a namespace.
-func (r *Registry) ReferrerEntries(ctx context.Context, ns oci.Name) iter.Seq2[ReferrerEntry, error] {
+func (m *Maintenance) ReferrerEntries(ctx context.Context, ns oci.Name) iter.Seq2[ReferrerEntry, error] {
 	return func(yield func(ReferrerEntry, error) bool) {
 		prefix := ns.String() + "/" + manifestsFolder + "/referrers"
-		for entry, err := range r.metadata.List(ctx, prefix, storage.ListOptions{Deep: true}) {
+		for entry, err := range m.metadata.List(ctx, prefix, storage.ListOptions{Deep: true}) {
 			if err != nil {
 				yield(ReferrerEntry{}, fmt.Errorf("list referrers in %s: %w", ns, err))
 				return
@@ -229,9 +229,9 @@ func (r *Registry) ReferrerEntries(ctx context.Context, ns oci.Name) iter.Seq2[R
 }
 
 // Blobs yields the digests of all live blobs.
-func (r *Registry) Blobs(ctx context.Context) iter.Seq2[oci.Digest, error] {
+func (m *Maintenance) Blobs(ctx context.Context) iter.Seq2[oci.Digest, error] {
 	return func(yield func(oci.Digest, error) bool) {
-		for entry, err := range r.blobs.List(ctx, blobsPrefix, storage.ListOptions{Deep: true}) {
+		for entry, err := range m.blobs.List(ctx, blobsPrefix, storage.ListOptions{Deep: true}) {
 			if err != nil {
 				yield(oci.Digest{}, fmt.Errorf("list blobs: %w", err))
 				return

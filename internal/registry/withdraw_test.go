@@ -54,7 +54,7 @@ func TestANamespaceIsWithdrawnOnlyWhileItHasNoManifest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			withdrawn, err := collector.Withdraw(t.Context(), app)
+			withdrawn, err := collector.Maintenance().Withdraw(t.Context(), app)
 			if err != nil || withdrawn != tt.wantWithdrawn {
 				t.Errorf("withdrawn: %t, %v, want %t", withdrawn, err, tt.wantWithdrawn)
 			}

@@ -74,7 +74,7 @@ func TestARepairOpensNoBlobOfAnotherNamespace(t *testing.T) {
 	config := registry.DefaultConfig()
 	config.MissingReferences = "allow"
 	w := openWorld(t, inMemory(t), nil, config)
-	w.must(w.reg.Create(t.Context()))
+	w.must(w.reg.Maintenance().Create(t.Context()))
 	private := w.pushBlob(other, "layer private")
 	w.pushBlob(other, "config private")
 	thief := w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("private"), v1)
@@ -105,7 +105,7 @@ func TestARepairGivesNoBlobBackThatAClientDeleted(t *testing.T) {
 	if _, err := w.reg.OpenBlob(t.Context(), app, d); !errors.Is(err, registry.ErrBlobUnknown) {
 		t.Errorf("got %v, want it absent", err)
 	}
-	if w.reg.Relink(t.Context(), app, digest(imageManifest("one")), d) == nil {
+	if w.reg.Maintenance().Relink(t.Context(), app, digest(imageManifest("one")), d) == nil {
 		t.Error("the link was given back")
 	}
 }
@@ -173,7 +173,7 @@ func meddleAt(w *world, n int, between func(w *world)) (where string) {
 		}}
 	}, registry.DefaultConfig())
 	steps = 0
-	if _, err := scrub.Run(w.t.Context(), beside.reg, scrub.Options{Repair: true}); err != nil {
+	if _, err := scrub.Run(w.t.Context(), beside.reg.Maintenance(), scrub.Options{Repair: true}); err != nil {
 		w.t.Fatalf("%s: %v", where, err)
 	}
 	return where
@@ -263,7 +263,7 @@ func cutRepairAt(w *world, n int) bool {
 	before := w.contents()
 	in := faulty.NewInjector(faulty.Plan{CutAt: n})
 	cut := openWorld(w.t, w.at, func(s storage.Store) storage.Store { return faulty.New(s, in) }, registry.DefaultConfig())
-	_, err := scrub.Run(w.t.Context(), cut.reg, scrub.Options{Repair: true})
+	_, err := scrub.Run(w.t.Context(), cut.reg.Maintenance(), scrub.Options{Repair: true})
 	if in.Broken() && !errors.Is(err, faulty.ErrCut) {
 		w.t.Errorf("cut at step %d: got %v, want %v", n, err, faulty.ErrCut)
 	}
@@ -333,7 +333,7 @@ func TestARepairMendsWhateverEntryForUndoStopsTheCollector(t *testing.T) {
 	}
 	w.wantCodes(w.verify(scrub.Options{}), scrub.CodeDamagedRecord)
 	w.verify(scrub.Options{Repair: true})
-	for entry, err := range w.reg.KeptInTrash(t.Context()) {
+	for entry, err := range w.reg.Maintenance().KeptInTrash(t.Context()) {
 		t.Errorf("got %v, %v, want it moved aside", entry.Key, err)
 	}
 }

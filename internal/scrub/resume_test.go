@@ -78,11 +78,11 @@ func TestAnInterruptedRunGoesOnAndHashesEachBlobOnce(t *testing.T) {
 					return count
 				}, registry.DefaultConfig())
 				opts := scrub.Options{Concurrency: workers, SaveEvery: time.Nanosecond}
-				_, err := scrub.Run(ctx, beside.reg, opts)
+				_, err := scrub.Run(ctx, beside.reg.Maintenance(), opts)
 				if !errors.Is(err, context.Canceled) {
 					t.Fatalf("got %v, want it interrupted", err)
 				}
-				report, err := scrub.Run(t.Context(), beside.reg, opts)
+				report, err := scrub.Run(t.Context(), beside.reg.Maintenance(), opts)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -103,7 +103,7 @@ func TestAnInterruptedRunGoesOnAndHashesEachBlobOnce(t *testing.T) {
 				if len(count.read) != 20 || once < 19-workers || more > 0 {
 					t.Errorf("got %d blobs read, %d of them once, want 20 and all but those that were interrupted: %v", len(count.read), once, count.read)
 				}
-				if state, err := w.reg.VerifyState(t.Context()); err != nil || state != nil {
+				if state, err := w.reg.Maintenance().VerifyState(t.Context()); err != nil || state != nil {
 					t.Errorf("the word of the interrupted run: got %q, %v, want none any more", state, err)
 				}
 			})
@@ -130,10 +130,10 @@ func TestARunThatWantsSomethingElseBeginsAnew(t *testing.T) {
 			w.pushAll()
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			if _, err := scrub.Run(ctx, w.reg, scrub.Options{}); err == nil {
+			if _, err := scrub.Run(ctx, w.reg.Maintenance(), scrub.Options{}); err == nil {
 				t.Fatal("got success, want it interrupted")
 			}
-			w.must(w.reg.KeepVerifyState(t.Context(), []byte(`{"part":"blobs","last":"_blobs/sha256/ff/ff","report":{"objects":{},"counts":{}}}`)))
+			w.must(w.reg.Maintenance().KeepVerifyState(t.Context(), []byte(`{"part":"blobs","last":"_blobs/sha256/ff/ff","report":{"objects":{},"counts":{}}}`)))
 			if got := w.verify(c.next).Resumed; got != c.resume {
 				t.Errorf("resumed: got %v, want %v", got, c.resume)
 			}
@@ -145,7 +145,7 @@ func TestAWordOfAnInterruptedRunThatCannotBeReadIsIgnored(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.pushAll()
-	w.must(w.reg.KeepVerifyState(t.Context(), []byte("{")))
+	w.must(w.reg.Maintenance().KeepVerifyState(t.Context(), []byte("{")))
 	w.wantCodes(w.verify(scrub.Options{}))
 }
 
@@ -159,7 +159,7 @@ func TestAReadOnlyRegistryIsVerifiedWithoutAWrite(t *testing.T) {
 	beside := openWorld(t, w.at, func(s storage.Store) storage.Store { return s }, config)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := scrub.Run(ctx, beside.reg, scrub.Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := scrub.Run(ctx, beside.reg.Maintenance(), scrub.Options{}); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v, want it interrupted", err)
 	}
 	w.wantCodes(beside.verify(scrub.Options{}))

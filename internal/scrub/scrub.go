@@ -56,14 +56,14 @@ type Progress struct {
 // scrubber is one run.
 type scrubber struct {
 	opts    Options
-	reg     *registry.Registry
+	reg     *registry.Maintenance
 	limiter *rate.Limiter // nil: no limit
 	run     *run
 }
 
 // Run verifies the stores. The report is there also when the run was interrupted; then the next run goes
 // on from there. Beside it others may push and delete: what only they explain is no finding.
-func Run(ctx context.Context, reg *registry.Registry, opts Options) (*Report, error) {
+func Run(ctx context.Context, reg *registry.Maintenance, opts Options) (*Report, error) {
 	if opts.Concurrency == 0 {
 		opts.Concurrency = 1
 	}

@@ -96,7 +96,7 @@ func openWorld(t *testing.T, at opener, wrap func(storage.Store) storage.Store, 
 	})
 	w.must(err)
 	if wrap == nil {
-		w.must(w.reg.Create(t.Context()))
+		w.must(w.reg.Maintenance().Create(t.Context()))
 	}
 	return w
 }
@@ -213,7 +213,7 @@ func (w *world) flip(key string) {
 func (w *world) verify(opts scrub.Options) *scrub.Report {
 	w.t.Helper()
 	opts.Concurrency = 4
-	report, err := scrub.Run(w.t.Context(), w.reg, opts)
+	report, err := scrub.Run(w.t.Context(), w.reg.Maintenance(), opts)
 	w.must(err)
 	return report
 }

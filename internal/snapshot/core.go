@@ -22,8 +22,9 @@ import (
 // Core is the registry on its stores, and what works on them beside requests: what a command on a store
 // runs on, and a part of every Snapshot.
 type Core struct {
-	Registry  *registry.Registry
-	Collector *gc.Collector
+	Registry    *registry.Registry
+	Maintenance *registry.Maintenance
+	Collector   *gc.Collector
 
 	log    *slog.Logger
 	config *config.Config
@@ -67,10 +68,11 @@ func (c *Core) open(ctx context.Context, shared *Shared) error {
 	if err != nil {
 		return err
 	}
+	c.Maintenance = c.Registry.Maintenance()
 	if c.rules, err = c.config.Rules(shared.Compiler); err != nil {
 		return err
 	}
-	c.Collector, err = gc.New(gc.Options{Registry: c.Registry, Retention: Retention(c.rules.Retention), Config: c.config.GC})
+	c.Collector, err = gc.New(gc.Options{Registry: c.Maintenance, Retention: Retention(c.rules.Retention), Config: c.config.GC})
 	return err
 }
 
@@ -151,7 +153,7 @@ func (c *Core) create(ctx context.Context) error {
 	if err := c.refuseUnguarded(ctx); err != nil {
 		return err
 	}
-	return c.Registry.Create(ctx)
+	return c.Maintenance.Create(ctx)
 }
 
 // Roots are where the stores lie, the blob store's first.

@@ -135,7 +135,7 @@ func (s *Snapshot) expireUploads(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		ended, err := s.Registry.ExpireUploads(ctx)
+		ended, err := s.Maintenance.ExpireUploads(ctx)
 		if err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "uploads not expired", "error", err)
 		}

@@ -133,7 +133,7 @@ func TestThreatAccessSurvivesADeleteAndComesBackForItsOwnerAlone(t *testing.T) {
 		w.collect(2)
 	}
 	undo := registry.Undo{Namespace: parsed(oci.ParseName("a")), By: "operator"}
-	if restored, err := w.snapshot.Registry.Restore(t.Context(), undo); err != nil || len(restored) == 0 {
+	if restored, err := w.snapshot.Maintenance.Restore(t.Context(), undo); err != nil || len(restored) == 0 {
 		t.Fatalf("restore: %d things, %v", len(restored), err)
 	}
 	w.collect(2)
@@ -160,7 +160,7 @@ func TestThreatRepairGivesNobodyABlobOfAnotherNamespace(t *testing.T) {
 			w.do(call{method: "POST", path: "/v2/a/blobs/uploads/?mount=" + digestOf(content), auth: a}).is(t, http.StatusAccepted)
 		}
 		w.has(b, "b", "v1", "b's")
-		if _, err := scrub.Run(t.Context(), w.snapshot.Registry, scrub.Options{Repair: true, Concurrency: 2}); err != nil {
+		if _, err := scrub.Run(t.Context(), w.snapshot.Maintenance, scrub.Options{Repair: true, Concurrency: 2}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -23,14 +23,14 @@ func (e *UnguardedError) Hint() string {
 func (c *Core) refuseUnguarded(ctx context.Context) error {
 	tags, collects := immutableKey(c.config), collectingKey(c.config)
 	if tags != "" {
-		if holds, err := c.Registry.ConditionalTags(ctx); err != nil {
+		if holds, err := c.Maintenance.ConditionalTags(ctx); err != nil {
 			return err
 		} else if !holds {
 			return &UnguardedError{Key: tags}
 		}
 	}
 	if collects != "" {
-		if holds, err := c.Registry.ConditionalWrites(ctx); err != nil {
+		if holds, err := c.Maintenance.ConditionalWrites(ctx); err != nil {
 			return err
 		} else if !holds {
 			return &UnguardedError{Key: collects}

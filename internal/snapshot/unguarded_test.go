@@ -50,11 +50,11 @@ func TestWhatNeedsConditionalWritesIsRefusedByItsKey(t *testing.T) {
 			store := unguarded{folder}
 			cfg := config.Default()
 			tt.set(&cfg)
-			core := &Core{config: &cfg, stores: []place{folder}}
-			core.Registry, err = registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: memory.New(), Config: cfg.Registry, Repositories: Repositories(&cfg)})
+			reg, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: memory.New(), Config: cfg.Registry, Repositories: Repositories(&cfg)})
 			if err != nil {
 				t.Fatal(err)
 			}
+			core := &Core{Registry: reg, Maintenance: reg.Maintenance(), config: &cfg, stores: []place{folder}}
 			err = core.Create(t.Context())
 			var refused *UnguardedError
 			switch {

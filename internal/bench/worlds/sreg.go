@@ -30,7 +30,7 @@ func newSreg(ctx context.Context, dir string, at time.Time) (layout sreg, err er
 	if err != nil {
 		return sreg{}, err
 	}
-	return sreg{folder{dir, at}}, born.Create(ctx)
+	return sreg{folder{dir, at}}, born.Maintenance().Create(ctx)
 }
 
 // The records that stand before, or in, what a namespace holds.

@@ -60,11 +60,12 @@ type World struct {
 	// StoreAhead and CollectorAhead are how far other clocks are ahead of it.
 	StoreAhead, CollectorAhead time.Duration
 
-	t         T
-	opts      Options
-	store     storage.Store
-	algorithm oci.Algorithm
-	named     map[string]*content
+	t           T
+	opts        Options
+	store       storage.Store
+	maintenance *registry.Maintenance
+	algorithm   oci.Algorithm
+	named       map[string]*content
 }
 
 // content is what has a name in a script.
@@ -84,7 +85,7 @@ func New(t T, opts Options) *World {
 		w.Now = Epoch
 	}
 	w.Open()
-	w.must(w.Registry.Create(t.Context()))
+	w.must(w.maintenance.Create(t.Context()))
 	return w
 }
 
@@ -98,8 +99,9 @@ func (w *World) Open() {
 		Now: func() time.Time { return w.Now },
 	})
 	w.must(err)
+	w.maintenance = w.Registry.Maintenance()
 	w.Collector, err = gc.New(gc.Options{
-		Registry: w.Registry, Retention: w.opts.Retention, Config: w.opts.GC,
+		Registry: w.maintenance, Retention: w.opts.Retention, Config: w.opts.GC,
 		Now: func() time.Time { return w.Now.Add(w.CollectorAhead) },
 	})
 	w.must(err)
@@ -236,23 +238,23 @@ type State map[string]string
 func (w *World) State() State {
 	w.t.Helper()
 	s := State{}
-	for ns, err := range w.Registry.Namespaces(w.t.Context()) {
+	for ns, err := range w.maintenance.Namespaces(w.t.Context()) {
 		w.must(err)
 		w.stateOf(ns, s)
 	}
-	for ns, err := range w.Registry.Enrolled(w.t.Context()) {
+	for ns, err := range w.maintenance.Enrolled(w.t.Context()) {
 		w.must(err)
 		s[registry.Thing{Kind: registry.KindNamespace, Namespace: ns}.String()] = "live"
 	}
-	for d, err := range w.Registry.Blobs(w.t.Context()) {
+	for d, err := range w.maintenance.Blobs(w.t.Context()) {
 		w.must(err)
 		s[registry.Thing{Kind: registry.KindBlob, Digest: d}.String()] = "live"
 	}
-	for condemned, err := range w.Registry.Condemned(w.t.Context()) {
+	for condemned, err := range w.maintenance.Condemned(w.t.Context()) {
 		w.must(err)
 		s[condemned.Thing.String()] = "condemned"
 	}
-	for session, err := range w.Registry.Sessions(w.t.Context()) {
+	for session, err := range w.maintenance.Sessions(w.t.Context()) {
 		w.must(err)
 		s[uploadOf(session.Namespace.String(), session.Size)] = "live"
 	}
@@ -302,21 +304,21 @@ func (w *World) forget(s State, ns oci.Name, referrer oci.Digest) {
 
 func (w *World) stateOf(ns oci.Name, s State) {
 	w.t.Helper()
-	for d, err := range w.Registry.Revisions(w.t.Context(), ns) {
+	for d, err := range w.maintenance.Revisions(w.t.Context(), ns) {
 		w.must(err)
 		s[registry.Thing{Kind: registry.KindManifest, Namespace: ns, Digest: d}.String()] = "live"
 	}
-	for d, err := range w.Registry.Links(w.t.Context(), ns) {
+	for d, err := range w.maintenance.Links(w.t.Context(), ns) {
 		w.must(err)
 		s[registry.Thing{Kind: registry.KindLink, Namespace: ns, Digest: d}.String()] = "live"
 	}
-	for tag, err := range w.Registry.Tags(w.t.Context(), ns) {
+	for tag, err := range w.maintenance.Tags(w.t.Context(), ns) {
 		w.must(err)
-		stored, err := w.Registry.Tag(w.t.Context(), ns, tag)
+		stored, err := w.maintenance.Tag(w.t.Context(), ns, tag)
 		w.must(err)
 		s[fmt.Sprintf("tag %s in %s", tag, ns)] = stored.Digest.String()
 	}
-	for entry, err := range w.Registry.ReferrerEntries(w.t.Context(), ns) {
+	for entry, err := range w.maintenance.ReferrerEntries(w.t.Context(), ns) {
 		w.must(err)
 		s[fmt.Sprintf("entry of %s at %s in %s", entry.Referrer, entry.Subject, ns)] = "live"
 	}
