@@ -25,6 +25,7 @@ import (
 
 func newServe(io IO) *cobra.Command {
 	var from source
+	var ephemeral ephemeral
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the registry",
@@ -32,16 +33,27 @@ func newServe(io IO) *cobra.Command {
 			"A second signal ends it at once.\n\n" +
 			"Without -c the config is looked for as sreg.yaml, .yml, .toml or .json in the working\n" +
 			"directory, the user's config folder and /etc/sreg. Flags stand over the environment\n" +
-			"(SREG_...), which stands over files, which stand over defaults." + exitCodes,
+			"(SREG_...), which stands over files, which stand over defaults.\n\n" +
+			"With --ephemeral nothing is kept on disk: everything is gone when sreg ends. If port 5000\n" +
+			"is taken and no address was given, any free one is chosen. When it is ready, the one line\n" +
+			"export REGISTRY=HOST:PORT goes to the standard output, for a shell to evaluate; what comes\n" +
+			"beyond --ephemeral-size is answered as by a full disk." + exitCodes,
 		Example: "  sreg serve\n" +
 			"  sreg serve --address 127.0.0.1:5001 --data /var/lib/sreg\n" +
-			"  sreg serve -c /etc/sreg/sreg.yaml -c local.yaml --log-level debug",
+			"  sreg serve -c /etc/sreg/sreg.yaml -c local.yaml --log-level debug\n" +
+			"  eval \"$(sreg serve --ephemeral 2>sreg.log & echo server=$!)\"",
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runServe(cmd.Context(), io, from) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := ephemeral.check(cmd); err != nil {
+				return err
+			}
+			return runServe(cmd.Context(), io, from, ephemeral)
+		},
 	}
 	from.addFlags(cmd)
 	from.overrideFlag(cmd, "address", "server.listeners", "listen on `HOST:PORT` alone, instead of the config's listeners", oneListener)
 	from.overrideFlag(cmd, "log-level", "log.level", "log from `LEVEL` up: debug, info, warn or error", plain)
+	ephemeral.addFlags(cmd)
 	completeFrom(cmd, "address", "127.0.0.1:5000")
 	completeFrom(cmd, "log-level", "debug", "info", "warn", "error")
 	return cmd
@@ -54,13 +66,13 @@ func oneListener(address string) any {
 
 // runServe puts a server together, in the order in which it can still be refused without a trace,
 // and takes it apart in reverse.
-func runServe(ctx context.Context, io IO, from source) error {
+func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) error {
 	spareCollector(io.Environ)
 	cfg, sources, err := from.load(io)
 	if err != nil {
 		return err
 	}
-	io.warnOf(cfg.Warnings(sources, from.compiler))
+	io.warnOf(append(cfg.Warnings(sources, from.compiler), ephemeral.warnings(sources)...))
 	log, err := telemetry.New(io.Err, io.ErrIsTerminal, cfg.Log)
 	if err != nil {
 		return err
@@ -79,7 +91,7 @@ func runServe(ctx context.Context, io IO, from source) error {
 	var draining atomic.Bool
 	shared := snapshot.NewShared(snapshot.SharedOptions{
 		Logger: logger, Metrics: metrics, Version: build.Version, Draining: draining.Load, Audit: audit.Logger,
-		Holder: holder(time.Now()), Compiler: from.compiler,
+		Holder: holder(time.Now()), Compiler: from.compiler, Memory: ephemeral.open(io.Environ),
 	})
 	defer shared.Close()
 	current, err := snapshot.Build(ctx, cfg, shared)
@@ -97,7 +109,7 @@ func runServe(ctx context.Context, io IO, from source) error {
 		return err
 	}
 
-	srv, err := server.New(server.Options{
+	srv, err := ephemeral.listen(ctx, sources, server.Options{
 		Config: cfg.Server, Logger: logger.With(telemetry.ModuleKey, "server"), Metrics: server.NewMetrics(metrics),
 		Unlimited: []string{"/healthz", "/health", "/readyz", "/metrics"},
 		OnDrain: func() {
@@ -108,14 +120,12 @@ func runServe(ctx context.Context, io IO, from source) error {
 	if err != nil {
 		return err
 	}
-	if err := srv.Listen(ctx); err != nil {
-		return err
-	}
 	handler := func(l server.Listener) http.Handler { return current.Handlers[l.Name] }
 	if _, err := srv.Swap(server.Live{Config: cfg.Server, Handler: handler}); err != nil {
 		return err
 	}
 	printStart(io.Err, start{build: build, config: cfg, sources: sources, folders: io.ConfigFolders, roots: current.Roots(), bound: srv.Bound()})
+	ephemeral.announce(io, srv.Bound())
 	return serveAndMaintain(ctx, srv, current)
 }
 

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/go-viper/mapstructure/v2"
@@ -50,6 +51,16 @@ func (s Sources) Of(key string) Origin {
 		key = key[:max(0, strings.LastIndexAny(key, ".["))]
 	}
 	return Origin{}
+}
+
+// Below is where a key, or one below it, was given; and whether any was.
+func (s Sources) Below(key string) (Origin, bool) {
+	for _, one := range slices.Sorted(maps.Keys(s.given)) {
+		if rest, found := strings.CutPrefix(one, key); found && (rest == "" || strings.ContainsAny(rest[:1], ".[")) {
+			return s.given[one], true
+		}
+	}
+	return Origin{}, false
 }
 
 // DefaultFolders are where a configuration is looked for: the working

@@ -112,6 +112,17 @@ func TestOriginOfWhatWasLeftOutIsTheSectionAround(t *testing.T) {
 			t.Errorf("%s came from %s, want %s", key, got, want)
 		}
 	}
+	for key, want := range map[string]string{
+		"server":              path + ":2:3",
+		"server.listeners[0]": path + ":3:7",
+		"serv":                "default",
+		"server.http2":        "default",
+		"storage":             "default",
+	} {
+		if origin, given := sources.Below(key); origin.String() != want || given != (want != "default") {
+			t.Errorf("below %s: got %s, %v, want %s", key, origin, given, want)
+		}
+	}
 }
 
 func TestWrongOverridesAreMistakesOfTheProgram(t *testing.T) {

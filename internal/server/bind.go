@@ -15,6 +15,9 @@ import (
 // knock is how long a unix socket has to answer before it counts as left behind.
 const knock = time.Second
 
+// ErrInUse says that another program listens on an address.
+var ErrInUse = errors.New("already in use")
+
 // binder binds addresses. The sockets of systemd can be asked for once only.
 type binder struct {
 	inherited func() (map[string][]net.Listener, error)
@@ -44,7 +47,7 @@ func bindTCP(ctx context.Context, address string) (net.Listener, error) {
 		return l, nil
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, hinted{
-			fmt.Errorf("address %s is already in use", address),
+			fmt.Errorf("address %s is %w", address, ErrInUse),
 			"stop the other program or choose another address with --address",
 		}
 	case errors.Is(err, fs.ErrPermission):

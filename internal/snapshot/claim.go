@@ -100,9 +100,11 @@ func (k *keeper) try(ctx context.Context) error {
 	return err
 }
 
-// take tries, and where a claim ends only after its time waits for that of a process that died.
+// take tries, and where a claim ends only after its time waits for that of a process that died. The claim does not
+// end with ctx: a server that drains serves.
 func (k *keeper) take(ctx context.Context) error {
-	err := k.try(ctx)
+	lasting := context.WithoutCancel(ctx)
+	err := k.try(lasting)
 	var by *ClaimedError
 	if !errors.As(err, &by) || !k.store.Features().Service {
 		return err
@@ -119,7 +121,7 @@ func (k *keeper) take(ctx context.Context) error {
 			return err
 		case <-tick.C:
 		}
-		if err = k.try(ctx); !errors.As(err, &by) {
+		if err = k.try(lasting); !errors.As(err, &by) {
 			return err
 		}
 	}

@@ -1,13 +1,19 @@
 package snapshot_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/snapshot"
+	"github.com/sreg-project/sreg/internal/storage/memory"
 	"github.com/sreg-project/sreg/internal/storage/s3/s3test"
 )
 
@@ -92,4 +98,25 @@ func serving(t *testing.T, cfg config.Config, locks string, waiting func()) (rel
 		cancel()
 		core.Close()
 	}, nil
+}
+
+// TestAServerThatDrainsHasItsClaim: it is told to end, and still serves what runs.
+func TestAServerThatDrainsHasItsClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		core, err := snapshot.OpenCore(t.Context(), new(config.Default()), snapshot.NewShared(snapshot.SharedOptions{
+			Logger: slog.New(slog.NewTextHandler(&log, nil)), Metrics: prometheus.NewRegistry(), Memory: memory.New(memory.Options{}),
+		}))
+		must(t, err)
+		ctx, end := context.WithCancel(t.Context())
+		release, err := core.ClaimToServe(ctx, snapshot.ServeClaim{Note: "process 7"})
+		must(t, err)
+		end()
+		synctest.Wait()
+		if log.Len() > 0 {
+			t.Errorf("it is logged: %s", log.String())
+		}
+		release()
+		must(t, core.Close())
+	})
 }

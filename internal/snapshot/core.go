@@ -15,7 +15,6 @@ import (
 	"github.com/sreg-project/sreg/internal/retention"
 	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/fs"
-	"github.com/sreg-project/sreg/internal/storage/metered"
 	"github.com/sreg-project/sreg/internal/storage/s3"
 )
 
@@ -52,7 +51,7 @@ func OpenCore(ctx context.Context, cfg *config.Config, shared *Shared) (*Core, e
 }
 
 func (c *Core) open(ctx context.Context, shared *Shared) error {
-	blobs, metadata, err := c.openStores(ctx, shared.metrics.stores)
+	blobs, metadata, err := c.openStores(ctx, shared)
 	if err != nil {
 		return err
 	}
@@ -102,7 +101,13 @@ func Repositories(cfg *config.Config) []registry.RepositoryConfig {
 }
 
 // openStores opens the blob store and the metadata store, which are one unless the config names two.
-func (c *Core) openStores(ctx context.Context, counters *metered.Metrics) (blobs, metadata storage.Store, err error) {
+func (c *Core) openStores(ctx context.Context, shared *Shared) (blobs, metadata storage.Store, err error) {
+	counters := shared.metrics.stores
+	if shared.Memory != nil {
+		c.stores = append(c.stores, shared.Memory)
+		counted := counters.Wrap(shared.Memory, "all")
+		return counted, counted, nil
+	}
 	if c.config.Storage.Metadata == nil {
 		one, err := c.openStore(ctx, c.config.Storage.Blobs, "storage.blobs", counters.Breaker("all"))
 		if err != nil {

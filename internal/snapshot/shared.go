@@ -11,6 +11,7 @@ import (
 	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/router"
+	"github.com/sreg-project/sreg/internal/storage/memory"
 	"github.com/sreg-project/sreg/internal/storage/metered"
 	"github.com/sreg-project/sreg/internal/webhook"
 )
@@ -24,6 +25,8 @@ type SharedOptions struct {
 	Audit *slog.Logger
 	// Holder is told to whoever wants to collect while a scheduled run does.
 	Holder string
+	// Memory is the store, whatever the config says; nil: what that says.
+	Memory *memory.Store
 	// State is what this process knows of the stores; nil is one of the snapshot's own.
 	State *registry.State
 	// Compiler has compiled the rules of the config when it was loaded; nil is a new one.

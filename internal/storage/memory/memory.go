@@ -54,12 +54,12 @@ func New(opts Options) *Store {
 	}
 }
 
-// Root says where everything lies, for start lines.
+// Root says where everything lies, and for how long.
 func (s *Store) Root() string {
 	if s.room.limit == noLimit {
 		return "memory"
 	}
-	return "memory, " + bytesize.Size(s.room.limit).String() + " at most"
+	return "memory, at most " + bytesize.Size(s.room.limit).String() + ", gone when sreg ends"
 }
 
 // Create has nothing to make.
