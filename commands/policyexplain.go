@@ -9,6 +9,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/policy/policytest"
 )
@@ -52,13 +53,13 @@ func newPolicyExplain(io IO) *cobra.Command {
 
 // explanation is what is printed.
 type explanation struct {
-	Action    string        `json:"action"`
-	Namespace string        `json:"namespace,omitempty"`
-	Identity  string        `json:"identity"`
-	Stages    []stageReport `json:"stages"`
-	Allowed   bool          `json:"allowed"`            // by the policies
-	Webhooks  []string      `json:"webhooks,omitempty"` // that are asked then
-	Status    string        `json:"client_gets"`
+	Action    access.Action        `json:"action"`
+	Namespace oci.Name             `json:"namespace,omitzero"`
+	Identity  string               `json:"identity"`
+	Stages    []policy.Explanation `json:"stages"`
+	Allowed   bool                 `json:"allowed"`            // by the policies
+	Webhooks  []string             `json:"webhooks,omitempty"` // that are asked then
+	Status    string               `json:"client_gets"`
 }
 
 func runPolicyExplain(io IO, opts policyExplain) error {
@@ -114,7 +115,7 @@ func (o policyExplain) readIdentity() (access.Identity, error) {
 
 // explain asks the chain, and again for what follows from the request.
 func explain(chain *policy.Chain, cfg *config.Config, q policy.Question) explanation {
-	x := explanation{Action: string(q.Request.Action), Namespace: q.Request.Namespace.String(), Identity: "nobody"}
+	x := explanation{Action: q.Request.Action, Namespace: q.Request.Namespace, Identity: "nobody"}
 	if !q.Identity.Anonymous() {
 		x.Identity = q.Identity.Name()
 	}
@@ -131,11 +132,7 @@ func explain(chain *policy.Chain, cfg *config.Config, q policy.Question) explana
 
 func (x *explanation) ask(chain *policy.Chain, q policy.Question) {
 	explained, verdict := chain.Explain(q)
-	for _, e := range explained {
-		stage := newStageReport(e)
-		stage.Action, stage.Namespace = string(q.Request.Action), q.Request.Namespace.String()
-		x.Stages = append(x.Stages, stage)
-	}
+	x.Stages = append(x.Stages, explained...)
 	x.Allowed = verdict.Allowed
 	if hook := chain.Webhook(q.Request.Namespace); x.Allowed && hook != "" {
 		x.Webhooks = append(x.Webhooks, hook)
@@ -165,7 +162,7 @@ func (x explanation) print(io IO, output format) error {
 		if i > 0 && s.Action != x.Stages[i-1].Action {
 			fmt.Fprintf(&b, "which also asks for %s %s\n", s.Action, s.Namespace)
 		}
-		s.write(&b, "  ")
+		writeStage(&b, s, "  ")
 	}
 	fmt.Fprintf(&b, "the client gets: %s\n", x.Status)
 	_, err := io.Out.Write([]byte(b.String()))

@@ -21,55 +21,20 @@ type policyReport struct {
 }
 
 type caseReport struct {
-	File    string        `json:"file"`
-	Line    int           `json:"line"`
-	Name    string        `json:"name"`
-	Passed  bool          `json:"passed"`
-	Problem string        `json:"problem,omitempty"`
-	Stages  []stageReport `json:"stages,omitempty"`
-	Images  []imageReport `json:"images,omitempty"`
-}
-
-type stageReport struct {
-	Action    string                   `json:"action"`
-	Namespace string                   `json:"namespace,omitempty"`
-	Stage     access.Stage             `json:"stage"`
-	Scope     string                   `json:"scope,omitempty"`
-	Default   string                   `json:"default,omitempty"`
-	Allowed   bool                     `json:"allowed"`
-	Rule      string                   `json:"rule,omitempty"`
-	Rules     []policy.RuleExplanation `json:"rules,omitempty"`
-}
-
-type imageReport struct {
-	Name  string                   `json:"name"`
-	Kept  bool                     `json:"kept"`
-	Rules []policy.RuleExplanation `json:"rules"`
+	File string `json:"file"`
+	policytest.Outcome
 }
 
 func (r *policyReport) add(file string, outcomes []policytest.Outcome) {
 	r.files++
 	for _, o := range outcomes {
-		c := caseReport{File: file, Line: o.Line, Name: o.Name, Passed: o.Passed, Problem: o.Problem}
-		for _, s := range o.Stages {
-			stage := newStageReport(s.Explanation)
-			stage.Action, stage.Namespace = string(s.Request.Action), s.Request.Namespace.String()
-			c.Stages = append(c.Stages, stage)
-		}
-		for _, i := range o.Images {
-			c.Images = append(c.Images, imageReport(i))
-		}
 		if o.Passed {
 			r.Passed++
 		} else {
 			r.Failed++
 		}
-		r.Cases = append(r.Cases, c)
+		r.Cases = append(r.Cases, caseReport{file, o})
 	}
-}
-
-func newStageReport(x policy.Explanation) stageReport {
-	return stageReport{Stage: x.Stage, Scope: x.Scope, Default: x.Default, Allowed: x.Allowed, Rule: x.Rule, Rules: x.Rules}
 }
 
 func (r *policyReport) print(io IO, opts policyTest) error {
@@ -105,7 +70,7 @@ func (c caseReport) write(w io.Writer) {
 		if i == 0 || s.Action != c.Stages[i-1].Action {
 			fmt.Fprintf(w, "      %s %s\n", s.Action, s.Namespace)
 		}
-		s.write(w, "        ")
+		writeStage(w, s, "        ")
 	}
 	for _, i := range c.Images {
 		fmt.Fprintf(w, "      image %s\n", i.Name)
@@ -114,8 +79,8 @@ func (c caseReport) write(w io.Writer) {
 	fmt.Fprintln(w)
 }
 
-// write shows a stage and each of its rules.
-func (s stageReport) write(w io.Writer, indent string) {
+// writeStage shows a stage and each of its rules.
+func writeStage(w io.Writer, s policy.Explanation, indent string) {
 	if s.Stage == access.StageNone {
 		fmt.Fprintf(w, "%sdeny: no policy covers the request\n", indent)
 		return
@@ -124,19 +89,17 @@ func (s stageReport) write(w io.Writer, indent string) {
 	if s.Stage == access.StageRepository {
 		name = "policy of repository " + s.Scope
 	}
-	fmt.Fprintf(w, "%s%s, default %s: %s\n", indent, name, s.Default, s.outcome())
-	writeRules(w, indent+"  ", s.Rules)
-}
-
-func (s stageReport) outcome() string {
-	word := "deny"
+	outcome := "deny"
 	if s.Allowed {
-		word = "allow"
+		outcome = "allow"
 	}
-	if s.Rule == "" {
-		return word + ", no rule decides"
+	if s.Rule != "" {
+		outcome += " by rule " + s.Rule
+	} else {
+		outcome += ", no rule decides"
 	}
-	return word + " by rule " + s.Rule
+	fmt.Fprintf(w, "%s%s, default %s: %s\n", indent, name, s.Default, outcome)
+	writeRules(w, indent+"  ", s.Rules)
 }
 
 func writeRules(w io.Writer, indent string, rules []policy.RuleExplanation) {

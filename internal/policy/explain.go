@@ -15,14 +15,19 @@ import (
 	"github.com/google/cel-go/parser"
 
 	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/oci"
 )
 
-// Explanation is how one stage came to what it says.
+// Explanation is how one stage came to what it says about a request.
 type Explanation struct {
-	Step
-	Default string
-	OnError string
-	Rules   []RuleExplanation
+	Action    access.Action     `json:"action"`
+	Namespace oci.Name          `json:"namespace,omitzero"`
+	Stage     access.Stage      `json:"stage"`
+	Scope     string            `json:"scope,omitempty"`
+	Default   string            `json:"default,omitempty"`
+	Allowed   bool              `json:"allowed"`
+	Rule      string            `json:"rule,omitempty"`
+	Rules     []RuleExplanation `json:"rules,omitempty"`
 }
 
 // RuleExplanation is what one rule says, and why.
@@ -50,18 +55,18 @@ func (c *Chain) Explain(q Question) ([]Explanation, Verdict) {
 	asked := newAsked(&q)
 	var explained []Explanation
 	for _, step := range v.Steps {
+		x := Explanation{
+			Action: q.Request.Action, Namespace: q.Request.Namespace,
+			Stage: step.Stage, Scope: step.Scope, Allowed: step.Allowed, Rule: step.Rule,
+		}
 		p := c.Global
 		if step.Stage == access.StageRepository {
 			p = repository
 		}
-		if p == nil {
-			explained = append(explained, Explanation{Step: step})
-			continue
+		if p != nil {
+			x.Default, x.Rules = p.config.Default, p.environment.explainAll(p.rules, step.Rule, asked)
 		}
-		explained = append(explained, Explanation{
-			Step: step, Default: p.config.Default, OnError: p.config.OnError,
-			Rules: p.environment.explainAll(p.rules, step.Rule, asked),
-		})
+		explained = append(explained, x)
 	}
 	return explained, v
 }
@@ -114,12 +119,12 @@ func partsOf(checked *cel.Ast, details *cel.EvalDetails) []Part {
 		}
 		value, known := details.State().Value(x.ID())
 		text, err := parser.Unparse(x, info)
-		_, made := value.(*object) // semver(image.tag): what is read of it says more
-		if known && err == nil && telling(x, text) && !seen[text] && !types.IsError(value) && (!made || x.Kind() != ast.CallKind) {
+		_, made := value.(*object) // semver(image.tag): the fields that are read of it are shown
+		if known && err == nil && worthShowing(x, text) && !seen[text] && !types.IsError(value) && (!made || x.Kind() != ast.CallKind) {
 			seen[text] = true
 			parts = append(parts, Part{Text: text, Value: show(value)})
 		}
-		for _, below := range within(x) {
+		for _, below := range operands(x) {
 			visit(below)
 		}
 	}
@@ -127,7 +132,7 @@ func partsOf(checked *cel.Ast, details *cel.EvalDetails) []Part {
 	if part, ok := rankOf(whole, details.State(), info); ok {
 		parts = append(parts, part)
 	}
-	for _, x := range within(whole) {
+	for _, x := range operands(whole) {
 		visit(x)
 	}
 	return parts
@@ -157,8 +162,8 @@ func rankOf(x ast.Expr, state interpreter.EvalState, info *ast.SourceInfo) (Part
 	return Part{Text: "rank in " + text, Value: strconv.Itoa(rank)}, true
 }
 
-// telling reports whether the value of an expression says more than its parts do.
-func telling(x ast.Expr, text string) bool {
+// worthShowing reports whether the value of an expression says more than the values of its parts.
+func worthShowing(x ast.Expr, text string) bool {
 	switch x.Kind() {
 	case ast.CallKind:
 		name := x.AsCall().FunctionName()
@@ -169,9 +174,9 @@ func telling(x ast.Expr, text string) bool {
 	return strings.HasSuffix(text, "()") // now() is a variable inside
 }
 
-// within are the expressions in an expression. What a loop evaluates has a value for each item, so only
-// what it goes over is one.
-func within(x ast.Expr) []ast.Expr {
+// operands are the expressions in an expression. Of a loop it is the list alone: what is evaluated for each
+// item has more than one value.
+func operands(x ast.Expr) []ast.Expr {
 	switch x.Kind() {
 	case ast.CallKind:
 		call := x.AsCall()

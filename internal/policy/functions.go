@@ -8,6 +8,7 @@ import (
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/common/types/traits"
 	"golang.org/x/mod/semver"
 )
 
@@ -23,31 +24,28 @@ type function struct {
 var functions = []function{
 	{"contains", "list.contains(text)", "whether the list holds the text; of a text, whether it holds the other one", []cel.EnvOption{
 		cel.Function("contains", cel.MemberOverload("list_contains_string", []*types.Type{texts, types.StringType}, types.BoolType,
-			cel.BinaryBinding(listContains))),
+			cel.BinaryBinding(func(list, text ref.Val) ref.Val { return list.(traits.Container).Contains(text) }))),
 	}},
-	{"glob", "text.glob(pattern)", "whether the pattern fits the whole text: `*` is anything but `/`, `**` anything, `?` one character but `/`", []cel.EnvOption{
-		cel.Function("glob", cel.MemberOverload("string_glob", []*types.Type{types.StringType, types.StringType}, types.BoolType,
-			cel.BinaryBinding(onTexts(func(text, pattern string) ref.Val { return types.Bool(matchGlob(pattern, text)) })))),
-	}},
-	{"in_cidr", "address.in_cidr(network)", "whether the address is in the network: `identity.client_ip.in_cidr('10.0.0.0/8')`", []cel.EnvOption{
-		cel.Function("in_cidr", cel.MemberOverload("string_in_cidr", []*types.Type{types.StringType, types.StringType}, types.BoolType,
-			cel.BinaryBinding(onTexts(inCIDR)))),
-	}},
-	{"is_semver", "text.is_semver()", "whether the text is a semantic version of three numbers, with or without a v before it", []cel.EnvOption{
-		cel.Function("is_semver", cel.MemberOverload("string_is_semver", []*types.Type{types.StringType}, types.BoolType,
-			cel.UnaryBinding(onText(func(text string) ref.Val { _, ok := version(text); return types.Bool(ok) })))),
-	}},
-	{"is_prerelease", "text.is_prerelease()", "whether the text is a semantic version that comes before its release, as `1.2.0-rc.1`", []cel.EnvOption{
-		cel.Function("is_prerelease", cel.MemberOverload("string_is_prerelease", []*types.Type{types.StringType}, types.BoolType,
-			cel.UnaryBinding(onText(func(text string) ref.Val {
-				v, ok := version(text)
-				return types.Bool(ok && semver.Prerelease(v) != "")
-			})))),
-	}},
-	{"semver_compare", "text.semver_compare(version)", "-1, 0 or 1: whether the version is before, equal to or after the other one; an error if one is no version", []cel.EnvOption{
-		cel.Function("semver_compare", cel.MemberOverload("string_semver_compare", []*types.Type{types.StringType, types.StringType}, types.IntType,
-			cel.BinaryBinding(onTexts(compareVersions)))),
-	}},
+	{
+		"glob", "text.glob(pattern)", "whether the pattern fits the whole text: `*` is anything but `/`, `**` anything, `?` one character but `/`",
+		ofTwoTexts("glob", types.BoolType, func(text, pattern string) ref.Val { return types.Bool(matchGlob(pattern, text)) }),
+	},
+	{
+		"in_cidr", "address.in_cidr(network)", "whether the address is in the network: `identity.client_ip.in_cidr('10.0.0.0/8')`",
+		ofTwoTexts("in_cidr", types.BoolType, inCIDR),
+	},
+	{
+		"is_semver", "text.is_semver()", "whether the text is a semantic version of three numbers, with or without a v before it",
+		ofText("is_semver", func(text string) bool { _, ok := version(text); return ok }),
+	},
+	{
+		"is_prerelease", "text.is_prerelease()", "whether the text is a semantic version that comes before its release, as `1.2.0-rc.1`",
+		ofText("is_prerelease", func(text string) bool { v, ok := version(text); return ok && semver.Prerelease(v) != "" }),
+	},
+	{
+		"semver_compare", "text.semver_compare(version)", "-1, 0 or 1: whether the version is before, equal to or after the other one; an error if one is no version",
+		ofTwoTexts("semver_compare", types.IntType, compareVersions),
+	},
 	{"semver", "semver(text)", "the parts of a semantic version, with or without a v before it; of null and of any other text all of them say nothing", []cel.EnvOption{
 		cel.Function("semver", cel.Overload("semver_string", []*types.Type{textOrNull}, versionWords.typ, cel.UnaryBinding(semverOf))),
 	}},
@@ -104,11 +102,7 @@ func ranked(name string) []cel.EnvOption {
 // rankedLike makes a function of a pattern and a number.
 func rankedLike(name string) []cel.EnvOption {
 	return rankedCall(name, []*types.Type{types.StringType, types.IntType}, func(args ...ref.Val) ref.Val {
-		pattern, ok := args[1].(types.String)
-		if !ok {
-			return types.MaybeNoSuchOverloadErr(args[1])
-		}
-		return top(ranking{word: name, pattern: string(pattern)}, args[0], args[2])
+		return top(ranking{word: name, pattern: string(args[1].(types.String))}, args[0], args[2])
 	})
 }
 
@@ -134,36 +128,18 @@ func seconds(name string, unit types.Int) []cel.EnvOption {
 		cel.UnaryBinding(func(n ref.Val) ref.Val { return unit.Multiply(n) })))}
 }
 
-func onText(f func(text string) ref.Val) func(ref.Val) ref.Val {
-	return func(text ref.Val) ref.Val {
-		t, ok := text.(types.String)
-		if !ok {
-			return types.MaybeNoSuchOverloadErr(text)
-		}
-		return f(string(t))
-	}
+// ofText makes a method of a text. CEL checks the types of all arguments before it calls one.
+func ofText(name string, holds func(text string) bool) []cel.EnvOption {
+	return []cel.EnvOption{cel.Function(name, cel.MemberOverload("string_"+name, []*types.Type{types.StringType}, types.BoolType,
+		cel.UnaryBinding(func(text ref.Val) ref.Val { return types.Bool(holds(string(text.(types.String)))) })))}
 }
 
-func onTexts(f func(text, argument string) ref.Val) func(ref.Val, ref.Val) ref.Val {
-	return func(text, argument ref.Val) ref.Val {
-		t, ok := text.(types.String)
-		if !ok {
-			return types.MaybeNoSuchOverloadErr(text)
-		}
-		a, ok := argument.(types.String)
-		if !ok {
-			return types.MaybeNoSuchOverloadErr(argument)
-		}
-		return f(string(t), string(a))
-	}
-}
-
-func listContains(list, text ref.Val) ref.Val {
-	l, ok := list.(interface{ Contains(ref.Val) ref.Val })
-	if !ok {
-		return types.MaybeNoSuchOverloadErr(list)
-	}
-	return l.Contains(text)
+// ofTwoTexts makes a method of a text that takes another one.
+func ofTwoTexts(name string, result *types.Type, call func(text, argument string) ref.Val) []cel.EnvOption {
+	return []cel.EnvOption{cel.Function(name, cel.MemberOverload("string_"+name, []*types.Type{types.StringType, types.StringType}, result,
+		cel.BinaryBinding(func(text, argument ref.Val) ref.Val {
+			return call(string(text.(types.String)), string(argument.(types.String)))
+		})))}
 }
 
 func inCIDR(address, network string) ref.Val {

@@ -54,71 +54,69 @@ func (e *CompileError) Error() string {
 func (e *environment) mistakes(expr string, parsed *ast.AST, issues *cel.Issues) []Mistake {
 	var found []Mistake
 	for _, issue := range issues.Errors() {
-		m := Mistake{Line: max(1, issue.Location.Line()), Column: max(0, issue.Location.Column()) + 1, Message: issue.Message}
-		e.explain(&m, expr, parsed, issue)
+		m := Mistake{Line: max(1, issue.Location.Line()), Column: max(0, issue.Location.Column()) + 1}
+		for _, r := range rewordings {
+			if groups := r.message.FindStringSubmatch(issue.Message); groups != nil {
+				r.reword(celMistake{&m, e, expr, parsed, issue.ExprID, groups})
+				break
+			}
+		}
 		found = append(found, m)
 	}
 	slices.SortStableFunc(found, func(a, b Mistake) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	if parsed == nil {
-		return found[:1] // what follows from the first slip of the pen is no mistake of its own
+		return found[:1] // the others follow from the first
 	}
 	return slices.Compact(found)
 }
 
-// The messages of CEL that are said better in words about the rule. CEL has no codes for them.
-var (
-	undefinedField  = regexp.MustCompile(`^undefined field '(.*)'$`)
-	undeclared      = regexp.MustCompile(`^undeclared reference to '(.*)' \(in container`)
-	noOverload      = regexp.MustCompile(`^found no matching overload for '(.*?)' applied to '(.*)'$`)
-	notSelectable   = regexp.MustCompile(`^type '(.*)' does not support field selection$`)
-	wrongType       = regexp.MustCompile(`^expected type '(.*)' but found '(.*)'$`)
-	wrongRange      = regexp.MustCompile(`^expression of type '(.*)' cannot be range`)
-	unexpectedInput = regexp.MustCompile(`^Syntax error: (?:mismatched|extraneous) input '(.*)' expecting`)
-	noAlternative   = regexp.MustCompile(`^Syntax error: (?:no viable alternative at input|token recognition error at:) '(.*)'$`)
-	missingInput    = regexp.MustCompile(`^Syntax error: missing (.*) at '`)
-	invalidHas      = regexp.MustCompile(`^invalid argument to has\(\) macro`)
-)
-
-func (e *environment) explain(m *Mistake, expr string, parsed *ast.AST, issue *cel.Error) {
-	message := issue.Message
-	switch {
-	case undefinedField.MatchString(message):
-		e.unknownField(m, parsed, issue.ExprID, undefinedField.FindStringSubmatch(message)[1])
-	case undeclared.MatchString(message):
-		e.unknownWord(m, expr, undeclared.FindStringSubmatch(message)[1])
-	case noOverload.MatchString(message):
-		groups := noOverload.FindStringSubmatch(message)
-		e.wrongArguments(m, expr, groups[1], readable(strings.Replace(groups[2], "("+rankedVariable+", ", "(", 1)))
-	case notSelectable.MatchString(message):
-		m.Message = "a " + readable(notSelectable.FindStringSubmatch(message)[1]) + " has no fields"
-	case wrongType.MatchString(message):
-		groups := wrongType.FindStringSubmatch(message)
-		m.Message = fmt.Sprintf("want %s, got %s", readable(groups[1]), readable(groups[2]))
-	case wrongRange.MatchString(message):
-		m.Message = "want a list or a map to go over, got " + readable(wrongRange.FindStringSubmatch(message)[1])
-	case invalidHas.MatchString(message):
-		m.Message, m.Hint = "has() wants a field", "write has(request.namespace)"
-	case unexpectedInput.MatchString(message):
-		m.Message = unexpected(unexpectedInput.FindStringSubmatch(message)[1])
-	case noAlternative.MatchString(message):
-		m.Message = unexpected(noAlternative.FindStringSubmatch(message)[1])
-	case missingInput.MatchString(message):
-		m.Message = "missing " + missingInput.FindStringSubmatch(message)[1]
-	default:
-		m.Message = strings.TrimPrefix(strings.ReplaceAll(message, "Syntax error: ", ""), "ERROR: ")
-	}
+// celMistake is one message of CEL, about an expression.
+type celMistake struct {
+	*Mistake
+	env    *environment
+	expr   string
+	parsed *ast.AST
+	id     int64    // of the part that it is about
+	groups []string // what the pattern of the message found
 }
 
-func unexpected(input string) string {
-	switch {
+// rewordings say messages of CEL in words about the rule. CEL has no codes for them.
+var rewordings = []struct {
+	message *regexp.Regexp
+	reword  func(m celMistake)
+}{
+	{regexp.MustCompile(`^undefined field '(.*)'$`), celMistake.unknownField},
+	{regexp.MustCompile(`^undeclared reference to '(.*)' \(in container`), celMistake.unknownWord},
+	{regexp.MustCompile(`^found no matching overload for '(.*?)' applied to '(.*)'$`), celMistake.wrongArguments},
+	{regexp.MustCompile(`^type '(.*)' does not support field selection$`), func(m celMistake) {
+		m.Message = "a " + readable(m.groups[1]) + " has no fields"
+	}},
+	{regexp.MustCompile(`^expected type '(.*)' but found '(.*)'$`), func(m celMistake) {
+		m.Message = fmt.Sprintf("want %s, got %s", readable(m.groups[1]), readable(m.groups[2]))
+	}},
+	{regexp.MustCompile(`^expression of type '(.*)' cannot be range`), func(m celMistake) {
+		m.Message = "want a list or a map to go over, got " + readable(m.groups[1])
+	}},
+	{regexp.MustCompile(`^invalid argument to has\(\) macro`), func(m celMistake) {
+		m.Message, m.Hint = "has() wants a field", "write has(request.namespace)"
+	}},
+	{regexp.MustCompile(`^Syntax error: (?:mismatched|extraneous) input '(.*)' expecting`), celMistake.unexpected},
+	{regexp.MustCompile(`^Syntax error: (?:no viable alternative at input|token recognition error at:) '(.*)'$`), celMistake.unexpected},
+	{regexp.MustCompile(`^Syntax error: missing (.*) at '`), func(m celMistake) { m.Message = "missing " + m.groups[1] }},
+	{regexp.MustCompile(`(?s)^(?:Syntax error: |ERROR: )*(.*)`), func(m celMistake) { m.Message = m.groups[1] }},
+}
+
+func (m celMistake) unexpected() {
+	switch input := m.groups[1]; {
 	case input == "<EOF>":
-		return "the expression ends too early"
+		m.Message = "the expression ends too early"
 	case strings.HasPrefix(input, "'") || strings.HasPrefix(input, `"`):
-		return "the text " + input + " does not end"
+		m.Message = "the text " + input + " does not end"
+	default:
+		m.Message = fmt.Sprintf("unexpected %q", input)
 	}
-	return fmt.Sprintf("unexpected %q", input)
 }
 
 // The types in CEL's messages that people read otherwise.
@@ -141,9 +139,10 @@ func readable(celType string) string {
 }
 
 // unknownField points at the field rather than at the dot before it.
-func (e *environment) unknownField(m *Mistake, parsed *ast.AST, id int64, name string) {
+func (m celMistake) unknownField() {
 	m.Column++
-	of := e.objectBefore(parsed, id)
+	name := m.groups[1]
+	of := m.objectBefore()
 	if of == nil {
 		m.Message = "unknown field " + name
 		return
@@ -156,15 +155,20 @@ func (e *environment) unknownField(m *Mistake, parsed *ast.AST, id int64, name s
 	m.Hint = of.word + " has " + strings.Join(of.names(), ", ")
 }
 
-// objectBefore is the type of what stands before the dot of a selection.
-func (e *environment) objectBefore(parsed *ast.AST, id int64) *objectType {
-	var found *objectType
-	ast.PostOrderVisit(parsed.Expr(), ast.NewExprVisitor(func(x ast.Expr) {
-		if x.ID() == id && x.Kind() == ast.SelectKind {
-			found = e.object(pathOf(x.AsSelect().Operand()))
+// objectBefore is the type of what stands before the dot of the selection.
+func (m celMistake) objectBefore() *objectType {
+	var path string
+	ast.PostOrderVisit(m.parsed.Expr(), ast.NewExprVisitor(func(x ast.Expr) {
+		if x.ID() == m.id && x.Kind() == ast.SelectKind {
+			path = pathOf(x.AsSelect().Operand())
 		}
 	}))
-	return found
+	for _, o := range m.env.objects {
+		if o.word == path {
+			return o
+		}
+	}
+	return nil
 }
 
 // pathOf is identity.certificate or semver(...) for an expression of that form, else empty.
@@ -180,49 +184,30 @@ func pathOf(x ast.Expr) string {
 	return ""
 }
 
-func (e *environment) object(word string) *objectType {
-	for _, o := range e.objects {
-		if o.word == word {
-			return o
+func (m celMistake) unknownWord() {
+	word := m.groups[1]
+	called := m.moveToName(word)
+	var roots []string // the words that everything begins with
+	for _, o := range m.env.objects {
+		if !strings.Contains(o.word, ".") {
+			roots = append(roots, o.word)
 		}
 	}
-	return nil
-}
-
-func (e *environment) unknownWord(m *Mistake, expr, word string) {
-	called := pointAt(m, expr, word)
-	words := []string{"has", "true", "false", "null"}
-	kind := "word"
+	kind, words := "word", append([]string{"has", "true", "false", "null"}, roots...)
 	if called {
 		kind, words = "function", []string{"has", "all", "exists", "exists_one", "map", "filter"}
-		for _, f := range e.cel.Functions() {
+		for _, f := range m.env.cel.Functions() {
 			words = append(words, f.Name())
 		}
 	}
-	for _, o := range e.objects {
-		if !called && !strings.Contains(o.word, ".") {
-			words = append(words, o.word)
-		}
-	}
-	words = slices.DeleteFunc(words, func(w string) bool { return strings.ContainsAny(w, "@_?!") && !e.ours(w) })
+	words = slices.DeleteFunc(words, func(w string) bool { return strings.ContainsAny(w, "@_?!") && !m.env.ours(w) })
 	slices.Sort(words)
 	m.Message = "unknown " + kind + " " + word
 	if near, ok := spelling.Nearest(word, words); ok {
 		m.Hint = "did you mean " + near + "?"
 	} else if !called {
-		m.Hint = "the words are " + strings.Join(e.roots(), ", ") + "; a text stands in quotes"
+		m.Hint = "the words are " + strings.Join(roots, ", ") + "; a text stands in quotes"
 	}
-}
-
-// roots are the words that everything begins with.
-func (e *environment) roots() []string {
-	var words []string
-	for _, o := range e.objects {
-		if !strings.Contains(o.word, ".") {
-			words = append(words, o.word)
-		}
-	}
-	return words
 }
 
 // ours reports whether one of our functions has the name. Operators of CEL are functions, too.
@@ -230,19 +215,19 @@ func (e *environment) ours(name string) bool {
 	return slices.ContainsFunc(e.functions, func(f function) bool { return f.name == name })
 }
 
-// pointAt moves a mistake in a call from the bracket to its name, and reports whether it is a call.
-func pointAt(m *Mistake, expr, word string) bool {
-	lines := strings.Split(expr, "\n")
+// moveToName moves a mistake in a call from the bracket to the name of the function, and reports whether it
+// is in a call.
+func (m celMistake) moveToName(name string) bool {
+	lines := strings.Split(m.expr, "\n")
 	if m.Line > len(lines) {
 		return false
 	}
 	line := []rune(lines[m.Line-1])
-	length := utf8.RuneCountInString(word)
 	at := m.Column - 1
 	if at >= len(line) || line[at] != '(' {
 		return false
 	}
-	if start := at - length; start >= 0 && string(line[start:at]) == word {
+	if start := at - utf8.RuneCountInString(name); start >= 0 && string(line[start:at]) == name {
 		m.Column = start + 1
 	}
 	return true
@@ -251,7 +236,8 @@ func pointAt(m *Mistake, expr, word string) bool {
 // operatorNames are the operators whose symbols are hidden in the names of CEL's functions.
 var operatorNames = map[string]string{operators.Conditional: "? :", operators.Index: "[ ]", operators.In: "in", operators.Negate: "-"}
 
-func (e *environment) wrongArguments(m *Mistake, expr, function, arguments string) {
+func (m celMistake) wrongArguments() {
+	function, arguments := m.groups[1], readable(strings.Replace(m.groups[2], "("+rankedVariable+", ", "(", 1))
 	if symbol, ok := operatorNames[function]; ok {
 		m.Message = symbol + " does not take " + arguments
 		return
@@ -264,9 +250,9 @@ func (e *environment) wrongArguments(m *Mistake, expr, function, arguments strin
 		return
 	}
 	function = strings.TrimPrefix(function, "@")
-	pointAt(m, expr, function)
+	m.moveToName(function)
 	m.Message = function + " does not take " + arguments
-	m.Hint = "write " + e.useOf(function)
+	m.Hint = "write " + m.env.useOf(function)
 }
 
 // useOf is how a function is written.

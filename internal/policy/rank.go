@@ -27,21 +27,15 @@ type ranking struct {
 	pattern string // of topPushedLike
 }
 
-// top is the function behind all rankings: whether the image's rank is at most n.
+// top is the function behind all rankings: whether the image's rank is at most n. CEL has checked the types
+// of its arguments.
 func top(by ranking, of, n ref.Val) ref.Val {
-	i, ok := of.(*image)
-	if !ok {
-		return types.MaybeNoSuchOverloadErr(of)
-	}
-	most, ok := n.(types.Int)
-	if !ok {
-		return types.MaybeNoSuchOverloadErr(n)
-	}
+	i := of.(*image)
 	rank, err := i.among.rank(by, i.index)
 	if err != nil {
 		return types.WrapErr(err)
 	}
-	return types.Bool(rank > 0 && types.Int(rank) <= most)
+	return types.Bool(rank > 0 && types.Int(rank) <= n.(types.Int))
 }
 
 // rank is that of one image, from 1; 0 if it has none.

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"math"
 	"strconv"
 	"strings"
 
@@ -10,25 +9,25 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// numbered is what semver() makes of a text. One that is no version, or no text at all, is the zero value:
-// a rule about versions may then be asked about every image, and is false rather than failing.
-type numbered struct {
+// versionParts is what semver() makes of a text. A text that is no version, and null, give the zero value: a
+// rule about versions may then be asked about every image, and is false rather than failing.
+type versionParts struct {
 	valid               bool
 	major, minor, patch int64
 	prerelease          string
 }
 
-// versionWords has a word that no expression begins with: they are reached through a call alone.
+// versionWords are reached through a call alone: no expression begins with them.
 var versionWords = &objectType{
 	word: "semver(...)", typ: types.NewObjectType("@semver"),
 	fields: []field{
-		boolField("valid", "whether it is a semantic version of three numbers", func(n *numbered) bool { return n.valid }),
-		boolField("is_release", "whether it is a version, and no pre-release", func(n *numbered) bool { return n.valid && n.prerelease == "" }),
-		boolField("is_prerelease", "whether it is a version that comes before its release, as 1.2.3-rc.1", func(n *numbered) bool { return n.prerelease != "" }),
-		numberField("major", "the 1 of v1.2.3; 0 of what is no version", func(n *numbered) int64 { return n.major }),
-		numberField("minor", "the 2 of v1.2.3; 0 of what is no version", func(n *numbered) int64 { return n.minor }),
-		numberField("patch", "the 3 of v1.2.3; 0 of what is no version", func(n *numbered) int64 { return n.patch }),
-		textField("prerelease", "the rc.1 of 1.2.3-rc.1; null of a release, and of what is no version", func(n *numbered) string { return n.prerelease }),
+		boolField("valid", "whether it is a semantic version of three numbers", func(n *versionParts) bool { return n.valid }),
+		boolField("is_release", "whether it is a version, and no pre-release", func(n *versionParts) bool { return n.valid && n.prerelease == "" }),
+		boolField("is_prerelease", "whether it is a version that comes before its release, as 1.2.3-rc.1", func(n *versionParts) bool { return n.prerelease != "" }),
+		numberField("major", "the 1 of v1.2.3; 0 of what is no version", func(n *versionParts) int64 { return n.major }),
+		numberField("minor", "the 2 of v1.2.3; 0 of what is no version", func(n *versionParts) int64 { return n.minor }),
+		numberField("patch", "the 3 of v1.2.3; 0 of what is no version", func(n *versionParts) int64 { return n.patch }),
+		textField("prerelease", "the rc.1 of 1.2.3-rc.1; null of a release, and of what is no version", func(n *versionParts) string { return n.prerelease }),
 	},
 }
 
@@ -38,34 +37,22 @@ func boolField[T any](name, doc string, get func(*T) bool) field {
 
 // semverOf is the function semver(), of a text or null.
 func semverOf(text ref.Val) ref.Val {
-	switch t := text.(type) {
-	case types.Null:
-		return newObject(versionWords, &numbered{})
-	case types.String:
-		return newObject(versionWords, parseNumbered(string(t)))
-	}
-	return types.MaybeNoSuchOverloadErr(text)
-}
-
-func parseNumbered(text string) *numbered {
-	v, ok := version(text)
+	t, _ := text.(types.String)
+	v, ok := version(string(t))
 	if !ok {
-		return &numbered{}
+		return newObject(versionWords, &versionParts{})
 	}
 	numbers, _, _ := strings.Cut(strings.TrimPrefix(semver.Canonical(v), "v"), "-")
 	parts := strings.SplitN(numbers, ".", 3)
-	return &numbered{
-		valid: true, major: bounded(parts[0]), minor: bounded(parts[1]), patch: bounded(parts[2]),
+	return newObject(versionWords, &versionParts{
+		valid: true, major: atMost(parts[0]), minor: atMost(parts[1]), patch: atMost(parts[2]),
 		prerelease: strings.TrimPrefix(semver.Prerelease(v), "-"),
-	}
+	})
 }
 
-// bounded reads digits. A version may have numbers of any length: what is beyond an int64 is the largest.
-func bounded(digits string) int64 {
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil {
-		return math.MaxInt64
-	}
+// atMost reads digits. A version may have numbers of any length: what is beyond an int64 is the largest.
+func atMost(digits string) int64 {
+	n, _ := strconv.ParseInt(digits, 10, 64) // the error leaves the largest
 	return n
 }
 

@@ -25,25 +25,19 @@ type Runner struct {
 
 // Outcome is what came of one case.
 type Outcome struct {
-	Name    string
-	Line    int
-	Passed  bool
-	Problem string // what was expected and what came; empty if it passed
-	Stages  []StageOutcome
-	Images  []ImageOutcome
+	Line    int                  `json:"line"`
+	Name    string               `json:"name"`
+	Passed  bool                 `json:"passed"`
+	Problem string               `json:"problem,omitempty"` // what was expected and what came
+	Stages  []policy.Explanation `json:"stages,omitempty"`  // of a case that failed
+	Images  []ImageOutcome       `json:"images,omitempty"`
 }
 
-// StageOutcome explains one stage of a case that failed.
-type StageOutcome struct {
-	policy.Explanation
-	Request access.Request
-}
-
-// ImageOutcome explains an image that went or stayed against the case's word.
+// ImageOutcome explains an image that went or stayed although the case expects otherwise.
 type ImageOutcome struct {
-	Name  string
-	Kept  bool
-	Rules []policy.RuleExplanation
+	Name  string                   `json:"name"`
+	Kept  bool                     `json:"kept"`
+	Rules []policy.RuleExplanation `json:"rules"`
 }
 
 // Run runs the cases of a file that match. The error is of a rule in a case that does not compile.
@@ -87,9 +81,7 @@ func (r *Runner) runCase(c *Case) Outcome {
 	if !o.Passed {
 		for _, asked := range a.asked {
 			explained, _ := r.Chain.Explain(policy.Question{Identity: c.Identity, Request: asked})
-			for _, x := range explained {
-				o.Stages = append(o.Stages, StageOutcome{Explanation: x, Request: asked})
-			}
+			o.Stages = append(o.Stages, explained...)
 		}
 	}
 	return o
