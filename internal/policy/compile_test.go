@@ -1,6 +1,21 @@
 package policy
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
+
+// BenchmarkCompile is a policy of as many rules as are taken.
+func BenchmarkCompile(b *testing.B) {
+	var list []string
+	for i := range maxRules {
+		list = append(list, fmt.Sprintf("identity.username == 'user%d' && request.namespace.startsWith('team%d/')", i, i))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		compile(b, Global, Config{Default: "deny", Rules: rules(list...)})
+	}
+}
 
 // TestAnExpressionIsCompiledOnce: as long as the configuration before had it.
 func TestAnExpressionIsCompiledOnce(t *testing.T) {

@@ -7,6 +7,19 @@ import (
 	"github.com/sreg-project/sreg/internal/access"
 )
 
+func TestARuleThatCostsTooMuchFails(t *testing.T) {
+	t.Parallel()
+	q := pull(t, "alice", "team/app")
+	for range 1000 {
+		q.Identity.Groups = append(q.Identity.Groups, "group")
+	}
+	p := compile(t, Global, Config{Default: "deny", Rules: rules("identity.groups.all(a, identity.groups.all(b, a != 'x' && b != 'x'))")})
+	d := p.Decide(&q)
+	if len(d.Failed) != 1 || !strings.Contains(d.Failed[0].Err.Error(), "cost limit") {
+		t.Errorf("got %+v, want that the rule fails by its cost", d)
+	}
+}
+
 // FuzzExpression compiles and evaluates expressions: nothing panics, and every mistake points into the
 // expression.
 func FuzzExpression(f *testing.F) {
