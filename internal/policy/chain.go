@@ -27,8 +27,8 @@ func (c *Chain) Repository(namespace oci.Name) *Policy {
 	return p
 }
 
-// Webhook names the one that is asked about a namespace when the policies have allowed: that of the
-// repository's policy, else the global one. It is empty where none is asked.
+// Webhook is the name of the webhook that is asked about a namespace after the policies have allowed: that of
+// the repository's policy, else that of the global policy. It is empty if none is asked.
 func (c *Chain) Webhook(namespace oci.Name) string {
 	name := ""
 	if c.Global != nil {
@@ -43,7 +43,7 @@ func (c *Chain) Webhook(namespace oci.Name) string {
 	return name
 }
 
-// Webhooks are all that the policies name.
+// Webhooks are the names of all webhooks in the policies.
 func (c *Chain) Webhooks() []string {
 	var names []string
 	for _, p := range c.Policies() {
@@ -66,14 +66,14 @@ func inOrder[T any](global *T, repositories oci.Prefixes[*T]) []*T {
 	return slices.DeleteFunc(list, func(one *T) bool { return one == nil })
 }
 
-// Step is what one stage said.
+// Step is the decision of one stage.
 type Step struct {
 	Stage access.Stage
 	Scope string // global, or the repository's name
 	Decision
 }
 
-// Verdict is what a chain says. Where it allows, every step did; where it denies, the last step did.
+// Verdict is the decision of a chain. If it allows, every step allowed; if it denies, the last step denied.
 type Verdict struct {
 	Allowed bool
 	Steps   []Step
@@ -82,11 +82,11 @@ type Verdict struct {
 // Last is the step that decided: the one that denied, or the last that allowed.
 func (v Verdict) Last() Step { return v.Steps[len(v.Steps)-1] }
 
-// Decide asks the policies in their order until one denies. The webhook is asked by somebody else.
+// Decide asks the policies in their order until one denies. Asking the webhook is left to the caller.
 func (c *Chain) Decide(q Question) Verdict {
 	repository := c.Repository(q.Request.Namespace)
 	q.RepositoryPolicy = repository != nil
-	asked := newAsked(&q)
+	words := newActivation(&q)
 	v := Verdict{Steps: make([]Step, 0, 2)}
 	for _, s := range []struct {
 		stage  access.Stage
@@ -95,7 +95,7 @@ func (c *Chain) Decide(q Question) Verdict {
 		if s.policy == nil {
 			continue
 		}
-		d := s.policy.decide(asked)
+		d := s.policy.decide(words)
 		v.Steps = append(v.Steps, Step{Stage: s.stage, Scope: s.policy.Scope, Decision: d})
 		if v.Allowed = d.Allowed; !v.Allowed {
 			return v
@@ -107,8 +107,8 @@ func (c *Chain) Decide(q Question) Verdict {
 	return v
 }
 
-// Following is what a request amounts to beside itself, which must be allowed, too: a mount also reads the
-// blob in the namespace it comes from, and a POST that brings a whole blob also ends the upload.
+// Following is a second request that a request includes, and that must be allowed, too: a mount also reads the
+// blob in the namespace that it comes from, and a POST that carries a whole blob also ends the upload.
 func Following(r access.Request) (access.Request, bool) {
 	switch {
 	case r.Action == access.MountBlob && !r.From.IsZero():

@@ -29,16 +29,16 @@ type RuleConfig struct {
 // maxRules bounds a policy: every request may have to ask all of its rules.
 const maxRules = 10_000
 
-// likeUnnamed are the names that nameOf gives.
-var likeUnnamed = regexp.MustCompile(`/[0-9]+$`)
+// defaultName matches the names of rules that have none of their own.
+var defaultName = regexp.MustCompile(`/[0-9]+$`)
 
 // DefaultConfig denies what no rule allows.
 func DefaultConfig() Config {
 	return Config{Default: "deny", OnError: "skip"}
 }
 
-// Validate reports what is wrong: the path below the section, and the problem. Rules are compiled to
-// find what is wrong with them: Compile tells where in the expression it is.
+// Validate reports what is wrong: the path below the section, and the problem. Mistakes in
+// expressions are found by Compile.
 func (c Config) Validate(report func(path, problem string)) {
 	ValidateRules(c.Rules, report)
 }
@@ -55,7 +55,7 @@ func ValidateRules(rules []RuleConfig, report func(path, problem string)) {
 			continue
 		}
 		firstOf[r.Name] = i
-		if likeUnnamed.MatchString(r.Name) {
+		if defaultName.MatchString(r.Name) {
 			report(fmt.Sprintf("rules[%d].name", i), fmt.Sprintf("%q is what a rule without a name is called", r.Name))
 		}
 	}

@@ -87,20 +87,20 @@ func (e *environment) check(expr string) (*cel.Ast, []Mistake) {
 type expression struct {
 	text    string
 	program cel.Program
-	// mentionsWords says that it looks at something, so that it is not the same for all.
+	// mentionsWords is false if the result is the same for every question.
 	mentionsWords bool
 }
 
-// compile makes the program of an expression. One whose cost may grow with a product, because it loops
-// within a loop or because a client chooses a pattern, runs under a limit; any other costs no more than
-// its length times that of the words in it, and counting would make it several times slower.
+// compile makes the program of an expression. Only some programs run under a limit of cost, because counting
+// makes a program several times slower: an expression without nested loops and computed patterns costs at
+// most its length times the length of the values that it reads.
 func (e *environment) compile(expr string) (*expression, []Mistake) {
 	checked, found := e.check(expr)
 	if found != nil {
 		return nil, found
 	}
 	opts := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
-	if grows(checked.NativeRep()) {
+	if needsLimit(checked.NativeRep()) {
 		opts = append(opts, cel.CostLimit(maxCost))
 	}
 	program, found := e.program(checked, opts...)
@@ -119,8 +119,13 @@ func mentionsWords(checked *ast.AST) bool {
 }
 
 // compileTracked makes a program that remembers the value of every part.
-func (e *environment) compileTracked(checked *cel.Ast) (cel.Program, []Mistake) {
-	return e.program(checked, cel.EvalOptions(cel.OptTrackState), cel.CostLimit(maxCost))
+func (e *environment) compileTracked(expr string) (cel.Program, *cel.Ast, []Mistake) {
+	checked, found := e.check(expr)
+	if found != nil {
+		return nil, nil, found
+	}
+	program, found := e.program(checked, cel.EvalOptions(cel.OptTrackState), cel.CostLimit(maxCost))
+	return program, checked, found
 }
 
 func (e *environment) program(checked *cel.Ast, opts ...cel.ProgramOption) (cel.Program, []Mistake) {
@@ -131,9 +136,9 @@ func (e *environment) program(checked *cel.Ast, opts ...cel.ProgramOption) (cel.
 	return program, nil
 }
 
-// grows reports whether an expression holds more than one macro that goes over a list, or a pattern that
-// is not written in it.
-func grows(checked *ast.AST) bool {
+// needsLimit reports whether an expression holds more than one macro that goes over a list, or a pattern that
+// is computed, so that a client may choose it.
+func needsLimit(checked *ast.AST) bool {
 	found, loops := false, 0
 	ast.PostOrderVisit(checked.Expr(), ast.NewExprVisitor(func(x ast.Expr) {
 		switch x.Kind() {

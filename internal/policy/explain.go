@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,7 +53,7 @@ func (c *Chain) Explain(q Question) ([]Explanation, Verdict) {
 	v := c.Decide(q)
 	repository := c.Repository(q.Request.Namespace)
 	q.RepositoryPolicy = repository != nil
-	asked := newAsked(&q)
+	words := newActivation(&q)
 	var explained []Explanation
 	for _, step := range v.Steps {
 		x := Explanation{
@@ -64,7 +65,7 @@ func (c *Chain) Explain(q Question) ([]Explanation, Verdict) {
 			p = repository
 		}
 		if p != nil {
-			x.Default, x.Rules = p.config.Default, p.environment.explainAll(p.rules, step.Rule, asked)
+			x.Default, x.Rules = p.config.Default, p.environment.explainAll(p.rules, step.Rule, words)
 		}
 		explained = append(explained, x)
 	}
@@ -83,14 +84,9 @@ func (e *environment) explainAll(rules []rule, decisive string, words interprete
 // explainRule evaluates a rule again, remembering the value of every part.
 func (e *environment) explainRule(r rule, words interpreter.Activation) RuleExplanation {
 	x := RuleExplanation{Name: r.name, Expr: r.text, Outcome: "error"}
-	checked, found := e.check(r.text)
+	program, checked, found := e.compileTracked(r.text)
 	if found != nil {
 		x.Error = found[0].String() // it was compiled before, so there is none
-		return x
-	}
-	program, found := e.compileTracked(checked)
-	if found != nil {
-		x.Error = found[0].String()
 		return x
 	}
 	value, details, err := program.Eval(words)
@@ -106,39 +102,49 @@ func (e *environment) explainRule(r rule, words interpreter.Activation) RuleExpl
 }
 
 // partsOf lists what an expression is made of, with values, in the order of reading. Literals and what
-// was not evaluated are left out.
+// was not evaluated are left out, and so is the whole, whose value is the outcome.
 func partsOf(checked *cel.Ast, details *cel.EvalDetails) []Part {
 	var parts []Part
-	seen := map[string]bool{}
-	info := checked.NativeRep().SourceInfo()
+	info, whole := checked.NativeRep().SourceInfo(), checked.NativeRep().Expr()
+	add := func(p Part, ok bool) {
+		if ok && !slices.ContainsFunc(parts, func(seen Part) bool { return seen.Text == p.Text }) {
+			parts = append(parts, p)
+		}
+	}
 	var visit func(x ast.Expr)
 	visit = func(x ast.Expr) {
-		if part, ok := rankOf(x, details.State(), info); ok && !seen[part.Text] {
-			seen[part.Text] = true
-			parts = append(parts, part)
-		}
-		value, known := details.State().Value(x.ID())
-		text, err := parser.Unparse(x, info)
-		_, made := value.(*object) // semver(image.tag): the fields that are read of it are shown
-		if known && err == nil && worthShowing(x, text) && !seen[text] && !types.IsError(value) && (!made || x.Kind() != ast.CallKind) {
-			seen[text] = true
-			parts = append(parts, Part{Text: text, Value: show(value)})
+		add(rankOf(x, details.State(), info))
+		if x != whole {
+			add(partOf(x, details.State(), info))
 		}
 		for _, below := range operands(x) {
 			visit(below)
 		}
 	}
-	whole := checked.NativeRep().Expr() // its value is the outcome
-	if part, ok := rankOf(whole, details.State(), info); ok {
-		parts = append(parts, part)
-	}
-	for _, x := range operands(whole) {
-		visit(x)
-	}
+	visit(whole)
 	return parts
 }
 
-// rankOf says of top_pushed(5), say, which one it was: the call itself is only true or false.
+// partOf is an expression with its value, if the value says more than the values of its parts.
+func partOf(x ast.Expr, state interpreter.EvalState, info *ast.SourceInfo) (Part, bool) {
+	value, known := state.Value(x.ID())
+	text, err := parser.Unparse(x, info)
+	if !known || err != nil || types.IsError(value) {
+		return Part{}, false
+	}
+	part := Part{Text: text, Value: show(value)}
+	switch x.Kind() {
+	case ast.CallKind:
+		_, fields := value.(*object) // semver(image.tag): the fields that are read of it are shown
+		name := x.AsCall().FunctionName()
+		return part, !fields && name != operators.LogicalAnd && name != operators.LogicalOr && name != operators.LogicalNot
+	case ast.SelectKind, ast.ComprehensionKind:
+		return part, true
+	}
+	return part, strings.HasSuffix(text, "()") // now() is compiled to a variable
+}
+
+// rankOf is the rank behind a call such as top_pushed(5), whose value is only true or false.
 func rankOf(x ast.Expr, state interpreter.EvalState, info *ast.SourceInfo) (Part, bool) {
 	if x.Kind() != ast.CallKind || len(x.AsCall().Args()) < 2 {
 		return Part{}, false
@@ -160,18 +166,6 @@ func rankOf(x ast.Expr, state interpreter.EvalState, info *ast.SourceInfo) (Part
 		return Part{Text: "rank in " + text, Value: "none"}, true
 	}
 	return Part{Text: "rank in " + text, Value: strconv.Itoa(rank)}, true
-}
-
-// worthShowing reports whether the value of an expression says more than the values of its parts.
-func worthShowing(x ast.Expr, text string) bool {
-	switch x.Kind() {
-	case ast.CallKind:
-		name := x.AsCall().FunctionName()
-		return name != operators.LogicalAnd && name != operators.LogicalOr && name != operators.LogicalNot
-	case ast.SelectKind, ast.ComprehensionKind:
-		return true
-	}
-	return strings.HasSuffix(text, "()") // now() is a variable inside
 }
 
 // operands are the expressions in an expression. Of a loop it is the list alone: what is evaluated for each

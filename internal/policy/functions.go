@@ -70,15 +70,15 @@ var keepFunctions = []function{
 	{"minutes", "minutes(n)", "n minutes in seconds", seconds("minutes", 60)},
 }
 
-// Variables that functions without a value of their own stand for. No expression can spell them.
+// The hidden variables behind functions that depend on the question. No expression can name them.
 const (
 	repositoryPolicyVariable = "@has_repository_policy"
 	nowVariable              = "@now"
 	rankedVariable           = "@ranked"
 )
 
-// hidden makes a function without arguments that reads a variable. The function is declared, too, so
-// that a call with arguments is told apart from an unknown word.
+// hidden makes a function without arguments that reads a hidden variable. The function is declared, too, so
+// that a call with arguments is not reported as an unknown function.
 func hidden(name, variable string, typ *types.Type) []cel.EnvOption {
 	read := func(make cel.MacroExprFactory, _ ast.Expr, _ []ast.Expr) (ast.Expr, *cel.Error) {
 		return make.NewIdent(variable), nil
@@ -107,7 +107,8 @@ func rankedLike(name string) []cel.EnvOption {
 }
 
 // rankedCall makes a function that is called with the image as a hidden first argument. The function
-// without that argument is declared, too, so that a call with wrong arguments is no unknown function.
+// without that argument is declared, too, so that a call with wrong arguments is not reported as an unknown
+// function.
 func rankedCall(name string, arguments []*types.Type, call func(args ...ref.Val) ref.Val) []cel.EnvOption {
 	write := func(make cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr, *cel.Error) {
 		return make.NewCall("@"+name, append([]ast.Expr{make.NewIdent(rankedVariable)}, args...)...), nil

@@ -3,9 +3,9 @@ package policy
 import "strings"
 
 // matchGlob reports whether a pattern fits a whole text: * is any run of characters but /, ** any run
-// at all, ? one character but /. Anything else is itself. It takes at most the product of both lengths.
+// at all, ? one character but /. Anything else is itself. Its time grows with the product of both lengths.
 func matchGlob(pattern, text string) bool {
-	// Whether the pattern so far fits the text so far: one row of a table, for each end of the text.
+	// fits[i] is whether the part of the pattern that was read fits the first i bytes of the text.
 	var short [256]bool // as long as a namespace may be
 	fits := short[:]
 	if len(text) >= len(short) {
@@ -34,7 +34,7 @@ func matchGlob(pattern, text string) bool {
 	return fits[len(text)]
 }
 
-// step goes on by one character of the pattern, and reports whether anything fits still.
+// step reads one character of the pattern, and reports whether any beginning of the text still fits.
 func step(fits []bool, want byte, text string) bool {
 	left := false
 	for i := len(text) - 1; i >= 0; i-- {

@@ -108,7 +108,7 @@ func (i *image) ResolveName(name string) (any, bool) {
 // Parent is for interpreter.Activation.
 func (i *image) Parent() interpreter.Activation { return nil }
 
-// rankedType is the type of the hidden argument. No expression can spell it.
+// rankedType is the type of the hidden argument. No expression can name it.
 var rankedType = types.NewOpaqueType("@ranked")
 
 // ConvertToNative is for ref.Val: nothing outside CEL needs the hidden argument.

@@ -11,8 +11,8 @@ type Keep struct {
 	environment *environment
 }
 
-// Constant is what the rule of that number says of every image, where it looks at nothing: true, say, or
-// 1 > 2. It is not constant if it fails.
+// Constant is the result of the rule with that index if the rule looks at nothing, such as true or 1 > 2: it
+// is the same for every image. A rule that fails is not constant.
 func (k *Keep) Constant(rule int) (holds, constant bool) {
 	if k.rules[rule].mentionsWords {
 		return false, false

@@ -16,7 +16,7 @@ func wrongLiterals(checked *ast.AST) []Mistake {
 			return
 		}
 		call := x.AsCall()
-		if m, ok := unwrittenPattern(checked, call); ok {
+		if m, ok := computedPattern(checked, call); ok {
 			found = append(found, m)
 		}
 		for _, argument := range call.Args() {
@@ -36,8 +36,8 @@ func wrongLiterals(checked *ast.AST) []Mistake {
 	return found
 }
 
-// unwrittenPattern finds a pattern that is known only for each image: every one would be another ranking.
-func unwrittenPattern(checked *ast.AST, call ast.CallExpr) (Mistake, bool) {
+// computedPattern finds a pattern of a ranking that is computed: each image could have another one.
+func computedPattern(checked *ast.AST, call ast.CallExpr) (Mistake, bool) {
 	if call.FunctionName() != "@"+topPushedLike || len(call.Args()) < 2 || call.Args()[1].Kind() == ast.LiteralKind {
 		return Mistake{}, false
 	}

@@ -28,7 +28,7 @@ type Mistake struct {
 	Hint    string // what to write instead; may be empty
 }
 
-// String is one line without the place: unknown field identity.nme: did you mean identity.name?
+// String is one line without the position: unknown field identity.nme: did you mean identity.name?
 func (m Mistake) String() string {
 	if m.Hint == "" {
 		return m.Message
@@ -50,7 +50,7 @@ func (e *CompileError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// mistakes says in our words what CEL found.
+// mistakes turns what CEL found into mistakes with messages about the rule.
 func (e *environment) mistakes(expr string, parsed *ast.AST, issues *cel.Issues) []Mistake {
 	var found []Mistake
 	for _, issue := range issues.Errors() {
@@ -82,7 +82,8 @@ type celMistake struct {
 	groups []string // what the pattern of the message found
 }
 
-// rewordings say messages of CEL in words about the rule. CEL has no codes for them.
+// rewordings replace messages of CEL, which have no codes, by messages about the rule. The first that matches
+// counts.
 var rewordings = []struct {
 	message *regexp.Regexp
 	reword  func(m celMistake)
@@ -121,6 +122,7 @@ func (m celMistake) unexpected() {
 
 // The types in CEL's messages that people read otherwise.
 var (
+	anyType      = regexp.MustCompile(`\b(dyn|[A-Z])\b`) // a letter is the type of any list or map
 	emptyCall    = regexp.MustCompile(`\(\)$`)
 	nullableType = regexp.MustCompile(`wrapper\((\w+)\)`)
 	listType     = regexp.MustCompile(`list\(([^()]+)\)`)
@@ -128,9 +130,12 @@ var (
 	memberCall   = regexp.MustCompile(`^(.+)\.(\([^.]*\))$`)
 )
 
-// readable is a type, or a list of them, as people read it.
+// typeName is a type as people read it.
+func typeName(t *types.Type) string { return readable(t.String()) }
+
+// readable is a type in a message of CEL, or a list of them, as people read it.
 func readable(celType string) string {
-	celType = strings.ReplaceAll(strings.ReplaceAll(celType, "@", ""), "dyn", "anything")
+	celType = anyType.ReplaceAllString(strings.ReplaceAll(celType, "@", ""), "anything")
 	celType = emptyCall.ReplaceAllString(celType, "(nothing)")
 	celType = nullableType.ReplaceAllString(celType, "$1 or null")
 	celType = listType.ReplaceAllString(celType, "list of $1")
@@ -187,7 +192,7 @@ func pathOf(x ast.Expr) string {
 func (m celMistake) unknownWord() {
 	word := m.groups[1]
 	called := m.moveToName(word)
-	var roots []string // the words that everything begins with
+	var roots []string // the words that a path begins with
 	for _, o := range m.env.objects {
 		if !strings.Contains(o.word, ".") {
 			roots = append(roots, o.word)

@@ -3,7 +3,6 @@ package policy
 import (
 	"fmt"
 	"reflect"
-	"strings"
 
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
@@ -18,14 +17,14 @@ type field struct {
 	get func(source any) ref.Val
 }
 
-// objectType is what the words behind one word are: those of identity, say.
+// objectType is the fields of one word, such as identity.
 type objectType struct {
 	word   string // how an expression reaches it: identity.certificate
 	typ    *types.Type
 	fields []field
 }
 
-// newObjectType names the type so that no expression can spell it.
+// newObjectType gives the type a name that no expression can contain.
 func newObjectType(word string, fields ...field) *objectType {
 	return &objectType{word: word, typ: types.NewObjectType("@" + word), fields: fields}
 }
@@ -38,8 +37,8 @@ func (t *objectType) names() []string {
 	return names
 }
 
-// object is a value of an objectType. Its fields are made when a rule first reads them, and kept for the
-// rules after it; so it belongs to one decision, and to one goroutine.
+// object is a value of an objectType. A field is made when a rule first reads it, and kept for the
+// rules after that; so an object belongs to one decision, and to one goroutine.
 type object struct {
 	of     *objectType
 	source any
@@ -81,7 +80,7 @@ func (o *object) Type() ref.Type { return o.of.typ }
 // Value is for ref.Val.
 func (o *object) Value() any { return o }
 
-// provider tells CEL of the types. It adds to those that CEL has.
+// provider adds the types of objects to those that CEL has.
 type provider struct {
 	types.Provider
 	objects map[string]*objectType // by the name of the type
@@ -139,21 +138,4 @@ func getFrom(of *objectType, i int) func(any) (any, error) {
 		}
 		return nil, fmt.Errorf("%s is null: it has no %s", of.word, of.fields[i].name)
 	}
-}
-
-// typeName is a type as people read it.
-func typeName(t *types.Type) string {
-	switch {
-	case t.Kind() == types.StringKind && t.IsAssignableType(types.NullType):
-		return "string or null"
-	case t.Kind() == types.IntKind && t.IsAssignableType(types.NullType):
-		return "int or null"
-	case t.Kind() == types.DynKind || t.Kind() == types.TypeParamKind:
-		return "anything"
-	case t.Kind() == types.ListKind && len(t.Parameters()) == 1:
-		return "list of " + typeName(t.Parameters()[0])
-	case t.Kind() == types.MapKind && len(t.Parameters()) == 2:
-		return "map of " + typeName(t.Parameters()[0]) + " to " + typeName(t.Parameters()[1])
-	}
-	return strings.ReplaceAll(t.String(), "@", "")
 }

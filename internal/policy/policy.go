@@ -37,11 +37,11 @@ type Question struct {
 	RepositoryPolicy bool
 }
 
-// Decision is what a policy says to a question.
+// Decision is the answer of a policy to a question.
 type Decision struct {
 	Allowed bool
 	Rule    string      // that decided; empty if none did and the default holds
-	Failed  []RuleError // rules that failed before that one; whoever asks logs them
+	Failed  []RuleError // rules that failed before that one; the caller logs them
 }
 
 // RuleError is a rule that failed while it was evaluated.
@@ -52,15 +52,15 @@ type RuleError struct {
 
 // Decide asks the rules in their order until one decides.
 func (p *Policy) Decide(q *Question) Decision {
-	return p.decide(newAsked(q))
+	return p.decide(newActivation(q))
 }
 
-func (p *Policy) decide(asked *asked) Decision {
+func (p *Policy) decide(words *activation) Decision {
 	allowedByDefault := p.config.Default == "allow"
 	var failed []RuleError
 	for i := range p.rules {
 		r := &p.rules[i]
-		holds, err := evaluate(r.program, asked)
+		holds, err := evaluate(r.program, words)
 		switch {
 		case err != nil:
 			failed = append(failed, RuleError{Rule: r.name, Err: err})
@@ -83,14 +83,14 @@ func (p *Policy) RuleNames() []string {
 	return names
 }
 
-// asked is a question as CEL reads it: made once, read by every rule.
-type asked struct {
+// activation is a question as CEL reads it: made once, and read by every rule.
+type activation struct {
 	identity, request *object
 	repositoryPolicy  types.Bool
 }
 
-func newAsked(q *Question) *asked {
-	return &asked{
+func newActivation(q *Question) *activation {
+	return &activation{
 		identity:         newObject(identityWords, &q.Identity),
 		request:          newObject(requestWords, &q.Request),
 		repositoryPolicy: types.Bool(q.RepositoryPolicy),
@@ -98,7 +98,7 @@ func newAsked(q *Question) *asked {
 }
 
 // ResolveName is for interpreter.Activation.
-func (a *asked) ResolveName(name string) (any, bool) {
+func (a *activation) ResolveName(name string) (any, bool) {
 	switch name {
 	case "identity":
 		return a.identity, true
@@ -111,9 +111,9 @@ func (a *asked) ResolveName(name string) (any, bool) {
 }
 
 // Parent is for interpreter.Activation.
-func (a *asked) Parent() interpreter.Activation { return nil }
+func (a *activation) Parent() interpreter.Activation { return nil }
 
-// readableError says in words about the rule what CEL says in two of its own.
+// readableError replaces a message of CEL about its own overloads.
 func readableError(err error) error {
 	if err.Error() == "no such overload" {
 		return errWrongValue

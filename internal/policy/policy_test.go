@@ -267,10 +267,10 @@ func BenchmarkRule(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			p := compile(b, Global, Config{Default: "deny", Rules: rules(c.expr)})
 			q := pull(b, "alice", "team/app")
-			asked := newAsked(&q)
+			words := newActivation(&q)
 			b.ReportAllocs()
 			for b.Loop() {
-				if p.decide(asked).Allowed {
+				if p.decide(words).Allowed {
 					b.Fatal("allowed")
 				}
 			}

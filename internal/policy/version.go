@@ -17,7 +17,7 @@ type versionParts struct {
 	prerelease          string
 }
 
-// versionWords are reached through a call alone: no expression begins with them.
+// versionWords are the fields of what semver() returns; no expression begins with them.
 var versionWords = &objectType{
 	word: "semver(...)", typ: types.NewObjectType("@semver"),
 	fields: []field{

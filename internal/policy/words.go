@@ -61,7 +61,7 @@ var (
 	)
 )
 
-// from makes a getter of a function that knows what the object was made of.
+// from makes the function of a field out of one that takes the type of the object's source.
 func from[T any](get func(*T) ref.Val) func(any) ref.Val {
 	return func(source any) ref.Val { return get(source.(*T)) }
 }

@@ -1,6 +1,6 @@
 // Package retention is for the rules that say which images stay.
 // It promises that an image stays unless rules were asked about it and none of them keeps it.
-// It must not know who asks, or how what goes is removed.
+// It must not know who asks, or how an image is removed.
 package retention
 
 import (
@@ -15,8 +15,8 @@ type Config struct {
 	Rules []policy.RuleConfig `mapstructure:"rules" doc:"An image stays if any rule is true, or fails: a global one, or one of the repository that owns it. A rule is an expression, or a name and an expression. Without rules everything stays."`
 }
 
-// Validate reports what is wrong: the path below the section, and the problem. Compile tells what is wrong
-// within an expression.
+// Validate reports what is wrong: the path below the section, and the problem. Mistakes in expressions are
+// found by Compile.
 func (c Config) Validate(report func(path, problem string)) {
 	policy.ValidateRules(c.Rules, report)
 }
@@ -29,7 +29,7 @@ func (c Config) Compile(compiler *policy.Compiler, scope string) (*policy.Keep, 
 	return compiler.Keep(scope, c.Rules)
 }
 
-// Warn reports what is allowed and seldom meant, in rules that compile.
+// Warn reports rules that compile and are probably a mistake.
 func (c Config) Warn(compiler *policy.Compiler, report func(path, problem string)) {
 	keep, err := c.Compile(compiler, "")
 	if err != nil || keep == nil {

@@ -9,23 +9,23 @@ import (
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
-// Retention is all keep rules of a configuration, as they are asked about images of a registry.
+// Retention asks the keep rules of a configuration about images of a registry.
 type Retention struct{ rules *policy.KeepChain }
 
-// New makes it of the rules.
+// New makes a Retention of the rules.
 func New(rules *policy.KeepChain) *Retention { return &Retention{rules} }
 
-// Verdict is what the rules say to one image.
+// Verdict is the decision of the rules about one image.
 type Verdict struct {
 	Kept   bool
 	Rule   string   // that keeps it; empty if none does
 	Failed []string // rules that failed, and how; each keeps the image
 }
 
-// Rules tells whether there is any rule for a namespace. Where there is none all is kept.
+// Rules reports whether there is any rule for a namespace. Without rules everything is kept.
 func (r *Retention) Rules(ns oci.Name) bool { return len(r.rules.Of(ns)) > 0 }
 
-// Decide judges all images of a namespace, and answers for each in the same order.
+// Decide asks the rules about all images of a namespace. The verdicts are in the order of the images.
 func (r *Retention) Decide(ns oci.Name, now time.Time, images []registry.Image) []Verdict {
 	asked := make([]policy.Image, len(images))
 	for i, image := range images {

@@ -246,8 +246,8 @@ func (p *parser) action(n *document.Node, key string) access.Action {
 	return access.Action(p.word(n, key, policy.ActionNames()...))
 }
 
-// complete fills in what the server would. The problem is what a request of this action always has, and
-// this one has not.
+// complete fills in what the server would. The problem is a namespace that is missing, or that the action
+// does not have.
 func complete(r *access.Request) (problem string) {
 	switch {
 	case policy.OneNamespace(r.Action) && r.Namespace.IsZero():
@@ -356,8 +356,8 @@ func (p *parser) image(n *document.Node, key string, now int64) NamedImage {
 	return i
 }
 
-// time reads a time as seconds since the epoch: as such, as a date, or, where now is known, as a duration
-// before now, such as -72h.
+// time reads seconds since the epoch, a date, or, if now is not 0, a duration before now such as -72h. The
+// result is in seconds since the epoch.
 func (p *parser) time(n *document.Node, key string, now int64) int64 {
 	text, ok := p.text(n, key)
 	if !ok {

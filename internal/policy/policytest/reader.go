@@ -151,7 +151,7 @@ func parsed[T any](r *reader, parse func(string) (T, error), into *T) func(*docu
 	}
 }
 
-// object reads a mapping of any keys as JSON would hold it: that is how claims come.
+// object reads a mapping of any keys as JSON is decoded: all numbers are float64, as in claims.
 func (r *reader) object(n *document.Node, key string) map[string]any {
 	if n.Kind != document.Mapping {
 		r.mismatch(n, key, "a mapping")

@@ -67,7 +67,7 @@ func (r *Runner) matches(name string) bool { return r.Match == nil || r.Match.Ma
 // answer is what a request got.
 type answer struct {
 	policy.Verdict
-	asked []access.Request // the request, and what follows from it
+	asked []access.Request // the request, and the second one that it includes
 	hook  string           // the webhook that was asked last; empty if none was
 }
 
@@ -87,7 +87,8 @@ func (r *Runner) runCase(c *Case) Outcome {
 	return o
 }
 
-// ask goes the way of a request: the policies, then the webhook, then both again for what follows from it.
+// ask asks as a server does: the policies, then the webhook, then both again about the second request that
+// the request includes.
 func (r *Runner) ask(c *Case) answer {
 	var a answer
 	for request, more := c.Request, true; more; request, more = policy.Following(request) {

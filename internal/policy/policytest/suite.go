@@ -12,7 +12,7 @@ import (
 	"github.com/sreg-project/sreg/internal/policy"
 )
 
-// Suite is the cases of one test file.
+// Suite is the cases of one file.
 type Suite struct {
 	Cases []Case
 	Keep  []KeepCase
@@ -27,20 +27,20 @@ type Case struct {
 	Allow    bool         // what is expected
 	Stage    access.Stage // that must decide; empty: any
 	Rule     string       // or webhook that must decide; empty: any
-	Webhook  Answer       // of the stand-in, where a webhook is asked
+	Webhook  Answer       // of the webhook, if one is asked
 }
 
-// Answer is what the stand-in for a webhook says.
+// Answer is what a webhook is taken to answer: none is called.
 type Answer string
 
-// What a webhook may say. One that fails denies.
+// The answers of a webhook. One that fails denies.
 const (
 	AnswerAllow Answer = "allow"
 	AnswerDeny  Answer = "deny"
 	AnswerError Answer = "error"
 )
 
-// KeepCase is a table of images, and those that retention must leave.
+// KeepCase is a table of images, and which of them must stay.
 type KeepCase struct {
 	Name       string
 	Line       int
