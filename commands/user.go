@@ -40,8 +40,8 @@ func (u *usersFile) addFlags(cmd *cobra.Command) {
 	u.from.addConfigFlag(cmd)
 }
 
-// path is the only place that decides which file it is. A relative one begins in the working directory, as
-// it does for sreg serve.
+// path is the file that --file or the config names. A relative one begins in the working directory, as it does
+// for sreg serve.
 func (u usersFile) path(io IO) (string, error) {
 	if u.named != "" {
 		if len(u.from.files) > 0 {
@@ -52,7 +52,7 @@ func (u usersFile) path(io IO) (string, error) {
 	u.from.withoutSecrets = true
 	cfg, sources, err := u.from.load(io)
 	if err != nil {
-		return "", hintedError{err, "mend the config, or name the users file with --file"}
+		return "", hintedError{err, "correct the config, or name the users file with --file"}
 	}
 	if cfg.Auth.UsersFile == "" {
 		return "", &usageError{
@@ -98,14 +98,14 @@ func (u usersFile) edit(ctx context.Context, io IO, change func(*users.File) err
 	return nil
 }
 
-// look reads the file for a command that is about to ask for a password, which should not be asked for
-// nothing. Mistakes in other lines do not matter to it.
-func (u usersFile) look(ctx context.Context, io IO, at func(*users.File) error) error {
+// check checks the file before a command asks for a password, so that it does not ask in vain. Mistakes in
+// the lines of other users do not matter to it.
+func (u usersFile) check(ctx context.Context, io IO, check func(*users.File) error) error {
 	path, err := u.path(io)
 	if err != nil {
 		return err
 	}
-	return withUserHint(users.Edit(ctx, path, at))
+	return withUserHint(users.Edit(ctx, path, check))
 }
 
 // withUserHint adds to an error what to do about it.
@@ -113,7 +113,7 @@ func withUserHint(err error) error {
 	var mistakes *users.Error
 	switch {
 	case errors.As(err, &mistakes):
-		return hintedError{err, "sreg user set NAME mends a hash, sreg user remove NAME takes a user's lines out, an editor does the rest"}
+		return hintedError{err, "sreg user set NAME corrects a hash, sreg user remove NAME removes a user's lines, an editor does the rest"}
 	case errors.Is(err, users.ErrExists):
 		return hintedError{err, "sreg user set NAME changes a user"}
 	case errors.Is(err, users.ErrBusy):
@@ -127,8 +127,8 @@ func withUserHint(err error) error {
 	}
 }
 
-// find finds a user, or says which one was likely meant.
-func find(f *users.File, name string) (users.User, error) {
+// findUser finds a user, or says which one was probably meant.
+func findUser(f *users.File, name string) (users.User, error) {
 	u, err := f.Find(name)
 	if errors.Is(err, users.ErrUnknown) {
 		hint := "sreg user list shows who is there"

@@ -47,25 +47,25 @@ func runUserAdd(ctx context.Context, io IO, opts userAddOptions) error {
 	if err := users.CheckName(user.Name); err != nil {
 		return &usageError{message: err.Error(), hint: "choose another name"}
 	}
-	join, err := opts.membership.parse(io)
+	change, err := opts.membership.parse(io)
 	if err != nil {
 		return err
 	}
-	join(&user)
+	change(&user)
 	absent := func(f *users.File) error {
 		if slices.Contains(f.Names(), user.Name) {
 			return fmt.Errorf("%w: %s", users.ErrExists, user.Name)
 		}
 		return nil
 	}
-	if err := opts.file.look(ctx, io, absent); err != nil {
+	if err := opts.file.check(ctx, io, absent); err != nil {
 		return err
 	}
 	password, err := io.askNew(ctx, user.Name, opts.password)
 	if err != nil {
 		return err
 	}
-	// Before the turn to write has come: others wait for it.
+	// It is hashed before the file is locked, because other writers wait for the lock.
 	if user.Hash, err = users.NewHash(password); err != nil {
 		return err
 	}

@@ -27,8 +27,8 @@ func newUserRemove(io IO) *cobra.Command {
 
 func runUserRemove(ctx context.Context, io IO, file usersFile, name string) error {
 	err := file.edit(ctx, io, func(f *users.File) error {
-		// Find tells a misspelt name; what else is wrong with the user's lines goes with them.
-		if _, err := find(f, name); errors.Is(err, users.ErrUnknown) {
+		// findUser reports a misspelt name; other mistakes in the user's lines are removed with them.
+		if _, err := findUser(f, name); errors.Is(err, users.ErrUnknown) {
 			return err
 		}
 		return f.Remove(name)

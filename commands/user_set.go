@@ -49,12 +49,12 @@ func runUserSet(ctx context.Context, io IO, opts userSetOptions) error {
 		}
 		opts.membership.groups = []string{}
 	}
-	join, err := opts.membership.parse(io)
+	change, err := opts.membership.parse(io)
 	if err != nil {
 		return err
 	}
-	there := func(f *users.File) error { _, err := find(f, opts.name); return err }
-	if err := opts.file.look(ctx, io, there); err != nil {
+	there := func(f *users.File) error { _, err := findUser(f, opts.name); return err }
+	if err := opts.file.check(ctx, io, there); err != nil {
 		return err
 	}
 	password, hash, err := opts.newHash(ctx, io)
@@ -62,14 +62,14 @@ func runUserSet(ctx context.Context, io IO, opts userSetOptions) error {
 		return err
 	}
 	err = opts.file.edit(ctx, io, func(f *users.File) error {
-		user, err := find(f, opts.name)
+		user, err := findUser(f, opts.name)
 		if err != nil {
 			return err
 		}
 		if !hash.IsZero() {
 			user.Hash = hash
 		}
-		join(&user)
+		change(&user)
 		return f.Set(user)
 	})
 	if err != nil {

@@ -36,7 +36,7 @@ func runUserVerify(ctx context.Context, io IO, file usersFile, name string, from
 	if err != nil {
 		return err
 	}
-	user, err := find(f, name)
+	user, err := findUser(f, name)
 	if err != nil {
 		return err
 	}

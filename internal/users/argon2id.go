@@ -25,14 +25,14 @@ type argon2id struct {
 	sum     string // raw bytes
 }
 
-// ours is what new hashes are made with: the second recommended option of RFC 9106, section 4 (three
-// passes over 64 MiB, a salt of 128 bits, a sum of 256), with one thread in place of four. The work is the
-// same, and it is what a guesser pays for. One hash keeps one core busy, so a limit on how many are made
-// at a time leaves the other cores to pulls.
-var ours = argon2id{memory: 64 << 10, passes: 3, threads: 1}
+// preferred is what new hashes are made with: the second recommended option of RFC 9106, section 4 (three
+// passes over 64 MiB, a salt of 128 bits, a sum of 256), with one thread instead of four. The work, which is
+// what guessing costs, is the same. One hash keeps one core busy, so a limit on how many are made at a time
+// leaves the other cores to other requests.
+var preferred = argon2id{memory: 64 << 10, passes: 3, threads: 1}
 
-// The bounds of a hash that somebody else has made. The least work is what OWASP advises, whatever the
-// memory; the most work is five times ours, which takes about a second.
+// The bounds of a hash that another program has made. The least work is what OWASP advises, whatever the
+// memory; the most work is five times that of preferred, which takes about a second.
 const (
 	minMemory, maxMemory = 7 << 10, 256 << 10 // KiB
 	minWork, maxWork     = 35 << 10, 1 << 20  // KiB times passes
@@ -105,14 +105,14 @@ func parseCost(text string) (argon2id, error) {
 		return argon2id{}, fmt.Errorf("the Argon2id hash is too cheap with m=%d,t=%d, want at least m=%d and m*t=%d%s",
 			memory, passes, minMemory, minWork, setAgain)
 	case memory > maxMemory || passes > maxPasses || work > maxWork:
-		return argon2id{}, fmt.Errorf("the Argon2id hash is too dear with m=%d,t=%d, want at most m=%d, t=%d and m*t=%d%s",
+		return argon2id{}, fmt.Errorf("the Argon2id hash is too expensive with m=%d,t=%d, want at most m=%d, t=%d and m*t=%d%s",
 			memory, passes, maxMemory, maxPasses, maxWork, setAgain)
 	}
 	return argon2id{memory: uint32(memory), passes: uint32(passes), threads: uint8(threads)}, nil
 }
 
 func decode(what, text string, least, most int) (string, error) {
-	// By the length first: what is far too long is not worth decoding.
+	// The length is checked first, so that a text that is far too long is not decoded.
 	if size := base64.RawStdEncoding.DecodedLen(len(text)); size < least || size > most {
 		return "", fmt.Errorf("the Argon2id hash has a %s of %d bytes, want %d to %d%s", what, size, least, most, setAgain)
 	}

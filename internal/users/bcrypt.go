@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// bcryptLimit is how much of a password bcrypt looks at, in bytes.
+	// bcryptLimit is how much of a password bcrypt compares, in bytes.
 	bcryptLimit = 72
 	// htpasswd makes cost 5 unless it is told otherwise, and such files are why bcrypt is accepted at all.
 	// Each step up doubles the time; 14 takes about a second.
@@ -21,7 +21,7 @@ const (
 	bcryptAlphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 )
 
-// isBcrypt looks for the versions that all name the same sound algorithm.
+// isBcrypt reports whether a hash has one of the versions that name the same algorithm, without known flaws.
 func isBcrypt(text string) bool {
 	return strings.HasPrefix(text, "$2a$") || strings.HasPrefix(text, "$2b$") || strings.HasPrefix(text, "$2y$")
 }
@@ -44,10 +44,10 @@ func parseBcrypt(text string) (cost int, err error) {
 
 var errBcryptForm = errors.New("the bcrypt hash is malformed, want $2y$, two digits, $ and 53 letters" + setAgain)
 
-// verifyBcrypt refuses a password that is longer than what bcrypt looks at: all that begin alike would be
-// right. It takes the time of any other password all the same.
+// verifyBcrypt refuses a password that is longer than the part that bcrypt compares: any password with the
+// same beginning would be right. It takes the same time for a password that it refuses.
 func verifyBcrypt(hash, password string) bool {
-	looked := password[:min(len(password), bcryptLimit)]
-	err := bcrypt.CompareHashAndPassword([]byte(hash), []byte(looked))
+	compared := password[:min(len(password), bcryptLimit)]
+	err := bcrypt.CompareHashAndPassword([]byte(hash), []byte(compared))
 	return err == nil && len(password) <= bcryptLimit
 }

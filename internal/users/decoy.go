@@ -12,8 +12,8 @@ type Decoys struct {
 	like []Hash
 }
 
-// NewDecoys takes the hashes of all users. A decoy costs what one of theirs costs: in a file of bcrypt
-// hashes a decoy of Argon2id would stand out.
+// NewDecoys takes the hashes of all users. A decoy takes the time of one of them: beside bcrypt hashes, the
+// time of Argon2id would show that there is no such user.
 func NewDecoys(like []Hash) Decoys {
 	digest := sha256.New()
 	for _, h := range like {
@@ -24,12 +24,12 @@ func NewDecoys(like []Hash) Decoys {
 	return d
 }
 
-// For returns a hash that no password opens. Which user's hash it resembles depends on the name, by a key
-// that only who knows the hashes can know: a name that is asked for twice takes the same time twice, as a
-// user's does.
+// For returns a hash that no password matches. Which user's hash it is like depends on the name and on a key
+// made of all hashes, so a name takes the same time each time, as a user's name does, and nobody without the
+// hashes can predict it.
 func (d Decoys) For(name string) Hash {
 	if len(d.like) == 0 {
-		return ours.decoy()
+		return preferred.decoy()
 	}
 	sum := sha256.Sum256(append(d.key[:], name...))
 	return d.like[binary.BigEndian.Uint64(sum[:8])%uint64(len(d.like))].decoy()
@@ -46,7 +46,7 @@ func (h Hash) decoy() Hash {
 	case h.text != "":
 		return h.argon2.decoy()
 	default:
-		return ours.decoy()
+		return preferred.decoy()
 	}
 }
 

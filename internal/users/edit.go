@@ -15,19 +15,20 @@ import (
 	"github.com/sreg-project/sreg/internal/atomicfile"
 )
 
-// patience bounds the wait for other writers. Each of them needs milliseconds, so a wait that long means
-// one that stands still.
-const patience = 30 * time.Second
+// lockTimeout bounds the wait for other writers. Each of them needs milliseconds, so a longer wait means that
+// one of them hangs.
+const lockTimeout = 30 * time.Second
 
-// Edit changes a users file, or makes one. A reader sees the old file or the new one, and so does who
-// looks after a crash. Writers come one after the other: change sees what the writer before has left, with
-// its mistakes, so that they can be mended one at a time. It may be called again after another writer was
-// faster. When it returns an error, or changes nothing, nothing is written. It returns ErrBusy if the turn does not come.
+// Edit changes a users file, or makes one. A reader sees the old file or the new one, also after a crash.
+// Writers wait for each other: change is called with what the writer before has written, including lines with
+// mistakes, so that they can be corrected one at a time. It is called again if another process has replaced
+// the file meanwhile. If change returns an error, or changes nothing, nothing is written. Edit returns ErrBusy
+// if it had to wait for too long.
 //
-// The file keeps its mode, and its owner and group as far as this process may give them; a new one is for
-// its owner alone. Of a symlink the target is replaced.
+// The file keeps its mode, and its owner and group as far as this process may set them; only its owner can
+// read a new one. If the path is a symlink, its target is replaced.
 func Edit(ctx context.Context, path string, change func(*File) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%w: %s", ErrBusy, path))
+	ctx, cancel := context.WithTimeoutCause(ctx, lockTimeout, fmt.Errorf("%w: %s", ErrBusy, path))
 	defer cancel()
 	err := errMoved
 	for errors.Is(err, errMoved) {
@@ -39,7 +40,7 @@ func Edit(ctx context.Context, path string, change func(*File) error) error {
 	return err
 }
 
-// errMoved says that the path has come to lead to another file.
+// errMoved says that the path now leads to another file.
 var errMoved = errors.New("the users file was replaced")
 
 func tryEdit(ctx context.Context, path string, change func(*File) error) error {
@@ -58,8 +59,8 @@ func tryEdit(ctx context.Context, path string, change func(*File) error) error {
 	return replace(held, target, change)
 }
 
-// create makes a file that is not there. It needs no lock: of all who try, one makes it, and the others
-// edit what that one has made.
+// create makes a file that is not there. It needs no lock: of all processes that try, one makes it, and the
+// others then edit that file.
 func create(path string, change func(*File) error) error {
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		return fmt.Errorf("users file %s is a symlink to a file that is not there", path)
@@ -75,12 +76,11 @@ func create(path string, change func(*File) error) error {
 	return err
 }
 
-// lock opens and locks the file itself, so that no lock file lies about. Whoever replaces the file holds
-// the lock of the one that the path leads to. So who has waited for the lock of a file must look whether
-// the path still leads to it: if it does, nobody else may replace it until we are done; if not, the lock
-// is that of a file which is gone, and we begin anew with the one that took its place. A file that we hold
-// open keeps its inode, so the new one cannot be taken for it. The kernel unlocks the file when the
-// process ends, however it ends.
+// lock opens and locks the users file itself, so that no lock file is needed. A process replaces the file only
+// while it holds the lock of the file that the path leads to. After waiting for a lock the path may lead to
+// another file: then the lock is useless, and errMoved makes the caller begin again. Otherwise no other
+// process replaces the file until it is closed. A file that is held open keeps its inode, so the new file
+// cannot be mistaken for it. The kernel unlocks the file when the process ends.
 func lock(ctx context.Context, path, target string) (*os.File, error) {
 	f, err := open(target)
 	if err != nil {
@@ -88,7 +88,7 @@ func lock(ctx context.Context, path, target string) (*os.File, error) {
 	}
 	err = flock(ctx, f)
 	if err == nil {
-		err = wantSame(f, path, target)
+		err = checkNotReplaced(f, path, target)
 	}
 	if err != nil {
 		_ = f.Close()
@@ -97,8 +97,8 @@ func lock(ctx context.Context, path, target string) (*os.File, error) {
 	return f, nil
 }
 
-// open opens for writing, too: who may not write to the file shall not replace it either, and NFS locks
-// no other files.
+// open opens for writing, too: a process that may not write to the file must not replace it, and NFS locks
+// only files that are open for writing.
 func open(target string) (*os.File, error) {
 	f, err := os.OpenFile(target, os.O_RDWR|syscall.O_NONBLOCK, 0) // a pipe does not wait
 	if errors.Is(err, fs.ErrNotExist) {
@@ -114,7 +114,7 @@ func open(target string) (*os.File, error) {
 	return f, nil
 }
 
-func wantSame(f *os.File, path, target string) error {
+func checkNotReplaced(f *os.File, path, target string) error {
 	held, err := f.Stat()
 	if err != nil {
 		return err
@@ -130,7 +130,7 @@ func wantSame(f *os.File, path, target string) error {
 	return nil
 }
 
-// flock asks again and again rather than wait in the kernel, so that it can be cancelled.
+// flock polls rather than waits in the kernel, so that it can be cancelled.
 func flock(ctx context.Context, f *os.File) error {
 	for wait := time.Millisecond; ; wait = min(2*wait, 20*time.Millisecond) {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
@@ -165,7 +165,7 @@ func replace(held *os.File, target string, change func(*File) error) error {
 	if f.String() == before.String() {
 		return nil
 	}
-	return write(target, f, atomicfile.Options{Prepare: func(temp *os.File) error { return keep(temp, info) }})
+	return write(target, f, atomicfile.Options{Prepare: func(temp *os.File) error { return keepOwner(temp, info) }})
 }
 
 func write(path string, f *File, opts atomicfile.Options) error {
@@ -179,9 +179,9 @@ func write(path string, f *File, opts atomicfile.Options) error {
 	return nil
 }
 
-// keep gives a new file the owner, group and mode of the old one. Who is not root may not give a file
-// away; then it keeps what it can, and a group that the old file was not for gets no rights to the new one.
-func keep(temp *os.File, old fs.FileInfo) error {
+// keepOwner gives a new file the owner, group and mode of the old one. A process that is not root may be unable
+// to set them; then another group than that of the old file gets no rights to the new one.
+func keepOwner(temp *os.File, old fs.FileInfo) error {
 	mode := old.Mode().Perm()
 	owner, ok := old.Sys().(*syscall.Stat_t)
 	if ok && temp.Chown(int(owner.Uid), int(owner.Gid)) != nil && temp.Chown(-1, int(owner.Gid)) != nil {

@@ -11,7 +11,7 @@ import (
 
 const (
 	maxFile  = 8 << 20 // bytes
-	maxLines = 100_000 // each takes memory, be it empty
+	maxLines = 100_000 // also an empty line takes memory
 	maxLine  = 16 << 10
 )
 
@@ -21,12 +21,12 @@ type File struct {
 	lines []line
 }
 
-// line is one line. What was not changed keeps its bytes.
+// line is one line. A line that is not changed keeps its bytes.
 type line struct {
 	text     string   // with its line break, which the last line may lack
-	user     User     // without a name if the line has no sound one
+	user     User     // without a name if the line has no valid one
 	problems []string // why the line cannot be used
-	badHash  bool     // problems is about the hash alone, so a new one mends the line
+	badHash  bool     // problems is about the hash alone, so a new hash corrects the line
 }
 
 // Parse reads a users file. If anything in it is wrong the error is an *Error with all mistakes.
@@ -68,7 +68,7 @@ func Load(path string) (*File, error) {
 	return f, nil
 }
 
-// read takes a file with its mistakes.
+// read reads a file, also one with mistakes.
 func read(r io.Reader) (*File, error) {
 	content, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err != nil {
@@ -138,7 +138,7 @@ func (l *line) note(err error) {
 	}
 }
 
-// noteRest notes what a new hash does not mend.
+// noteRest notes a problem that a new hash does not correct.
 func (l *line) noteRest(err error) {
 	l.note(err)
 	l.badHash = l.badHash && err == nil
@@ -174,7 +174,7 @@ func (f *File) Check() error {
 	return mistakes.orNil()
 }
 
-// Users are those of the file, in its order.
+// Users are the users whose lines have no mistake, in the order of the file.
 func (f *File) Users() []User {
 	var list []User
 	for _, l := range f.lines {
@@ -197,9 +197,9 @@ func (f *File) Names() []string {
 	return slices.Compact(list)
 }
 
-// Find returns a user, or ErrUnknown. If nothing is wrong with the user's line but the hash, it returns
-// the user without one: Set with a new hash mends the line. Any other mistake in it is an *Error, because
-// a change would lose what was meant.
+// Find returns a user, or ErrUnknown. If only the hash in the user's line is wrong, it returns the user without
+// a hash: Set with a new hash corrects the line. Any other mistake in the line is an *Error, because a change
+// of the user would lose what was meant.
 func (f *File) Find(name string) (User, error) {
 	at, err := f.find(name)
 	if err != nil {
@@ -269,7 +269,7 @@ func (f *File) Set(u User) error {
 	return nil
 }
 
-// Remove takes every line of a user out, also one that is wrong, or returns ErrUnknown.
+// Remove removes every line of a user, also one with mistakes, or returns ErrUnknown.
 func (f *File) Remove(name string) error {
 	before := len(f.lines)
 	f.lines = slices.DeleteFunc(f.lines, func(l line) bool { return name != "" && l.user.Name == name })

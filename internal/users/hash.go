@@ -14,8 +14,8 @@ import (
 const maxPassword = 1024
 
 // Hash is the hash of a password: Argon2id, or bcrypt as the htpasswd files of other registries have it.
-// It comes from ParseHash or NewHash; the zero value is no hash and opens to nothing. It is comparable,
-// and never prints: with it passwords can be guessed without asking us.
+// It comes from ParseHash or NewHash; the zero value is no hash, and no password matches it. It is comparable,
+// and never prints: whoever has it can guess the password without asking the server.
 type Hash struct {
 	text   string
 	argon2 argon2id // the zero value for bcrypt
@@ -30,27 +30,26 @@ type Result struct {
 }
 
 // ParseHash accepts Argon2id in the PHC string format ($argon2id$v=19$m=65536,t=3,p=1$salt$hash) and
-// bcrypt ($2a$, $2b$, $2y$), each within bounds: what is too cheap protects nothing, and what is too dear
-// would let whoever writes the file stop the server. The error never repeats the text, which may be a
-// password in the wrong place.
+// bcrypt ($2a$, $2b$, $2y$), each within bounds: one that is too cheap does not protect the password, and one
+// that is too expensive would let whoever writes the file overload the server. The error never repeats the
+// text, which may be a password in the wrong place.
 func ParseHash(text string) (Hash, error) {
 	switch {
 	case strings.HasPrefix(text, argon2idPrefix):
 		params, err := parseArgon2id(text)
-		return Hash{text: text, argon2: params}.orNone(err)
+		if err != nil {
+			return Hash{}, err
+		}
+		return Hash{text: text, argon2: params}, nil
 	case isBcrypt(text):
 		cost, err := parseBcrypt(text)
-		return Hash{text: text, bcrypt: cost}.orNone(err)
+		if err != nil {
+			return Hash{}, err
+		}
+		return Hash{text: text, bcrypt: cost}, nil
 	default:
 		return Hash{}, refuse(text)
 	}
-}
-
-func (h Hash) orNone(err error) (Hash, error) {
-	if err != nil {
-		return Hash{}, err
-	}
-	return h, nil
 }
 
 // NewHash hashes a password with Argon2id and a salt of its own. It takes about a tenth of a second and
@@ -59,14 +58,14 @@ func NewHash(password string) (Hash, error) {
 	if err := checkPassword(password); err != nil {
 		return Hash{}, err
 	}
-	a := ours
+	a := preferred
 	a.salt = randomBytes(saltSize)
 	a.sum = a.key(password, sumSize)
 	return Hash{text: a.text(), argon2: a}, nil
 }
 
-// checkPassword refuses what cannot be sent by HTTP Basic (RFC 7617, section 2) or is a slip. What is
-// only easily guessed is told by Weaknesses.
+// checkPassword refuses what cannot be sent by HTTP Basic (RFC 7617, section 2) and what is probably a mistake.
+// What is easy to guess is reported by Weaknesses.
 func checkPassword(password string) error {
 	switch {
 	case password == "":
@@ -85,7 +84,7 @@ func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 // Verify compares a password with the hash, in a time that does not depend on how much of it is right.
 func (h Hash) Verify(password string) Result {
-	// The same for every hash, so it tells nothing about the user.
+	// This is the same for every hash, so its time says nothing about the user.
 	if password == "" || len(password) > maxPassword {
 		return Result{Rehash: h.Rehash()}
 	}
@@ -102,7 +101,7 @@ func (h Hash) Verify(password string) Result {
 // Rehash says that the hash is weaker than the ones that NewHash makes: its owner should set the password
 // again.
 func (h Hash) Rehash() bool {
-	return h.bcrypt != 0 || h.argon2.memory < ours.memory || h.argon2.passes < ours.passes ||
+	return h.bcrypt != 0 || h.argon2.memory < preferred.memory || h.argon2.passes < preferred.passes ||
 		len(h.argon2.salt) < saltSize || len(h.argon2.sum) < sumSize
 }
 
@@ -146,7 +145,7 @@ func randomBytes(n int) string {
 	return string(b)
 }
 
-// refuse names what a text is instead of a hash that we take, and what to do.
+// refuse is the error for a text that is no hash of a kind that is accepted: what it is, and what to do.
 func refuse(text string) error {
 	if text == "" {
 		return errors.New("there is no hash" + setAgain)
@@ -173,5 +172,5 @@ func refuse(text string) error {
 	return errors.New("this is no hash but a password, or DES of crypt; want Argon2id or bcrypt" + setAgain)
 }
 
-// setAgain is what to do about a hash that is not taken.
+// setAgain is what to do about a hash that is not accepted.
 const setAgain = ": set the password again"

@@ -15,13 +15,13 @@ var (
 	ErrBusy = errors.New("another process is writing the users file")
 )
 
-// maxProblems bounds what is told about one file; the rest is counted.
+// maxProblems bounds what is reported about one file; the rest is counted.
 const maxProblems = 1000
 
 // Problem is one mistake in a users file.
 type Problem struct {
 	Line    int
-	Name    string // of the user, if the line has a sound one
+	Name    string // of the user, if the line has a valid one
 	Message string // what is wrong, and what to do
 }
 

@@ -28,7 +28,7 @@ func (u User) Expired(now time.Time) bool {
 	return !u.Expires.IsZero() && !now.Before(u.Expires)
 }
 
-// check says what keeps the user from standing in a file.
+// check reports why the user cannot be written to a file.
 func (u User) check() error {
 	errs := []error{CheckName(u.Name)}
 	if u.Hash.IsZero() {
@@ -48,8 +48,8 @@ func (u User) line() string {
 }
 
 // CheckName says whether a user may have this name: 1 to 128 printable ASCII characters but space, colon,
-// comma and slash, and no # at the beginning. A slash stands in what names the sign-ins of OIDC providers,
-// provider/subject, and nobody else shall be able to have such a name.
+// comma and slash, and no # at the beginning. Names of sign-ins by OIDC have a slash,
+// provider/subject, and no user of the file may have such a name.
 func CheckName(name string) error {
 	if err := checkWord(name); err != nil {
 		return err
@@ -92,7 +92,7 @@ func CheckGroups(groups []string) error {
 	return nil
 }
 
-// rfc3339 is the form that time.Parse takes more loosely: one digit for two, a comma for a point.
+// rfc3339 is stricter than time.Parse, which accepts one digit for two, and a comma for a point.
 var rfc3339 = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$`)
 
 // ParseExpires reads a date, whose first moment in UTC is meant, or a time as RFC 3339 has it.

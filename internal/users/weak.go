@@ -12,8 +12,9 @@ const (
 	goodVariety = 5  // different ones
 )
 
-// often are words that guessers try first, alone and with digits and signs around them.
-var often = strings.Fields(`
+// common are words that are tried first by whoever guesses passwords, alone and with digits and signs around
+// them.
+var common = strings.Fields(`
 	abc abcd abcdef admin administrator access adobe alpine asdf asdfgh asdfghjkl azerty bailey baseball batman
 	changeme changeit charlie cheese computer container default demo docker dragon example flower football
 	freedom guest hello helloworld hunter iloveyou image jordan killer kubernetes letmein linux login lovely
@@ -23,8 +24,8 @@ var often = strings.Fields(`
 	temp temporary test testing tester trustno trustno1 ubuntu user username welcome whatever winter zaq1zaq1
 	correcthorsebatterystaple`)
 
-// Weaknesses says why a password is easily guessed, each a sentence without its end; none if nothing
-// speaks against it. The name is the user's, or empty.
+// Weaknesses are the reasons why a password is easy to guess, each a sentence without a full stop. The name is
+// the user's, or empty.
 func Weaknesses(name, password string) []string {
 	var found []string
 	if n := utf8.RuneCountInString(password); n < goodLength {
@@ -39,7 +40,7 @@ func Weaknesses(name, password string) []string {
 		found = append(found, fmt.Sprintf("the password has only %d different characters", len(different)))
 	}
 	core := strings.TrimFunc(lower, func(r rune) bool { return r < 'a' || r > 'z' })
-	for _, word := range often {
+	for _, word := range common {
 		if lower == word || core == word {
 			found = append(found, "the password is one of those that guessers try first")
 			break

@@ -166,7 +166,7 @@ func describeStep(s policy.Step) string {
 	case s.Stage == access.StageNone:
 		return "no policy covers the request"
 	case s.Stage == access.StageWebhook:
-		return "the stand-in of webhook " + s.Rule
+		return "webhook " + s.Rule + ", as the case says"
 	case s.Rule != "":
 		return s.Scope + " by rule " + s.Rule
 	case s.Allowed:
