@@ -309,8 +309,8 @@ func (s *shape) blank() any {
 	}
 }
 
-// complete adds the defaults of a section that was left out in v, for sections
-// whose defaults hold only if they are there.
+// complete adds the defaults of the keys that are missing in v. It is for sections
+// that have defaults only if they are given, such as the items of a list.
 func (s *shape) complete(v any) any {
 	values, ok := v.(map[string]any)
 	if s.kind != section || !ok {

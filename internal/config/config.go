@@ -24,8 +24,7 @@ import (
 	"github.com/sreg-project/sreg/internal/webhook"
 )
 
-// Config is everything that sreg can be told. It is never changed, only
-// replaced.
+// Config is the whole configuration of sreg. It is never changed, only replaced.
 type Config struct {
 	Server       server.Config        `mapstructure:"server" doc:"What is listened on, and how."`
 	Storage      Storage              `mapstructure:"storage" doc:"Where everything is kept."`
@@ -66,7 +65,7 @@ type Repository struct {
 	Retention retention.Config `mapstructure:"retention" doc:"Which images of this repository stay, beside those that the global rules keep."`
 }
 
-// Default is the configuration of a sreg that was told nothing: everything is
+// Default is the configuration without any file, variable or flag: everything is
 // allowed, for this computer alone.
 func Default() Config {
 	return Config{

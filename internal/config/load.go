@@ -112,8 +112,8 @@ func (o Options) files() ([]string, error) {
 	return nil, nil
 }
 
-// findIn finds the config file of a folder. Two are refused: whichever was
-// ignored, somebody would wonder why.
+// findIn finds the config file of a folder. Two are refused, because one of them
+// would be ignored.
 func findIn(folder string) ([]string, error) {
 	var found []string
 	for _, extension := range document.Extensions {
@@ -138,8 +138,8 @@ func fileError(file, message string) error {
 	return &Error{Problems: []Problem{{Origin: Origin{Source: file}, Message: message}}}
 }
 
-// loader gathers what the sources give. Viper merges them; it is handed values
-// that were already checked against the shape, for it would take anything.
+// loader gathers what the sources give. Viper merges them. The values
+// are checked against the shape before, because viper accepts anything.
 type loader struct {
 	root   *shape
 	viper  *viper.Viper
@@ -256,7 +256,7 @@ func (l *loader) decode() (*Config, error) {
 		if !s.optional || strings.Contains(path, "[]") {
 			return
 		}
-		// An empty one is as good as none: {} is how one switches it off.
+		// An empty section is the same as none: {} switches it off.
 		if given, ok := l.viper.Get(path).(map[string]any); ok && len(given) > 0 {
 			l.viper.Set(path, s.complete(given))
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/sreg-project/sreg/internal/spelling"
 )
 
-// validate asks each section what its values may not be together, and then
-// what only the whole can know.
+// validate lets each section check its values, and then checks what concerns
+// several sections.
 func (l *loader) validate(cfg *Config, sources Sources) {
 	before := l.found
 	report := func(key, problem string) {
@@ -64,7 +64,7 @@ func (s Store) validate(report func(path, problem string)) {
 	s.FS.Validate(below("fs", report))
 }
 
-// validateRedis wants a Redis where something is to be kept in it.
+// validateRedis wants redis.url if locks or the cache are kept in Redis.
 func (c *Config) validateRedis(report func(key, problem string)) {
 	c.Redis.Validate(below("redis", report))
 	if c.Redis.URL != "" {
@@ -139,8 +139,8 @@ func (c *Config) findWebhook(key, name string, report func(key, problem string))
 	report(key, fmt.Sprintf("there is no webhook %q: %s", name, hint))
 }
 
-// requirePolicy refuses to let other computers push and pull unless somebody
-// wrote down that this is meant.
+// requirePolicy refuses a listener that other computers reach, unless there is a
+// policy.
 func (c *Config) requirePolicy(report func(key, problem string)) {
 	if c.Policy != nil {
 		return
