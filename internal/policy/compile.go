@@ -31,20 +31,20 @@ func NewCompiler() *Compiler {
 
 // Policy compiles a policy. The error is a *CompileError with all that is wrong with the rules.
 func (c *Compiler) Policy(scope string, cfg Config) (*Policy, error) {
-	e, rules, err := c.access.rules(scope, cfg.Rules)
+	rules, err := c.access.rules(scope, cfg.Rules)
 	if err != nil {
 		return nil, err
 	}
-	return &Policy{Scope: scope, config: cfg, rules: rules, environment: e}, nil
+	return &Policy{rules, cfg}, nil
 }
 
 // Keep compiles keep rules. The error is a *CompileError with all that is wrong with them.
 func (c *Compiler) Keep(scope string, configs []RuleConfig) (*Keep, error) {
-	e, rules, err := c.keep.rules(scope, configs)
+	rules, err := c.keep.rules(scope, configs)
 	if err != nil {
 		return nil, err
 	}
-	return &Keep{Scope: scope, rules: rules, environment: e}, nil
+	return &Keep{rules}, nil
 }
 
 // Forget begins another configuration. It forgets the expressions that the configuration before did not ask
@@ -66,13 +66,13 @@ func (c *Compiler) Compiled() int {
 }
 
 // rules compiles the rules of a scope.
-func (k *kind) rules(scope string, configs []RuleConfig) (*environment, []rule, error) {
+func (k *kind) rules(scope string, configs []RuleConfig) (ruleSet, error) {
 	if len(configs) > maxRules {
-		return nil, nil, fmt.Errorf("policy %s: want at most %d rules, got %d", scope, maxRules, len(configs))
+		return ruleSet{}, fmt.Errorf("policy %s: want at most %d rules, got %d", scope, maxRules, len(configs))
 	}
 	e, err := k.environment()
 	if err != nil {
-		return nil, nil, err
+		return ruleSet{}, err
 	}
 	rules := make([]rule, len(configs))
 	var failed CompileError
@@ -85,9 +85,9 @@ func (k *kind) rules(scope string, configs []RuleConfig) (*environment, []rule, 
 		}
 	}
 	if len(failed.Mistakes) > 0 {
-		return nil, nil, &failed
+		return ruleSet{}, &failed
 	}
-	return e, rules, nil
+	return ruleSet{scope, rules, e}, nil
 }
 
 // expression finds a compiled expression, or compiles it. One with mistakes is not remembered.

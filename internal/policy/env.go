@@ -21,7 +21,6 @@ const (
 type environment struct {
 	cel       *cel.Env
 	objects   []*objectType
-	variables []string
 	functions []function
 }
 
@@ -57,11 +56,7 @@ func newEnvironment(objects []*objectType, own []function, variables ...cel.EnvO
 	if err != nil {
 		return nil, fmt.Errorf("make CEL environment: %w", err)
 	}
-	e := &environment{cel: made, objects: objects, functions: all}
-	for _, v := range made.Variables() {
-		e.variables = append(e.variables, v.Name())
-	}
-	return e, nil
+	return &environment{cel: made, objects: objects, functions: all}, nil
 }
 
 // check parses an expression and checks its types.

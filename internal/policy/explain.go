@@ -65,17 +65,18 @@ func (c *Chain) Explain(q Question) ([]Explanation, Verdict) {
 			p = repository
 		}
 		if p != nil {
-			x.Default, x.Rules = p.config.Default, p.environment.explainAll(p.rules, step.Rule, words)
+			x.Default, x.Rules = p.config.Default, p.explain(step.Rule, words)
 		}
 		explained = append(explained, x)
 	}
 	return explained, v
 }
 
-func (e *environment) explainAll(rules []rule, decisive string, words interpreter.Activation) []RuleExplanation {
-	explained := make([]RuleExplanation, len(rules))
-	for i, r := range rules {
-		explained[i] = e.explainRule(r, words)
+// explain explains every rule. The decisive one is known by its name.
+func (s *ruleSet) explain(decisive string, words interpreter.Activation) []RuleExplanation {
+	explained := make([]RuleExplanation, len(s.rules))
+	for i, r := range s.rules {
+		explained[i] = s.environment.explainRule(r, words)
 		explained[i].Decides = r.name == decisive
 	}
 	return explained

@@ -75,7 +75,7 @@ func (s *Images) Explain(index int, sets ...*Keep) []RuleExplanation {
 		if d.Scope == k.Scope {
 			decisive = d.Rule
 		}
-		explained = append(explained, k.environment.explainAll(k.rules, decisive, image)...)
+		explained = append(explained, k.explain(decisive, image)...)
 	}
 	return explained
 }

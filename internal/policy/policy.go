@@ -16,9 +16,14 @@ const Global = "global"
 // Policy is the compiled rules of one policy section. A Compiler makes it. It is never changed, and used by any
 // number of goroutines at once.
 type Policy struct {
+	ruleSet
+	config Config
+}
+
+// ruleSet is the compiled rules of one section.
+type ruleSet struct {
 	Scope string // global, or the repository's name
 
-	config      Config
 	rules       []rule
 	environment *environment
 }
@@ -75,9 +80,9 @@ func (p *Policy) decide(words *activation) Decision {
 }
 
 // RuleNames are the names of all rules in their order.
-func (p *Policy) RuleNames() []string {
-	names := make([]string, len(p.rules))
-	for i, r := range p.rules {
+func (s *ruleSet) RuleNames() []string {
+	names := make([]string, len(s.rules))
+	for i, r := range s.rules {
 		names[i] = r.name
 	}
 	return names
