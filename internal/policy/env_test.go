@@ -14,7 +14,7 @@ func TestARuleThatCostsTooMuchFails(t *testing.T) {
 		q.Identity.Groups = append(q.Identity.Groups, "group")
 	}
 	p := compile(t, Global, Config{Default: "deny", Rules: rules("identity.groups.all(a, identity.groups.all(b, a != 'x' && b != 'x'))")})
-	d := p.Decide(&q)
+	d := p.decide(newActivation(&q))
 	if len(d.Failed) != 1 || !strings.Contains(d.Failed[0].Err.Error(), "cost limit") {
 		t.Errorf("got %+v, want that the rule fails by its cost", d)
 	}
@@ -35,7 +35,7 @@ func FuzzExpression(f *testing.F) {
 	f.Fuzz(func(t *testing.T, expr string) {
 		p, err := NewCompiler().Policy(Global, Config{Default: "deny", Rules: rules(expr)})
 		if err == nil {
-			d := p.Decide(&q)
+			d := p.decide(newActivation(&q))
 			if x, v := (&Chain{Global: p}).Explain(q); v.Allowed != d.Allowed || len(x) != 1 {
 				t.Errorf("decides %t, explains %t", d.Allowed, v.Allowed)
 			}

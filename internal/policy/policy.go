@@ -55,11 +55,7 @@ type RuleError struct {
 	Err  error
 }
 
-// Decide asks the rules in their order until one decides.
-func (p *Policy) Decide(q *Question) Decision {
-	return p.decide(newActivation(q))
-}
-
+// decide asks the rules in their order until one decides.
 func (p *Policy) decide(words *activation) Decision {
 	allowedByDefault := p.config.Default == "allow"
 	var failed []RuleError

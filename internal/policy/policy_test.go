@@ -160,7 +160,7 @@ func TestTheExpressionsOfOthersKeepTheirMeaning(t *testing.T) {
 }
 
 func outcome(p *Policy, q Question) string {
-	d := p.Decide(&q)
+	d := p.decide(newActivation(&q))
 	switch {
 	case len(d.Failed) > 0:
 		return "error"
@@ -220,7 +220,7 @@ func TestWhatAPolicyDecides(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			q := pull(t, "alice", "team/app")
-			d := compile(t, "hub", tc.config).Decide(&q)
+			d := compile(t, "hub", tc.config).decide(newActivation(&q))
 			got := fmt.Sprintf("%t %s", d.Allowed, d.Rule)
 			for _, f := range d.Failed {
 				got += " after " + f.Rule
@@ -241,7 +241,7 @@ func TestAPolicyIsAskedByManyAtOnce(t *testing.T) {
 			ok := true
 			for range 100 {
 				q := pull(t, "alice", "team/app")
-				ok = ok && p.Decide(&q).Allowed
+				ok = ok && p.decide(newActivation(&q)).Allowed
 			}
 			done <- ok
 		}()
