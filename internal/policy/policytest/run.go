@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/sreg-project/sreg/internal/access"
-	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/spelling"
 )
@@ -235,12 +234,15 @@ func (r *Runner) keepSets(c *KeepCase) (sets []*policy.Keep, problem string, err
 	}
 	namespace := c.Namespace
 	if c.Repository != "" {
-		var names []string
+		var texts []string
 		for _, name := range r.Keep.Repositories.Names() {
-			names = append(names, name.String())
+			texts = append(texts, name.String())
+			if name.String() == c.Repository {
+				namespace = name
+			}
 		}
-		if namespace, err = oci.ParseName(c.Repository); err != nil || !slices.Contains(names, c.Repository) {
-			return nil, "no repository is called " + c.Repository + spelling.Hint(c.Repository, names), nil
+		if namespace.IsZero() {
+			return nil, "no repository is called " + c.Repository + spelling.Hint(c.Repository, texts), nil
 		}
 	}
 	if sets = r.Keep.Of(namespace); len(sets) == 0 {
