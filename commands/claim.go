@@ -8,16 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/snapshot"
+	"github.com/sreg-project/sreg/internal/storage"
 )
-
-// heldError says that another process holds a lock that this one needs.
-type heldError struct{ message, hint string }
-
-func (e *heldError) Error() string { return e.message }
-
-// Hint says what to do.
-func (e *heldError) Hint() string { return e.hint }
 
 // holder is what a process that holds a claim tells the others: who it is, and since when.
 func holder(now time.Time) string {
@@ -62,4 +56,29 @@ func refuseClaimed(claimed *snapshot.ClaimedError) error {
 		hint += "; several may serve it if each sets locks.type: redis"
 	}
 	return &heldError{message: fmt.Sprintf("another sreg serves %s: %s", place, by), hint: hint}
+}
+
+// asHeld tells who collects already.
+func asHeld(err error) error {
+	var claimed *registry.ClaimedError
+	if !errors.As(err, &claimed) {
+		return err
+	}
+	by := claimed.Note
+	if by == "" {
+		by = "it has just started"
+	}
+	return &heldError{message: "another collector is at work: " + by, hint: "wait for it; sreg gc status tells how the last run ended"}
+}
+
+func claimed(err error, what string) error {
+	var held *storage.ClaimedError
+	if !errors.As(err, &held) {
+		return err
+	}
+	by := held.Note
+	if by == "" {
+		by = "it has just begun"
+	}
+	return &heldError{message: what + ": " + by, hint: "wait until it has ended"}
 }

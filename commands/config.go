@@ -137,32 +137,6 @@ func (io IO) unanswered(err error) bool {
 	return true
 }
 
-// placed adds to the mistakes of an error where in the config they stand.
-func placed(err error, sources config.Sources) error {
-	var known *config.Error
-	if !errors.As(err, &known) {
-		return err
-	}
-	there := &config.Error{Cause: known.Cause}
-	for _, p := range known.Problems {
-		p.Origin = sources.Of(p.Key)
-		there.Problems = append(there.Problems, p)
-	}
-	return there
-}
-
-// warnOf shows what is allowed in a config and likely not meant.
-func (io IO) warnOf(warnings []config.Problem) {
-	for _, w := range warnings {
-		io.warn(w.String())
-	}
-}
-
-// mistake blames a key for what could not be built.
-func mistake(sources config.Sources, key string, err error) *config.Error {
-	return &config.Error{Problems: []config.Problem{{Origin: sources.Of(key), Key: key, Message: err.Error()}}}
-}
-
 func newConfigSchema(io IO) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",

@@ -67,11 +67,3 @@ func (io IO) printSeen(seen []snapshot.Seen, output format) error {
 	}
 	return io.printTable(rows)
 }
-
-// textOf is an error in one line.
-func textOf(err error) string {
-	if err == nil {
-		return ""
-	}
-	return strings.ReplaceAll(err.Error(), "\n", "; ")
-}

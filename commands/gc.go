@@ -4,19 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
-	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
-	"github.com/sreg-project/sreg/internal/snapshot"
-	"github.com/sreg-project/sreg/internal/telemetry"
 )
 
 // gcRun is what sreg gc was told.
@@ -176,53 +171,4 @@ func (o gcRun) target() (*gc.Target, error) {
 		return nil, &usageError{message: fmt.Sprintf("--explain: %q names a whole namespace", o.explain), hint: "name a tag or a digest, as in team/app:1.2"}
 	}
 	return &gc.Target{Namespace: ref.Namespace, Tag: ref.Tag, Digest: ref.Digest}, nil
-}
-
-// asHeld tells who collects already.
-func asHeld(err error) error {
-	var claimed *registry.ClaimedError
-	if !errors.As(err, &claimed) {
-		return err
-	}
-	by := claimed.Note
-	if by == "" {
-		by = "it has just started"
-	}
-	return &heldError{message: "another collector is at work: " + by, hint: "wait for it; sreg gc status tells how the last run ended"}
-}
-
-// openedStore is what a command on a store works with.
-type openedStore struct {
-	*snapshot.Core
-	config *config.Config
-	log    *slog.Logger
-}
-
-// openStore opens the stores of the config, which must be there already: a command that looks after a
-// store never makes an empty one of a mistyped folder. The caller closes it.
-func openStore(ctx context.Context, io IO, from source) (*openedStore, error) {
-	from.withoutSecrets = true // whoever looks after the data need not know how people sign in
-	cfg, sources, err := from.load(io)
-	if err != nil {
-		return nil, err
-	}
-	log, err := telemetry.New(io.Err, io.ErrIsTerminal, cfg.Log)
-	if err != nil {
-		return nil, err
-	}
-	core, err := snapshot.OpenCore(ctx, cfg, snapshot.NewShared(snapshot.SharedOptions{Logger: log.Logger, Metrics: prometheus.NewRegistry()}))
-	if err != nil {
-		return nil, withDataHint(placed(err, sources))
-	}
-	born, err := core.Maintenance.Born(ctx)
-	if err == nil && !born {
-		err = &usageError{
-			message: fmt.Sprintf("there is no store in %s", core.Roots()[0]),
-			hint:    "name its folder with --data, or the config that names its place with -c",
-		}
-	}
-	if err != nil {
-		return nil, errors.Join(err, core.Close())
-	}
-	return &openedStore{Core: core, config: cfg, log: log.Logger}, nil
 }

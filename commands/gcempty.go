@@ -1,12 +1,9 @@
 package commands
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -129,33 +126,4 @@ func (opts gcEmpty) collectNow(ctx context.Context, io IO, store *openedStore) e
 	fmt.Fprintf(io.Err, "%s destroyed, %s freed; what is younger than gc.grace (%s), or still needed, stays\n",
 		counted(int(freed.Objects), "object"), sized(freed.Bytes), store.config.GC.Grace)
 	return nil
-}
-
-// confirm asks somebody at the terminal, who has to type yes.
-func (i IO) confirm(ctx context.Context, question string) error {
-	if i.ReadHidden == nil {
-		return &usageError{message: "there is no terminal to ask whether you mean it", hint: "say so with --yes"}
-	}
-	fmt.Fprint(i.Err, question)
-	type line struct {
-		text string
-		err  error
-	}
-	read := make(chan line, 1)
-	go func() { // ends with the line, or with the process
-		text, err := bufio.NewReader(i.In).ReadString('\n')
-		read <- line{text, err}
-	}()
-	select {
-	case l := <-read:
-		if l.err != nil && !errors.Is(l.err, io.EOF) {
-			return fmt.Errorf("read the answer: %w", l.err)
-		}
-		if strings.TrimSpace(l.text) != "yes" {
-			return errors.New("nothing was destroyed")
-		}
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/registry"
@@ -72,17 +71,6 @@ func summary(r *gc.Report) string {
 		did, duration(r.Seconds), counted(int(r.Removed.Objects), "tag"), counted(int(r.Uploads.Objects), "upload"),
 		counted(int(r.Awaiting.Objects), "object"), sized(r.Awaiting.Bytes), counted(int(r.Revived.Objects), "object"),
 		counted(int(r.Freed.Objects), "object"), sized(r.Freed.Bytes))
-}
-
-func duration(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second))
-	switch {
-	case d < time.Second:
-		return d.Round(time.Millisecond).String()
-	case d < time.Minute:
-		return d.Round(10 * time.Millisecond).String()
-	}
-	return d.Round(time.Second).String()
 }
 
 // planRow is one line of a plan: what happens to how much of what, and why.
@@ -245,23 +233,4 @@ func printExplanation(io IO, what string, report *gc.Report) error {
 		}
 	}
 	return nil
-}
-
-// inWords is a duration without the zeros at its end.
-func inWords(d time.Duration) string {
-	text := d.String()
-	if short, found := strings.CutSuffix(text, "m0s"); found {
-		text = short + "m"
-	}
-	if short, found := strings.CutSuffix(text, "h0m"); found {
-		text = short + "h"
-	}
-	return text
-}
-
-func orDash(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
 }

@@ -3,7 +3,6 @@ package commands
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -56,14 +55,6 @@ func newTrashRow(entry registry.Removed, keep time.Duration) trashRow {
 	}
 }
 
-// refOf names a tag without what it stands for.
-func refOf(kind registry.Kind, ref storeRef) string {
-	if kind == registry.KindTag {
-		ref.Digest = oci.Digest{}
-	}
-	return ref.String()
-}
-
 func runGCTrash(ctx context.Context, io IO, opts gcTrash, now time.Time) (err error) {
 	store, err := openStore(ctx, io, opts.source)
 	if err != nil {
@@ -96,42 +87,4 @@ func (io IO) printTrash(rows []trashRow, output format, now time.Time) error {
 		})
 	}
 	return io.printTable(table)
-}
-
-// when says a time as people say it, and to a pipe exactly.
-func (io IO) when(at, now time.Time) string {
-	if !io.OutIsTerminal {
-		return at.UTC().Format(time.RFC3339)
-	}
-	if at.After(now) {
-		return "in " + span(at.Sub(now))
-	}
-	return span(now.Sub(at)) + " ago"
-}
-
-// span says a duration in its largest unit.
-func span(d time.Duration) string {
-	switch {
-	case d >= 48*time.Hour:
-		return fmt.Sprintf("%d days", int(d.Hours()/24))
-	case d >= 2*time.Hour:
-		return fmt.Sprintf("%d hours", int(d.Hours()))
-	case d >= 2*time.Minute:
-		return fmt.Sprintf("%d minutes", int(d.Minutes()))
-	}
-	return fmt.Sprintf("%d seconds", int(d.Seconds()))
-}
-
-// sized says a number of bytes in the unit that leaves the fewest digits, rounded to a tenth.
-func sized(bytes int64) string {
-	size := float64(bytes)
-	if size < 1024 {
-		return fmt.Sprintf("%d B", bytes)
-	}
-	unit := -1
-	for size >= 1024 && unit < 3 {
-		size /= 1024
-		unit++
-	}
-	return fmt.Sprintf("%.1f %ciB", size, "KMGT"[unit])
 }

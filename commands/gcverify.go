@@ -12,7 +12,6 @@ import (
 	"github.com/sreg-project/sreg/internal/bytesize"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/scrub"
-	"github.com/sreg-project/sreg/internal/storage"
 )
 
 // patience is how long a verification waits for deletes that are under way at its end.
@@ -133,18 +132,6 @@ func claimToVerify(ctx context.Context, store *openedStore, repair bool) (contex
 	return ctx, func() { also(); release() }, nil
 }
 
-func claimed(err error, what string) error {
-	var held *storage.ClaimedError
-	if !errors.As(err, &held) {
-		return err
-	}
-	by := held.Note
-	if by == "" {
-		by = "it has just begun"
-	}
-	return &heldError{message: what + ": " + by, hint: "wait until it has ended"}
-}
-
 // findingsError says that something remains that a person has to see to.
 type findingsError struct{ remaining int64 }
 
@@ -227,17 +214,4 @@ func total(report *scrub.Report) (n int) {
 		n += int(one)
 	}
 	return n
-}
-
-// readable is a number of bytes as a person reads it.
-func readable(n int64) string {
-	switch {
-	case n >= int64(bytesize.GiB):
-		return fmt.Sprintf("%.1f GiB", float64(n)/float64(bytesize.GiB))
-	case n >= int64(bytesize.MiB):
-		return fmt.Sprintf("%.1f MiB", float64(n)/float64(bytesize.MiB))
-	case n >= int64(bytesize.KiB):
-		return fmt.Sprintf("%.1f KiB", float64(n)/float64(bytesize.KiB))
-	}
-	return counted(int(n), "byte")
 }

@@ -87,26 +87,3 @@ func exitCode(err error) int {
 		return exitFailed
 	}
 }
-
-// usageError says that the command line is wrong.
-type usageError struct {
-	message string
-	hint    string
-}
-
-func (e *usageError) Error() string { return e.message }
-
-// Hint says what to type instead.
-func (e *usageError) Hint() string { return e.hint }
-
-// hintedError adds what a person can do about an error.
-type hintedError struct {
-	error
-	hint string
-}
-
-// Hint says what to do.
-func (e hintedError) Hint() string { return e.hint }
-
-// Unwrap gives the error without its hint.
-func (e hintedError) Unwrap() error { return e.error }

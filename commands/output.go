@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
@@ -93,4 +94,22 @@ func (io IO) printJSON(value any) error {
 	encoder := json.NewEncoder(io.Out)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(value)
+}
+
+// when says a time as people say it, and to a pipe exactly.
+func (io IO) when(at, now time.Time) string {
+	if !io.OutIsTerminal {
+		return at.UTC().Format(time.RFC3339)
+	}
+	if at.After(now) {
+		return "in " + span(at.Sub(now))
+	}
+	return span(now.Sub(at)) + " ago"
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
 }

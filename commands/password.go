@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/sreg-project/sreg/internal/users"
 )
@@ -77,44 +75,6 @@ func (i IO) readPassword() (string, error) {
 		return "", fmt.Errorf("read the password: standard input has over %d bytes", maxPasswordInput)
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r"), nil
-}
-
-func (i IO) askHidden(ctx context.Context, prompt string) (string, error) {
-	if i.ReadHidden == nil {
-		return "", &usageError{message: "there is no terminal to ask for the password", hint: "pipe it in with --password-stdin"}
-	}
-	fmt.Fprint(i.Err, prompt)
-	password, err := i.ReadHidden(ctx)
-	fmt.Fprintln(i.Err) // the line break that was typed is hidden, too
-	if errors.Is(err, io.EOF) {
-		return "", errors.New("no password was given")
-	}
-	return password, err
-}
-
-// readHidden reads a line from the terminal without showing it. However it ends, the terminal shows again
-// what is typed.
-func readHidden(ctx context.Context) (string, error) {
-	fd := int(os.Stdin.Fd())
-	before, err := term.GetState(fd)
-	if err != nil {
-		return "", fmt.Errorf("read from the terminal: %w", err)
-	}
-	type line struct {
-		text []byte
-		err  error
-	}
-	read := make(chan line, 1)
-	go func() { // ends with the line, or with the process
-		text, err := term.ReadPassword(fd)
-		read <- line{text, err}
-	}()
-	select {
-	case l := <-read:
-		return string(l.text), l.err
-	case <-ctx.Done():
-		return "", errors.Join(ctx.Err(), term.Restore(fd, before))
-	}
 }
 
 // printGenerated prints a password that was made, when it is in force.

@@ -2,12 +2,10 @@ package commands
 
 import (
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sreg-project/sreg/internal/config"
-	"github.com/sreg-project/sreg/internal/policy/policytest"
 )
 
 func newPolicy(io IO) *cobra.Command {
@@ -50,25 +48,6 @@ func (l loaded) requirePolicy() error {
 		message: "the config has no policy: " + readFrom(l.sources),
 		hint:    "sreg policy init writes a first one; name another config with -c",
 	}
-}
-
-// readFrom says which config was read.
-func readFrom(sources config.Sources) string {
-	if len(sources.Files) == 0 {
-		return "no file was found"
-	}
-	return "read " + strings.Join(sources.Files, ", ")
-}
-
-// fileMistakes turns what is wrong with a file into the error that a mistake in the config is.
-func fileMistakes(file string, mistakes []policytest.Mistake) *config.Error {
-	e := &config.Error{}
-	for _, m := range mistakes {
-		e.Problems = append(e.Problems, config.Problem{
-			Origin: config.Origin{Source: file, Line: m.Line, Column: m.Column}, Key: m.Key, Message: m.Message,
-		})
-	}
-	return e
 }
 
 // readNamed reads a file that the command line names: one that cannot be read is a mistake there.

@@ -55,15 +55,6 @@ func (r *policyReport) print(io IO, opts policyTest) error {
 	return err
 }
 
-func counted(n int, noun string) string { return countedAs(n, noun, noun+"s") }
-
-func countedAs(n int, one, more string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, more)
-}
-
 func (c caseReport) write(w io.Writer) {
 	fmt.Fprintf(w, "FAIL  %s:%d: %s\n      %s\n", c.File, c.Line, c.Name, c.Problem)
 	for i, s := range c.Stages {

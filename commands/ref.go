@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
 )
 
 // storeRef names something in a store: a namespace, a tag, a digest in a namespace, a tag and a digest
@@ -74,18 +75,18 @@ func (r storeRef) String() string {
 	return text
 }
 
-// oneRef wants one reference.
-func oneRef(cmd *cobra.Command, args []string) error {
-	if len(args) == 1 {
-		return nil
-	}
-	return &usageError{message: fmt.Sprintf("%s takes one reference, got %d", cmd.CommandPath(), len(args)), hint: seeHelp(cmd)}
-}
-
 // nameFlag adds a flag whose value is a namespace.
 func nameFlag(cmd *cobra.Command, name *oci.Name, flag, usage string) {
 	cmd.Flags().Func(flag, usage, func(text string) (err error) {
 		*name, err = oci.ParseName(text)
 		return err
 	})
+}
+
+// refOf names a tag without what it stands for.
+func refOf(kind registry.Kind, ref storeRef) string {
+	if kind == registry.KindTag {
+		ref.Digest = oci.Digest{}
+	}
+	return ref.String()
 }

@@ -2,17 +2,12 @@ package commands
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -161,20 +156,4 @@ func serveAndMaintain(ctx context.Context, srv *server.Server, current *snapshot
 	cancel()
 	work.Wait()
 	return err
-}
-
-// withDataHint says what to do about a folder that cannot hold a store.
-func withDataHint(err error) error {
-	for _, cause := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOTDIR} {
-		if errors.Is(err, cause) {
-			return hintedError{err, "choose a folder that sreg may write to with --data"}
-		}
-	}
-	return err
-}
-
-func closing(logger *slog.Logger, what string, closer func() error) {
-	if err := closer(); err != nil {
-		logger.Error("shut down", "error", fmt.Errorf("%s: %w", what, err))
-	}
 }

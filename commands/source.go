@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/sreg-project/sreg/internal/config"
@@ -56,4 +58,12 @@ func (s *source) load(io IO) (*config.Config, config.Sources, error) {
 
 		WithoutSecrets: s.withoutSecrets, Compiler: s.compiler,
 	})
+}
+
+// readFrom says which config was read.
+func readFrom(sources config.Sources) string {
+	if len(sources.Files) == 0 {
+		return "no file was found"
+	}
+	return "read " + strings.Join(sources.Files, ", ")
 }

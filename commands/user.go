@@ -3,7 +3,6 @@ package commands
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"strings"
 	"time"
@@ -140,14 +139,6 @@ func findUser(f *users.File, name string) (users.User, error) {
 		err = hintedError{err, hint}
 	}
 	return u, err
-}
-
-// oneName wants the name of one user.
-func oneName(cmd *cobra.Command, args []string) error {
-	if len(args) == 1 {
-		return nil
-	}
-	return &usageError{message: fmt.Sprintf("%s takes one name, got %d", cmd.CommandPath(), len(args)), hint: seeHelp(cmd)}
 }
 
 // completeNames offers the names of the file.

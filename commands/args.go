@@ -1,0 +1,35 @@
+package commands
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// noArgs refuses words that a command does not take.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return &usageError{message: fmt.Sprintf("%s takes no argument, got %q", cmd.CommandPath(), args[0]), hint: seeHelp(cmd)}
+}
+
+func seeHelp(cmd *cobra.Command) string {
+	return fmt.Sprintf("see %s --help", cmd.CommandPath())
+}
+
+// oneRef wants one reference.
+func oneRef(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 {
+		return nil
+	}
+	return &usageError{message: fmt.Sprintf("%s takes one reference, got %d", cmd.CommandPath(), len(args)), hint: seeHelp(cmd)}
+}
+
+// oneName wants the name of one user.
+func oneName(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 {
+		return nil
+	}
+	return &usageError{message: fmt.Sprintf("%s takes one name, got %d", cmd.CommandPath(), len(args)), hint: seeHelp(cmd)}
+}

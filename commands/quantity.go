@@ -1,0 +1,81 @@
+package commands
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/bytesize"
+)
+
+func counted(n int, noun string) string { return countedAs(n, noun, noun+"s") }
+
+func countedAs(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
+}
+
+// span says a duration in its largest unit.
+func span(d time.Duration) string {
+	switch {
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%d days", int(d.Hours()/24))
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%d hours", int(d.Hours()))
+	case d >= 2*time.Minute:
+		return fmt.Sprintf("%d minutes", int(d.Minutes()))
+	}
+	return fmt.Sprintf("%d seconds", int(d.Seconds()))
+}
+
+// sized says a number of bytes in the unit that leaves the fewest digits, rounded to a tenth.
+func sized(bytes int64) string {
+	size := float64(bytes)
+	if size < 1024 {
+		return fmt.Sprintf("%d B", bytes)
+	}
+	unit := -1
+	for size >= 1024 && unit < 3 {
+		size /= 1024
+		unit++
+	}
+	return fmt.Sprintf("%.1f %ciB", size, "KMGT"[unit])
+}
+
+// readable is a number of bytes as a person reads it.
+func readable(n int64) string {
+	switch {
+	case n >= int64(bytesize.GiB):
+		return fmt.Sprintf("%.1f GiB", float64(n)/float64(bytesize.GiB))
+	case n >= int64(bytesize.MiB):
+		return fmt.Sprintf("%.1f MiB", float64(n)/float64(bytesize.MiB))
+	case n >= int64(bytesize.KiB):
+		return fmt.Sprintf("%.1f KiB", float64(n)/float64(bytesize.KiB))
+	}
+	return counted(int(n), "byte")
+}
+
+func duration(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second))
+	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < time.Minute:
+		return d.Round(10 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}
+
+// inWords is a duration without the zeros at its end.
+func inWords(d time.Duration) string {
+	text := d.String()
+	if short, found := strings.CutSuffix(text, "m0s"); found {
+		text = short + "m"
+	}
+	if short, found := strings.CutSuffix(text, "h0m"); found {
+		text = short + "h"
+	}
+	return text
+}

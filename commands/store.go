@@ -1,0 +1,56 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/snapshot"
+	"github.com/sreg-project/sreg/internal/telemetry"
+)
+
+// openedStore is what a command on a store works with.
+type openedStore struct {
+	*snapshot.Core
+	config *config.Config
+	log    *slog.Logger
+}
+
+// openStore opens the stores of the config, which must be there already: a command that looks after a
+// store never makes an empty one of a mistyped folder. The caller closes it.
+func openStore(ctx context.Context, io IO, from source) (*openedStore, error) {
+	from.withoutSecrets = true // whoever looks after the data need not know how people sign in
+	cfg, sources, err := from.load(io)
+	if err != nil {
+		return nil, err
+	}
+	log, err := telemetry.New(io.Err, io.ErrIsTerminal, cfg.Log)
+	if err != nil {
+		return nil, err
+	}
+	core, err := snapshot.OpenCore(ctx, cfg, snapshot.NewShared(snapshot.SharedOptions{Logger: log.Logger, Metrics: prometheus.NewRegistry()}))
+	if err != nil {
+		return nil, withDataHint(placed(err, sources))
+	}
+	born, err := core.Maintenance.Born(ctx)
+	if err == nil && !born {
+		err = &usageError{
+			message: fmt.Sprintf("there is no store in %s", core.Roots()[0]),
+			hint:    "name its folder with --data, or the config that names its place with -c",
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, core.Close())
+	}
+	return &openedStore{Core: core, config: cfg, log: log.Logger}, nil
+}
+
+func closing(logger *slog.Logger, what string, closer func() error) {
+	if err := closer(); err != nil {
+		logger.Error("shut down", "error", fmt.Errorf("%s: %w", what, err))
+	}
+}
