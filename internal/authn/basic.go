@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/access"
-	"github.com/sreg-project/sreg/internal/cache"
 )
 
 // maxPassword bounds a password, so that hashing one costs what hashing any costs.
@@ -26,31 +25,24 @@ type User struct {
 
 func (u User) expired(now time.Time) bool { return !u.Expires.IsZero() && !now.Before(u.Expires) }
 
-// Users finds a user by name. It is asked with each request and holds everything in memory; it is never
-// changed, only replaced.
+// Users are asked with each request and hold everything in memory; they are never changed, only replaced.
 type Users interface {
+	// Lookup finds a user by name.
 	Lookup(name string) (User, bool)
+	// Decoy is a hash for a name that is no user's: no password fits, and to verify one costs what a user's does.
+	Decoy(name string) string
+	// Verify tells whether a password is that of a hash, and whether the hash is weaker than one made today. It
+	// is an error only if the hash cannot be used.
+	Verify(hash, password string) (ok, rehash bool, err error)
 }
-
-// nobody is a list without users.
-type nobody struct{}
-
-// Lookup finds nobody.
-func (nobody) Lookup(string) (User, bool) { return User{}, false }
-
-// VerifyFunc tells whether a password is that of a hash, and whether the hash is weaker than one made
-// today. It is an error only if the hash cannot be used.
-type VerifyFunc func(hash, password string) (ok, rehash bool, err error)
 
 // passwords verifies users.
 type passwords struct {
 	config   Config
 	users    Users
-	verify   VerifyFunc
-	decoy    func(name string) string // a hash that no password fits, and that costs what a user's does
 	queue    *queue
 	state    *State
-	failures cache.Counter // of all instances, nil if this is the only one
+	throttle throttle
 	log      *slog.Logger
 	reported sync.Map // names of users whose hash is weak
 }
@@ -65,14 +57,14 @@ func (p *passwords) authenticate(ctx context.Context, c Credentials) (User, erro
 	now := time.Now()
 	key := p.key(c.user, user.Hash, password) // without a hash for somebody who does not exist
 	if !known {
-		user = User{Name: c.user, Hash: p.decoy(c.user)}
+		user = User{Name: c.user, Hash: p.users.Decoy(c.user)}
 	}
 	until, ok := p.state.passwords.Get(key)
 	if !ok || !now.Before(until) {
 		var err error
 		// All who show the same credential at once wait for one verification, so a rush of clients is one
 		// attempt, right or wrong.
-		ok, err = p.state.checks.do(ctx, key, func(ctx context.Context) (bool, error) { return p.check(ctx, c, user) })
+		ok, err = p.state.verifying.do(ctx, key, func(ctx context.Context) (bool, error) { return p.check(ctx, c, user) })
 		if err != nil {
 			return User{}, err
 		}
@@ -89,14 +81,14 @@ func (p *passwords) authenticate(ctx context.Context, c Credentials) (User, erro
 // check verifies a password, as one of those that are verified at once, and as one of the attempts that
 // its client has.
 func (p *passwords) check(ctx context.Context, c Credentials, user User) (bool, error) {
-	attempt, wait := p.state.throttle.begin(ctx, p.failures, p.config.Throttle, c.Client, c.user)
+	attempt, wait := p.throttle.begin(ctx, c.Client, c.user)
 	if wait > 0 {
 		return false, &access.ThrottledError{RetryAfter: wait}
 	}
 	var right, rehash bool
 	var broken error
-	if err := p.queue.do(ctx, func() { right, rehash, broken = p.verify(user.Hash, c.secret.Reveal()) }); err != nil {
-		attempt.void(ctx)
+	if err := p.queue.do(ctx, func() { right, rehash, broken = p.users.Verify(user.Hash, c.secret.Reveal()) }); err != nil {
+		attempt.takeBack(ctx)
 		return false, err
 	}
 	if broken != nil {
@@ -104,7 +96,7 @@ func (p *passwords) check(ctx context.Context, c Credentials, user User) (bool, 
 		return false, errPassword
 	}
 	if right {
-		attempt.right(ctx)
+		attempt.succeeded(ctx)
 	}
 	if right && rehash {
 		p.reportWeak(ctx, user.Name)

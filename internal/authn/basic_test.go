@@ -2,18 +2,18 @@ package authn
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/netip"
 	"runtime"
-	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/secret"
 )
 
 func TestAPasswordIsVerifiedOnceAWhile(t *testing.T) {
@@ -44,7 +44,7 @@ func TestARememberedPasswordDiesWithItsHash(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
 	ask(t, f.Authenticator, basic("alice", "right"))
-	f.opts.Users = list{"alice": newUser("alice", "new")}
+	f.users = list{"alice": newUser("alice", "new")}
 	changed := f.again(t)
 	if identity, _ := ask(t, changed, basic("alice", "right")); !identity.Anonymous() {
 		t.Errorf("got %+v with the old password, want nobody", identity)
@@ -60,7 +60,7 @@ func TestAUserEnds(t *testing.T) {
 		f := newFixture(t, func(f *fixture) {
 			user := newUser("alice", "right")
 			user.Expires = time.Now().Add(10 * time.Second)
-			f.opts.Users = list{"alice": user}
+			f.users = list{"alice": user}
 		})
 		if identity, _ := ask(t, f.Authenticator, basic("alice", "right")); identity.Username != "alice" {
 			t.Fatalf("got %+v before the end, want alice", identity)
@@ -136,7 +136,7 @@ func TestWrongPasswordsAreSlowedDown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, func(f *fixture) {
-			f.opts.Users = list{"alice": newUser("alice", "right"), "bob": newUser("bob", "right")}
+			f.users = list{"alice": newUser("alice", "right"), "bob": newUser("bob", "right")}
 		})
 		wrong := func(c Credentials) error {
 			_, _, err := f.Authenticate(t.Context(), c)
@@ -229,41 +229,59 @@ func TestMemoryUnderWrongPasswords(t *testing.T) {
 	}
 }
 
-// slowVerify costs what a small real one costs.
-func slowVerify(hash, password string) (ok, rehash bool, err error) {
-	sum := sha256.Sum256([]byte(password))
-	for range 20_000 {
-		sum = sha256.Sum256(sum[:])
-	}
-	return hash == hashOf(password), false, nil
+// recorded are users, and the hashes that passwords were verified against.
+type recorded struct {
+	*Directory
+	hashes []string
 }
 
+func (r *recorded) Verify(hash, password string) (ok, rehash bool, err error) {
+	r.hashes = append(r.hashes, hash)
+	return r.Directory.Verify(hash, password)
+}
+
+// costOf is all of a hash that decides how long a verification takes: its parameters, and how long salt and sum
+// are.
+func costOf(hash string) string {
+	parts := strings.Split(hash, "$")
+	return fmt.Sprint(parts[:4], len(parts[4]), len(parts[5]))
+}
+
+// TestAbsentUsersCostTheSameTime wants one verification of each attempt, as costly as that of a user who is there.
 func TestAbsentUsersCostTheSameTime(t *testing.T) {
+	t.Parallel()
+	const hash = "$argon2id$v=19$m=7168,t=5,p=1$c2FsdHNhbHRzYWx0c2FsdA$JHP+3w2PUJ5VQtxDHCjdoAAEC+JztcwU/LWpmtUl7XQ"
+	directory, err := NewDirectory([]UserConfig{
+		{Name: "alice", PasswordHash: secret.New(hash)}, {Name: "former", PasswordHash: secret.New(hash), Expires: "2001-01-01"},
+	}, nil)
+	must(t, err)
+	users := &recorded{Directory: directory}
 	f := newFixture(t, func(f *fixture) {
-		f.opts.Verify = slowVerify
+		f.opts.Users = users
 		f.opts.Config.Throttle.Failures = 0
 	})
-	took := func(user string) time.Duration {
-		var all []time.Duration
-		for i := range 31 {
-			begun := time.Now()
-			ask(t, f.Authenticator, basic(user, fmt.Sprint("guess", i)))
-			all = append(all, time.Since(begun))
+	for _, user := range []string{"alice", "mallory", "", strings.Repeat("m", 1000), "former"} {
+		users.hashes = nil
+		for i := range 3 {
+			if identity, _ := ask(t, f.Authenticator, basic(user, fmt.Sprint("guess", i))); !identity.Anonymous() {
+				t.Errorf("%.10q: got %+v, want nobody", user, identity)
+			}
 		}
-		slices.Sort(all)
-		return all[len(all)/2]
-	}
-	took("alice") // warm
-	known, absent := took("alice"), took("mallory")
-	if ratio := float64(known) / float64(absent); ratio < 0.5 || ratio > 2 {
-		t.Errorf("a known user took %s and an absent one %s, want within a factor of 2", known, absent)
+		if len(users.hashes) != 3 {
+			t.Errorf("%.10q: %d passwords were verified, want each of 3", user, len(users.hashes))
+		}
+		for _, verified := range users.hashes {
+			if got, want := costOf(verified), costOf(hash); got != want {
+				t.Errorf("%.10q: a password was verified at the cost of %s, want %s", user, got, want)
+			}
+		}
 	}
 }
 
 func TestAWeakHashIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(f *fixture) {
-		f.opts.Users = list{"alice": newUser("alice", "weak")}
+		f.users = list{"alice": newUser("alice", "weak")}
 		f.opts.Config.Basic.Remember = 0
 	})
 	for range 3 {
@@ -277,7 +295,7 @@ func TestAWeakHashIsReportedOnce(t *testing.T) {
 func TestAHashThatCannotBeUsedIsTheServersFault(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(f *fixture) {
-		f.opts.Verify = func(string, string) (bool, bool, error) { return true, false, errors.New("broken") }
+		f.opts.Users = listed{f.users, func(string, string) (bool, bool, error) { return true, false, errors.New("broken") }}
 	})
 	if identity, outcome := ask(t, f.Authenticator, basic("alice", "right")); !identity.Anonymous() || !outcome.Rejected {
 		t.Errorf("got %+v, %+v, want nobody", identity, outcome)

@@ -22,7 +22,7 @@ func TestThreatSecretsInLogs(t *testing.T) {
 	const canary = "canary-5e1f"
 	i := newIssuer(t)
 	f := newFixture(t, func(f *fixture) {
-		f.opts.Users = list{"alice": newUser("alice", "weak"+canary), "broken": {Name: "broken", Hash: canary}}
+		f.users = list{"alice": newUser("alice", "weak"+canary), "broken": {Name: "broken", Hash: canary}}
 		config := DefaultProvider()
 		config.Name, config.Issuer, config.Audience = "ci", i.url, []string{"sreg"}
 		f.opts.Config.OIDC = []ProviderConfig{config}

@@ -24,10 +24,6 @@ type Options struct {
 	Config Config
 	// Users are those of the config and of the file.
 	Users Users
-	// Verify verifies a password.
-	Verify VerifyFunc
-	// Decoy is a hash like those of the users, of a password that nobody knows.
-	Decoy func(name string) string
 	// Keys keeps the key that signs tokens.
 	Keys KeyStore
 	// TrustedProxies are believed when they tell the address of a client.
@@ -42,11 +38,12 @@ type Options struct {
 
 // Authenticator finds out who sends a request. It is never changed, only replaced.
 type Authenticator struct {
+	Proxies
+
 	config    Config
 	providers []*provider
 	passwords passwords
 	tokens    tokens
-	proxies   Proxies
 	external  string
 	state     *State
 	log       *slog.Logger
@@ -54,12 +51,9 @@ type Authenticator struct {
 
 // New makes an Authenticator. It asks no provider: Prepare does.
 func New(opts Options) (*Authenticator, error) {
-	if opts.Users == nil {
-		opts.Users = nobody{}
-	}
 	a := &Authenticator{
 		config:  opts.Config,
-		proxies: Proxies{Trusted: opts.TrustedProxies},
+		Proxies: Proxies{Trusted: opts.TrustedProxies},
 		state:   opts.State,
 		log:     opts.Logger.With("module", "authn"),
 		tokens:  tokens{config: opts.Config.Token, service: "sreg", store: opts.Keys},
@@ -69,8 +63,11 @@ func New(opts Options) (*Authenticator, error) {
 		a.external = strings.TrimSuffix(opts.ExternalURL.String(), "/")
 	}
 	a.passwords = passwords{
-		config: opts.Config, users: opts.Users, verify: opts.Verify, decoy: opts.Decoy,
-		queue: newQueue(opts.Config.Basic.MaxConcurrent), state: opts.State, failures: opts.Shared.Failures, log: a.log,
+		config: opts.Config, users: opts.Users, queue: newQueue(opts.Config.Basic.MaxConcurrent), state: opts.State, log: a.log,
+		throttle: throttle{config: opts.Config.Throttle, counter: opts.State.failures},
+	}
+	if opts.Shared.Failures != nil {
+		a.passwords.throttle.counter = cache.Fallback{All: opts.Shared.Failures, Here: opts.State.failures}
 	}
 	for i, config := range opts.Config.OIDC {
 		if err := a.addProvider(config.Complete(), opts.Shared.Keys); err != nil {
@@ -85,13 +82,7 @@ func (a *Authenticator) addProvider(config ProviderConfig, copies cache.Cache) e
 	if err != nil {
 		return err
 	}
-	keys := a.state.acquire(source, roots, a.log)
-	p, err := newProvider(config, keys)
-	if err != nil {
-		a.state.release(keys)
-		return err
-	}
-	a.providers = append(a.providers, p)
+	a.providers = append(a.providers, newProvider(config, a.state.acquire(source, roots, a.log)))
 	return nil
 }
 
@@ -138,18 +129,10 @@ func (a *Authenticator) Close() error {
 
 // Outcome says how an identity was found.
 type Outcome struct {
+	access.SignIn
 	// Method accepted the credential. None is a request without one, or with one that nothing accepted;
-	// MTLS is a certificate alone. An anonymous token is Token with an anonymous identity: its sender has
-	// been at the token service, so no challenge leads further.
+	// MTLS is a certificate alone.
 	Method Method
-	// Rejected says that there was a credential and nothing accepted it.
-	Rejected bool
-	// Reason is why, in words for the client.
-	Reason string
-	// Unavailable says that the credential may be right: its provider's keys cannot be reached.
-	Unavailable bool
-	// Until is when the first of what was accepted ends: the certificate, the token, the user. Zero is never.
-	Until time.Time
 }
 
 // endsBy notes another end, unless it is never.
@@ -159,18 +142,22 @@ func (o *Outcome) endsBy(end time.Time) {
 	}
 }
 
+func rejectedFor(reason rejection) Outcome {
+	return Outcome{SignIn: access.SignIn{Rejected: true, Reason: string(reason), Unavailable: reason == errUnavailable}}
+}
+
 // AuthenticateRequest is Credentials and Authenticate.
 func (a *Authenticator) AuthenticateRequest(r *http.Request) (access.Identity, Outcome, error) {
 	credentials, err := a.Credentials(r)
 	if err != nil {
-		return access.Identity{ClientIP: credentials.Client}, Outcome{Rejected: true}, err
+		return access.Identity{ClientIP: credentials.Client}, rejectedFor(""), err
 	}
 	return a.Authenticate(r.Context(), credentials)
 }
 
 // Credentials reads what a request shows.
 func (a *Authenticator) Credentials(r *http.Request) (Credentials, error) {
-	client, err := a.client(r)
+	client, err := a.ClientIP(r)
 	if err != nil {
 		return Credentials{}, err
 	}
@@ -182,11 +169,6 @@ func (a *Authenticator) Credentials(r *http.Request) (Credentials, error) {
 	return credentials, err
 }
 
-// Secure says whether the client came by TLS, to us or to a proxy that is trusted.
-func (a *Authenticator) Secure(r *http.Request) bool { return a.proxies.Secure(r) }
-
-func (a *Authenticator) client(r *http.Request) (netip.Addr, error) { return a.proxies.ClientIP(r) }
-
 // Authenticate finds who shows the credentials. What no method accepts leaves the identity anonymous but
 // for its certificate, and Outcome says so; with auth.invalid_credentials: reject it is an error.
 // Errors are ErrThrottled, ErrSignInBusy, ErrInvalidCredentials and ErrSignInUnavailable of access, that of
@@ -197,17 +179,17 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (access
 	if c.Certificate != nil && !time.Now().Before(c.Certificate.NotAfter) {
 		// Connections live longer than handshakes.
 		a.state.metrics.count(MTLS, rejected)
-		outcome = Outcome{Rejected: true, Reason: string(errCertificate)}
+		outcome = rejectedFor(errCertificate)
 	} else if c.Certificate != nil {
 		a.state.metrics.count(MTLS, accepted)
-		identity.Certificate = a.state.certificates.identity(c.Certificate)
+		identity.Certificate = a.state.certificate(c.Certificate)
 		outcome.Method = MTLS
 		outcome.endsBy(c.Certificate.NotAfter)
 	}
 	if c.scheme == schemeNone {
 		return identity, outcome, nil
 	}
-	found, err := a.judge(ctx, c)
+	found, err := a.verify(ctx, c)
 	var reason rejection
 	switch {
 	case errors.As(err, &reason):
@@ -221,19 +203,19 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (access
 	}
 	identity.ID, identity.Username = found.identity.ID, found.identity.Username
 	identity.Groups, identity.OIDC = found.identity.Groups, found.identity.OIDC
-	outcome.Method = found.method
+	outcome.Method, outcome.Token = found.method, found.method == Token
 	outcome.endsBy(found.until)
 	outcome.endsBy(found.end)
 	return identity, outcome, nil
 }
 
-// judge asks one method after the other. A rejection is the last one's that knew the credential.
-func (a *Authenticator) judge(ctx context.Context, c Credentials) (*verified, error) {
+// verify asks one method after the other. A rejection is the last one's that knew the credential.
+func (a *Authenticator) verify(ctx context.Context, c Credentials) (*verified, error) {
 	switch c.scheme {
 	case schemeBasic:
-		return a.judgeBasic(ctx, c)
+		return a.verifyBasic(ctx, c)
 	case schemeBearer:
-		return a.judgeBearer(ctx, c.secret.Reveal())
+		return a.verifyBearer(ctx, c.secret.Reveal())
 	case schemeMalformed:
 		a.state.metrics.count(None, rejected)
 		return nil, errMalformed
@@ -243,13 +225,13 @@ func (a *Authenticator) judge(ctx context.Context, c Credentials) (*verified, er
 	}
 }
 
-// judgeBasic takes a password, which is a token where the user is a provider.
-func (a *Authenticator) judgeBasic(ctx context.Context, c Credentials) (*verified, error) {
+// verifyBasic takes a password, which is a token where the user is a provider.
+func (a *Authenticator) verifyBasic(ctx context.Context, c Credentials) (*verified, error) {
 	for _, p := range a.providers {
 		if p.config.Name != c.user {
 			continue
 		}
-		found, err := a.judgeOIDC(ctx, c.secret.Reveal(), []*provider{p})
+		found, err := a.verifyOIDC(ctx, c.secret.Reveal(), []*provider{p})
 		if _, known := a.passwords.users.Lookup(c.user); err == nil || !known {
 			return found, err
 		}
@@ -270,13 +252,13 @@ func ofUser(method Method, user User) *verified {
 	}
 }
 
-// judgeBearer takes a token: of a provider, if its issuer is one's, or our own.
-func (a *Authenticator) judgeBearer(ctx context.Context, token string) (*verified, error) {
+// verifyBearer takes a token: of a provider, if its issuer is one's, or our own.
+func (a *Authenticator) verifyBearer(ctx context.Context, token string) (*verified, error) {
 	if found := a.remembered(token, nil); found != nil {
 		return found, nil
 	}
 	if of := a.providersOf(token); len(of) > 0 {
-		return a.judgeOIDC(ctx, token, of) // our own tokens have another issuer
+		return a.verifyOIDC(ctx, token, of) // our own tokens have another issuer
 	}
 	if !a.config.Token.Enabled {
 		a.state.metrics.count(None, rejected)
@@ -290,8 +272,8 @@ func (a *Authenticator) judgeBearer(ctx context.Context, token string) (*verifie
 	return a.remember(token, found), nil
 }
 
-// judgeOIDC asks the providers whether the token is theirs. Several may have the same issuer.
-func (a *Authenticator) judgeOIDC(ctx context.Context, token string, providers []*provider) (found *verified, err error) {
+// verifyOIDC asks the providers whether the token is theirs. Several may have the same issuer.
+func (a *Authenticator) verifyOIDC(ctx context.Context, token string, providers []*provider) (found *verified, err error) {
 	for _, p := range providers {
 		if found := a.remembered(token, p); found != nil {
 			return found, nil
@@ -326,19 +308,20 @@ func (a *Authenticator) providersOf(token string) []*provider {
 // the provider that is the user.
 func (a *Authenticator) remembered(token string, p *provider) *verified {
 	known, ok := a.state.tokens.Get(sha256.Sum256([]byte(token)))
-	if !ok || !time.Now().Before(known.until) || (p != nil && (known.method != OIDC || known.provider != p.mark)) {
+	if !ok || !time.Now().Before(known.until) || (p != nil && (known.method != OIDC || known.provider != p.fingerprint)) {
 		return nil
 	}
-	found := a.stands(known)
+	found := a.current(known)
 	if found != nil {
 		a.state.metrics.count(found.method, accepted)
 	}
 	return found
 }
 
-// stands finds a token's user or provider once more.
-func (a *Authenticator) stands(known *verified) *verified {
-	if known.method == Token && !a.tokens.signed(known) {
+// current is what a token that was verified before says now: its user is looked up again. It is nil if the user,
+// the provider or our key has changed since.
+func (a *Authenticator) current(known *verified) *verified {
+	if known.method == Token && !a.tokens.issued(known) {
 		return nil
 	}
 	switch {
@@ -352,7 +335,7 @@ func (a *Authenticator) stands(known *verified) *verified {
 		return now
 	case known.provider != "":
 		for _, p := range a.providers {
-			if p.mark == known.provider {
+			if p.fingerprint == known.provider {
 				return known
 			}
 		}
@@ -364,7 +347,7 @@ func (a *Authenticator) stands(known *verified) *verified {
 // remember keeps a token until it ends, and returns what it says now.
 func (a *Authenticator) remember(token string, found *verified) *verified {
 	a.state.tokens.Put(sha256.Sum256([]byte(token)), found, cost(token))
-	if now := a.stands(found); now != nil {
+	if now := a.current(found); now != nil {
 		return now
 	}
 	return found

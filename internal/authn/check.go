@@ -18,8 +18,7 @@ func CheckProvider(ctx context.Context, config ProviderConfig) (keys int, err er
 		return 0, err
 	}
 	set := newKeySet(source, roots, slog.New(slog.DiscardHandler))
-	defer set.end()
-	defer set.client.CloseIdleConnections()
+	defer set.close()
 	found, err := set.ask(ctx)
 	if err != nil {
 		return 0, &setting.Error{Key: keyOf(config, err), Err: err}

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -27,9 +28,21 @@ import (
 // list is users in memory.
 type list map[string]User
 
-func (l list) Lookup(name string) (User, bool) {
-	user, ok := l[name]
+// listed is a list and a way to verify passwords.
+type listed struct {
+	users  list
+	verify func(hash, password string) (ok, rehash bool, err error)
+}
+
+func (l listed) Lookup(name string) (User, bool) {
+	user, ok := l.users[name]
 	return user, ok
+}
+
+func (listed) Decoy(string) string { return hashOf("decoy") }
+
+func (l listed) Verify(hash, password string) (ok, rehash bool, err error) {
+	return l.verify(hash, password)
 }
 
 // hashOf is a hash for tests: as unlike passwords as any, and quick.
@@ -102,6 +115,7 @@ func (l *logged) String() string {
 type fixture struct {
 	*Authenticator
 	opts     Options
+	users    list
 	verifier *verifier
 	log      *logged
 	metrics  *prometheus.Registry
@@ -110,12 +124,11 @@ type fixture struct {
 // newFixture knows alice, whose password is "right". change may change all of it.
 func newFixture(t testing.TB, change func(*fixture)) *fixture {
 	t.Helper()
-	f := &fixture{verifier: &verifier{}, log: &logged{}, metrics: prometheus.NewRegistry()}
+	f := &fixture{users: list{"alice": newUser("alice", "right", "dev")}, verifier: &verifier{}, log: &logged{}, metrics: prometheus.NewRegistry()}
 	state := NewState(f.metrics)
 	t.Cleanup(state.Close)
 	f.opts = Options{
-		Config: DefaultConfig(), Users: list{"alice": newUser("alice", "right", "dev")}, Verify: f.verifier.verify,
-		Decoy: func(string) string { return hashOf("decoy") }, Keys: &keysInMemory{}, State: state,
+		Config: DefaultConfig(), Keys: &keysInMemory{}, State: state,
 		Logger:      slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		ExternalURL: &url.URL{Scheme: "https", Host: "sreg.test"},
 	}
@@ -129,7 +142,11 @@ func newFixture(t testing.TB, change func(*fixture)) *fixture {
 // again makes another Authenticator with the same state, as a reload does.
 func (f *fixture) again(t testing.TB) *Authenticator {
 	t.Helper()
-	a, err := New(f.opts)
+	opts := f.opts
+	if opts.Users == nil {
+		opts.Users = listed{f.users, f.verifier.verify}
+	}
+	a, err := New(opts)
 	must(t, err)
 	t.Cleanup(func() { must(t, a.Close()) })
 	return a
@@ -164,6 +181,10 @@ func ask(t testing.TB, a *Authenticator, c Credentials) (access.Identity, Outcom
 	identity, outcome, err := a.Authenticate(t.Context(), c)
 	must(t, err)
 	return identity, outcome
+}
+
+func acceptedBy(method Method, until time.Time) Outcome {
+	return Outcome{access.SignIn{Token: method == Token, Until: until}, method}
 }
 
 // tokenFor gets a token at the token service.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/sreg-project/sreg/internal/cache"
 	"github.com/sreg-project/sreg/internal/outbound"
@@ -67,7 +68,7 @@ type keySet struct {
 	life   context.Context // ends when nobody uses the keys any more
 	end    func()
 
-	fetches flights[struct{}, []jose.JSONWebKey]
+	fetching singleflight.Group
 
 	mu      sync.Mutex // guards the rest
 	keys    []jose.JSONWebKey
@@ -125,33 +126,31 @@ func (s *keySet) candidates(header jose.Header) (list []jose.JSONWebKey) {
 		}
 	}
 	if len(list) > 0 && time.Since(s.fetched) > keysAge {
-		s.refresh()
+		s.refresh() // nobody waits for it
 	}
 	return list
 }
 
-// refresh fetches the keys anew, and nobody waits for it. The caller holds mu.
-func (s *keySet) refresh() {
-	if !s.allowed(time.Now()) {
-		return
-	}
-	s.fetches.start(s.life, struct{}{}, s.load) // ends with its time-out, or with life
+// refresh fetches the keys, once for all who wait for it, as often as the bound allows. It ends with its time-out,
+// or with life.
+func (s *keySet) refresh() <-chan singleflight.Result {
+	return s.fetching.DoChan("", func() (any, error) { return nil, s.load() })
 }
 
-// fetch gets the keys, once for all who wait for them, as often as the bound allows.
+// fetch gets the keys.
 func (s *keySet) fetch(ctx context.Context) error {
-	s.mu.Lock()
-	ok := s.fetches.busy(struct{}{}) || s.allowed(time.Now())
-	s.mu.Unlock()
-	if !ok {
-		return errors.New("asked too often")
+	select {
+	case result := <-s.refresh():
+		return result.Err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	_, err := s.fetches.do(ctx, struct{}{}, s.load)
-	return err
 }
 
-// allowed takes one of the fetches that are allowed. The caller holds mu.
+// allowed takes one of the fetches that are allowed.
 func (s *keySet) allowed(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.left == fetchBurst {
 		s.refill = now
 	}
@@ -174,18 +173,21 @@ func (s *keySet) empty() bool {
 
 // load asks the provider and keeps its answer. A failure leaves the keys that were there.
 // Whoever waits for it may leave: the answer is for those who come, too.
-func (s *keySet) load(context.Context) ([]jose.JSONWebKey, error) {
+func (s *keySet) load() error {
+	if !s.allowed(time.Now()) {
+		return errors.New("asked too often")
+	}
 	ctx, cancel := context.WithTimeout(s.life, fetchTimeout)
 	defer cancel()
 	keys, err := s.ask(ctx)
 	if err != nil {
 		s.log.WarnContext(ctx, "the keys of an oidc provider cannot be fetched: tokens signed with a key that is not known are refused", "issuer", s.source.issuer, "error", clip(err.Error()))
-		return nil, err
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.keys, s.fetched = keys, time.Now()
-	return keys, nil
+	return nil
 }
 
 func (s *keySet) ask(ctx context.Context) ([]jose.JSONWebKey, error) {
@@ -278,7 +280,7 @@ func usable(key jose.JSONWebKey) bool {
 // close ends what runs.
 func (s *keySet) close() {
 	s.end()
-	s.fetches.wait()
+	_, _, _ = s.fetching.Do("", func() (any, error) { return nil, nil }) // waits for the fetch that runs
 	s.client.CloseIdleConnections()
 }
 

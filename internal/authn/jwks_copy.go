@@ -40,23 +40,20 @@ func (s *keySet) copied(ctx context.Context) bool {
 		return false
 	}
 	var found keyCopy
-	if json.Unmarshal(value, &found) != nil || time.Since(found.Fetched) > keysAge || !s.newer(found.Fetched) {
+	if json.Unmarshal(value, &found) != nil {
 		return false
 	}
 	keys, err := parseKeys(found.Keys)
-	if err != nil {
+	age := time.Since(found.Fetched)
+	// A time to come is that of no clock that can be trusted.
+	if err != nil || age > keysAge || age < -time.Minute {
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !found.Fetched.After(s.fetched) {
+		return false
+	}
 	s.keys, s.fetched = keys, found.Fetched
 	return true
-}
-
-// newer says that keys were fetched after those that are here. A time to come is that of no clock that can
-// be trusted.
-func (s *keySet) newer(fetched time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return fetched.After(s.fetched) && fetched.Before(time.Now().Add(time.Minute))
 }

@@ -64,7 +64,7 @@ type signingKey struct {
 	id     string
 	public ed25519.PublicKey
 	signer jose.Signer
-	marks  []byte // the key of marks, that only who has the private key knows
+	secret []byte // the key of fingerprints, which only who has the private key knows
 }
 
 // parseKey never shows anything of the content.
@@ -91,13 +91,13 @@ func parseKey(content []byte) (*signingKey, error) {
 	}
 	mac := hmac.New(sha256.New, private.Seed())
 	mac.Write([]byte("marks of users"))
-	key.marks = mac.Sum(nil)
+	key.secret = mac.Sum(nil)
 	return key, nil
 }
 
-// mark is another one when the user has another password, and tells nothing of its hash.
-func (k *signingKey) mark(user User) string {
-	mac := hmac.New(sha256.New, k.marks)
+// fingerprint is another one when the user has another password, and tells nothing of its hash.
+func (k *signingKey) fingerprint(user User) string {
+	mac := hmac.New(sha256.New, k.secret)
 	mac.Write([]byte(user.Name + "\x00" + user.Hash))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:15])
 }

@@ -7,28 +7,19 @@ import (
 	"slices"
 
 	"github.com/sreg-project/sreg/internal/access"
-	"github.com/sreg-project/sreg/internal/lru"
 )
 
 // maxCertificates bounds how many certificates are remembered by what they say.
 const maxCertificates = 1024
 
-// certificates remembers what a connection's certificate says. All requests of a connection have the
-// same one, so its address in memory is the key.
-type certificates struct {
-	read *lru.Cache[*x509.Certificate, access.Certificate]
-}
-
-func newCertificates() certificates {
-	return certificates{read: lru.New[*x509.Certificate, access.Certificate](maxCertificates)}
-}
-
-func (c certificates) identity(shown *x509.Certificate) access.Certificate {
-	if known, ok := c.read.Get(shown); ok {
+// certificate is what the certificate of a connection says. All requests of a connection have the same one, so its
+// address in memory is the key.
+func (s *State) certificate(shown *x509.Certificate) access.Certificate {
+	if known, ok := s.certificates.Get(shown); ok {
 		return known
 	}
 	read := readCertificate(shown)
-	c.read.Put(shown, read, 1)
+	s.certificates.Put(shown, read, 1)
 	return read
 }
 

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -27,23 +26,20 @@ const (
 
 // provider verifies the tokens of one OIDC provider.
 type provider struct {
-	config     ProviderConfig
-	mark       string // another one when anything of the config is another one
-	algorithms []jose.SignatureAlgorithm
-	keys       *keySet
+	config      ProviderConfig
+	fingerprint string // of the config
+	algorithms  []jose.SignatureAlgorithm
+	keys        *keySet
 }
 
-func newProvider(config ProviderConfig, keys *keySet) (*provider, error) {
-	text, err := json.Marshal(config)
-	if err != nil {
-		return nil, fmt.Errorf("provider %s: %w", config.Name, err)
-	}
+func newProvider(config ProviderConfig, keys *keySet) *provider {
+	text, _ := json.Marshal(config) // texts and numbers: never fails
 	sum := sha256.Sum256(text)
-	p := &provider{config: config, mark: base64.RawURLEncoding.EncodeToString(sum[:12]), keys: keys}
+	p := &provider{config: config, fingerprint: base64.RawURLEncoding.EncodeToString(sum[:12]), keys: keys}
 	for _, name := range config.Algorithms {
 		p.algorithms = append(p.algorithms, jose.SignatureAlgorithm(name))
 	}
-	return p, nil
+	return p
 }
 
 // signatures is the keys as go-oidc wants them. It keeps the error, whose kind go-oidc drops.
@@ -129,7 +125,7 @@ func sameIssuer(configured, issuer string) bool {
 
 func (p *provider) accept(claims map[string]any, subject string, end time.Time) *verified {
 	found := &verified{
-		method: OIDC, provider: p.mark, end: end, until: end.Add(p.config.ClockSkew),
+		method: OIDC, provider: p.fingerprint, end: end, until: end.Add(p.config.ClockSkew),
 		identity: access.Identity{
 			ID:   p.config.Name + "/" + subject,
 			OIDC: &access.OIDC{Provider: p.config.Name, Subject: subject, Claims: claims},

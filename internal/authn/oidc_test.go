@@ -66,12 +66,12 @@ func TestClaims(t *testing.T) {
 			token := i.token(t, tt.claims)
 			for _, c := range []Credentials{bearer(token), basic("ci", token)} {
 				identity, outcome := ask(t, f.Authenticator, c)
-				want := Outcome{Method: OIDC, Until: outcome.Until}
+				want := acceptedBy(OIDC, outcome.Until)
 				if tt.want == "" && outcome.Until.IsZero() {
 					t.Error("the sign-in has no end, want the token's")
 				}
 				if tt.want != "" {
-					want = Outcome{Rejected: true, Reason: string(tt.want)}
+					want = rejectedFor(tt.want)
 				}
 				if outcome != want || identity.Anonymous() != (tt.want != "") {
 					t.Errorf("got %+v, %+v, want %+v", identity, outcome, want)

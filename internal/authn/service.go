@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/access"
-
 	"github.com/sreg-project/sreg/internal/secret"
 )
 
@@ -87,7 +86,7 @@ func (a *Authenticator) readForm(r *http.Request) (TokenRequest, error) {
 	if err != nil {
 		return TokenRequest{}, fmt.Errorf("%w: malformed form", errTokenRequest)
 	}
-	client, err := a.client(r)
+	client, err := a.ClientIP(r)
 	if err != nil {
 		return TokenRequest{}, err
 	}
@@ -149,15 +148,10 @@ func (a *Authenticator) Token(ctx context.Context, request TokenRequest) (TokenA
 		RefreshToken: request.RefreshToken.Reveal(), Scope: strings.Join(request.Scopes, " "),
 	}
 	if request.Offline && who.Subject != "" && answer.RefreshToken == "" {
-		answer.RefreshToken, _, err = a.tokens.issue(key, refreshing(who), refreshTTL)
+		who.Use = useRefresh
+		answer.RefreshToken, _, err = a.tokens.issue(key, who, refreshTTL)
 	}
 	return answer, err
-}
-
-// refreshing is what a refresh token says: of a user only who it is, because the groups are looked up.
-func refreshing(who claims) claims {
-	who.Use = useRefresh
-	return who
 }
 
 // whoAsks finds what the token shall say.
@@ -170,7 +164,7 @@ func (a *Authenticator) whoAsks(ctx context.Context, key *signingKey, request To
 	if request.Credentials.scheme == schemeNone {
 		return claims{Use: useAccess}, nil
 	}
-	found, err := a.judge(ctx, request.Credentials)
+	found, err := a.verify(ctx, request.Credentials)
 	switch {
 	case err != nil:
 		return claims{}, refusal(err)
@@ -181,13 +175,13 @@ func (a *Authenticator) whoAsks(ctx context.Context, key *signingKey, request To
 	return a.describe(key, found)
 }
 
-// refreshed is what a refresh token says, if all that it holds by still stands.
+// refreshed is what a refresh token says, if what it names has not changed.
 func (a *Authenticator) refreshed(ctx context.Context, text string) (claims, error) {
 	who, err := a.tokens.read(ctx, text, useRefresh)
 	if err != nil {
 		return claims{}, err
 	}
-	if _, err := a.holds(who); err != nil {
+	if _, err := a.resolve(who); err != nil {
 		return claims{}, err
 	}
 	who.Use = useAccess
@@ -198,15 +192,15 @@ func (a *Authenticator) refreshed(ctx context.Context, text string) (claims, err
 func (a *Authenticator) describe(key *signingKey, found *verified) (claims, error) {
 	who := claims{Use: useAccess, Subject: found.identity.ID, Username: found.identity.Username, Groups: found.identity.Groups}
 	if found.user != "" {
-		who.UserMark = key.mark(User{Name: found.user, Hash: found.hash})
+		who.UserFingerprint = key.fingerprint(User{Name: found.user, Hash: found.hash})
 		who.Groups = nil // looked up when the token is used, so that they are never stale
 		return who, nil
 	}
-	i := slices.IndexFunc(a.providers, func(p *provider) bool { return p.mark == found.provider })
+	i := slices.IndexFunc(a.providers, func(p *provider) bool { return p.fingerprint == found.provider })
 	if i < 0 || !time.Now().Before(found.end) {
 		return claims{}, invalid(string(errExpired))
 	}
-	who.Provider, who.ProviderMark = a.providers[i].config.Name, found.provider
+	who.Provider, who.ProviderFingerprint = a.providers[i].config.Name, found.provider
 	who.OIDCSubject, who.OIDCClaims, who.End = found.identity.OIDC.Subject, found.identity.OIDC.Claims, found.end.Unix()
 	return who, nil
 }

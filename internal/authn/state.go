@@ -9,7 +9,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/cache"
+	"github.com/sreg-project/sreg/internal/cache/memory"
 	"github.com/sreg-project/sreg/internal/lru"
 )
 
@@ -26,10 +28,10 @@ type State struct {
 	metrics      *metrics
 	passwords    *lru.Cache[[32]byte, time.Time] // until when, by keyed hash
 	tokens       *lru.Cache[[32]byte, *verified] // by hash
-	certificates certificates
-	throttle     *throttle
-	process      [32]byte // the key of the hashes of passwords
-	checks       flights[[32]byte, bool]
+	certificates *lru.Cache[*x509.Certificate, access.Certificate]
+	failures     *memory.Counter // wrong passwords
+	process      [32]byte        // the key of the hashes of passwords
+	verifying    verifications
 
 	mu   sync.Mutex // guards keys
 	keys map[keySource]*keySet
@@ -51,8 +53,9 @@ func NewState(registerer prometheus.Registerer) *State {
 		metrics:      newMetrics(registerer),
 		passwords:    lru.New[[32]byte, time.Time](maxPasswords),
 		tokens:       lru.New[[32]byte, *verified](tokenMemory),
-		certificates: newCertificates(),
-		throttle:     newThrottle(),
+		certificates: lru.New[*x509.Certificate, access.Certificate](maxCertificates),
+		failures:     memory.NewCounter(maxThrottled),
+		verifying:    verifications{running: map[[32]byte]*verification{}},
 		keys:         map[keySource]*keySet{},
 	}
 	_, _ = rand.Read(s.process[:]) // never fails
@@ -60,7 +63,7 @@ func NewState(registerer prometheus.Registerer) *State {
 }
 
 // Close waits for the verifications that run; each ends when nobody waits for it.
-func (s *State) Close() { s.checks.wait() }
+func (s *State) Close() { s.verifying.work.Wait() }
 
 // acquire returns the keys of a source, which all who use it share; release gives them back.
 func (s *State) acquire(source keySource, roots *x509.CertPool, log *slog.Logger) *keySet {

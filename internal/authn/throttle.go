@@ -2,17 +2,14 @@ package authn
 
 import (
 	"context"
-	"hash/maphash"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/cache"
-	"github.com/sreg-project/sreg/internal/lru"
 )
 
 const (
-	// maxThrottled bounds the failures that are remembered, some 200 bytes each.
+	// maxThrottled bounds the counts of failures that are kept in memory, some 300 bytes each.
 	maxThrottled = 32 << 10
 	// sprayed is how many times more failures an address has than one user name from it.
 	sprayed = 10
@@ -20,119 +17,71 @@ const (
 
 // throttle counts wrong passwords by client address and user name, and by the address alone. It never
 // counts by the user name alone: then anybody could lock anybody out.
-//
-// Where there is a shared count it decides, and that of this process is kept beside it, for when the shared
-// one is out of reach.
 type throttle struct {
-	seed maphash.Seed
-
-	mu       sync.Mutex                           // guards what is in failures
-	failures *lru.Cache[throttleKey, throttleFor] // those that failed last stay
-}
-
-// throttleKey is a client, and a user name or 0 for all of them. Names are kept as their hash: they are
-// the client's, and of any length.
-type throttleKey struct {
-	client netip.Addr
-	user   uint64
-}
-
-// throttleFor is a window of failures.
-type throttleFor struct {
-	begun time.Time
-	count int
-}
-
-func newThrottle() *throttle {
-	return &throttle{seed: maphash.MakeSeed(), failures: lru.New[throttleKey, throttleFor](maxThrottled)}
+	config  ThrottleConfig
+	counter cache.Counter
 }
 
 // attempt is a password that counts as wrong until it proved right: so a thousand guesses at once are
-// not one.
+// not one. The zero attempt is not counted.
 type attempt struct {
-	throttle   *throttle
-	pair, from throttleKey
-	shared     sharedAttempt
+	throttle *throttle
+	pair     string // names the count of a client and a user name
+	client   string // names the count of the client; empty for those without an address, who have nothing in common
 }
 
-// begin counts an attempt, also in the shared count unless that is nil, or says how long to wait before the
-// next one.
-func (t *throttle) begin(ctx context.Context, counter cache.Counter, config ThrottleConfig, client netip.Addr, user string) (attempt, time.Duration) {
-	if config.Failures == 0 {
+// begin counts an attempt, or says how long to wait before the next one.
+func (t *throttle) begin(ctx context.Context, client netip.Addr, user string) (attempt, time.Duration) {
+	if t.config.Failures == 0 {
 		return attempt{}, 0
 	}
-	client = network(client)
-	a := attempt{
-		throttle: t,
-		pair:     throttleKey{client: client, user: maphash.String(t.seed, user) | 1},
-		from:     throttleKey{client: client},
+	network := networkOf(client).String()
+	a := attempt{throttle: t, pair: cache.Key("throttle", network, user)}
+	if count := t.add(ctx, a.pair, 1, 1); count.Full {
+		return attempt{}, count.Left
 	}
-	shared, wait, known := beginShared(ctx, counter, config, client, user)
-	if wait > 0 {
-		return attempt{}, wait
+	if !client.IsValid() {
+		return a, 0
 	}
-	a.shared = shared
-	now := time.Now()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	pair, from := t.window(a.pair, config, now), t.window(a.from, config, now)
-	if !known && pair.count >= config.Failures {
-		return attempt{}, config.Window - now.Sub(pair.begun)
+	all := cache.Key("throttle", network)
+	if count := t.add(ctx, all, 1, sprayed); count.Full {
+		a.takeBack(ctx)
+		return attempt{}, count.Left
 	}
-	// Clients without an address have nothing in common.
-	if !known && client.IsValid() && from.count >= sprayed*config.Failures {
-		return attempt{}, config.Window - now.Sub(from.begun)
-	}
-	t.put(a.pair, pair, 1)
-	t.put(a.from, from, 1)
+	a.client = all
 	return a, 0
 }
 
-func (t *throttle) window(key throttleKey, config ThrottleConfig, now time.Time) throttleFor {
-	window, ok := t.failures.Get(key)
-	if !ok || now.Sub(window.begun) >= config.Window {
-		return throttleFor{begun: now}
-	}
-	return window
+// add counts up to so many times the failures of the config.
+func (t *throttle) add(ctx context.Context, key string, n, times int64) cache.Count {
+	count, _ := t.counter.Add(ctx, key, n, cache.Limit{Most: times * int64(t.config.Failures), Window: t.config.Window})
+	return count
 }
 
-func (t *throttle) put(key throttleKey, window throttleFor, more int) {
-	window.count += more
-	t.failures.Put(key, window, 1)
-}
-
-// right takes the attempt back, and the failures of this user name from this address with it.
-func (a attempt) right(ctx context.Context) {
-	if a.throttle == nil {
-		return
-	}
-	a.shared.right(ctx)
-	a.throttle.mu.Lock()
-	defer a.throttle.mu.Unlock()
-	a.throttle.failures.Forget(a.pair)
-	a.takeBack(a.from)
-}
-
-// void takes the attempt back: nobody knows whether the password was right.
-func (a attempt) void(ctx context.Context) {
-	if a.throttle == nil {
-		return
-	}
-	a.shared.void(ctx)
-	a.throttle.mu.Lock()
-	defer a.throttle.mu.Unlock()
-	a.takeBack(a.pair)
-	a.takeBack(a.from)
-}
-
-func (a attempt) takeBack(key throttleKey) {
-	if window, ok := a.throttle.failures.Get(key); ok && window.count > 0 {
-		a.throttle.put(key, window, -1)
+// succeeded takes the attempt back, and the failures of this user name from this address with it.
+func (a attempt) succeeded(ctx context.Context) {
+	if a.throttle != nil {
+		a.throttle.counter.Delete(ctx, a.pair)
+		a.takeBackClient(ctx)
 	}
 }
 
-// network is what one client owns: an IPv4 address, or the /64 that an IPv6 client may choose from.
-func network(client netip.Addr) netip.Addr {
+// takeBack is for an attempt of which nobody knows whether the password was right.
+func (a attempt) takeBack(ctx context.Context) {
+	if a.throttle != nil {
+		a.throttle.add(ctx, a.pair, -1, 1)
+		a.takeBackClient(ctx)
+	}
+}
+
+func (a attempt) takeBackClient(ctx context.Context) {
+	if a.client != "" {
+		a.throttle.add(ctx, a.client, -1, sprayed)
+	}
+}
+
+// networkOf is what one client owns: an IPv4 address, or the /64 that an IPv6 client may choose from.
+func networkOf(client netip.Addr) netip.Addr {
 	if !client.Is6() {
 		return client
 	}

@@ -44,27 +44,27 @@ type claims struct {
 	Subject  string   `json:"sub,omitempty"`
 	Username string   `json:"username,omitempty"`
 	Groups   []string `json:"groups,omitempty"`
-	// UserMark says which password the user had.
-	UserMark string `json:"user_mark,omitempty"`
+	// UserFingerprint says which password the user had.
+	UserFingerprint string `json:"user_mark,omitempty"`
 
-	Provider     string         `json:"provider,omitempty"`
-	ProviderMark string         `json:"provider_mark,omitempty"`
-	OIDCSubject  string         `json:"oidc_sub,omitempty"`
-	OIDCClaims   map[string]any `json:"oidc_claims,omitempty"`
+	Provider            string         `json:"provider,omitempty"`
+	ProviderFingerprint string         `json:"provider_mark,omitempty"`
+	OIDCSubject         string         `json:"oidc_sub,omitempty"`
+	OIDCClaims          map[string]any `json:"oidc_claims,omitempty"`
 	// End is the end of the OIDC token.
 	End int64 `json:"end,omitempty"`
 }
 
-// verified is a token that was verified, and all that it holds by.
+// verified is a credential that was accepted, and all that it depends on.
 type verified struct {
 	method   Method
 	identity access.Identity // what the token says; of a user only the name
 	until    time.Time
 	end      time.Time // of the OIDC token, or of the user; zero is never
-	provider string    // the mark of the provider
+	provider string    // the fingerprint of the provider
 	user     string
 	hash     string // of the user's password
-	signed   string // the id of our key, and the service
+	issuer   string // of our own tokens: the id of the key, and the service
 }
 
 // cost is what it costs to remember, in bytes: decoded claims are some times larger than encoded ones.
@@ -161,42 +161,44 @@ func (t *tokens) read(ctx context.Context, token, use string) (claims, error) {
 	return who, nil
 }
 
-// signed says that a token that was verified before has the key and the service of now.
-func (t *tokens) signed(known *verified) bool {
+// issued says that a token that was verified before has the key and the service of now.
+func (t *tokens) issued(known *verified) bool {
 	key := t.key.Load()
 	if key == nil || !t.config.Enabled {
 		return false
 	}
-	id, service, _ := strings.Cut(known.signed, " ")
+	id, service, _ := strings.Cut(known.issuer, " ")
 	return id == key.id && service == t.service
 }
 
-// verifyOwn reads an access token and finds what it holds by.
+// verifyOwn reads an access token and finds what it names.
 func (a *Authenticator) verifyOwn(ctx context.Context, token string) (*verified, error) {
 	who, err := a.tokens.read(ctx, token, useAccess)
 	if err != nil {
 		return nil, err
 	}
-	return a.holds(who)
+	return a.resolve(who)
 }
 
-// holds finds what a token of our own holds by: its user with the same password, or its provider with
+// resolve finds what a token of our own names: a user who has the same password still, or a provider that has
 // the same config.
-func (a *Authenticator) holds(who claims) (*verified, error) {
+func (a *Authenticator) resolve(who claims) (*verified, error) {
 	key := a.tokens.key.Load() // which read has loaded
-	found := &verified{method: Token, until: time.Unix(who.Expires, 0), signed: key.id + " " + a.tokens.service}
+	found := &verified{method: Token, until: time.Unix(who.Expires, 0), issuer: key.id + " " + a.tokens.service}
 	switch {
-	case who.UserMark != "":
+	case who.UserFingerprint != "":
 		user, known := a.passwords.users.Lookup(who.Username)
-		if !known || user.expired(time.Now()) || !hmac.Equal([]byte(key.mark(user)), []byte(who.UserMark)) {
+		if !known || user.expired(time.Now()) || !hmac.Equal([]byte(key.fingerprint(user)), []byte(who.UserFingerprint)) {
 			return nil, errUserGone
 		}
 		found.user, found.hash = user.Name, user.Hash
 	case who.Provider != "":
-		if !slices.ContainsFunc(a.providers, func(p *provider) bool { return p.config.Name == who.Provider && p.mark == who.ProviderMark }) {
+		if !slices.ContainsFunc(a.providers, func(p *provider) bool {
+			return p.config.Name == who.Provider && p.fingerprint == who.ProviderFingerprint
+		}) {
 			return nil, errProvider
 		}
-		found.provider, found.end = who.ProviderMark, time.Unix(who.End, 0)
+		found.provider, found.end = who.ProviderFingerprint, time.Unix(who.End, 0)
 		found.identity = access.Identity{
 			ID: who.Subject, Username: who.Username, Groups: who.Groups,
 			OIDC: &access.OIDC{Provider: who.Provider, Subject: who.OIDCSubject, Claims: who.OIDCClaims},

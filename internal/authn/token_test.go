@@ -80,7 +80,7 @@ func TestATokenDiesWithItsUser(t *testing.T) {
 			f := newFixture(t, nil)
 			answer := tokenFor(t, f.Authenticator, basic("alice", "right"))
 			ask(t, f.Authenticator, bearer(answer.Token)) // remembered
-			f.opts.Users = after
+			f.users = after
 			changed := f.again(t)
 			must(t, changed.Prepare(t.Context()))
 			if identity, outcome := ask(t, changed, bearer(answer.Token)); !identity.Anonymous() || !outcome.Rejected {
@@ -101,7 +101,7 @@ func TestGroupsOfAUserAreNeverStale(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
 	token := tokenFor(t, f.Authenticator, basic("alice", "right")).Token
-	f.opts.Users = list{"alice": newUser("alice", "right")}
+	f.users = list{"alice": newUser("alice", "right")}
 	if identity, _ := ask(t, f.again(t), bearer(token)); identity.Username != "alice" || len(identity.Groups) != 0 {
 		t.Errorf("got %+v, want alice without the group that she left", identity)
 	}

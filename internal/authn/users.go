@@ -45,11 +45,11 @@ func (d *Directory) Lookup(name string) (User, bool) {
 	return user, ok
 }
 
-// Decoy is a hash for somebody who does not exist.
+// Decoy is a hash with the parameters of a user's.
 func (d *Directory) Decoy(name string) string { return d.decoys.For(name).Reveal() }
 
-// Verify is the VerifyFunc of the users room.
-func Verify(hash, password string) (ok, rehash bool, err error) {
+// Verify is that of package users.
+func (d *Directory) Verify(hash, password string) (ok, rehash bool, err error) {
 	parsed, err := users.ParseHash(hash)
 	if err != nil {
 		return false, false, err

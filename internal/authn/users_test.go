@@ -20,7 +20,7 @@ func TestUsersOfTheConfigStandBeforeThoseOfTheFile(t *testing.T) {
 	)
 	must(t, err)
 	f := newFixture(t, func(f *fixture) {
-		f.opts.Users, f.opts.Verify, f.opts.Decoy = directory, Verify, directory.Decoy
+		f.opts.Users = directory
 	})
 	for _, tt := range []struct{ user, password, want string }{
 		{"alice", "config", "alice"}, {"alice", "file", ""}, {"bob", "file", "bob"}, {"bob", "", ""}, {"carol", "file", ""},

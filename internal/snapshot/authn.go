@@ -46,7 +46,7 @@ func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, e
 	// Where nobody can sign in there is nothing that a token could say.
 	auth.Token.Enabled = auth.Token.Enabled && auth.Active()
 	s.authenticator, err = authn.New(authn.Options{
-		Config: auth, Users: directory, Verify: authn.Verify, Decoy: directory.Decoy, Keys: keys,
+		Config: auth, Users: directory, Keys: keys,
 		TrustedProxies: proxies, ExternalURL: external, State: s.shared.signIns, Shared: s.redis.signIns, Logger: s.shared.Logger,
 	})
 	if err != nil {
@@ -100,11 +100,7 @@ type signIns struct {
 // Authenticate says who sends a request.
 func (s signIns) Authenticate(r *http.Request) (access.Identity, access.SignIn, error) {
 	identity, outcome, err := s.AuthenticateRequest(r)
-	signIn := access.SignIn{
-		Token: outcome.Method == authn.Token, Rejected: outcome.Rejected,
-		Reason: outcome.Reason, Unavailable: outcome.Unavailable, Until: outcome.Until,
-	}
-	return identity, signIn, err
+	return identity, outcome.SignIn, err
 }
 
 // Challenge says how to sign in, nothing where nobody can.
