@@ -1,6 +1,8 @@
 package authz
 
 import (
+	"context"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -10,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/access"
@@ -235,4 +238,121 @@ func TestNewRefusesAWebhookThatDoesNotExist(t *testing.T) {
 			t.Errorf("%s: got %v, want the name that is unknown", name, err)
 		}
 	}
+}
+
+// twenty is a global policy and a repository's of ten rules each, all of which are evaluated.
+func twenty() setup {
+	var global, own []string
+	for i := range 9 {
+		global = append(global, fmt.Sprintf("identity.username == 'user-%d' && request.action in ['get-manifest', 'get-blob']", i))
+		own = append(own, fmt.Sprintf("request.namespace.startsWith('team/%d/') && 'group-%d' in identity.groups", i, i))
+	}
+	return setup{
+		global:       rules(append(global, "identity.username != null && request.action.startsWith('get-')")...),
+		repositories: map[string]part{"team": {policy: rules(append(own, "'dev' in identity.groups")...)}},
+	}
+}
+
+func BenchmarkAuthorize(b *testing.B) {
+	e := newEndpoint(b)
+	hook := e.hook(b, "guard", 200, func(c *webhook.Config) { c.CacheTTL = longest })
+	withHook := twenty()
+	withHook.hook, withHook.webhooks = "guard", map[string]*webhook.Client{"guard": hook}
+	withAudit := twenty()
+	withAudit.audit = slog.New(slog.NewJSONHandler(&lockedWriter{}, nil))
+	for name, s := range map[string]setup{
+		"open":                             {open: true},
+		"one rule":                         {global: rules(signedIn)},
+		"20 rules":                         twenty(),
+		"20 rules and an audit log":        withAudit,
+		"20 rules and a remembered answer": withHook,
+	} {
+		b.Run(name, func(b *testing.B) {
+			a := s.build(b)
+			q := asks(b, access.GetManifest, "team/app/web")
+			if d := a.Authorize(b.Context(), &q); !d.Allowed {
+				b.Fatal(told(d))
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				a.Authorize(b.Context(), &q)
+			}
+		})
+	}
+}
+
+// BenchmarkRepositories shows that the cost of a decision does not grow with the number of
+// repositories.
+func BenchmarkRepositories(b *testing.B) {
+	for _, n := range []int{1, 100, 10000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			shared := compile(b, "shared", *rules(signedIn))
+			s := setup{repositories: map[string]part{}}
+			policies := oci.Prefixes[*policy.Policy]{}
+			for i := range n {
+				name := fmt.Sprintf("team-%d", i)
+				s.repositories[name] = part{}
+				policies[parseName(b, name)] = shared
+			}
+			a := s.build(b)
+			a.policies = &policy.Chain{Repositories: policies}
+			q := asks(b, access.GetManifest, "team-0/app/web")
+			if d := a.Authorize(b.Context(), &q); !d.Allowed {
+				b.Fatal(told(d))
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				a.Authorize(b.Context(), &q)
+			}
+		})
+	}
+}
+
+func BenchmarkMayList(b *testing.B) {
+	s := twenty()
+	s.global = rules(signedIn)
+	a := s.build(b)
+	q, entry := asks(b, access.ListCatalog, ""), parseName(b, "team/app/web")
+	b.ReportAllocs()
+	for b.Loop() {
+		if !a.MayList(b.Context(), &q, entry) {
+			b.Fatal("got no, want yes")
+		}
+	}
+}
+
+func TestManyAskAtOnce(t *testing.T) {
+	t.Parallel()
+	e := newEndpoint(t)
+	hook := e.hook(t, "guard", 200, func(c *webhook.Config) { c.CacheTTL = longest })
+	a := setup{
+		global: rules("identity.oidc.claims['x'] == 'y'", "identity.username == 'alice'"), hook: "guard",
+		repositories: map[string]part{"team": {policy: rules("request.namespace == 'team/a'")}},
+		webhooks:     map[string]*webhook.Client{"guard": hook}, audit: slog.New(slog.NewJSONHandler(&lockedWriter{}, nil)),
+	}.build(t)
+	var waiting sync.WaitGroup
+	for i := range 16 {
+		waiting.Go(func() {
+			for j := range 100 {
+				q := asks(t, access.GetManifest, []string{"team/a", "team/b"}[j%2])
+				want := j%2 == 0 && i%2 == 0
+				if i%2 == 1 {
+					q.Identity.Username = "bob"
+				}
+				if got := a.Authorize(context.Background(), &q); got.Allowed != want {
+					t.Errorf("%s in %s: got %q, want allowed %v", q.Identity.Username, q.Request.Namespace, told(got), want)
+				}
+			}
+		})
+	}
+	waiting.Wait()
+}
+
+// lockedWriter takes everything.
+type lockedWriter struct{ mu sync.Mutex }
+
+func (w *lockedWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(p), nil
 }

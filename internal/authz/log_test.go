@@ -2,11 +2,9 @@ package authz
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"log/slog"
 	"reflect"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,74 +110,4 @@ func TestAWebhookThatBreaksIsLoggedAndADenialIsNot(t *testing.T) {
 			t.Errorf("status %d: got %v, want %d records", status, got, want)
 		}
 	}
-}
-
-func TestDecisionsAreCountedByStageAndResult(t *testing.T) {
-	t.Parallel()
-	e := newEndpoint(t)
-	webhooks := map[string]*webhook.Client{"yes": e.hook(t, "yes", 200, nil), "no": e.hook(t, "no", 403, nil)}
-	tests := []struct {
-		setup setup
-		want  verdict
-	}{
-		{setup{}, verdict{access.StageNone, false}},
-		{setup{open: true}, verdict{access.StageNone, true}},
-		{setup{global: bans()}, verdict{access.StageGlobal, true}},
-		{setup{global: rules()}, verdict{access.StageGlobal, false}},
-		{setup{repositories: map[string]part{"team": {policy: bans()}}}, verdict{access.StageRepository, true}},
-		{setup{repositories: map[string]part{"team": {policy: rules()}}}, verdict{access.StageRepository, false}},
-		{setup{global: bans(), hook: "yes"}, verdict{access.StageWebhook, true}},
-		{setup{global: bans(), hook: "no"}, verdict{access.StageWebhook, false}},
-	}
-	for _, tt := range tests {
-		tt.setup.webhooks = webhooks
-		a := tt.setup.build(t)
-		a.Authorize(t.Context(), new(asks(t, access.GetBlob, "team")))
-		a.Authorize(t.Context(), new(asks(t, access.Healthz, "")))
-		for v, counter := range a.metrics.decisions {
-			want := 0.0
-			if v == tt.want {
-				want = 1
-			}
-			if got := testutil.ToFloat64(counter); got != want {
-				t.Errorf("want %v counted: %v is %v", tt.want, v, got)
-			}
-		}
-	}
-}
-
-func TestManyAskAtOnce(t *testing.T) {
-	t.Parallel()
-	e := newEndpoint(t)
-	hook := e.hook(t, "guard", 200, func(c *webhook.Config) { c.CacheTTL = longest })
-	a := setup{
-		global: rules("identity.oidc.claims['x'] == 'y'", "identity.username == 'alice'"), hook: "guard",
-		repositories: map[string]part{"team": {policy: rules("request.namespace == 'team/a'")}},
-		webhooks:     map[string]*webhook.Client{"guard": hook}, audit: slog.New(slog.NewJSONHandler(&lockedWriter{}, nil)),
-	}.build(t)
-	var waiting sync.WaitGroup
-	for i := range 16 {
-		waiting.Go(func() {
-			for j := range 100 {
-				q := asks(t, access.GetManifest, []string{"team/a", "team/b"}[j%2])
-				want := j%2 == 0 && i%2 == 0
-				if i%2 == 1 {
-					q.Identity.Username = "bob"
-				}
-				if got := a.Authorize(context.Background(), &q); got.Allowed != want {
-					t.Errorf("%s in %s: got %q, want allowed %v", q.Identity.Username, q.Request.Namespace, told(got), want)
-				}
-			}
-		})
-	}
-	waiting.Wait()
-}
-
-// lockedWriter takes everything.
-type lockedWriter struct{ mu sync.Mutex }
-
-func (w *lockedWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(p), nil
 }
