@@ -35,37 +35,24 @@ type Options struct {
 
 // Authorizer decides. New makes one, and any number of goroutines may use it.
 type Authorizer struct {
-	policies *policy.Chain
-	open     bool
-	hide     bool
-	webhooks map[string]*webhook.Client
-	metrics  *Metrics
-	log      *slog.Logger
-	audit    *slog.Logger
+	Options
 	troubles pace
 }
 
 // New makes an Authorizer. The one error is a webhook that does not exist.
 func New(opts Options) (*Authorizer, error) {
-	a := &Authorizer{
-		policies: opts.Policies,
-		open:     opts.Open && opts.Policies.Empty(),
-		hide:     opts.HideDenied,
-		webhooks: opts.Webhooks,
-		metrics:  opts.Metrics,
-		log:      opts.Logger.With("module", "authz"),
-		audit:    opts.Audit,
-	}
+	opts.Open = opts.Open && opts.Policies.Empty()
+	opts.Logger = opts.Logger.With("module", "authz")
 	for _, name := range opts.Policies.Webhooks() {
-		if a.webhooks[name] == nil {
+		if opts.Webhooks[name] == nil {
 			return nil, fmt.Errorf("there is no webhook %q", name)
 		}
 	}
-	return a, nil
+	return &Authorizer{Options: opts}, nil
 }
 
-// Authorize decides about a request and all that it amounts to. The decision is the one that denied,
-// or the last of those that all allowed.
+// Authorize decides about a request, and about the other request that it includes: a mount pulls from its
+// source, too. The decision is the one that denied, or the last of those that all allowed.
 func (a *Authorizer) Authorize(ctx context.Context, q *access.Question) access.Decision {
 	if neverAsked(q) {
 		return access.Decision{Allowed: true, Stage: access.StageNone, Reason: "never asked", Asked: q.Request}
@@ -97,36 +84,33 @@ func (a *Authorizer) decide(ctx context.Context, q *access.Question) access.Deci
 		decision = a.askPolicies(ctx, q)
 	}
 	if decision.Allowed {
-		if name := a.policies.Webhook(q.Request.Namespace); name != "" {
-			decision = a.askWebhook(ctx, a.webhooks[name], q)
+		if name := a.Policies.Webhook(q.Request.Namespace); name != "" {
+			decision = a.askWebhook(ctx, a.Webhooks[name], q)
 		}
 	}
 	decision.Asked = q.Request
 	if !decision.Allowed {
-		return a.denied(q, decision)
+		decision.Denial = a.denial(q)
 	}
 	return decision
 }
 
-// denied adds how the client is told.
-func (a *Authorizer) denied(q *access.Question, decision access.Decision) access.Decision {
-	decision.Asked = q.Request
+// denial is how a client is told that it may not.
+func (a *Authorizer) denial(q *access.Question) access.Denial {
 	switch {
 	case q.Identity.Anonymous():
-		decision.Denial = access.Unauthenticated
-	case a.hide:
-		decision.Denial = access.Hidden
-	default:
-		decision.Denial = access.Forbidden
+		return access.Unauthenticated
+	case a.HideDenied:
+		return access.Hidden
 	}
-	return decision
+	return access.Forbidden
 }
 
 func (a *Authorizer) askPolicies(ctx context.Context, q *access.Question) access.Decision {
-	if a.open {
+	if a.Open {
 		return access.Decision{Allowed: true, Stage: access.StageNone, Reason: "no policy, for this computer alone"}
 	}
-	verdict := a.policies.Decide(policy.Question{Identity: q.Identity, Request: q.Request})
+	verdict := a.Policies.Decide(policy.Question{Identity: q.Identity, Request: q.Request})
 	for _, step := range verdict.Steps {
 		for _, failed := range step.Failed {
 			a.ruleFailed(ctx, step.Stage, failed)

@@ -128,7 +128,7 @@ func newEndpointThatIsGone(t *testing.T) *webhook.Client {
 
 // told is a decision in one line.
 func told(d access.Decision) string {
-	return strings.TrimSpace(word(d.Allowed) + " " + string(d.Stage) + " " + d.Rule)
+	return strings.TrimSpace(result(d.Allowed) + " " + string(d.Stage) + " " + d.Rule)
 }
 
 // TestWhatIsNeverAsked reads the actions from their source, so that a new one is asked unless somebody
@@ -295,7 +295,7 @@ func BenchmarkRepositories(b *testing.B) {
 				policies[parseName(b, name)] = shared
 			}
 			a := s.build(b)
-			a.policies = &policy.Chain{Repositories: policies}
+			a.Policies = &policy.Chain{Repositories: policies}
 			q := asks(b, access.GetManifest, "team-0/app/web")
 			if d := a.Authorize(b.Context(), &q); !d.Allowed {
 				b.Fatal(told(d))

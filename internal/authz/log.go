@@ -12,11 +12,11 @@ import (
 
 // record counts a decision and writes it into the audit log.
 func (a *Authorizer) record(ctx context.Context, q *access.Question, d access.Decision) {
-	a.metrics.decisions[verdict{d.Stage, d.Allowed}].Inc()
-	if a.audit == nil || !a.audit.Enabled(ctx, slog.LevelInfo) {
+	a.Metrics.decisions[verdict{d.Stage, d.Allowed}].Inc()
+	if a.Audit == nil || !a.Audit.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
-	a.audit.LogAttrs(ctx, slog.LevelInfo, "decision",
+	a.Audit.LogAttrs(ctx, slog.LevelInfo, "decision",
 		slog.String("request_id", q.Transport.RequestID),
 		slog.String("action", string(q.Request.Action)),
 		slog.String("namespace", q.Request.Namespace.String()),
@@ -24,7 +24,7 @@ func (a *Authorizer) record(ctx context.Context, q *access.Question, d access.De
 		slog.String("digest", q.Request.Digest.String()),
 		slog.String("username", q.Identity.Name()),
 		slog.String("client", clientOf(q.Identity.ClientIP)),
-		slog.String("decision", word(d.Allowed)),
+		slog.String("decision", result(d.Allowed)),
 		slog.String("stage", string(d.Stage)),
 		slog.String("rule", d.Rule),
 		slog.String("reason", d.Reason),
@@ -33,9 +33,9 @@ func (a *Authorizer) record(ctx context.Context, q *access.Question, d access.De
 
 // ruleFailed tells of a rule that could not be evaluated.
 func (a *Authorizer) ruleFailed(ctx context.Context, stage access.Stage, failed policy.RuleError) {
-	a.metrics.failures[stage].Inc()
+	a.Metrics.failures[stage].Inc()
 	if a.troubles.due("rule " + string(stage) + " " + failed.Rule) {
-		a.log.LogAttrs(ctx, slog.LevelWarn, "rule failed", slog.String("stage", string(stage)),
+		a.Logger.LogAttrs(ctx, slog.LevelWarn, "rule failed", slog.String("stage", string(stage)),
 			slog.String("rule", failed.Rule), slog.Any("error", failed.Err))
 	}
 }
@@ -43,7 +43,7 @@ func (a *Authorizer) ruleFailed(ctx context.Context, stage access.Stage, failed 
 // webhookBroke tells of an endpoint that needs an operator.
 func (a *Authorizer) webhookBroke(ctx context.Context, name, result string, err error) {
 	if a.troubles.due("webhook " + name + " " + result) {
-		a.log.LogAttrs(ctx, slog.LevelWarn, "webhook failed, the request is denied", slog.String("webhook", name),
+		a.Logger.LogAttrs(ctx, slog.LevelWarn, "webhook failed, the request is denied", slog.String("webhook", name),
 			slog.String("result", result), slog.Any("error", err))
 	}
 }

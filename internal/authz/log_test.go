@@ -87,7 +87,7 @@ func TestARuleThatFailsIsCountedAlwaysAndLoggedNowAndThen(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		for _, stage := range ruleStages {
-			if got := testutil.ToFloat64(a.metrics.failures[stage]); got != 1001 {
+			if got := testutil.ToFloat64(a.Metrics.failures[stage]); got != 1001 {
 				t.Errorf("%s: counted %v, want 1001", stage, got)
 			}
 		}

@@ -36,7 +36,7 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	m := &Metrics{decisions: map[verdict]prometheus.Counter{}, failures: map[access.Stage]prometheus.Counter{}}
 	for _, stage := range stages {
 		for _, allowed := range []bool{true, false} {
-			m.decisions[verdict{stage, allowed}] = decisions.WithLabelValues(string(stage), word(allowed))
+			m.decisions[verdict{stage, allowed}] = decisions.WithLabelValues(string(stage), result(allowed))
 		}
 	}
 	for _, stage := range ruleStages {
@@ -45,8 +45,8 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	return m
 }
 
-// word is what metrics and logs call a decision.
-func word(allowed bool) string {
+// result is what metrics and logs call a decision.
+func result(allowed bool) string {
 	if allowed {
 		return "allowed"
 	}

@@ -31,7 +31,7 @@ func TestDecisionsAreCountedByStageAndResult(t *testing.T) {
 		a := tt.setup.build(t)
 		a.Authorize(t.Context(), new(asks(t, access.GetBlob, "team")))
 		a.Authorize(t.Context(), new(asks(t, access.Healthz, "")))
-		for v, counter := range a.metrics.decisions {
+		for v, counter := range a.Metrics.decisions {
 			want := 0.0
 			if v == tt.want {
 				want = 1

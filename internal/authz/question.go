@@ -11,7 +11,7 @@ import (
 )
 
 // document is the JSON that a webhook gets. Its names are those of the rules; what is absent is null,
-// and lists are always there. It is a contract with endpoints: names are added, never changed.
+// and lists are always there. Endpoints depend on the names: they may be added to, and never change.
 type document struct {
 	Identity identity `json:"identity"`
 	Request  request  `json:"request"`
@@ -130,7 +130,7 @@ func tags(of []oci.Tag) []string {
 	return texts
 }
 
-// clientOf is an address as rules read it: one of IPv4 looks the same however it came.
+// clientOf is an address as rules read it. One of IPv4 that came over IPv6 looks like every other.
 func clientOf(address netip.Addr) string {
 	if !address.IsValid() {
 		return ""
@@ -141,30 +141,30 @@ func clientOf(address netip.Addr) string {
 // newFacts are the headers that a webhook of method get gets.
 func newFacts(q *access.Question) []webhook.Fact {
 	facts := []webhook.Fact{
-		one("X-Forwarded-Method", q.Request.Method),
-		one("X-Forwarded-Proto", q.Transport.Proto),
-		one("X-Forwarded-Host", q.Transport.Host),
-		{Name: "X-Forwarded-Uri", Values: one("", q.Transport.URI).Values, Escaped: true},
-		one("X-Forwarded-For", clientOf(q.Identity.ClientIP)),
-		one("X-Registry-Action", string(q.Request.Action)),
-		one("X-Registry-Namespace", q.Request.Namespace.String()),
-		one("X-Registry-Reference", q.Request.Reference.String()),
-		one("X-Registry-Digest", q.Request.Digest.String()),
-		one("X-Registry-Username", q.Identity.Username),
-		one("X-Registry-Identity-ID", q.Identity.ID),
+		fact("X-Forwarded-Method", q.Request.Method),
+		fact("X-Forwarded-Proto", q.Transport.Proto),
+		fact("X-Forwarded-Host", q.Transport.Host),
+		{Name: "X-Forwarded-Uri", Values: fact("", q.Transport.URI).Values, Escaped: true},
+		fact("X-Forwarded-For", clientOf(q.Identity.ClientIP)),
+		fact("X-Registry-Action", string(q.Request.Action)),
+		fact("X-Registry-Namespace", q.Request.Namespace.String()),
+		fact("X-Registry-Reference", q.Request.Reference.String()),
+		fact("X-Registry-Digest", q.Request.Digest.String()),
+		fact("X-Registry-Username", q.Identity.Username),
+		fact("X-Registry-Identity-ID", q.Identity.ID),
 		{Name: "X-Registry-Certificate-CN", Values: q.Identity.Certificate.CommonNames},
 		{Name: "X-Registry-Certificate-O", Values: q.Identity.Certificate.Organizations},
 	}
 	if q.Identity.OIDC != nil {
 		facts = append(facts,
-			one("X-Registry-OIDC-Provider", q.Identity.OIDC.Provider),
-			one("X-Registry-OIDC-Subject", q.Identity.OIDC.Subject))
+			fact("X-Registry-OIDC-Provider", q.Identity.OIDC.Provider),
+			fact("X-Registry-OIDC-Subject", q.Identity.OIDC.Subject))
 	}
 	return facts
 }
 
-// one is a fact of one value; an empty one is absent.
-func one(name, value string) webhook.Fact {
+// fact is a fact of one value; an empty one is absent.
+func fact(name, value string) webhook.Fact {
 	if value == "" {
 		return webhook.Fact{Name: name}
 	}

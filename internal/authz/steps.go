@@ -18,8 +18,7 @@ func neverAsked(q *access.Question) bool {
 	return policy.NeverAsked(q.Request.Action)
 }
 
-// following is what a request amounts to beside itself. Webhooks are told the request that would do that
-// alone.
+// following is the other request that a request includes. Webhooks are told of it as if a client had sent it.
 func following(q access.Question) (access.Question, bool) {
 	next, ok := policy.Following(q.Request)
 	if ok && next.Action == access.GetBlob {
@@ -29,8 +28,8 @@ func following(q access.Question) (access.Question, bool) {
 	return q, ok
 }
 
-// listTags is the question whether an entry of a listing may be shown. It is the one that a client
-// puts by listing the tags there, so that what a webhook said to the one stands for the other.
+// listTags is the question whether an entry of a listing may be shown: the same that is asked when the client
+// lists the tags there, so that they share what is remembered of a webhook's answers.
 func listTags(q access.Question, entry oci.Name) access.Question {
 	q.Request = access.Request{Action: access.ListTags, Method: http.MethodGet, Namespace: entry}
 	q.Transport.URI = "/v2/" + entry.String() + "/tags/list"

@@ -19,7 +19,8 @@ type Authenticator interface {
 
 // Authorizer decides who may do what.
 type Authorizer interface {
-	// Authorize decides about a request and all that it amounts to.
+	// Authorize decides about a request, and about the other request that it includes: a mount pulls from its
+	// source, too.
 	Authorize(ctx context.Context, q *access.Question) access.Decision
 }
 
