@@ -382,3 +382,83 @@ func (f *fixture) keys(t *testing.T) []string {
 	}
 	return keys
 }
+
+// sink is a ResponseWriter that keeps nothing and allocates nothing.
+type sink struct {
+	header http.Header
+	status int
+}
+
+func (s *sink) Header() http.Header { return s.header }
+
+func (s *sink) WriteHeader(status int) { s.status = status }
+
+func (s *sink) Write(p []byte) (int, error) { return len(p), nil }
+
+func (s *sink) ReadFrom(r io.Reader) (int64, error) { return io.Copy(io.Discard, r) }
+
+// bench sends one request again and again. It calls the handler without a network, so that what it shows is
+// the work of this package and of those below it.
+func bench(b *testing.B, f *fixture, method, path string, status int) {
+	b.Helper()
+	r := httptest.NewRequestWithContext(b.Context(), method, path, nil)
+	w := &sink{header: http.Header{}}
+	b.ReportAllocs()
+	for b.Loop() {
+		clear(w.header)
+		f.handler.ServeHTTP(w, r)
+		if w.status != status {
+			b.Fatalf("status %d, want %d", w.status, status)
+		}
+	}
+}
+
+// settle waits until what is stored is old enough for the caches to rest on it. No call can set the
+// time by which that is judged.
+func (f *fixture) settle(b *testing.B) {
+	b.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		info, err := f.store.Stat(b.Context(), "app/_manifests/tags/v1")
+		must(b, err)
+		if info.Settled {
+			return
+		}
+		<-tick.C
+	}
+}
+
+func newHandlerWithImage(b *testing.B, set ...func(*registry.Config)) *fixture {
+	b.Helper()
+	f := newHandler(b, b.TempDir(), set...)
+	for _, content := range []string{"config a", "layer a"} {
+		f.send(b, "POST", "/v2/app/blobs/uploads/?digest="+digestOf(content).String(), content)
+	}
+	f.send(b, "PUT", "/v2/app/manifests/v1", imageOf("a"))
+	f.settle(b)
+	return f
+}
+
+func (f *fixture) send(b *testing.B, method, path, body string) {
+	b.Helper()
+	w := httptest.NewRecorder()
+	f.handler.ServeHTTP(w, httptest.NewRequestWithContext(b.Context(), method, path, strings.NewReader(body)))
+	if w.Code != http.StatusCreated {
+		b.Fatalf("%s %s: status %d, %s", method, path, w.Code, w.Body)
+	}
+}
+
+// newHandler is a fixture without a listener, in a folder or in memory.
+func newHandler(t testing.TB, root string, change ...func(*registry.Config)) *fixture {
+	t.Helper()
+	f := &fixture{t: t, root: root, memory: memory.New(memory.Options{}), clock: &clock{}, logs: &logs{}}
+	set := settings{config: func(c *registry.Config) {
+		for _, one := range change {
+			one(c)
+		}
+	}}
+	f.openRegistry(set)
+	f.makeHandler(set)
+	return f
+}

@@ -3,11 +3,13 @@ package httpapi_test
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
 )
 
 const (
@@ -296,4 +298,147 @@ func TestTagsThatDifferByCaseAreTwo(t *testing.T) {
 	f.get("/v2/app/manifests/Latest").wants(t, want{status: 404})
 	f.pushManifest("app", strings.Repeat("A", 127), oci.MediaTypeImageManifest, lower)
 	f.get("/v2/app/manifests/"+strings.Repeat("A", 127)).wants(t, want{status: 200, body: lower})
+}
+
+func BenchmarkGetManifestByTag(b *testing.B) {
+	f := newHandlerWithImage(b)
+	bench(b, f, "GET", "/v2/app/manifests/v1", 200)
+}
+
+// BenchmarkGetManifestUntracked shows beside BenchmarkGetManifestByTag what it costs to note a pull.
+func BenchmarkGetManifestUntracked(b *testing.B) {
+	f := newHandlerWithImage(b, func(c *registry.Config) { c.TrackPulls = false })
+	bench(b, f, "GET", "/v2/app/manifests/v1", 200)
+}
+
+func BenchmarkHeadManifest(b *testing.B) {
+	f := newHandlerWithImage(b)
+	bench(b, f, "HEAD", "/v2/app/manifests/"+digestOf(imageOf("a")).String(), 200)
+}
+
+func BenchmarkPutManifest(b *testing.B) {
+	f := newHandlerWithImage(b)
+	w := &sink{header: http.Header{}}
+	b.ReportAllocs()
+	for n := 0; b.Loop(); n++ {
+		body := imageOf("a") + strings.Repeat(" ", n%100)
+		r := httptest.NewRequestWithContext(b.Context(), "PUT", "/v2/app/manifests/v1", strings.NewReader(body))
+		r.Header.Set("Content-Type", oci.MediaTypeImageManifest)
+		clear(w.header)
+		f.handler.ServeHTTP(w, r)
+		if w.status != http.StatusCreated {
+			b.Fatalf("status %d, want 201", w.status)
+		}
+	}
+}
+
+func immutableTags(except ...string) func(*registry.Config) {
+	return func(c *registry.Config) { c.ImmutableTags = registry.ImmutableTags{Enabled: true, Except: except} }
+}
+
+func TestAnImmutableTagKeepsItsManifest(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{config: immutableTags("latest", "dev-*", `re:v\d+-rc`)})
+	first, d := f.pushImage("app", "a", "v1")
+	second, other := f.pushImage("app", "b", "latest")
+	denied := want{status: http.StatusConflict, code: oci.CodeDenied}
+
+	a := f.putManifest("app", "v1", oci.MediaTypeImageManifest, second)
+	a.wants(t, denied)
+	if !strings.Contains(a.info(t).Message, "v1") {
+		t.Errorf("message %q does not name the tag", a.info(t).Message)
+	}
+	f.get("/v2/app/manifests/v1").wants(t, want{status: 200, body: first})
+
+	t.Log("the same again is fine")
+	f.putManifest("app", "v1", oci.MediaTypeImageManifest, first).wants(t, want{status: 201, header: map[string]string{"Docker-Content-Digest": d.String()}})
+
+	t.Log("a tag among others keeps all of them from changing")
+	a = f.putManifest("app", other.String()+"?tag=new&tag=v1", oci.MediaTypeImageManifest, second)
+	a.wants(t, denied)
+	f.get("/v2/app/manifests/new").wants(t, want{status: 404})
+
+	t.Log("exceptions may change")
+	for _, tag := range []string{"latest", "dev-1", "v1-rc"} {
+		f.pushManifest("app", tag, oci.MediaTypeImageManifest, second)
+		f.pushManifest("app", tag, oci.MediaTypeImageManifest, first)
+		f.get("/v2/app/manifests/"+tag).wants(t, want{status: 200, body: first})
+	}
+	for _, tag := range []string{"LATEST", "latest2", "xv1-rc", "v1-rc2"} {
+		f.pushManifest("app", tag, oci.MediaTypeImageManifest, first)
+		f.putManifest("app", tag, oci.MediaTypeImageManifest, second).wants(t, denied)
+	}
+	f.holds(t)
+}
+
+// TestAPushOfWhatAnImmutableTagHasChangesNothing: neither the time nor the pusher of the tag, nor those
+// of the manifest that it stands for.
+func TestAPushOfWhatAnImmutableTagHasChangesNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{config: immutableTags()})
+	image, d := f.pushImage("app", "a", "v1")
+	ns, err := oci.ParseName("app")
+	must(t, err)
+	before, err := f.registry.GetManifest(t.Context(), ns, oci.Reference{Digest: d})
+	must(t, err)
+	f.clock.advance(1e12)
+	f.pushManifest("app", "v1", oci.MediaTypeImageManifest, image)
+	after, err := f.again(settings{}).registry.GetManifest(t.Context(), ns, oci.Reference{Digest: d})
+	must(t, err)
+	if !before.PushedAt.Equal(after.PushedAt) {
+		t.Errorf("pushed at %s, and at %s after a second push", before.PushedAt, after.PushedAt)
+	}
+}
+
+func TestImmutabilityOfARepositoryStandsInForTheGlobalOne(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{
+		config: immutableTags(),
+		repositories: []registry.RepositoryConfig{
+			{Name: "open", ImmutableTags: &registry.ImmutableTags{}},
+			{Name: "open/closed", ImmutableTags: &registry.ImmutableTags{Enabled: true, Except: []string{"edge"}}},
+			{Name: "like-global"},
+		},
+	})
+	for _, tt := range []struct {
+		namespace, tag string
+		status         int
+	}{
+		{"global", "v1", 409},
+		{"like-global/x", "v1", 409},
+		{"open", "v1", 201},
+		{"open/deep/er", "v1", 201},
+		{"open/closed", "v1", 409},
+		{"open/closed/below", "v1", 409},
+		{"open/closed/below", "edge", 201},
+		{"open/closedish", "v1", 201},
+		{"opening", "v1", 409},
+	} {
+		f.pushManifest(tt.namespace, tt.tag, oci.MediaTypeImageIndex, indexOf())
+		f.putManifest(tt.namespace, tt.tag, oci.MediaTypeImageIndex, indexOf()+" ").wants(t, want{status: tt.status})
+	}
+}
+
+func TestReferencesThatAreMissingMayBeAllowed(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{config: func(c *registry.Config) { c.MissingReferences = "allow" }})
+	f.pushManifest("app", "v1", oci.MediaTypeImageManifest, imageOf("a"))
+	f.pushManifest("app", "v2", oci.MediaTypeImageIndex, indexOf(descriptorOf(oci.MediaTypeImageManifest, imageOf("b"))))
+	f.get("/v2/app/manifests/v1").wants(t, want{status: 200, body: imageOf("a")})
+	f.get("/v2/app/blobs/"+digestOf("layer a").String()).wants(t, want{status: 404})
+}
+
+func TestAManifestMayBeTooLarge(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{config: func(c *registry.Config) { c.MaxManifestSize = 1000 }})
+	fits := `{"padding":"` + strings.Repeat("x", 1000-14) + `"}`
+	over := `{"padding":"` + strings.Repeat("x", 1000-13) + `"}`
+	const mediaType = "application/vnd.example.thing+json"
+	f.pushManifest("app", "fits", mediaType, fits)
+	tooLarge := want{status: 413, code: oci.CodeSizeInvalid}
+	f.putManifest("app", "over", mediaType, over).wants(t, tooLarge)
+	f.putManifest("app", digestOf(over).String(), mediaType, over).wants(t, tooLarge)
+	f.do(call{method: "PUT", path: "/v2/app/manifests/over", body: stream(over), header: map[string]string{"Content-Type": mediaType}}).wants(t, tooLarge)
+	f.get("/v2/app/manifests/over").wants(t, want{status: 404})
+	f.do(call{method: "PUT", path: "/v2/app/manifests/streamed", body: stream(fits), header: map[string]string{"Content-Type": mediaType}}).wants(t, want{status: 201})
 }

@@ -8,9 +8,7 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
-	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
-	"github.com/sreg-project/sreg/internal/storage/memory"
 )
 
 // FuzzSurface reads its bytes as requests, one after the other, and sends them to an API: nothing
@@ -31,20 +29,6 @@ func FuzzSurface(f *testing.F) {
 		// Deletes may leave names of what is gone; they read as absent.
 		registrytest.Check(t, registrytest.Subject{Registry: s.fixture.registry, Blobs: s.fixture.store, Metadata: s.fixture.store})
 	})
-}
-
-// newHandler is a fixture without a listener, in a folder or in memory.
-func newHandler(t testing.TB, root string, change ...func(*registry.Config)) *fixture {
-	t.Helper()
-	f := &fixture{t: t, root: root, memory: memory.New(memory.Options{}), clock: &clock{}, logs: &logs{}}
-	set := settings{config: func(c *registry.Config) {
-		for _, one := range change {
-			one(c)
-		}
-	}}
-	f.openRegistry(set)
-	f.makeHandler(set)
-	return f
 }
 
 // surface turns bytes into requests. Few names and contents, so that requests meet.

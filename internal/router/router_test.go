@@ -151,6 +151,19 @@ func TestEachTableShowsItsOwnErrors(t *testing.T) {
 	}
 }
 
+func TestTheAccessLogIsOffUnlessWanted(t *testing.T) {
+	t.Parallel()
+	out := &logs{}
+	handler := router.New(router.Options{
+		Authenticator: anybody{}, Authorizer: anybody{}, Logger: slog.New(slog.NewTextHandler(out, nil)), Metrics: router.NewMetrics(prometheus.NewRegistry()),
+	}).Handler(router.Listener{Tables: []router.Table{table("/", hello)}})
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/thing", nil))
+	if got := out.String(); w.Code != 200 || got != "" {
+		t.Errorf("status %d, log %q", w.Code, got)
+	}
+}
+
 func TestTwoRoutersCountTogether(t *testing.T) {
 	t.Parallel()
 	f := newFixture(table("/", hello))
