@@ -173,7 +173,7 @@ func TestAPullThatBreaksOffIsCounted(t *testing.T) {
 		f.handler.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
-	req, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/v2/app/blobs/"+d.String(), nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/v2/app/blobs/"+d.String(), nil)
 	must(t, err)
 	resp, err := server.Client().Do(req)
 	must(t, err)

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -72,12 +71,12 @@ func table(prefix string, get router.Handler) router.Table {
 type fixture struct {
 	gatherer *prometheus.Registry
 	metrics  *router.Metrics
-	logs     *logs
+	logs     bytes.Buffer // to be read when no request is under way
 	handler  http.Handler
 }
 
 func newFixture(tables ...router.Table) *fixture {
-	f := &fixture{gatherer: prometheus.NewRegistry(), logs: &logs{}}
+	f := &fixture{gatherer: prometheus.NewRegistry()}
 	f.metrics = router.NewMetrics(f.gatherer)
 	f.handler = f.route(tables...)
 	return f
@@ -86,26 +85,8 @@ func newFixture(tables ...router.Table) *fixture {
 // route makes one more Router that counts with the others.
 func (f *fixture) route(tables ...router.Table) http.Handler {
 	return router.New(router.Options{
-		Authenticator: anybody{}, Authorizer: anybody{}, Logger: slog.New(slog.NewTextHandler(f.logs, nil)), AccessLog: 1, Metrics: f.metrics,
+		Authenticator: anybody{}, Authorizer: anybody{}, Logger: slog.New(slog.NewTextHandler(&f.logs, nil)), AccessLog: 1, Metrics: f.metrics,
 	}).Handler(router.Listener{Tables: tables})
-}
-
-// logs are what was logged.
-type logs struct {
-	mu   sync.Mutex
-	text bytes.Buffer // guarded by mu
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // counted compares the count of requests by action, method and status.
@@ -153,9 +134,9 @@ func TestEachTableShowsItsOwnErrors(t *testing.T) {
 
 func TestTheAccessLogIsOffUnlessWanted(t *testing.T) {
 	t.Parallel()
-	out := &logs{}
+	var out bytes.Buffer
 	handler := router.New(router.Options{
-		Authenticator: anybody{}, Authorizer: anybody{}, Logger: slog.New(slog.NewTextHandler(out, nil)), Metrics: router.NewMetrics(prometheus.NewRegistry()),
+		Authenticator: anybody{}, Authorizer: anybody{}, Logger: slog.New(slog.NewTextHandler(&out, nil)), Metrics: router.NewMetrics(prometheus.NewRegistry()),
 	}).Handler(router.Listener{Tables: []router.Table{table("/", hello)}})
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/thing", nil))
@@ -247,7 +228,7 @@ func TestADownloadThatBreaksOffIsCounted(t *testing.T) {
 // leave reads the begin of an answer and breaks the connection.
 func leave(t *testing.T, server *httptest.Server) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/thing", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/thing", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
