@@ -150,7 +150,7 @@ func TestABlobThatAnotherReplicaDeletedIsPulledForAWhile(t *testing.T) {
 	if err := two.pullBlob(app, d); !errors.Is(err, registry.ErrBlobUnknown) {
 		t.Errorf("pull when the time is over: %v, want %v", err, registry.ErrBlobUnknown)
 	}
-	// The word that something is not there is never remembered.
+	// That something is not there is never remembered.
 	one.must(one.pushBlob(app, "shared"))
 	two.must(two.pullBlob(app, d))
 }

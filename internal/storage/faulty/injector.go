@@ -67,19 +67,19 @@ func (in *Injector) Broken() bool {
 		p.FailReadAt > 0 && in.reads >= p.FailReadAt
 }
 
-// verdict is what happens to one writing step.
-type verdict uint8
+// outcome is what happens to one writing step.
+type outcome uint8
 
 const (
-	pass      verdict = iota
+	pass      outcome = iota
 	failFirst         // it does not happen
 	failLast          // it happens
 	cutFirst          // it does not happen, and nothing after it
 	cutBefore         // the cut was before it
 )
 
-// step counts a writing step and judges it.
-func (in *Injector) step(what string) verdict {
+// step counts a writing step and says what happens to it.
+func (in *Injector) step(what string) outcome {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.cut {
@@ -98,7 +98,7 @@ func (in *Injector) step(what string) verdict {
 	return pass
 }
 
-// write runs a writing step as far as its verdict lets it.
+// write runs a writing step as far as it is let.
 func (in *Injector) write(what string, do func() error) error {
 	v := in.step(what)
 	if v == pass {
@@ -113,7 +113,7 @@ func (in *Injector) write(what string, do func() error) error {
 }
 
 // failure is the error of a step that was broken.
-func (in *Injector) failure(what string, v verdict) error {
+func (in *Injector) failure(what string, v outcome) error {
 	switch {
 	case v == cutFirst || v == cutBefore:
 		return fmt.Errorf("%s: %w", what, ErrCut)

@@ -100,10 +100,7 @@ func (u *upload) assembleParts(ctx context.Context, key string) (dataObject, err
 		}
 	}
 	if u.buf != nil && len(u.buf.data) > 0 {
-		if err := u.send(ctx); err != nil {
-			return dataObject{}, err
-		}
-		if err := u.awaitPart(); err != nil {
+		if err := u.sendNow(ctx); err != nil {
 			return dataObject{}, err
 		}
 	}

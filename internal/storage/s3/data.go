@@ -11,7 +11,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go/middleware"
 
 	"github.com/sreg-project/sreg/internal/storage"
 )
@@ -131,7 +130,7 @@ func (r *dataReader) Read(p []byte) (int, error) {
 	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
 	}
-	err = r.s.words.explain("GetObject", cut(r.ctx, err))
+	err = r.s.explainer.explain("GetObject", cut(r.ctx, err))
 	return n, r.s.failure(fmt.Sprintf("read at %d of %d of", r.pos, r.data.Size), r.data.Key, err)
 }
 
@@ -203,18 +202,4 @@ func (r *dataReader) check(out *awss3.GetObjectOutput) error {
 		return fmt.Errorf("the service answers with the range %q, want %q", aws.ToString(out.ContentRange), span)
 	}
 	return nil
-}
-
-// uncheckedBody leaves the checksum out that the service would give: of a range there is none, and
-// bytes are checked against their digest by whoever pulls them.
-func uncheckedBody(o *awss3.Options) {
-	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-}
-
-// streamed leaves the body of an answer to whoever reads it, as it comes.
-func streamed(o *awss3.Options) {
-	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
-		_, err := stack.Deserialize.Remove(wholeAnswers{}.ID())
-		return err
-	})
 }

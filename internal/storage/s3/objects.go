@@ -64,7 +64,7 @@ func (s *objects) readData(ctx context.Context, key storage.DataKey) ([]byte, er
 		return nil, fmt.Errorf("it has %d bytes, too many to be read whole", d.Size)
 	}
 	r := s.openData(ctx, d)
-	defer r.Close()
+	defer r.drop()
 	return io.ReadAll(r)
 }
 

@@ -63,7 +63,7 @@ func (s *Store) refuseForeign(ctx context.Context) error {
 			}
 			born, err := s.head(ctx, birthKey)
 			if err == nil && !born.there() {
-				err = s.words.foreign(i.key)
+				err = s.explainer.foreign(i.key)
 			}
 			return err
 		}
@@ -81,7 +81,7 @@ func (s *Store) refuseVersions(ctx context.Context) error {
 		return fmt.Errorf("ask for the versioning of bucket %s: %w", s.name, err)
 	}
 	if out.Status == types.BucketVersioningStatusEnabled {
-		return s.words.versioned(string(out.Status))
+		return s.explainer.versioned(string(out.Status))
 	}
 	return nil
 }
@@ -214,8 +214,8 @@ func (c *check) presigned(ctx context.Context) error {
 	}
 	defer answer.Body.Close()
 	got, err := io.ReadAll(io.LimitReader(answer.Body, maxErrorBody))
-	if ahead, ok := c.words.ahead(answer.Header); ok && ahead.Abs() >= notableSkew {
-		c.notes = append(c.notes, "the clock of this computer is "+Skew(ahead, c.words.service())+": URLs that it signs may be refused")
+	if ahead, ok := c.explainer.ahead(answer.Header); ok && ahead.Abs() >= notableSkew {
+		c.notes = append(c.notes, "the clock of this computer is "+skew(ahead, c.explainer.service())+": URLs that it signs may be refused")
 	}
 	if err != nil || answer.StatusCode != http.StatusOK || string(got) != c.key {
 		return c.unfollowed(err, "it answers "+answer.Status)
@@ -229,7 +229,7 @@ func (c *check) unfollowed(err error, what string) error {
 	if c.config.PublicEndpoint == "" {
 		key = "redirect"
 	}
-	return c.words.trouble(key, err, "a URL that was signed for clients does not open its object from here, %s; if it cannot, set redirect: false", what)
+	return c.explainer.keyError(key, err, "a URL that was signed for clients does not open its object from here, %s; if it cannot, set redirect: false", what)
 }
 
 // clean removes what is left.

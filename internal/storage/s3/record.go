@@ -24,9 +24,6 @@ const (
 	stateCount
 )
 
-// maxRecord bounds what is read of a record: the largest object that is put whole is a manifest.
-const maxRecord = 64 << 20
-
 // record is what lies under the key of an object. It is small, carries the object's state, and changes by
 // compare-and-set alone.
 type record struct {
@@ -83,8 +80,11 @@ func (r record) encode() ([]byte, error) {
 }
 
 // decode reads a record and wants it whole: what a service answers is not trusted.
-func decode(b []byte) (record, error) {
-	r, err := decodeHead(b, int64(len(b)))
+func decode(b []byte, length int64) (record, error) {
+	if length != int64(len(b)) {
+		return record{}, fmt.Errorf("it has %d bytes, of which %d came", length, len(b))
+	}
+	r, err := decodeHead(b, length)
 	if err != nil {
 		return r, err
 	}

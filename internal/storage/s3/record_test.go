@@ -20,12 +20,12 @@ func TestRecordComesBackAndItsLengthTellsItsState(t *testing.T) {
 				if got := stateOf(int64(len(b))); got != state {
 					t.Errorf("%d bytes tell the state %d, want %d", len(b), got, state)
 				}
-				got, err := decode(b)
+				got, err := decode(b, int64(len(b)))
 				if err != nil || got.State != state || got.Nonce != want.Nonce || got.Turn != want.Turn || got.DataKey != key || !bytes.Equal(got.Data, want.Data) {
 					t.Errorf("record %q reads %+v, %v, want %+v", b, got, err, want)
 				}
 				for cut := range b {
-					if _, err := decode(b[:cut]); err == nil && key == "" {
+					if _, err := decode(b[:cut], int64(len(b[:cut]))); err == nil && key == "" {
 						t.Errorf("%q, cut to %d bytes, is taken for a record", b, cut)
 					}
 				}
@@ -60,7 +60,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add([]byte("sreg1 {}   \n"))
 	f.Add([]byte(`sreg1 {"size":-1,"place":"x"}` + "\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := decode(b)
+		r, err := decode(b, int64(len(b)))
 		if err != nil {
 			return
 		}
@@ -71,7 +71,7 @@ func FuzzRecord(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := decode(again)
+		back, err := decode(again, int64(len(again)))
 		if err != nil || back.State != r.State || back.DataKey != r.DataKey || !bytes.Equal(back.Data, r.Data) {
 			t.Fatalf("%q reads %+v, written anew %+v, %v", b, r, back, err)
 		}

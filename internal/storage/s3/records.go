@@ -41,36 +41,21 @@ type conditions struct {
 // errStale says that a record is not what the condition of a write wanted.
 var errStale = errors.New("record has changed")
 
-// load reads the record of a key. Where nothing lies it is the zero record, without an error.
-func (s *records) load(ctx context.Context, key string) (record, error) {
-	return s.read(ctx, key, "", func(out *awss3.GetObjectOutput, b []byte) (record, error) {
-		if length := aws.ToInt64(out.ContentLength); length != int64(len(b)) {
-			return record{}, fmt.Errorf("it has %d bytes, of which %d came", length, len(b))
-		}
-		return decode(b)
-	})
-}
-
 // maxHead is more than the longest head of a record, in bytes.
 const maxHead = 4096
 
+// load reads the record of a key. Where nothing lies it is the zero record, without an error.
+func (s *records) load(ctx context.Context, key string) (record, error) {
+	return s.read(ctx, key, "", decode)
+}
+
 // head reads the record of a key without its data.
 func (s *records) head(ctx context.Context, key string) (record, error) {
-	return s.read(ctx, key, fmt.Sprintf("bytes=0-%d", maxHead-1), func(out *awss3.GetObjectOutput, b []byte) (record, error) {
-		length := int64(len(b)) // a service may give the whole
-		if whole := aws.ToString(out.ContentRange); whole != "" {
-			_, total, _ := strings.Cut(whole, "/")
-			var err error
-			if length, err = strconv.ParseInt(total, 10, 64); err != nil {
-				return record{}, fmt.Errorf("the service gave the range %q", whole)
-			}
-		}
-		return decodeHead(b, length)
-	})
+	return s.read(ctx, key, fmt.Sprintf("bytes=0-%d", maxHead-1), decodeHead)
 }
 
 // read reads a record, or a range of it.
-func (s *records) read(ctx context.Context, key, span string, decode func(*awss3.GetObjectOutput, []byte) (record, error)) (record, error) {
+func (s *records) read(ctx context.Context, key, span string, decode func(b []byte, length int64) (record, error)) (record, error) {
 	in := &awss3.GetObjectInput{Bucket: &s.name, Key: s.at(key)}
 	if span != "" {
 		in.Range = aws.String(span)
@@ -83,11 +68,14 @@ func (s *records) read(ctx context.Context, key, span string, decode func(*awss3
 		return record{}, s.failure("read", key, err)
 	}
 	defer out.Body.Close()
+	var r record
 	b, err := io.ReadAll(io.LimitReader(out.Body, maxRecord+1))
-	if err != nil {
-		return record{}, s.failure("read", key, err)
+	if err == nil {
+		var length int64
+		if length, err = wholeLength(out); err == nil {
+			r, err = decode(b, length)
+		}
 	}
-	r, err := decode(out, b)
 	if err != nil {
 		return record{}, s.failure("read", key, err)
 	}
@@ -96,6 +84,20 @@ func (s *records) read(ctx context.Context, key, span string, decode func(*awss3
 		r.read = at
 	}
 	return r, nil
+}
+
+// wholeLength is the length of an object of which an answer has all, or a range.
+func wholeLength(out *awss3.GetObjectOutput) (int64, error) {
+	span := aws.ToString(out.ContentRange)
+	if span == "" { // a service may give the whole where a range was asked for
+		return aws.ToInt64(out.ContentLength), nil
+	}
+	_, total, _ := strings.Cut(span, "/")
+	length, err := strconv.ParseInt(total, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("the service gave the range %q", span)
+	}
+	return length, nil
 }
 
 // write is the one request of save. A service may refuse although nothing stands in the way: S3 where another

@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"context"
 	"io"
 	"mime"
 	"net/http"
@@ -63,6 +62,29 @@ func (t *transport) Do(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// plainHTTP is what Go's servers answer to plain HTTP where TLS is wanted. They close the connection, so that it
+// need not arrive.
+const plainHTTP = "HTTP request to an HTTPS server"
+
+// notS3 tells whether an answer is a web page, or JSON, or a text: a proxy's, or another service's. In an
+// outage the proxy before a service says so in such a page, and that is for 5xx.
+func notS3(req *http.Request, resp *http.Response) error {
+	if resp.StatusCode >= http.StatusInternalServerError {
+		return nil
+	}
+	if resp.StatusCode == http.StatusBadRequest && !resp.ProtoAtLeast(1, 1) && len(resp.Header) == 0 {
+		return &strangeAnswerError{status: resp.StatusCode, begins: plainHTTP} // by Go's own servers
+	}
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")) // what cannot be read is no kind
+	failed := resp.StatusCode >= http.StatusBadRequest
+	strange := kind == "text/html" || failed && (kind == "application/json" || kind == "text/plain")
+	if !strange || (!failed && req.URL.Query().Has("response-content-type")) {
+		return nil
+	}
+	begins, _ := io.ReadAll(io.LimitReader(resp.Body, 512)) // what cannot be read says nothing
+	return &strangeAnswerError{status: resp.StatusCode, kind: kind, begins: string(begins)}
+}
+
 // bound tells how much of an answer is read at most: all of an object, little of everything else.
 func bound(resp *http.Response) (most int64, bounded bool) {
 	if resp.StatusCode >= http.StatusMultipleChoices {
@@ -73,16 +95,4 @@ func bound(resp *http.Response) (most int64, bounded bool) {
 		return maxListing, true
 	}
 	return 0, false
-}
-
-// lasting is a body that ends the time of its request when it is closed.
-type lasting struct {
-	io.ReadCloser
-	end context.CancelCauseFunc
-}
-
-func (l *lasting) Close() error {
-	err := l.ReadCloser.Close()
-	l.end(nil)
-	return err
 }

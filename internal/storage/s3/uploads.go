@@ -53,46 +53,47 @@ func (s *uploads) OpenUpload(ctx context.Context, id string) (storage.Upload, er
 }
 
 // StatUpload reads the session, and looks whether a writer of this process is further.
-func (s *uploads) StatUpload(ctx context.Context, id string) (storage.Session, []byte, error) {
+func (s *uploads) StatUpload(ctx context.Context, id string) (session storage.Session, label []byte, err error) {
 	if err := errors.Join(ctx.Err(), storage.CheckUploadID(id)); err != nil {
-		return storage.Session{}, nil, err
+		return session, nil, err
 	}
-	rec, v, err := s.loadSession(ctx, id)
-	if err != nil {
-		return storage.Session{}, nil, fmt.Errorf("stat upload: %w", err)
+	rec, err := s.load(ctx, uploadsDir+id)
+	shown := false
+	if err == nil {
+		session, label, shown, err = s.describe(id, rec)
 	}
-	session, shown, err := s.describe(id, rec)
 	if err == nil && !shown {
 		err = fmt.Errorf("%w: session %s", storage.ErrNotExist, id)
 	}
 	if err != nil {
 		return storage.Session{}, nil, fmt.Errorf("stat upload: %w", err)
 	}
-	return session, v.Label, nil
+	return session, label, nil
 }
 
 // describe says what a record and the writer of this process make of a session. What has ended is not
 // shown.
-func (s *uploads) describe(id string, rec record) (session storage.Session, shown bool, err error) {
+func (s *uploads) describe(id string, rec record) (session storage.Session, label []byte, shown bool, err error) {
 	size, held, ended := s.holds.see(id)
 	if !rec.there() || ended {
-		return session, false, nil
+		return session, nil, false, nil
 	}
 	v, err := readSession(rec)
 	if err != nil {
-		return session, false, fmt.Errorf("session %s: %w", id, err)
+		return session, nil, false, fmt.Errorf("session %s: %w", id, err)
 	}
 	if !held {
 		size = v.Size
 	}
-	return storage.Session{ID: id, Size: size, Begun: v.Begun}, true, nil
+	return storage.Session{ID: id, Size: size, Begun: v.Begun}, v.Label, true, nil
 }
 
 // ListUploads lists the records of sessions and reads each.
 func (s *uploads) ListUploads(ctx context.Context) iter.Seq2[storage.Session, error] {
 	open := func(i item) bool { return i.state != gone }
 	return found("list uploads", s.each(ctx, uploadsDir, open, s.load), func(r keyed) (storage.Session, bool, error) {
-		return s.describe(strings.TrimPrefix(r.key, uploadsDir), r.record)
+		session, _, shown, err := s.describe(strings.TrimPrefix(r.key, uploadsDir), r.record)
+		return session, shown, err
 	})
 }
 

@@ -209,7 +209,7 @@ func race(n int, fn func(i int)) {
 	wg.Wait()
 }
 
-// settle waits until a Store vouches for the fingerprint of a folder, if it has such a thing.
+// settle waits until the fingerprint of a folder is settled, if the Store has such a thing.
 func settle(t *testing.T, s storage.Store, prefix string) (stamp storage.Stamp, ok bool) {
 	t.Helper()
 	folders, ok := storage.As[storage.Fingerprinter](s)

@@ -193,7 +193,7 @@ func tryFingerprint(t *testing.T, s storage.Store) {
 		step.do()
 		stamp, ok := settle(t, s, "p")
 		if !ok {
-			return // a Store may have none, or never vouch for one
+			return // a Store may have none, or none that settles
 		}
 		if before, twice := seen[stamp]; twice {
 			t.Errorf("after %s the fingerprint is the one after %s", step.name, before)

@@ -146,7 +146,7 @@ func tryStamp(t *testing.T, s storage.Store) {
 	put(t, s, "a", "x")
 	first, ok := settled()
 	if !ok {
-		return // a Store may never vouch for a stamp; then no cache rests on it
+		return // the stamps of a Store may never settle; then no cache rests on them
 	}
 	put(t, s, "a", "y") // as long as before
 	if now, err := s.Stat(t.Context(), "a"); err != nil || now.Settled && now.Stamp == first.Stamp {
