@@ -38,7 +38,7 @@ func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, e
 	if err != nil {
 		return err
 	}
-	var keys authn.KeyStore = &storedKey{registry: s.Registry, readOnly: cfg.Registry.ReadOnly, log: s.shared.Logger.With("module", "authn")}
+	var keys authn.KeyStore = &storedKey{registry: s.Registry, readOnly: cfg.Registry.ReadOnly, made: &s.state.tokenKey, log: s.shared.Logger.With("module", "authn")}
 	if cfg.Auth.Token.KeyFile != "" {
 		keys = authn.KeyFile{Path: cfg.Auth.Token.KeyFile}
 	}
@@ -47,12 +47,12 @@ func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, e
 	auth.Token.Enabled = auth.Token.Enabled && auth.Active()
 	s.authenticator, err = authn.New(authn.Options{
 		Config: auth, Users: directory, Keys: keys,
-		TrustedProxies: proxies, ExternalURL: external, State: s.shared.signIns, Shared: s.redis.signIns, Logger: s.shared.Logger,
+		TrustedProxies: proxies, ExternalURL: external, State: s.shared.signIns, Shared: s.caches.signIns, Logger: s.shared.Logger,
 	})
 	if err != nil {
 		return err
 	}
-	s.closers = append(s.closers, s.authenticator.Close)
+	s.opened = append(s.opened, s.authenticator.Close)
 	err = s.authenticator.CheckKey(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w: openssl genpkey -algorithm ed25519 -out FILE makes one; without key_file sreg keeps a key of its own", err)
@@ -69,6 +69,7 @@ func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, e
 type storedKey struct {
 	registry *registry.Registry
 	readOnly bool
+	made     *madeKey
 	log      *slog.Logger
 }
 
@@ -83,8 +84,11 @@ func (k *storedKey) Load(ctx context.Context) ([]byte, error) {
 
 // Create keeps the key, unless there is one.
 func (k *storedKey) Create(ctx context.Context, key []byte) ([]byte, error) {
+	key, first := k.made.keep(key)
 	if k.readOnly {
-		k.log.WarnContext(ctx, "the registry is read-only, so the key of tokens is not kept: a restart makes them invalid")
+		if first {
+			k.log.WarnContext(ctx, "the registry is read-only, so the key of tokens is not kept: a restart makes them invalid")
+		}
 		return key, nil
 	}
 	return k.registry.KeepTokenKey(ctx, key)

@@ -29,16 +29,16 @@ func (s *Snapshot) buildWebhooks(cfg *config.Config) (map[string]*webhook.Client
 	webhooks := map[string]*webhook.Client{}
 	var mistakes config.Error
 	for i, c := range cfg.Webhooks {
-		answers := s.redis.near
+		answers := s.caches.own
 		if c.Shareable() {
-			answers = s.redis.all
+			answers = s.caches.all
 		}
 		client, err := webhook.New(c, s.shared.metrics.webhooks, answers)
 		if err != nil {
 			mistakes.Problems = append(mistakes.Problems, problem(setting.Below(fmt.Sprintf("webhooks[%d]", i), err)))
 			continue
 		}
-		s.closers = append(s.closers, client.Close)
+		s.opened = append(s.opened, client.Close)
 		webhooks[c.Name] = client
 	}
 	if len(mistakes.Problems) > 0 {

@@ -29,18 +29,18 @@ func authorizerOf(t *testing.T, text string) (*authz.Authorizer, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	logger := slog.New(slog.DiscardHandler)
-	s := &Snapshot{Core: &Core{}, shared: NewShared(SharedOptions{Logger: logger, Metrics: prometheus.NewRegistry()})}
-	if err := s.redis.open(cfg, logger); err != nil {
-		t.Fatal(err)
+	shared := NewShared(SharedOptions{Logger: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	s, err := Build(t.Context(), cfg, shared)
+	if err != nil {
+		return nil, err
 	}
-	err = s.buildAuthorizer(cfg)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
+		shared.Close()
 	})
-	return s.authorizer, err
+	return s.authorizer, nil
 }
 
 // TestTheAuthorizerIsTheOneOfTheConfig goes through a config from its text to a decision. The endpoint

@@ -73,7 +73,7 @@ func (c *Core) ClaimToServe(ctx context.Context, claim ServeClaim) (release func
 // keeper holds the claim to serve one store.
 type keeper struct {
 	core   *Core
-	store  place
+	store  *openStore
 	claim  ServeClaim
 	shared bool
 

@@ -13,9 +13,6 @@ import (
 	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/retention"
-	"github.com/sreg-project/sreg/internal/storage"
-	"github.com/sreg-project/sreg/internal/storage/fs"
-	"github.com/sreg-project/sreg/internal/storage/s3"
 )
 
 // Core is the registry on its stores, and what works on them beside requests: what a command on a store
@@ -27,48 +24,38 @@ type Core struct {
 
 	log    *slog.Logger
 	config *config.Config
+	shared *Shared
+	opened closers
+
+	stores []*openStore // the blob store's first; one if it is the metadata store, too
+	state  *storesState
+	caches caches
 	rules  config.Rules
-	stores []place
-	redis  commons
 }
 
-// place is a store that can be born, and that has an address.
-type place interface {
-	storage.Store
-	// Create makes what the store needs to be written to, if it is not there.
-	Create(ctx context.Context) error
-	// Root is where it lies, as people write it: a folder, or s3://bucket/prefix.
-	Root() string
-}
-
-// OpenCore opens the stores of a config and creates nothing. Close gives them up.
+// OpenCore opens the stores of a config, or borrows those that are open, and creates nothing. Close gives them
+// back.
 func OpenCore(ctx context.Context, cfg *config.Config, shared *Shared) (*Core, error) {
-	c := &Core{log: shared.Logger.With("module", "registry"), config: cfg}
-	if err := c.open(ctx, shared); err != nil {
+	c := &Core{log: shared.Logger.With("module", "registry"), config: cfg, shared: shared}
+	if err := c.open(ctx); err != nil {
 		return nil, errors.Join(mistake(err), c.Close())
 	}
 	return c, nil
 }
 
-func (c *Core) open(ctx context.Context, shared *Shared) error {
-	blobs, metadata, err := c.openStores(ctx, shared)
+func (c *Core) open(ctx context.Context) error {
+	err := c.openStores(ctx)
 	if err != nil {
 		return err
 	}
-	if err := c.redis.open(c.config, c.log); err != nil {
+	if err := c.openRegistry(ctx); err != nil {
 		return err
 	}
-	c.Registry, err = registry.New(ctx, registry.Options{
-		Blobs: blobs, Metadata: metadata, Locks: c.redis.locks,
-		Config: c.config.Registry, Repositories: Repositories(c.config),
-		Redirect: c.config.Storage.Blobs.S3.Redirect, RedirectTTL: c.config.Storage.Blobs.S3.RedirectTTL,
-		MetadataTTL: c.config.Storage.MetadataCacheTTL, State: shared.State,
-	})
-	if err != nil {
+	if c.caches, err = c.borrowCaches(); err != nil {
 		return err
 	}
 	c.Maintenance = c.Registry.Maintenance()
-	if c.rules, err = c.config.Rules(shared.Compiler); err != nil {
+	if c.rules, err = c.config.Rules(c.shared.Compiler); err != nil {
 		return err
 	}
 	c.Collector, err = gc.New(gc.Options{Registry: c.Maintenance, Retention: Retention(c.rules.Retention), Config: c.config.GC})
@@ -101,44 +88,42 @@ func Repositories(cfg *config.Config) []registry.RepositoryConfig {
 }
 
 // openStores opens the blob store and the metadata store, which are one unless the config names two.
-func (c *Core) openStores(ctx context.Context, shared *Shared) (blobs, metadata storage.Store, err error) {
-	counters := shared.metrics.stores
-	if shared.Memory != nil {
-		c.stores = append(c.stores, shared.Memory)
-		counted := counters.Wrap(shared.Memory, "all")
-		return counted, counted, nil
+func (c *Core) openStores(ctx context.Context) error {
+	cfg := c.config.Storage
+	if c.shared.Memory != nil || cfg.Metadata == nil {
+		one, err := c.borrowStore(ctx, "storage.blobs", "all", cfg.Blobs)
+		c.stores = []*openStore{one}
+		return err
 	}
-	if c.config.Storage.Metadata == nil {
-		one, err := c.openStore(ctx, c.config.Storage.Blobs, "storage.blobs", counters.Breaker("all"))
-		if err != nil {
-			return nil, nil, err
-		}
-		counted := counters.Wrap(one, "all")
-		return counted, counted, nil
-	}
-	blobStore, err := c.openStore(ctx, c.config.Storage.Blobs, "storage.blobs", counters.Breaker("blobs"))
+	blobs, err := c.borrowStore(ctx, "storage.blobs", "blobs", cfg.Blobs)
 	if err != nil {
-		return nil, nil, fmt.Errorf("storage.blobs: %w", err)
+		return fmt.Errorf("storage.blobs: %w", err)
 	}
-	metadataStore, err := c.openStore(ctx, *c.config.Storage.Metadata, "storage.metadata", counters.Breaker("metadata"))
+	metadata, err := c.borrowStore(ctx, "storage.metadata", "metadata", *cfg.Metadata)
 	if err != nil {
-		return nil, nil, fmt.Errorf("storage.metadata: %w", err)
+		return fmt.Errorf("storage.metadata: %w", err)
 	}
-	return counters.Wrap(blobStore, "blobs"), counters.Wrap(metadataStore, "metadata"), nil
+	c.stores = []*openStore{blobs, metadata}
+	return nil
 }
 
-func (c *Core) openStore(ctx context.Context, cfg config.Store, section string, breaker func(open bool)) (store place, err error) {
-	switch cfg.Type {
-	case "s3":
-		store, err = s3.New(ctx, cfg.S3, s3.Options{Section: section + ".s3", Logger: c.log, Breaker: breaker})
-	default:
-		store, err = fs.New(cfg.FS, fs.Options{MinFree: c.config.Storage.MinFree, Folders: registry.Folders(), Private: registry.PrivateFolders()})
+func (c *Core) openRegistry(ctx context.Context) error {
+	blobs, metadata := c.stores[0], c.stores[len(c.stores)-1]
+	var err error
+	if c.state, err = c.borrowState(blobs, metadata); err != nil {
+		return err
 	}
+	locks, err := c.borrowLocks(c.state)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c.stores = append(c.stores, store)
-	return store, nil
+	c.Registry, err = registry.New(ctx, registry.Options{
+		Blobs: blobs.counted, Metadata: metadata.counted, Locks: locks,
+		Config: c.config.Registry, Repositories: Repositories(c.config),
+		Redirect: c.config.Storage.Blobs.S3.Redirect, RedirectTTL: c.config.Storage.Blobs.S3.RedirectTTL,
+		MetadataTTL: c.config.Storage.MetadataCacheTTL, State: c.state.registry,
+	})
+	return err
 }
 
 // Create makes the stores if they do not exist yet. What the config has wrong is a *config.Error.
@@ -170,11 +155,5 @@ func (c *Core) Roots() []string {
 	return roots
 }
 
-// Close gives up what the stores and the locks hold open.
-func (c *Core) Close() error {
-	errs := []error{c.redis.close()}
-	for _, store := range c.stores {
-		errs = append(errs, store.Close())
-	}
-	return errors.Join(errs...)
-}
+// Close gives back what was borrowed, and ends what is the Core's own.
+func (c *Core) Close() error { return c.opened.close() }

@@ -1,61 +1,81 @@
 package snapshot
 
 import (
-	"errors"
-	"log/slog"
+	"crypto/sha256"
 
 	"github.com/sreg-project/sreg/internal/authn"
+	"github.com/sreg-project/sreg/internal/bytesize"
 	"github.com/sreg-project/sreg/internal/cache"
 	cachememory "github.com/sreg-project/sreg/internal/cache/memory"
 	cacheredis "github.com/sreg-project/sreg/internal/cache/redis"
-	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/lock"
-	lockmemory "github.com/sreg-project/sreg/internal/lock/memory"
 	lockredis "github.com/sreg-project/sreg/internal/lock/redis"
 	"github.com/sreg-project/sreg/internal/redisclient"
 )
 
-// commons is what several instances have together beside the stores, or one has for itself.
-type commons struct {
-	locks lock.Locker
-	// near is a cache of this instance, and all that all instances have, which is near where nothing else
-	// is configured.
-	near, all cache.Cache
-	// signIns is what sign-ins have of it, nothing where there is one instance.
+// caches are where answers are kept.
+type caches struct {
+	own cache.Cache // of this instance
+	all cache.Cache // of all instances; own where nothing else is configured
+	// signIns is what sign-ins know together with those of other instances, nothing where there is one instance.
 	signIns authn.Shared
-
-	closers []func() error // in the order in which they are called
 }
 
-// open makes them. It connects to nobody.
-func (s *commons) open(cfg *config.Config, log *slog.Logger) error {
-	s.near = cachememory.New(cfg.Cache.Size)
-	s.locks, s.all = lockmemory.New(), s.near
-	if cfg.Locks.Type != "redis" && cfg.Cache.Type != "redis" {
-		return nil
+// redisKey is all that a client of Redis is made of.
+type redisKey struct {
+	settings redisclient.Config
+	files    [sha256.Size]byte
+}
+
+type redisLocksKey struct {
+	redisKey
+	settings lock.Config
+}
+
+type redisCacheKey struct {
+	redisKey
+	own bytesize.Size
+}
+
+func (c *Core) redisKey() redisKey {
+	settings := c.config.Redis
+	return redisKey{settings: settings, files: contents(settings.CAFile, settings.CertFile, settings.KeyFile)}
+}
+
+// borrowRedis returns a client of Redis. It connects to nobody: the first command does.
+func (c *Core) borrowRedis(key redisKey) (*redisclient.Client, error) {
+	return c.shared.redis.borrow(&c.opened, key, func() (*redisclient.Client, error) { return redisclient.New(key.settings) })
+}
+
+// borrowLocks returns the locks of this process, or those of all instances.
+func (c *Core) borrowLocks(state *storesState) (lock.Locker, error) {
+	if c.config.Locks.Type != "redis" {
+		return state.locks, nil
 	}
-	client, err := redisclient.New(cfg.Redis)
+	key := redisLocksKey{c.redisKey(), c.config.Locks}
+	client, err := c.borrowRedis(key.redisKey)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if cfg.Locks.Type == "redis" {
-		locks := lockredis.New(client, cfg.Locks, log.With("module", "lock"))
-		s.locks = locks
-		s.closers = append(s.closers, locks.Close)
-	}
-	if cfg.Cache.Type == "redis" {
-		all := cacheredis.New(client, s.near, log.With("module", "cache"))
-		s.all, s.signIns = all, authn.Shared{Failures: all, Keys: all}
-	}
-	s.closers = append(s.closers, client.Close)
-	return nil
+	return c.shared.redisLocks.borrow(&c.opened, key, func() (*lockredis.Locker, error) {
+		return lockredis.New(client, key.settings, c.shared.Logger.With("module", "lock")), nil
+	})
 }
 
-func (s *commons) close() error {
-	var errs []error
-	for _, closer := range s.closers {
-		errs = append(errs, closer())
+func (c *Core) borrowCaches() (caches, error) {
+	own, err := c.shared.ownCaches.borrow(&c.opened, c.config.Cache.Size, func() (*cachememory.Cache, error) {
+		return cachememory.New(c.config.Cache.Size), nil
+	})
+	if err != nil || c.config.Cache.Type != "redis" {
+		return caches{own: own, all: own}, err
 	}
-	s.closers = nil
-	return errors.Join(errs...)
+	key := redisCacheKey{c.redisKey(), c.config.Cache.Size}
+	client, err := c.borrowRedis(key.redisKey)
+	if err != nil {
+		return caches{}, err
+	}
+	all, err := c.shared.redisCaches.borrow(&c.opened, key, func() (*cacheredis.Cache, error) {
+		return cacheredis.New(client, own, c.shared.Logger.With("module", "cache")), nil
+	})
+	return caches{own: own, all: all, signIns: authn.Shared{Failures: all, Keys: all}}, err
 }

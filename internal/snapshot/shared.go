@@ -7,9 +7,13 @@ import (
 
 	"github.com/sreg-project/sreg/internal/authn"
 	"github.com/sreg-project/sreg/internal/authz"
+	"github.com/sreg-project/sreg/internal/bytesize"
+	cachememory "github.com/sreg-project/sreg/internal/cache/memory"
+	cacheredis "github.com/sreg-project/sreg/internal/cache/redis"
 	"github.com/sreg-project/sreg/internal/gc"
+	lockredis "github.com/sreg-project/sreg/internal/lock/redis"
 	"github.com/sreg-project/sreg/internal/policy"
-	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/redisclient"
 	"github.com/sreg-project/sreg/internal/router"
 	"github.com/sreg-project/sreg/internal/storage/memory"
 	"github.com/sreg-project/sreg/internal/storage/metered"
@@ -27,8 +31,6 @@ type SharedOptions struct {
 	Holder string
 	// Memory is the store, whatever the config says; nil: what that says.
 	Memory *memory.Store
-	// State is what this process knows of the stores; nil is one of the snapshot's own.
-	State *registry.State
 	// Compiler has compiled the rules of the config when it was loaded; nil is a new one.
 	Compiler *policy.Compiler
 	// Draining says that the server is shutting down.
@@ -42,6 +44,13 @@ type Shared struct {
 
 	metrics metrics
 	signIns *authn.State
+
+	stores      pool[storeKey, *openStore]
+	states      pool[storesKey, *storesState]
+	redis       pool[redisKey, *redisclient.Client]
+	redisLocks  pool[redisLocksKey, *lockredis.Locker]
+	redisCaches pool[redisCacheKey, *cacheredis.Cache]
+	ownCaches   pool[bytesize.Size, *cachememory.Cache]
 }
 
 // metrics are all that are made here.

@@ -35,9 +35,6 @@ type Snapshot struct {
 	authorizer    *authz.Authorizer
 	authenticator *authn.Authenticator
 	signIns       signIns
-	shared        *Shared
-
-	closers []func() error // beside the stores
 }
 
 // Build makes a snapshot, which borrows what outlives it. It opens what exists and creates nothing: Create does.
@@ -46,7 +43,7 @@ func Build(ctx context.Context, cfg *config.Config, shared *Shared) (*Snapshot, 
 	if err != nil {
 		return nil, err
 	}
-	s := &Snapshot{Core: core, shared: shared}
+	s := &Snapshot{Core: core}
 	if err := s.build(ctx, cfg); err != nil {
 		return nil, errors.Join(mistake(err), s.Close())
 	}
@@ -149,11 +146,7 @@ func (s *Snapshot) expireUploads(ctx context.Context) {
 // more.
 func (s *Snapshot) Close() error {
 	s.shared.metrics.collector.Hide(s.Collector)
-	errs := []error{s.Core.Close()}
-	for _, closer := range slices.Backward(s.closers) {
-		errs = append(errs, closer())
-	}
-	return errors.Join(errs...)
+	return s.Core.Close()
 }
 
 // serves says what a listener answers. Health and metrics are everybody's who serves the registry,

@@ -98,7 +98,7 @@ func (w *world) pushUntilTaken(auth, ns, tag, name string) {
 	for range 100 {
 		for _, content := range []string{"config " + name, "layer " + name} {
 			if w.do(call{method: "HEAD", path: "/v2/" + ns + "/blobs/" + digestOf(content), auth: auth}).status != http.StatusOK {
-				w.pushBlob(auth, ns, content)
+				w.pushBlobUntilTaken(auth, ns, content)
 			}
 		}
 		put := w.do(putImage(auth, ns, tag, name))
@@ -110,6 +110,22 @@ func (w *world) pushUntilTaken(auth, ns, tag, name string) {
 		}
 	}
 	w.t.Errorf("%s:%s was refused a hundred times", ns, tag)
+}
+
+// pushBlobUntilTaken begins anew when the blob goes again and again while it is pushed, which the answer says.
+func (w *world) pushBlobUntilTaken(auth, ns, content string) {
+	w.t.Helper()
+	push := call{method: "POST", path: "/v2/" + ns + "/blobs/uploads/?digest=" + digestOf(content), auth: auth, body: content}
+	for range 100 {
+		put := w.do(push)
+		if put.status == http.StatusCreated {
+			return
+		}
+		if put.is(w.t, http.StatusNotFound).code() != string(oci.CodeBlobUploadUnknown) {
+			w.t.Errorf("%s: want an answer that says to begin anew, got %.300s", put.call, put.body)
+		}
+	}
+	w.t.Errorf("%s was refused a hundred times", push)
 }
 
 // TestThreatAccessSurvivesADeleteAndComesBackForItsOwnerAlone deletes in one namespace what two hold, and lets

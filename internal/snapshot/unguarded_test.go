@@ -54,7 +54,7 @@ func TestWhatNeedsConditionalWritesIsRefusedByItsKey(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			core := &Core{Registry: reg, Maintenance: reg.Maintenance(), config: &cfg, stores: []place{folder}}
+			core := &Core{Registry: reg, Maintenance: reg.Maintenance(), config: &cfg, stores: []*openStore{{configuredStore: folder}}}
 			err = core.Create(t.Context())
 			var refused *UnguardedError
 			switch {

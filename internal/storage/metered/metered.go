@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
@@ -36,16 +37,25 @@ func New(registerer prometheus.Registerer) *Metrics {
 	}
 }
 
-// Breaker returns the function that the store of that name calls when its circuit breaker opens, and when it
-// closes again.
-func (m *Metrics) Breaker(name string) func(open bool) {
-	gauge := m.breakers.WithLabelValues(name)
-	return func(open bool) {
-		if open {
-			gauge.Set(1)
-			return
-		}
-		gauge.Set(0)
+// Breaker is what the metrics know of the circuit breaker of one store.
+type Breaker struct {
+	gauge prometheus.Gauge
+	open  atomic.Bool
+}
+
+// Breaker returns that of a store of this name. Where one store replaces another both have one for a while.
+func (m *Metrics) Breaker(name string) *Breaker {
+	return &Breaker{gauge: m.breakers.WithLabelValues(name)}
+}
+
+// Set says whether the breaker is open. It is not when the store is closed.
+func (b *Breaker) Set(open bool) {
+	switch {
+	case b.open.Swap(open) == open:
+	case open:
+		b.gauge.Inc()
+	default:
+		b.gauge.Dec()
 	}
 }
 
