@@ -116,7 +116,7 @@ func runCases(io IO, opts policyTest, match *regexp.Regexp) (*policyReport, erro
 	if err != nil {
 		return nil, err
 	}
-	runner := &policytest.Runner{Chain: loaded.rules.Access, Keep: loaded.rules.Retention, Match: match}
+	runner := policytest.NewRunner(loaded.rules.Access, loaded.rules.Retention, match)
 	report := &policyReport{}
 	for _, file := range opts.files {
 		content, err := readNamed(file)

@@ -71,6 +71,8 @@ type Step struct {
 	Stage access.Stage
 	Scope string // global, or the repository's name
 	Decision
+
+	policy *Policy // that decided; nil if none was asked
 }
 
 // Verdict is the decision of a chain. If it allows, every step allowed; if it denies, the last step denied.
@@ -96,7 +98,7 @@ func (c *Chain) Decide(q Question) Verdict {
 			continue
 		}
 		d := s.policy.decide(words)
-		v.Steps = append(v.Steps, Step{Stage: s.stage, Scope: s.policy.Scope, Decision: d})
+		v.Steps = append(v.Steps, Step{Stage: s.stage, Scope: s.policy.Scope, Decision: d, policy: s.policy})
 		if v.Allowed = d.Allowed; !v.Allowed {
 			return v
 		}

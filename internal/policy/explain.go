@@ -51,8 +51,7 @@ type Part struct {
 // the one that decided.
 func (c *Chain) Explain(q Question) ([]Explanation, Verdict) {
 	v := c.Decide(q)
-	repository := c.Repository(q.Request.Namespace)
-	q.RepositoryPolicy = repository != nil
+	q.RepositoryPolicy = c.Repository(q.Request.Namespace) != nil
 	words := newActivation(&q)
 	var explained []Explanation
 	for _, step := range v.Steps {
@@ -60,11 +59,7 @@ func (c *Chain) Explain(q Question) ([]Explanation, Verdict) {
 			Action: q.Request.Action, Namespace: q.Request.Namespace,
 			Stage: step.Stage, Scope: step.Scope, Allowed: step.Allowed, Rule: step.Rule,
 		}
-		p := c.Global
-		if step.Stage == access.StageRepository {
-			p = repository
-		}
-		if p != nil {
+		if p := step.policy; p != nil {
 			x.Default, x.Rules = p.config.Default, p.explain(step.Rule, words)
 		}
 		explained = append(explained, x)

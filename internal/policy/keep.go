@@ -1,6 +1,10 @@
 package policy
 
-import "github.com/google/cel-go/interpreter"
+import (
+	"github.com/google/cel-go/interpreter"
+
+	"github.com/sreg-project/sreg/internal/oci"
+)
 
 // Keep is the compiled rules of one retention section: what is kept. A Compiler makes it. It is never changed,
 // and used by any number of goroutines at once.
@@ -15,3 +19,26 @@ func (k *Keep) Constant(rule int) (holds, constant bool) {
 	holds, err := evaluate(k.rules[rule].program, interpreter.EmptyActivation())
 	return holds && err == nil, err == nil
 }
+
+// KeepChain is all keep rules of a configuration: the global ones, and those of repositories. Either may be
+// nil.
+type KeepChain struct {
+	Global       *Keep
+	Repositories oci.Prefixes[*Keep] // also those without rules: they own what is below them
+}
+
+// Of is the rules that are asked about the images of a namespace: the global ones, and those of the
+// repository that owns it. It is empty if there are none.
+func (c *KeepChain) Of(namespace oci.Name) []*Keep {
+	var sets []*Keep
+	if c.Global != nil {
+		sets = append(sets, c.Global)
+	}
+	if own, _ := c.Repositories.Of(namespace); own != nil {
+		sets = append(sets, own)
+	}
+	return sets
+}
+
+// Sets are all sets of rules, the global one first, then in the order of their repositories.
+func (c *KeepChain) Sets() []*Keep { return inOrder(c.Global, c.Repositories) }

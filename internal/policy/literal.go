@@ -62,11 +62,11 @@ func wrongLiteral(function, text string) error {
 
 // wrongRegexp bounds every pattern as CEL bounds those of matches.
 func wrongRegexp(text string) error {
+	var program *syntax.Prog
 	parsed, err := syntax.Parse(text, syntax.Perl)
-	if err != nil {
-		return fmt.Errorf("want a regular expression, got %q: %w", text, err)
+	if err == nil {
+		program, err = syntax.Compile(parsed.Simplify())
 	}
-	program, err := syntax.Compile(parsed.Simplify())
 	if err != nil {
 		return fmt.Errorf("want a regular expression, got %q: %w", text, err)
 	}

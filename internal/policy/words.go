@@ -61,6 +61,20 @@ var (
 	)
 )
 
+// The words of a rule about what is kept.
+var imageWords = newObjectType("image",
+	textField("tag", "the tag; null for what has none", func(i *Image) string { return i.Tag }),
+	numberField("pushed_at", "when it was pushed, in seconds since the epoch", func(i *Image) int64 { return i.PushedAt }),
+	numberField("last_pulled_at", "when it was pulled last, in seconds since the epoch; 0 = never", func(i *Image) int64 { return i.LastPulledAt }),
+	numberField("size", "the bytes of the manifest and of all that it names", func(i *Image) int64 { return i.Size }),
+	textField("media_type", "the media type of the manifest", func(i *Image) string { return i.MediaType }),
+	listField("platforms", "the platforms of an index, such as linux/amd64", func(i *Image) []string { return i.Platforms }),
+	field{
+		"annotations", types.NewMapType(types.StringType, types.StringType), "the annotations of the manifest",
+		from(func(i *Image) ref.Val { return types.NewStringStringMap(types.DefaultTypeAdapter, i.Annotations) }),
+	},
+)
+
 // from makes the function of a field out of one that takes the type of the object's source.
 func from[T any](get func(*T) ref.Val) func(any) ref.Val {
 	return func(source any) ref.Val { return get(source.(*T)) }
@@ -69,6 +83,10 @@ func from[T any](get func(*T) ref.Val) func(any) ref.Val {
 // textField is a word that is null when its text is empty.
 func textField[T any](name, doc string, get func(*T) string) field {
 	return field{name, textOrNull, doc, from(func(source *T) ref.Val { return orNull(get(source)) })}
+}
+
+func numberField[T any](name, doc string, get func(*T) int64) field {
+	return field{name, types.IntType, doc, from(func(source *T) ref.Val { return types.Int(get(source)) })}
 }
 
 // listField is a list that is always there.

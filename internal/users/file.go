@@ -158,17 +158,14 @@ func (f *File) Check() error {
 	mistakes := &Error{}
 	first := map[string]int{}
 	for i, l := range f.lines {
-		number := i + 1
-		for _, message := range l.problems {
-			mistakes.add(Problem{Line: number, Name: l.user.Name, Message: message})
-		}
+		mistakes.addLine(i, l)
 		if l.user.Name == "" {
 			continue
 		}
 		if before, again := first[l.user.Name]; again {
-			mistakes.add(Problem{Line: number, Name: l.user.Name, Message: fmt.Sprintf("the user stands on line %d already: remove one of the two", before)})
+			mistakes.addDuplicate(i, before, l.user.Name)
 		} else {
-			first[l.user.Name] = number
+			first[l.user.Name] = i
 		}
 	}
 	return mistakes.orNil()
@@ -209,25 +206,18 @@ func (f *File) Find(name string) (User, error) {
 }
 
 func (f *File) find(name string) (at int, err error) {
-	at = -1
-	mistakes := &Error{}
-	for i, l := range f.lines {
-		if l.user.Name != name || name == "" {
-			continue
-		}
-		if at >= 0 {
-			mistakes.add(Problem{Line: i + 1, Name: name, Message: fmt.Sprintf("the user stands on line %d already: remove one of the two", at+1)})
-			continue
-		}
-		at = i
-		for _, message := range l.problems {
-			if !l.badHash {
-				mistakes.add(Problem{Line: i + 1, Name: name, Message: message})
-			}
-		}
-	}
+	at = slices.IndexFunc(f.lines, func(l line) bool { return l.user.Name == name && name != "" })
 	if at < 0 {
 		return 0, fmt.Errorf("%w: %s", ErrUnknown, name)
+	}
+	mistakes := &Error{}
+	if !f.lines[at].badHash {
+		mistakes.addLine(at, f.lines[at])
+	}
+	for i, l := range f.lines[at+1:] {
+		if l.user.Name == name {
+			mistakes.addDuplicate(at+1+i, at, name)
+		}
 	}
 	return at, mistakes.orNil()
 }
@@ -237,17 +227,12 @@ func (f *File) Add(u User) error {
 	if err := u.check(); err != nil {
 		return err
 	}
-	for _, l := range f.lines {
-		if l.user.Name == u.Name {
-			return fmt.Errorf("%w: %s", ErrExists, u.Name)
-		}
+	if slices.ContainsFunc(f.lines, func(l line) bool { return l.user.Name == u.Name }) {
+		return fmt.Errorf("%w: %s", ErrExists, u.Name)
 	}
 	end := "\n"
-	if len(f.lines) > 0 {
+	if len(f.lines) > 0 && f.lines[0].lineBreak() != "" {
 		end = f.lines[0].lineBreak()
-	}
-	if end == "" {
-		end = "\n"
 	}
 	if last := len(f.lines) - 1; last >= 0 && f.lines[last].lineBreak() == "" {
 		f.lines[last].text += end

@@ -64,7 +64,7 @@ func TestMistakesInAFile(t *testing.T) {
 		want       []string // what each line of the error begins with, and contains after it
 	}{
 		{"all of them are told, with their lines", "alice:A\n\nbob:{SHA}x\n# c\ncarol\nalice:B\n", []string{
-			"line 3: bob: the hash is SHA-1", "line 5: the line has no colon", "line 6: alice: the user stands on line 1 already",
+			"line 3: bob: the hash is SHA-1", "line 5: the line has no colon", "line 6: alice: the user is on line 1 already",
 		}},
 		{"more than one in a line", "bob:plain:a,,a:tomorrow\n", []string{
 			"line 1: bob: this is no hash", "line 1: bob: group 2: the name is empty", "line 1: bob: the expiry is wrong: want a date",
@@ -246,7 +246,7 @@ func TestChangesThatAreRefusedChangeNothing(t *testing.T) {
 		{"nobody cannot be removed", "# c\n", func(f *File) error { return f.Remove("") }, ErrUnknown, "no such user"},
 		{"a misspelt expiry is not lost", "bob:B:dev:2027-13-01\n", find("bob"), nil, "1: bob: the expiry is wrong"},
 		{"a misspelt expiry beside a weak hash is not lost", "bob:x:dev:2027-13-01\n", find("bob"), nil, "1: bob: the expiry is wrong"},
-		{"a user of two lines is neither", "bob:B\nbob:A\n", find("bob"), nil, "2: bob: the user stands on line 1 already"},
+		{"a user of two lines is neither", "bob:B\nbob:A\n", find("bob"), nil, "2: bob: the user is on line 1 already"},
 		{"a weak hash is not kept", "bob:{SHA}x\n", func(f *File) error {
 			u, err := f.Find("bob")
 			if err != nil {

@@ -64,6 +64,18 @@ func (e *Error) add(p Problem) {
 	e.Problems = append(e.Problems, p)
 }
 
+// addLine adds all that is wrong with the line of that index.
+func (e *Error) addLine(i int, l line) {
+	for _, message := range l.problems {
+		e.add(Problem{Line: i + 1, Name: l.user.Name, Message: message})
+	}
+}
+
+// addDuplicate adds the line of an index whose user has a line before it.
+func (e *Error) addDuplicate(i, before int, name string) {
+	e.add(Problem{Line: i + 1, Name: name, Message: fmt.Sprintf("the user is on line %d already: remove one of the two", before+1)})
+}
+
 func (e *Error) orNil() error {
 	if len(e.Problems) == 0 {
 		return nil

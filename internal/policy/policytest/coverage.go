@@ -7,37 +7,23 @@ import (
 	"github.com/sreg-project/sreg/internal/policy"
 )
 
-// Coverage is which rules decided something, and which actions were asked. The zero value has seen
-// nothing.
-type Coverage struct {
-	decided map[string]bool
-	asked   map[access.Action]bool
+// ruleID names a rule of a configuration. A keep rule may have the name of a rule about access.
+type ruleID struct {
+	keep        bool
+	scope, name string
 }
 
-// note remembers what a case used.
-func (c *Coverage) note(action access.Action, steps []policy.Step) {
-	if c.asked == nil {
-		c.asked = map[access.Action]bool{}
+// note remembers what a case asked, and the rules that decided it.
+func (r *Runner) note(a answer) {
+	for _, asked := range a.asked {
+		r.asked[asked.Action] = true
 	}
-	c.asked[action] = true
-	for _, s := range steps {
+	for _, s := range a.Steps {
 		if s.Stage != access.StageWebhook {
-			c.decide(s.Scope, s.Rule)
+			r.decided[ruleID{scope: s.Scope, name: s.Rule}] = true
 		}
 	}
 }
-
-func (c *Coverage) decide(scope, rule string) {
-	if c.decided == nil {
-		c.decided = map[string]bool{}
-	}
-	if rule != "" {
-		c.decided[scope+"\x00"+rule] = true
-	}
-}
-
-// keepScope tells keep rules from rules about access, which may have the same names.
-func keepScope(scope string) string { return "keep " + scope }
 
 // CoverageReport is what no case touched.
 type CoverageReport struct {
@@ -48,31 +34,31 @@ type CoverageReport struct {
 	NeverAsked   []string `json:"actions_never_asked"`
 }
 
-// Report compares what was used with what there is.
+// Report compares the rules that decided a case with all rules, and the actions that were asked with all
+// actions.
 func (r *Runner) Report() CoverageReport {
-	report := CoverageReport{NeverDecided: []string{}, NeverAsked: []string{}}
-	count := func(scope, prefix string, names []string) {
-		for _, name := range names {
+	report := CoverageReport{Percent: 100, NeverDecided: []string{}, NeverAsked: []string{}}
+	count := func(prefix string, names []string, id ruleID) {
+		for _, id.name = range names {
 			report.Rules++
-			if r.Coverage.decided[scope+"\x00"+name] {
+			if r.decided[id] {
 				report.Decided++
-				continue
+			} else {
+				report.NeverDecided = append(report.NeverDecided, prefix+id.name)
 			}
-			report.NeverDecided = append(report.NeverDecided, prefix+name)
 		}
 	}
-	for _, p := range r.Chain.Policies() {
-		count(p.Scope, "", p.RuleNames())
+	for _, p := range r.chain.Policies() {
+		count("", p.RuleNames(), ruleID{scope: p.Scope})
 	}
-	for _, k := range r.Keep.Sets() {
-		count(keepScope(k.Scope), "keep ", k.RuleNames())
+	for _, k := range r.keep.Sets() {
+		count("keep ", k.RuleNames(), ruleID{keep: true, scope: k.Scope})
 	}
 	for _, a := range policy.Actions() {
-		if !r.Coverage.asked[a] && !r.Chain.Empty() {
+		if !r.asked[a] && !r.chain.Empty() {
 			report.NeverAsked = append(report.NeverAsked, string(a))
 		}
 	}
-	report.Percent = 100
 	if report.Rules > 0 {
 		report.Percent = 100 * float64(report.Decided) / float64(report.Rules)
 	}

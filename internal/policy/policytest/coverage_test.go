@@ -14,7 +14,7 @@ func TestCoverageCountsTheRulesThatDecided(t *testing.T) {
 	t.Parallel()
 	global := compile(t, policy.Global, policy.Config{Default: "deny", Rules: rules("request.namespace == 'a'", "request.namespace == 'b'")})
 	keep, hub := keepRules(t, policy.Global, "image.tag == 'x'", "image.tag == 'y'"), keepRules(t, "hub", "image.size > 5")
-	r := &Runner{Chain: &policy.Chain{Global: global}, Keep: &policy.KeepChain{Global: keep, Repositories: oci.Prefixes[*policy.Keep]{name(t, "hub"): hub}}, Match: regexp.MustCompile("^run")}
+	r := NewRunner(&policy.Chain{Global: global}, &policy.KeepChain{Global: keep, Repositories: oci.Prefixes[*policy.Keep]{name(t, "hub"): hub}}, regexp.MustCompile("^run"))
 	outcomes, err := r.Run(suite(t, `
 cases:
   - {name: run b, request: {action: get-blob, namespace: b}, expect: allow}
@@ -45,7 +45,7 @@ keep:
 func TestRulesOfACaseCoverNoneOfTheConfig(t *testing.T) {
 	t.Parallel()
 	k := keepRules(t, "keep", "top_pushed(1)")
-	r := &Runner{Chain: &policy.Chain{}, Keep: &policy.KeepChain{Repositories: oci.Prefixes[*policy.Keep]{name(t, "keep"): k}}}
+	r := NewRunner(&policy.Chain{}, &policy.KeepChain{Repositories: oci.Prefixes[*policy.Keep]{name(t, "keep"): k}}, nil)
 	_, err := r.Run(suite(t, "keep: [{name: a, now: 1, rules: [top_pushed(1)], images: [{tag: x, pushed_at: 1}], stays: [x]}]"))
 	must(t, err)
 	if got := r.Report(); got.Rules != 1 || got.Decided != 0 || len(got.NeverAsked) > 0 {

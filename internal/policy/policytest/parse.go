@@ -205,7 +205,7 @@ func (p *parser) oidc(n *document.Node, key string) *access.OIDC {
 }
 
 func (p *parser) request(n *document.Node, key string) access.Request {
-	r := access.Request{Method: "GET"}
+	var r access.Request
 	var tag oci.Tag
 	p.mapping(n, key, fields{
 		"action":    func(n *document.Node, key string) { r.Action = p.action(n, key) },
@@ -258,22 +258,7 @@ func complete(r *access.Request) (problem string) {
 	if r.Action == access.PutManifest && len(r.Tags) == 0 && !r.Reference.Tag.IsZero() {
 		r.Tags = []oci.Tag{r.Reference.Tag}
 	}
-	r.Method = methodOf(r.Action)
 	return ""
-}
-
-func methodOf(action access.Action) string {
-	switch action {
-	case access.PutManifest, access.CompleteUpload:
-		return "PUT"
-	case access.DeleteManifest, access.DeleteBlob, access.CancelUpload:
-		return "DELETE"
-	case access.StartUpload, access.MountBlob, access.Restore:
-		return "POST"
-	case access.UpdateUpload:
-		return "PATCH"
-	}
-	return "GET"
 }
 
 func (p *parser) keepCase(n *document.Node, key string) {

@@ -11,15 +11,22 @@ import (
 	"github.com/sreg-project/sreg/internal/spelling"
 )
 
-// Runner runs test files against the policies of a configuration, without a server.
+// Runner runs files of cases against the policies and keep rules of a configuration, without a server.
 type Runner struct {
-	Chain *policy.Chain
-	Keep  *policy.KeepChain
-	Match *regexp.Regexp // names of the cases to run; nil: all
+	chain    *policy.Chain
+	keep     *policy.KeepChain
+	match    *regexp.Regexp
+	compiler *policy.Compiler // of the rules in cases
+	decided  map[ruleID]bool
+	asked    map[access.Action]bool
+}
 
-	Coverage Coverage
-
-	compiler *policy.Compiler // of rules that stand in cases; nil before the first
+// NewRunner makes a Runner. It runs the cases whose names match; without an expression all of them.
+func NewRunner(chain *policy.Chain, keep *policy.KeepChain, match *regexp.Regexp) *Runner {
+	return &Runner{
+		chain: chain, keep: keep, match: match, compiler: policy.NewCompiler(),
+		decided: map[ruleID]bool{}, asked: map[access.Action]bool{},
+	}
 }
 
 // Outcome is what came of one case.
@@ -61,7 +68,7 @@ func (r *Runner) Run(s *Suite) ([]Outcome, error) {
 	return outcomes, nil
 }
 
-func (r *Runner) matches(name string) bool { return r.Match == nil || r.Match.MatchString(name) }
+func (r *Runner) matches(name string) bool { return r.match == nil || r.match.MatchString(name) }
 
 // answer is what a request got.
 type answer struct {
@@ -72,14 +79,12 @@ type answer struct {
 
 func (r *Runner) runCase(c *Case) Outcome {
 	a := r.ask(c)
-	for _, asked := range a.asked {
-		r.Coverage.note(asked.Action, a.Steps)
-	}
+	r.note(a)
 	o := Outcome{Name: c.Name, Line: c.Line, Problem: r.difference(c, a)}
 	o.Passed = o.Problem == ""
 	if !o.Passed {
 		for _, asked := range a.asked {
-			explained, _ := r.Chain.Explain(policy.Question{Identity: c.Identity, Request: asked})
+			explained, _ := r.chain.Explain(policy.Question{Identity: c.Identity, Request: asked})
 			o.Stages = append(o.Stages, explained...)
 		}
 	}
@@ -91,10 +96,10 @@ func (r *Runner) runCase(c *Case) Outcome {
 func (r *Runner) ask(c *Case) answer {
 	var a answer
 	for request, more := c.Request, true; more; request, more = policy.Following(request) {
-		v := r.Chain.Decide(policy.Question{Identity: c.Identity, Request: request})
+		v := r.chain.Decide(policy.Question{Identity: c.Identity, Request: request})
 		a.asked = append(a.asked, request)
 		a.Allowed, a.Steps = v.Allowed, append(a.Steps, v.Steps...)
-		if hook := r.Chain.Webhook(request.Namespace); a.Allowed && hook != "" {
+		if hook := r.chain.Webhook(request.Namespace); a.Allowed && hook != "" {
 			a.hook, a.Allowed = hook, c.Webhook == AnswerAllow
 			a.Steps = append(a.Steps, policy.Step{Stage: access.StageWebhook, Scope: hook, Decision: policy.Decision{Allowed: a.Allowed, Rule: hook}})
 		}
@@ -177,10 +182,10 @@ func describeStep(s policy.Step) string {
 // ruleNames are the names of all that may decide: rules and webhooks.
 func (r *Runner) ruleNames() []string {
 	var names []string
-	for _, p := range r.Chain.Policies() {
+	for _, p := range r.chain.Policies() {
 		names = append(names, p.RuleNames()...)
 	}
-	return append(names, r.Chain.Webhooks()...)
+	return append(names, r.chain.Webhooks()...)
 }
 
 func (r *Runner) runKeep(c *KeepCase) (Outcome, error) {
@@ -199,7 +204,7 @@ func (r *Runner) runKeep(c *KeepCase) (Outcome, error) {
 	for i, image := range c.Images {
 		d := images.Decide(i, sets...)
 		if c.Rules == nil {
-			r.Coverage.decide(keepScope(d.Scope), d.Rule)
+			r.decided[ruleID{keep: true, scope: d.Scope, name: d.Rule}] = true
 		}
 		switch stays := slices.Contains(c.Stays, image.Name); {
 		case d.Kept == stays:
@@ -226,16 +231,13 @@ func (r *Runner) runKeep(c *KeepCase) (Outcome, error) {
 // keepSets are the rules that a case is about, or what is wrong with the case.
 func (r *Runner) keepSets(c *KeepCase) (sets []*policy.Keep, problem string, err error) {
 	if c.Rules != nil {
-		if r.compiler == nil {
-			r.compiler = policy.NewCompiler()
-		}
 		own, err := r.compiler.Keep("keep", c.Rules)
 		return []*policy.Keep{own}, "", err
 	}
 	namespace := c.Namespace
 	if c.Repository != "" {
 		var texts []string
-		for _, name := range r.Keep.Repositories.Names() {
+		for _, name := range r.keep.Repositories.Names() {
 			texts = append(texts, name.String())
 			if name.String() == c.Repository {
 				namespace = name
@@ -245,7 +247,7 @@ func (r *Runner) keepSets(c *KeepCase) (sets []*policy.Keep, problem string, err
 			return nil, "no repository is called " + c.Repository + spelling.Hint(c.Repository, texts), nil
 		}
 	}
-	if sets = r.Keep.Of(namespace); len(sets) == 0 {
+	if sets = r.keep.Of(namespace); len(sets) == 0 {
 		return nil, "the config has no keep rules for it, so all would stay: give the case rules of its own", nil
 	}
 	return sets, "", nil

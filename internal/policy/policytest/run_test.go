@@ -58,7 +58,7 @@ func TestCasesAreComparedWithAllThatTheyExpect(t *testing.T) {
 	t.Parallel()
 	global := compile(t, policy.Global, policy.Config{Default: "deny", Rules: []policy.RuleConfig{{Name: "named", Expr: "identity.username != null"}, {Expr: "request.namespace.startsWith('open')"}}})
 	guarded := compile(t, "open/guarded", policy.Config{Default: "allow", Webhook: "guard"})
-	r := &Runner{Chain: &policy.Chain{Global: global, Repositories: oci.Prefixes[*policy.Policy]{name(t, "open/guarded"): guarded}}, Keep: &policy.KeepChain{}}
+	r := NewRunner(&policy.Chain{Global: global, Repositories: oci.Prefixes[*policy.Policy]{name(t, "open/guarded"): guarded}}, &policy.KeepChain{}, nil)
 	undecided := "the policies allow, and webhook guard decides: say what it answers with webhook: allow, deny or error"
 	notAsked := "the case says what a webhook answers, and none is asked here: leave out webhook, or name one in policy.webhook of the config"
 	for line, want := range map[string]string{
@@ -85,7 +85,7 @@ func TestCasesAreComparedWithAllThatTheyExpect(t *testing.T) {
 	} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
-			own := &Runner{Chain: r.Chain, Keep: r.Keep}
+			own := NewRunner(r.chain, r.keep, nil)
 			outcomes, err := own.Run(suite(t, "cases: [{name: a, "+line+"}]"))
 			must(t, err)
 			if o := outcomes[0]; o.Problem != want || o.Passed != (want == "") || o.Passed != (len(o.Stages) == 0) {
@@ -99,7 +99,7 @@ func TestCasesAreComparedWithAllThatTheyExpect(t *testing.T) {
 func TestAnUploadInOneRequestAsksForItsEnd(t *testing.T) {
 	t.Parallel()
 	global := compile(t, policy.Global, policy.Config{Default: "deny", Rules: rules("request.action == 'start-upload'")})
-	r := &Runner{Chain: &policy.Chain{Global: global}, Keep: &policy.KeepChain{}}
+	r := NewRunner(&policy.Chain{Global: global}, &policy.KeepChain{}, nil)
 	outcomes, err := r.Run(suite(t, fmt.Sprintf(`cases:
   - {name: a begin, request: {action: start-upload, namespace: a}, expect: allow}
   - {name: a whole blob, request: {action: start-upload, namespace: a, digest: "sha256:%064d"}, expect: deny}
@@ -117,7 +117,7 @@ func TestAnUploadInOneRequestAsksForItsEnd(t *testing.T) {
 
 func TestAKeepCaseWithoutRulesFails(t *testing.T) {
 	t.Parallel()
-	r := &Runner{Chain: &policy.Chain{}, Keep: &policy.KeepChain{}}
+	r := NewRunner(&policy.Chain{}, &policy.KeepChain{}, nil)
 	s := suite(t, "keep: [{name: a, now: 1, images: [{tag: x, pushed_at: 1}], stays: [x]}]")
 	outcomes, err := r.Run(s)
 	must(t, err)
@@ -133,11 +133,11 @@ func TestAKeepCaseWithoutRulesFails(t *testing.T) {
 func TestAKeepCaseIsJudgedByTheRulesOfItsNamespace(t *testing.T) {
 	t.Parallel()
 	keepTag := func(scope, tag string) *policy.Keep { return keepRules(t, scope, "image.tag == '"+tag+"'") }
-	r := &Runner{Chain: &policy.Chain{}, Keep: &policy.KeepChain{Global: keepTag(policy.Global, "all"), Repositories: oci.Prefixes[*policy.Keep]{
+	r := NewRunner(&policy.Chain{}, &policy.KeepChain{Global: keepTag(policy.Global, "all"), Repositories: oci.Prefixes[*policy.Keep]{
 		name(t, "hub"):      keepTag("hub", "hub"),
 		name(t, "hub/open"): nil,
 		name(t, "hub/own"):  keepTag("hub/own", "own"),
-	}}}
+	}}, nil)
 	for about, want := range map[string]string{
 		"stays: [all]":                                                   "",
 		"namespace: hub, stays: [all, hub]":                              "",
@@ -153,7 +153,7 @@ func TestAKeepCaseIsJudgedByTheRulesOfItsNamespace(t *testing.T) {
 	} {
 		t.Run(about, func(t *testing.T) {
 			t.Parallel()
-			own := &Runner{Chain: r.Chain, Keep: r.Keep}
+			own := NewRunner(r.chain, r.keep, nil)
 			outcomes, err := own.Run(suite(t, "keep: [{name: a, now: 9, images: [{tag: all, pushed_at: 1}, {tag: hub, pushed_at: 1}, {tag: own, pushed_at: 1}], "+about+"}]"))
 			must(t, err)
 			if o := outcomes[0]; o.Problem != want || o.Passed != (want == "") {
