@@ -1,7 +1,9 @@
 package faulty_test
 
 import (
+	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -184,5 +186,29 @@ func TestStoresShareAnInjector(t *testing.T) {
 	}
 	if _, err := a.Stat(t.Context(), "a"); !errors.Is(err, faulty.ErrCut) {
 		t.Errorf("read after the cut: %v, want %v", err, faulty.ErrCut)
+	}
+}
+
+// opening is a Store with a power.
+type opening struct{ storage.Store }
+
+func (opening) OpenData(context.Context, storage.DataKey) (io.ReadSeekCloser, storage.Info, error) {
+	return nil, storage.Info{}, storage.ErrNotExist
+}
+
+func TestAPowerIsAReadingStep(t *testing.T) {
+	t.Parallel()
+	plain := openFS(t, t.TempDir())
+	if _, ok := storage.As[storage.DataOpener](faulty.New(plain, faulty.NewInjector(faulty.Plan{}))); ok {
+		t.Error("a store without data keys has got some")
+	}
+	s, ok := storage.As[storage.DataOpener](faulty.New(opening{plain}, faulty.NewInjector(faulty.Plan{FailReadAt: 2})))
+	if !ok {
+		t.Fatal("the power of the store is hidden")
+	}
+	for i, want := range []error{storage.ErrNotExist, faulty.ErrInjected, storage.ErrNotExist} {
+		if _, _, err := s.OpenData(t.Context(), "k"); !errors.Is(err, want) {
+			t.Errorf("read %d: %v, want %v", i+1, err, want)
+		}
 	}
 }

@@ -1,6 +1,9 @@
 package metered_test
 
 import (
+	"context"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -9,6 +12,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/fs"
+	"github.com/sreg-project/sreg/internal/storage/memory"
 	"github.com/sreg-project/sreg/internal/storage/metered"
 	"github.com/sreg-project/sreg/internal/storage/storagetest"
 )
@@ -66,6 +70,40 @@ func TestOperationsAreCountedByTheirResult(t *testing.T) {
 		"put ok": 1, "put refused": 1, "get ok": 1, "stat absent": 1, "list ok": 2,
 		"upload ok": 1, "append ok": 1, "commit ok": 1, "prepare ok": 1, "publish ok": 1,
 	})
+}
+
+// powered is a Store with the powers that are counted.
+type powered struct{ storage.Store }
+
+func (powered) OpenData(context.Context, storage.DataKey) (io.ReadSeekCloser, storage.Info, error) {
+	return nil, storage.Info{}, storage.ErrNotExist
+}
+
+func (powered) Fingerprint(context.Context, string) (storage.Stamp, bool, error) {
+	return storage.Stamp{}, true, nil
+}
+
+func TestPowersAreCountedWhereTheStoreHasThem(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	metrics := metered.New(registry)
+	s := metrics.Wrap(powered{memory.New(memory.Options{})}, "all")
+	opener, opens := storage.As[storage.DataOpener](s)
+	folders, tells := storage.As[storage.Fingerprinter](s)
+	if !opens || !tells {
+		t.Fatal("the powers of the store are hidden")
+	}
+	if _, _, err := opener.OpenData(t.Context(), "k"); !errors.Is(err, storage.ErrNotExist) {
+		t.Errorf("open data: %v, want %v", err, storage.ErrNotExist)
+	}
+	_, settled, err := folders.Fingerprint(t.Context(), "p")
+	if err != nil || !settled {
+		t.Errorf("fingerprint is settled: %t, %v", settled, err)
+	}
+	wantCounts(t, registry, map[string]float64{"open absent": 1, "stat ok": 1})
+	if _, ok := storage.As[storage.DataOpener](metrics.Wrap(memory.New(memory.Options{}), "plain")); ok {
+		t.Error("a store without data keys has got some")
+	}
 }
 
 // wantCounts compares all counters that are not zero.

@@ -19,7 +19,6 @@ var listProofs = []proof{
 	{"list yields what stands throughout, once, whatever comes and goes", tryListInMotion},
 	{"list shows every change at once", tryListFresh},
 	{"list ends after the first error", tryListError},
-	{"a settled fingerprint tells every change of the objects one level below", tryFingerprint},
 }
 
 func tryListOrder(t *testing.T, s storage.Store) {
@@ -173,31 +172,5 @@ func tryListError(t *testing.T, s storage.Store) {
 		if calls != 1 {
 			t.Errorf("list %q yielded %d times, want one error", prefix, calls)
 		}
-	}
-}
-
-func tryFingerprint(t *testing.T, s storage.Store) {
-	put(t, s, "p/a", "x")
-	seen := map[storage.Stamp]string{}
-	for _, step := range []struct {
-		name string
-		do   func()
-	}{
-		{"nothing", func() {}},
-		{"a new object", func() { put(t, s, "p/b", "x") }},
-		{"a changed object", func() { put(t, s, "p/a", "y") }},
-		{"a condemned object", func() { condemn(t, s, "p/a") }},
-		{"a revived object", func() { revive(t, s, "p/a") }},
-		{"a deleted object", func() { remove(t, s, "p/a") }},
-	} {
-		step.do()
-		stamp, ok := settle(t, s, "p")
-		if !ok {
-			return // a Store may have none, or none that settles
-		}
-		if before, twice := seen[stamp]; twice {
-			t.Errorf("after %s the fingerprint is the one after %s", step.name, before)
-		}
-		seen[stamp] = step.name
 	}
 }

@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"keeper", keeperProofs},
 		{"uploads", uploadProofs},
 		{"store", storeProofs},
+		{"power", powerProofs},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
