@@ -78,8 +78,7 @@ func (p *passwords) authenticate(ctx context.Context, c Credentials) (User, erro
 	return user, nil
 }
 
-// check verifies a password, as one of those that are verified at once, and as one of the attempts that
-// its client has.
+// check verifies a password, within the bounds of how many are verified at once and how often a client may fail.
 func (p *passwords) check(ctx context.Context, c Credentials, user User) (bool, error) {
 	attempt, wait := p.throttle.begin(ctx, c.Client, c.user)
 	if wait > 0 {
@@ -111,10 +110,10 @@ func (p *passwords) reportWeak(ctx context.Context, name string) {
 	}
 }
 
-// key is the name under which a credential is remembered: no password can be read from it or tried
-// against it outside this process, and it is another one when the user's hash changes.
+// key names a credential that is remembered. Outside this process no password can be tried against it, and it changes
+// with the user's hash.
 func (p *passwords) key(name, hash, password string) (key [32]byte) {
-	mac := hmac.New(sha256.New, p.state.process[:])
+	mac := hmac.New(sha256.New, p.state.secret[:])
 	for _, part := range []string{name, hash, password} {
 		var length [8]byte
 		binary.BigEndian.PutUint64(length[:], uint64(len(part)))

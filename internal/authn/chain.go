@@ -155,7 +155,7 @@ func (a *Authenticator) AuthenticateRequest(r *http.Request) (access.Identity, O
 	return a.Authenticate(r.Context(), credentials)
 }
 
-// Credentials reads what a request shows.
+// Credentials reads the credentials of a request.
 func (a *Authenticator) Credentials(r *http.Request) (Credentials, error) {
 	client, err := a.ClientIP(r)
 	if err != nil {
@@ -169,15 +169,15 @@ func (a *Authenticator) Credentials(r *http.Request) (Credentials, error) {
 	return credentials, err
 }
 
-// Authenticate finds who shows the credentials. What no method accepts leaves the identity anonymous but
-// for its certificate, and Outcome says so; with auth.invalid_credentials: reject it is an error.
+// Authenticate finds out whose the credentials are. If no method accepts them, the identity is anonymous but for its
+// certificate, and Outcome says so; with auth.invalid_credentials: reject that is an error.
 // Errors are ErrThrottled, ErrSignInBusy, ErrInvalidCredentials and ErrSignInUnavailable of access, that of
 // ctx, and those of the store of the key.
 func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (access.Identity, Outcome, error) {
 	identity := access.Identity{ClientIP: c.Client}
 	outcome := Outcome{}
 	if c.Certificate != nil && !time.Now().Before(c.Certificate.NotAfter) {
-		// Connections live longer than handshakes.
+		// It was valid at the handshake, but the connection is still open.
 		a.state.metrics.count(MTLS, rejected)
 		outcome = rejectedFor(errCertificate)
 	} else if c.Certificate != nil {
@@ -209,7 +209,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (access
 	return identity, outcome, nil
 }
 
-// verify asks one method after the other. A rejection is the last one's that knew the credential.
+// verify asks one method after the other. The rejection is that of the last method that knows such credentials.
 func (a *Authenticator) verify(ctx context.Context, c Credentials) (*verified, error) {
 	switch c.scheme {
 	case schemeBasic:
@@ -225,7 +225,7 @@ func (a *Authenticator) verify(ctx context.Context, c Credentials) (*verified, e
 	}
 }
 
-// verifyBasic takes a password, which is a token where the user is a provider.
+// verifyBasic verifies a password. If the user name is that of a provider, the password is a token.
 func (a *Authenticator) verifyBasic(ctx context.Context, c Credentials) (*verified, error) {
 	for _, p := range a.providers {
 		if p.config.Name != c.user {
@@ -244,7 +244,7 @@ func (a *Authenticator) verifyBasic(ctx context.Context, c Credentials) (*verifi
 	return ofUser(Basic, user), nil
 }
 
-// ofUser is a user who was found.
+// ofUser is what is known of a user who signed in.
 func ofUser(method Method, user User) *verified {
 	return &verified{
 		method: method, user: user.Name, hash: user.Hash, end: user.Expires,
@@ -252,7 +252,7 @@ func ofUser(method Method, user User) *verified {
 	}
 }
 
-// verifyBearer takes a token: of a provider, if its issuer is one's, or our own.
+// verifyBearer verifies a token of a provider, if its issuer is one's, else one of our own.
 func (a *Authenticator) verifyBearer(ctx context.Context, token string) (*verified, error) {
 	if found := a.remembered(token, nil); found != nil {
 		return found, nil
@@ -304,8 +304,8 @@ func (a *Authenticator) providersOf(token string) []*provider {
 	return of
 }
 
-// remembered finds a token that was verified before and still holds. One that is a password must be of
-// the provider that is the user.
+// remembered finds a token that was verified before and is still valid. If it came as a password, p is the provider
+// that the user name is of.
 func (a *Authenticator) remembered(token string, p *provider) *verified {
 	known, ok := a.state.tokens.Get(sha256.Sum256([]byte(token)))
 	if !ok || !time.Now().Before(known.until) || (p != nil && (known.method != OIDC || known.provider != p.fingerprint)) {

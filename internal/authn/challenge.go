@@ -7,8 +7,8 @@ import (
 	"github.com/sreg-project/sreg/internal/access"
 )
 
-// Challenge is the WWW-Authenticate header of a 401: where to get a token, or that a password is wanted.
-// Who cannot be told where is asked for a password: that goes where the request came to.
+// Challenge is the WWW-Authenticate header of a 401: where to get a token. Without tokens, or if nobody knows the URL
+// of the token service, it asks for a password, which the client sends to where it sent the request.
 func (a *Authenticator) Challenge(r *http.Request, scope string) string {
 	realm := a.realm(r)
 	if !a.config.Token.Enabled || realm == "" {
@@ -21,8 +21,8 @@ func (a *Authenticator) Challenge(r *http.Request, scope string) string {
 	return challenge
 }
 
-// realm is the URL of the token service: under the external URL, or where the client is. It is empty where
-// the Host header does not say that.
+// realm is the URL of the token service: below the external URL, or on the host of the Host header. It is empty if
+// that header is malformed.
 func (a *Authenticator) realm(r *http.Request) string {
 	if a.external != "" {
 		return a.external + "/token"
@@ -47,8 +47,8 @@ func quotable(text string) string {
 	}, text)
 }
 
-// isHost says that a Host header is a name or an address with or without a port. It is the client's, and
-// what would be left of another one, made harmless, would be somebody else's name.
+// isHost says that a Host header is a name or an address with or without a port. The client wrote it; to remove
+// characters from another one could make the name of somebody else's host.
 func isHost(host string) bool {
 	return host != "" && strings.IndexFunc(host, func(r rune) bool {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'

@@ -10,10 +10,10 @@ import (
 // Proxies finds the address of a client behind the proxies that are trusted.
 type Proxies struct{ Trusted []netip.Prefix }
 
-// ClientIP is the address that the request came from: that of the connection, or, if that is a trusted
-// proxy's, the one that it tells; the header is read from the right, because a client can write anything
-// to its left. It is not valid where nobody knows it. Two headers that disagree are an error: a proxy
-// that writes one of them hands the other on as the client wrote it.
+// ClientIP is the address that the request came from: that of the connection, or, if that is a trusted proxy's, the
+// one in its header. The header is read from the right, because a client can write anything to the left. If it cannot
+// be read, the address is not valid. Two headers that disagree are an error: a proxy that writes one of them passes
+// the other on as the client wrote it.
 func (p Proxies) ClientIP(r *http.Request) (netip.Addr, error) {
 	peer := parseRemote(r.RemoteAddr)
 	if len(p.Trusted) == 0 || !p.trusts(peer) {
@@ -56,7 +56,7 @@ func (p Proxies) trusts(addr netip.Addr) bool {
 	return addr.IsValid() && slices.ContainsFunc(p.Trusted, func(network netip.Prefix) bool { return network.Contains(addr) })
 }
 
-// walk goes from the right through what proxies wrote, as long as a trusted one wrote it. What it cannot
+// walk reads the addresses that proxies wrote from the right, as long as a trusted proxy wrote them. One that it cannot
 // read ends it: then the client is unknown.
 func (p Proxies) walk(peer netip.Addr, hops []string) (client netip.Addr, told bool) {
 	client = peer

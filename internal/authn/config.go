@@ -12,7 +12,7 @@ import (
 // names, values and documentation; what a value must mean is for Validate.
 type Config struct {
 	InvalidCredentials string           `mapstructure:"invalid_credentials" enum:"next,reject" doc:"What happens to a credential that no method accepts. next: the request goes on as anonymous. reject: it is answered 401."`
-	Users              []UserConfig     `mapstructure:"users" doc:"Users with a password. One of users_file with the same name stands behind them."`
+	Users              []UserConfig     `mapstructure:"users" doc:"Users with a password. They win over one of users_file with the same name."`
 	UsersFile          string           `mapstructure:"users_file" config:"file" doc:"A file of further users, a line each: name:hash[:groups[:expires]]. Empty = none."`
 	Basic              BasicConfig      `mapstructure:"basic" doc:"How passwords are verified."`
 	Throttle           ThrottleConfig   `mapstructure:"throttle" doc:"How guessing passwords is slowed down."`
@@ -57,7 +57,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// maxTokenTTL bounds the life of a token: what was stolen with it must not open doors for long.
+// maxTokenTTL bounds how long a token is valid: one that was stolen must not be of use for long.
 const maxTokenTTL = 24 * time.Hour
 
 // Active says that somebody can sign in with something else than a client certificate.
@@ -111,7 +111,7 @@ func (u UserConfig) Validate(report func(path, problem string)) {
 	}
 }
 
-// Warn reports what is allowed and seldom meant.
+// Warn reports what is allowed, but probably a mistake.
 func (c Config) Warn(report func(path, problem string)) {
 	if c.Active() && !c.Token.Enabled {
 		report("token.enabled", "clients such as docker do not pull anonymously where they are asked for a password")

@@ -27,7 +27,7 @@ const (
 	schemeMalformed // one that cannot be read
 )
 
-// Credentials are what a request shows of who sends it. The zero value shows nothing.
+// Credentials are what a request has to prove who sends it. The zero value is nothing.
 type Credentials struct {
 	scheme scheme
 	user   string       // of Basic
@@ -39,8 +39,8 @@ type Credentials struct {
 	Client netip.Addr
 }
 
-// Format shows nothing of them, for every verb: fmt would look into fields that are not exported, past
-// their own Format.
+// Format shows nothing of them, for every verb: fmt prints fields that are not exported without calling their own
+// Format.
 func (c Credentials) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "credentials ***") // a fmt.State never fails
 }
@@ -48,7 +48,7 @@ func (c Credentials) Format(f fmt.State, _ rune) {
 // LogValue shows nothing of them.
 func (c Credentials) LogValue() slog.Value { return slog.StringValue("credentials ***") }
 
-// Password are the credentials of somebody who types them.
+// Password are a user name and a password.
 func Password(user string, password secret.Value) Credentials {
 	if user == "" && password.Reveal() == "" {
 		return Credentials{}

@@ -28,8 +28,8 @@ import (
 const (
 	// keysAge is how old keys may get before they are fetched anew, beside the requests that use them.
 	keysAge = time.Hour
-	// A provider is asked fetchBurst times in a row, then once every fetchEvery: a token with a made-up
-	// key id must not make us hammer it.
+	// A provider is asked fetchBurst times in a row, then once every fetchEvery: tokens with made-up key ids must
+	// not make us ask it all the time.
 	fetchBurst = 5
 	fetchEvery = 10 * time.Second
 	// fetchTimeout bounds a whole exchange with a provider, body and redirects included.
@@ -53,7 +53,7 @@ type keySource struct {
 	copies  cache.Cache // of what other instances fetched from there; nil = there is no other one
 }
 
-// source reads the CAs, too.
+// source is where the keys of the provider come from, and the CAs to verify its server by.
 func (p ProviderConfig) source(copies cache.Cache) (keySource, *x509.CertPool, error) {
 	roots, text, err := outbound.ReadCAs(p.CAFile)
 	return keySource{issuer: p.Issuer, jwksURI: p.JWKSURI, cas: string(text), copies: copies}, roots, err
@@ -81,7 +81,7 @@ func newKeySet(source keySource, roots *x509.CertPool, log *slog.Logger) *keySet
 	life, end := context.WithCancel(context.Background())
 	return &keySet{
 		source: source, log: log, life: life, end: end, left: fetchBurst,
-		// A provider is not trusted with anything but its own tokens.
+		// A provider is trusted with its own tokens alone, so its answers are bounded.
 		client: outbound.New(outbound.Options{
 			TLS: &tls.Config{RootCAs: roots}, Proxies: true, Header: headerTimeout, Total: fetchTimeout, MaxBody: maxAnswer,
 			Redirect: outbound.SameHost(maxRedirects),
@@ -284,7 +284,7 @@ func (s *keySet) close() {
 	s.client.CloseIdleConnections()
 }
 
-// clip bounds a text of a stranger in a log.
+// clip bounds a text that a provider chose, for the log.
 func clip(text string) string {
 	const most = 300
 	if len(text) > most {

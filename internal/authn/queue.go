@@ -17,7 +17,7 @@ type queue struct {
 	waiting atomic.Int64
 }
 
-// newQueue makes one of n places; 0 = half the cores.
+// newQueue makes one that verifies n at once; 0 = half the cores.
 func newQueue(n int) *queue {
 	if n == 0 {
 		n = max(1, runtime.GOMAXPROCS(0)/2)
@@ -25,7 +25,7 @@ func newQueue(n int) *queue {
 	return &queue{slots: make(chan struct{}, n)}
 }
 
-// do waits for a place and works. It is access.ErrSignInBusy at once where too many wait already.
+// do waits for its turn and works. It is access.ErrSignInBusy at once where too many wait already.
 func (q *queue) do(ctx context.Context, work func()) error {
 	if q.waiting.Add(1) > maxWaiting+int64(cap(q.slots)) {
 		q.waiting.Add(-1)

@@ -25,8 +25,8 @@ type TokenRequest struct {
 	RefreshToken secret.Value
 	// Service is who the token shall be for; empty is this registry.
 	Service string
-	// Scopes are what the client is about to do. Tokens say nothing of it: each request is judged when it
-	// comes.
+	// Scopes are what the client is about to do. Tokens do not contain them: each request is authorized by
+	// itself.
 	Scopes []string
 	// Offline asks for a refresh token.
 	Offline bool
@@ -122,8 +122,8 @@ func newTokenRequest(values url.Values, credentials Credentials, offline bool) (
 	return request, nil
 }
 
-// Token answers a token request. Who shows nothing gets a token that says nobody; a credential that
-// nothing accepts is an error, whatever auth.invalid_credentials says: docker login asks here.
+// Token answers a token request. Without credentials the token is anonymous. A credential that no method accepts is an
+// error, whatever auth.invalid_credentials says: docker login asks here.
 func (a *Authenticator) Token(ctx context.Context, request TokenRequest) (TokenAnswer, error) {
 	if !a.config.Token.Enabled {
 		return TokenAnswer{}, access.ErrNoTokens
@@ -154,7 +154,7 @@ func (a *Authenticator) Token(ctx context.Context, request TokenRequest) (TokenA
 	return answer, err
 }
 
-// whoAsks finds what the token shall say.
+// whoAsks finds what the claims of the token are.
 func (a *Authenticator) whoAsks(ctx context.Context, key *signingKey, request TokenRequest) (claims, error) {
 	if text := request.RefreshToken.Reveal(); text != "" {
 		who, err := a.refreshed(ctx, text)
@@ -169,7 +169,7 @@ func (a *Authenticator) whoAsks(ctx context.Context, key *signingKey, request To
 	case err != nil:
 		return claims{}, refusal(err)
 	case found.method == Token:
-		// Else who has stolen one token could live on it for ever.
+		// Else whoever has stolen one token could renew it for ever.
 		return claims{}, invalid("a token of this registry gets no further one; send a password, an OIDC token or a refresh token")
 	}
 	return a.describe(key, found)
@@ -188,7 +188,7 @@ func (a *Authenticator) refreshed(ctx context.Context, text string) (claims, err
 	return who, nil
 }
 
-// describe writes down who was found.
+// describe makes claims of who was found.
 func (a *Authenticator) describe(key *signingKey, found *verified) (claims, error) {
 	who := claims{Use: useAccess, Subject: found.identity.ID, Username: found.identity.Username, Groups: found.identity.Groups}
 	if found.user != "" {

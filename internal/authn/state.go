@@ -30,7 +30,7 @@ type State struct {
 	tokens       *lru.Cache[[32]byte, *verified] // by hash
 	certificates *lru.Cache[*x509.Certificate, access.Certificate]
 	failures     *memory.Counter // wrong passwords
-	process      [32]byte        // the key of the hashes of passwords
+	secret       [32]byte        // the key of the hashes of passwords
 	verifying    verifications
 
 	mu   sync.Mutex // guards keys
@@ -58,7 +58,7 @@ func NewState(registerer prometheus.Registerer) *State {
 		verifying:    verifications{running: map[[32]byte]*verification{}},
 		keys:         map[keySource]*keySet{},
 	}
-	_, _ = rand.Read(s.process[:]) // never fails
+	_, _ = rand.Read(s.secret[:]) // never fails
 	return s
 }
 

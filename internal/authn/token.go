@@ -29,8 +29,8 @@ const (
 	useRefresh = "refresh"
 )
 
-// claims are what a token of our own says: who signed in, and how long that holds. It says nothing of
-// certificates and addresses, which are the connection's, and nothing of what may be done.
+// claims are what a token of our own contains: who signed in, and until when it is valid. There is nothing in it of
+// certificates and addresses, which belong to the connection, nor of what may be done.
 type claims struct {
 	Issuer    string `json:"iss"`
 	Audience  string `json:"aud"`
@@ -67,7 +67,7 @@ type verified struct {
 	issuer   string // of our own tokens: the id of the key, and the service
 }
 
-// cost is what it costs to remember, in bytes: decoded claims are some times larger than encoded ones.
+// cost is how much memory a token takes, in bytes: decoded claims are several times larger than encoded ones.
 func cost(token string) int64 { return int64(4*len(token) + 512) }
 
 // tokens makes and verifies tokens of our own.
@@ -107,7 +107,7 @@ func (t *tokens) load(ctx context.Context, create bool) (*signingKey, error) {
 	return key, nil
 }
 
-// issue makes a token that says who somebody is.
+// issue signs a token.
 func (t *tokens) issue(key *signingKey, who claims, lifetime time.Duration) (string, time.Duration, error) {
 	now := time.Now()
 	end := now.Add(lifetime)
@@ -139,7 +139,7 @@ func (t *tokens) read(ctx context.Context, token, use string) (claims, error) {
 	key, err := t.load(ctx, false)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return claims{}, errToken // who has no key has signed nothing
+		return claims{}, errToken // without a key nothing was signed
 	case err != nil:
 		return claims{}, err
 	}

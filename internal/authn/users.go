@@ -13,7 +13,7 @@ type Directory struct {
 	decoys users.Decoys
 }
 
-// NewDirectory takes the users of the config, and behind them those of a file.
+// NewDirectory takes the users of the config, and those of a file whose names the config has not.
 func NewDirectory(config []UserConfig, file []users.User) (*Directory, error) {
 	d := &Directory{byName: map[string]User{}}
 	var hashes []users.Hash

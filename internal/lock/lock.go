@@ -1,5 +1,5 @@
-// Package lock is the contract between sreg and what makes contention orderly: one writer of an
-// upload session, one fill of a digest, one scheduled run.
+// Package lock is the contract of a Locker, which lets one at a time work on a thing: one writer of an upload
+// session, one fill of a digest, one scheduled run.
 // A Locker promises that a key has one holder at a time while nobody stalls; what must hold beyond
 // that rests on the store's order and compare-and-set, never on a lock.
 // It must not know what a key stands for.
@@ -13,8 +13,8 @@ import (
 var (
 	// ErrHeld says that others held the key until the caller's context ended.
 	ErrHeld = errors.New("lock is held by another")
-	// ErrUnavailable says that whoever keeps the locks could not be reached for some seconds: whether
-	// the key is free is not known.
+	// ErrUnavailable says that the server of the locks could not be reached for some seconds: whether the key
+	// is free is not known.
 	ErrUnavailable = errors.New("locks cannot be reached")
 	// ErrLost is the cause by which a held context ends when the lock was lost under it.
 	ErrLost = errors.New("lock was lost")

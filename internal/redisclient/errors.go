@@ -17,15 +17,15 @@ import (
 	"github.com/sreg-project/sreg/internal/setting"
 )
 
-const lacking = "Redis's ACL does not let the user do what sreg needs; docs/redis.md has the rules"
+const notPermitted = "Redis's ACL does not let the user do what sreg needs; docs/redis.md has the rules"
 
-// said are the beginnings of what Redis answers, and what that means. The first one that fits decides.
-var said = []struct{ begin, key, advice string }{
+// answers are how errors of Redis begin, and what each means. The first one that fits decides.
+var answers = []struct{ begin, key, advice string }{
 	{"WRONGPASS", "redis.password", "Redis takes neither this user nor this password; redis.username is the user of its ACL"},
 	{"NOAUTH", "redis.password", "Redis wants a password"},
 	{"ERR AUTH <password> called without any password", "redis.password", "Redis knows no password for the default user: leave it out, or set redis.username"},
 	{"ERR invalid password", "redis.password", "Redis takes another one"},
-	{"NOPERM", "redis.username", lacking},
+	{"NOPERM", "redis.username", notPermitted},
 	{"ERR DB index is out of range", "redis.url", "Redis has fewer databases than that; the number behind the / is one of them"},
 	{"ERR invalid DB index", "redis.url", "the number behind the / is a database"},
 	{"ERR SELECT is not allowed in cluster mode", "redis.url", "this is a Cluster: name several of its hosts, and no database"},
@@ -48,12 +48,12 @@ func (c Config) explain(err error) error {
 	text := err.Error()
 	// Redis 7.0 says the one, later ones the other; both begin with ERR.
 	if strings.Contains(text, "The user executing the script can't") || strings.Contains(text, "ACL failure in script") {
-		return setting.Errorf("redis.username", "%s: %w", lacking, err)
+		return setting.Errorf("redis.username", "%s: %w", notPermitted, err)
 	}
 	if strings.HasPrefix(text, "NOPERM") && strings.Contains(text, "key") && !strings.Contains(text, "command") {
 		return setting.Errorf("redis.key_prefix", "Redis's ACL does not let the user touch keys that begin with %q; docs/redis.md has the rules: %w", c.KeyPrefix, err)
 	}
-	for _, one := range said {
+	for _, one := range answers {
 		if strings.HasPrefix(text, one.begin) {
 			return setting.Errorf(one.key, "%s: %w", one.advice, err)
 		}
@@ -68,7 +68,7 @@ func (c Config) explain(err error) error {
 	return err
 }
 
-// connection finds the key of an error without an answer.
+// connection finds the key of an error that is not an answer of Redis.
 func (c Config) connection(err error) (key, advice string) {
 	var (
 		unknown *x509.UnknownAuthorityError

@@ -1,4 +1,4 @@
-// Package redisclient is for connections to Redis.
+// Package redisclient connects to Redis.
 // It promises that one config makes one client, be it of a server, of Sentinels or of a Cluster, that no
 // command waits long for a Redis that is not there, and that errors name the key to change.
 // It must not know what is kept in Redis.
@@ -20,11 +20,11 @@ import (
 
 const (
 	// timeout bounds a dial, a write and the wait for an answer, each: Redis answers in less than a
-	// millisecond or is in trouble. The URL may say otherwise.
+	// millisecond, or something is wrong. The URL may set another one.
 	timeout = time.Second
 	// retries is how often a command is sent again after a connection broke.
 	retries = 1
-	// checkFor is how long the key of a check outlives one that was killed.
+	// checkFor is how long the key of a check stays if its process is killed.
 	checkFor = 10 * time.Second
 	// checkKeys is how many keys a check tries: one host of a Cluster has only some of them.
 	checkKeys = 8
@@ -59,7 +59,7 @@ func New(cfg Config) (*Client, error) {
 	// The fewer commands a connection begins with, the fewer an ACL has to allow.
 	options.DisableIdentity = true
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	// What go-redis prints comes back as errors, too, and those have a place in our log.
+	// What go-redis prints is returned as errors, too, and those are logged by whoever gets them.
 	redis.SetLogger(&logging.VoidLogger{})
 	return &Client{UniversalClient: redis.NewUniversalClient(options), config: cfg}, nil
 }
@@ -67,7 +67,7 @@ func New(cfg Config) (*Client, error) {
 // Key is the name of something in Redis: below the prefix of the config, and below what it is a kind of.
 func (c *Client) Key(kind, name string) string { return c.config.KeyPrefix + kind + ":" + name }
 
-// Explain says which key of the config an error of a command is about, where that can be told.
+// Explain makes an error of a command a setting.Error, where it can be told which key of the config has to change.
 func (c *Client) Explain(err error) error { return c.config.explain(err) }
 
 // Check says whether Redis can be reached and lets the user do what sreg needs: it writes, reads, counts and
@@ -77,18 +77,18 @@ func (c *Client) Check(ctx context.Context) error {
 		return c.Explain(err)
 	}
 	for range checkKeys {
-		if err := c.try(ctx, c.Key("check", rand.Text()), "sreg"); err != nil {
+		if err := c.checkKey(ctx, c.Key("check", rand.Text()), "sreg"); err != nil {
 			return c.Explain(err)
 		}
 	}
 	return nil
 }
 
-func (c *Client) try(ctx context.Context, key, value string) (err error) {
-	// Also after a failure: what was written must not stay, and it ends by itself where it must.
+func (c *Client) checkKey(ctx context.Context, key, value string) (err error) {
+	// Also after a failure. If this fails, too, the key expires.
 	defer func() {
-		if gone := c.Del(context.WithoutCancel(ctx), key).Err(); err == nil {
-			err = gone
+		if removed := c.Del(context.WithoutCancel(ctx), key).Err(); err == nil {
+			err = removed
 		}
 	}()
 	if err := c.Set(ctx, key, value, checkFor).Err(); err != nil {
@@ -101,11 +101,11 @@ func (c *Client) try(ctx context.Context, key, value string) (err error) {
 	case err != nil:
 		return err
 	}
-	return trial.Run(ctx, c, []string{key}, value).Err()
+	return checkScript.Run(ctx, c, []string{key}, value).Err()
 }
 
-// trial does what the scripts of locks and counters do, on one key.
-var trial = redis.NewScript(`
+// checkScript runs every command that the scripts of locks and counters run, on one key.
+var checkScript = redis.NewScript(`
 local now = redis.call('TIME')
 redis.call('DEL', KEYS[1])
 redis.call('ZADD', KEYS[1], now[1], ARGV[1])

@@ -11,8 +11,8 @@ import (
 
 const wantURL = "want redis://host:6379/0 or rediss://host:6379/0"
 
-// parseURL reads where Redis is. Which of its kinds it is, the URL says: several hosts are a Cluster, and a
-// master_name makes the hosts Sentinels. Errors are problems for people, without what may be a password.
+// parseURL reads where Redis is. Several hosts are a Cluster, and with a master_name they are Sentinels. Errors are
+// for people, and show nothing that may be a password.
 func parseURL(text string) (*redis.UniversalOptions, error) {
 	scheme, rest, ok := strings.Cut(text, "://")
 	if !ok || (scheme != "redis" && scheme != "rediss") {
@@ -46,7 +46,7 @@ func parseURL(text string) (*redis.UniversalOptions, error) {
 	return optionsOf(u, query)
 }
 
-// optionsOf lets go-redis read the URL, each kind with its own words behind the question mark.
+// optionsOf lets go-redis read the URL: single servers, Clusters and Sentinels have parameters of their own.
 func optionsOf(u *url.URL, query url.Values) (*redis.UniversalOptions, error) {
 	switch {
 	case query.Has("master_name"):

@@ -39,14 +39,13 @@ type Answer struct {
 // Allowed reports whether the endpoint said yes.
 func (a Answer) Allowed() bool { return a.Result == Allowed }
 
-// Broken reports whether the endpoint, or the way to it, needs an operator.
+// Broken reports whether the endpoint or the network failed, so that an operator has to look.
 func (a Answer) Broken() bool {
 	return a.Result == Failed || a.Result == TimedOut || a.Result == Unreachable
 }
 
-// lasting reports whether the answer may stand for the same question again: only what the endpoint
-// clearly said.
-func (a Answer) lasting() bool {
+// cacheable reports whether the same question may get this answer again: only statuses that say yes or no.
+func (a Answer) cacheable() bool {
 	return a.Result == Allowed || a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden
 }
 
@@ -61,7 +60,7 @@ func answerOf(status int) Answer {
 	return Answer{Result: Denied, Status: status}
 }
 
-// failure reads an error of the client. The URL is left out of it: its query may hold a key.
+// failure is the Answer of a request that failed. The URL is left out of the error: its query may hold a key.
 func failure(ctx context.Context, err error) Answer {
 	var outer *url.Error
 	if errors.As(err, &outer) {

@@ -35,8 +35,8 @@ func DefaultConfig() Config {
 	return Config{Method: post, Timeout: 2 * time.Second, CacheTTL: time.Minute}
 }
 
-// Shareable says whether answers may lie where others can read. A header that is sent on may be a password,
-// and whoever reads the hash of a question can try guesses against it.
+// Shareable says whether answers may be kept where others can read. A header that is sent on may be a password, and
+// whoever reads the hash of a question can try passwords against it.
 func (c Config) Shareable() bool { return len(c.ForwardHeaders) == 0 }
 
 // Validate reports what is wrong: the path below the webhook, and the problem with what to change.
@@ -86,8 +86,8 @@ func (c Config) validateFiles(report func(path, problem string)) {
 	}
 }
 
-// own are headers that sreg writes itself, and hop are those of one connection: a client must not be
-// able to say them for us. A dash at the end stands for all that begin so.
+// own are headers that sreg writes itself, and hop are those of one connection: what a client sends in them is not
+// sent on. A name with a dash at its end is that of all headers that begin so.
 var (
 	own = []string{"X-Forwarded-Method", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Uri", "X-Forwarded-For", "X-Registry-", "Content-", "Host", "User-Agent", "Accept-Encoding", "Idempotency-Key", "X-Idempotency-Key"}
 	hop = []string{"Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect", "Proxy-"}

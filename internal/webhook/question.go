@@ -8,8 +8,8 @@ import (
 	"github.com/sreg-project/sreg/internal/cache"
 )
 
-// Question is what an endpoint is asked. All of it decides which earlier answer may stand for this
-// one, also what the endpoint's method does not send.
+// Question is what an endpoint is asked. An earlier answer is used again only if all of the question is the same,
+// also what the endpoint's method does not send.
 type Question struct {
 	// Document is the JSON that method post sends.
 	Document []byte
@@ -31,7 +31,7 @@ type Fact struct {
 	Escaped bool
 }
 
-// line is what stands behind the colon.
+// line is the value of the header.
 func (f Fact) line() string {
 	var b strings.Builder
 	for i, value := range f.Values {
@@ -44,8 +44,8 @@ func (f Fact) line() string {
 }
 
 // encode writes a value with all but printable ASCII as %XX. A comma, a % and spaces at the ends are
-// encoded, too: a reader may cut there, and "admin " must not become "admin". In what is escaped
-// already the % and the comma stand.
+// encoded, too: a reader may split or trim there, and "admin " must not become "admin". Of what is escaped already
+// neither % nor comma is encoded.
 func (f Fact) encode(b *strings.Builder, value string) {
 	for i := range len(value) {
 		c := value[i]
@@ -64,7 +64,7 @@ func (f Fact) encode(b *strings.Builder, value string) {
 	}
 }
 
-// key names a question to this endpoint, for all instances that ask it alike.
+// key is the name of a question in the cache, the same for all instances with this config.
 func (c *Client) key(q Question) string {
 	parts := []string{c.config.Name, c.config.URL, c.config.Method, c.config.Username, string(q.Document), strconv.Itoa(len(q.Facts))}
 	for _, fact := range q.Facts {

@@ -11,9 +11,8 @@ import (
 	"github.com/sreg-project/sreg/internal/setting"
 )
 
-// Reach connects to the endpoint, shakes hands where it speaks TLS, and asks it nothing: whatever it were
-// asked it might take for a request of somebody. An error names the key, below the
-// webhook, that it is about.
+// Reach connects to the endpoint, with a TLS handshake where the URL is https, and asks it nothing: it might take any
+// question for a real one. An error names the key, below the webhook, that it is about.
 func (c Config) Reach(ctx context.Context) error {
 	settings, err := c.Files.Load()
 	if err != nil {

@@ -25,8 +25,8 @@ const (
 	maxHeader = 16 << 10
 	// maxBody is how much of a body is read, only so that the connection can be used again.
 	maxBody = 4 << 10
-	// maxConnections bounds the connections to one endpoint. What comes on top waits for one within
-	// its time-out.
+	// maxConnections bounds the connections to one endpoint. Further questions wait for one, within their
+	// time-out.
 	maxConnections = 128
 )
 
@@ -78,12 +78,12 @@ func (c *Client) Ask(ctx context.Context, q Question) Answer {
 		return answer
 	}
 	header := c.header(q)
-	// The goroutine ends with the endpoint's time-out at the latest. It goes on when the one who asked
-	// first goes away: others may wait for the same answer.
+	// The goroutine ends with the endpoint's time-out at the latest. It goes on when the first who asked goes
+	// away: others may wait for the same answer.
 	done := c.flights.DoChan(k, func() (any, error) {
 		asked := time.Now()
 		answer := c.send(context.WithoutCancel(ctx), header, q.Document)
-		if answer.lasting() {
+		if answer.cacheable() {
 			c.remember(context.WithoutCancel(ctx), k, answer, time.Until(asked.Add(c.config.CacheTTL)))
 		}
 		return answer, nil
@@ -96,7 +96,7 @@ func (c *Client) Ask(ctx context.Context, q Question) Answer {
 	}
 }
 
-// remembered finds an answer. All of it is its status; what is no status that may stand is a miss.
+// remembered finds an answer in the cache, which keeps the status alone. What is no cacheable status is a miss.
 func (c *Client) remembered(ctx context.Context, key string) (Answer, bool) {
 	value, ok := c.answers.Get(ctx, key)
 	if !ok || len(value) != len("200") {
@@ -105,7 +105,7 @@ func (c *Client) remembered(ctx context.Context, key string) (Answer, bool) {
 	status, err := strconv.Atoi(string(value))
 	answer := answerOf(status)
 	answer.Cached = true
-	return answer, err == nil && answer.lasting()
+	return answer, err == nil && answer.cacheable()
 }
 
 func (c *Client) remember(ctx context.Context, key string, answer Answer, ttl time.Duration) {
@@ -120,8 +120,8 @@ func (c *Client) header(q Question) http.Header {
 			header[name] = values
 		}
 	}
-	// To ask twice is no harm, so a connection that the endpoint has closed meanwhile is replaced. An
-	// entry without a value says so to net/http alone and is not sent.
+	// A question may be asked twice, so net/http may send it again where the endpoint has closed a connection
+	// that was kept. A header without a value tells net/http so, and is not sent.
 	header["Idempotency-Key"] = []string{}
 	if token := c.config.BearerToken.Reveal(); token != "" {
 		header["Authorization"] = []string{"Bearer " + token}
@@ -167,7 +167,7 @@ func (c *Client) exchange(ctx context.Context, header http.Header, document []by
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusSwitchingProtocols { // then the body is the bare connection, which knows no time-out
-		// The status is the whole answer. What is left of the body costs the connection, nothing else.
+		// The status is the whole answer. If more of the body is left, the connection is not used again.
 		_, _ = io.CopyN(io.Discard, response.Body, maxBody)
 	}
 	return answerOf(response.StatusCode)

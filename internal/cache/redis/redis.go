@@ -1,7 +1,7 @@
 // Package redis is the Cache and the Counter of several processes, in Redis, with a copy in memory of what was
 // read.
-// It promises that a Redis that is slow, dead or full of rubbish is a miss: after the first time-out nobody
-// waits for it until it answers again.
+// It promises that a Redis that is slow or dead, or holds what cannot be read, is a miss: after the first time-out
+// nobody waits for it until it answers again.
 // It must not know what an entry means.
 package redis
 
@@ -20,11 +20,11 @@ import (
 )
 
 const (
-	// attempt bounds what a request to the registry may wait for Redis.
-	attempt = 250 * time.Millisecond
-	// rest is how long Redis is left alone after a failure; then one request tries it.
-	rest = 2 * time.Second
-	// stamp is how many bytes before a value say until when it holds.
+	// timeout bounds how long a request to the registry may wait for Redis.
+	timeout = 250 * time.Millisecond
+	// retryAfter is how long Redis is not asked after a failure; then one request tries it.
+	retryAfter = 2 * time.Second
+	// stamp is the length of the time before a value, until when it is valid.
 	stamp = 8
 )
 
@@ -35,7 +35,7 @@ type Cache struct {
 	log    *slog.Logger
 
 	mu     sync.Mutex
-	resume time.Time // guarded by mu; Redis is left alone until then
+	resume time.Time // guarded by mu; Redis is not asked before; zero = it answers
 }
 
 // New returns one that keeps what it reads and writes in near, too. It connects to nobody: the first entry
@@ -50,7 +50,7 @@ func (c *Cache) Get(ctx context.Context, key string) (value []byte, ok bool) {
 		return value, true
 	}
 	var stored []byte
-	c.try(ctx, func(ctx context.Context) (err error) {
+	c.ask(ctx, func(ctx context.Context) (err error) {
 		// Whoever may write to Redis must not fill our memory.
 		stored, err = c.client.GetRange(ctx, c.client.Key("cache", key), 0, stamp+cache.MaxValue).Bytes()
 		return err
@@ -75,7 +75,7 @@ func (c *Cache) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 	c.near.Set(ctx, key, value, ttl)
 	stored := binary.BigEndian.AppendUint64(make([]byte, 0, stamp+len(value)), uint64(time.Now().Add(ttl).UnixMilli()))
 	stored = append(stored, value...)
-	c.try(ctx, func(ctx context.Context) error {
+	c.ask(ctx, func(ctx context.Context) error {
 		return c.client.Set(ctx, c.client.Key("cache", key), stored, ttl).Err()
 	})
 }
@@ -83,7 +83,7 @@ func (c *Cache) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 // Delete is as the contracts say.
 func (c *Cache) Delete(ctx context.Context, key string) {
 	c.near.Delete(ctx, key)
-	c.try(ctx, func(ctx context.Context) error {
+	c.ask(ctx, func(ctx context.Context) error {
 		return c.client.Del(ctx, c.client.Key("cache", key)).Err()
 	})
 }
@@ -110,7 +110,7 @@ return {0, left}
 // Add is as the contract says.
 func (c *Cache) Add(ctx context.Context, key string, n int64, limit cache.Limit) (count cache.Count, ok bool) {
 	var answer []int64
-	ok = c.try(ctx, func(ctx context.Context) (err error) {
+	ok = c.ask(ctx, func(ctx context.Context) (err error) {
 		answer, err = add.Run(ctx, c.client, []string{c.client.Key("cache", key)}, n, limit.Most, limit.Window.Milliseconds()).Int64Slice()
 		return err
 	})
@@ -119,20 +119,20 @@ func (c *Cache) Add(ctx context.Context, key string, n int64, limit cache.Limit)
 	}
 	left := time.Duration(answer[1]) * time.Millisecond
 	if left <= 0 || left > limit.Window {
-		left = limit.Window // somebody else has written there
+		left = limit.Window // the key is not of our making
 	}
 	return cache.Count{Full: answer[0] == 1, Left: left}, true
 }
 
-// try asks Redis, unless it failed a moment ago. A request whose client went away is finished: that it was
-// cut off says nothing of Redis.
-func (c *Cache) try(ctx context.Context, ask func(context.Context) error) bool {
+// ask sends a request to Redis, unless Redis failed a moment ago. It goes on when the client has gone away: that a
+// request was canceled would say nothing about Redis.
+func (c *Cache) ask(ctx context.Context, request func(context.Context) error) bool {
 	if !c.begin() {
 		return false
 	}
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), attempt)
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
-	err := ask(bounded)
+	err := request(bounded)
 	if errors.Is(err, redis.Nil) {
 		err = nil
 	}
@@ -140,8 +140,8 @@ func (c *Cache) try(ctx context.Context, ask func(context.Context) error) bool {
 	return err == nil
 }
 
-// begin says whether Redis may be asked. After a rest one request is the trial, and the others go without
-// until it has ended.
+// begin says whether Redis may be asked. After a failure one request tries whether it answers again; until that has
+// ended the others are misses.
 func (c *Cache) begin() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -151,24 +151,24 @@ func (c *Cache) begin() bool {
 	if time.Now().Before(c.resume) {
 		return false
 	}
-	c.resume = time.Now().Add(rest)
+	c.resume = time.Now().Add(retryAfter)
 	return true
 }
 
 func (c *Cache) end(ctx context.Context, err error) {
 	c.mu.Lock()
-	resting := !c.resume.IsZero()
+	failing := !c.resume.IsZero()
 	switch {
 	case err == nil:
 		c.resume = time.Time{}
 	default:
-		c.resume = time.Now().Add(rest)
+		c.resume = time.Now().Add(retryAfter)
 	}
 	c.mu.Unlock()
 	switch {
-	case err != nil && !resting:
+	case err != nil && !failing:
 		c.log.WarnContext(ctx, "redis does not answer: the shared cache is left out until it does", "error", c.client.Explain(err))
-	case err == nil && resting:
+	case err == nil && failing:
 		c.log.InfoContext(ctx, "redis answers again")
 	}
 }

@@ -20,7 +20,7 @@ type Locker struct {
 
 // key is one key that somebody holds or waits for.
 type key struct {
-	// holder has room for one: who sends holds the key. Blocked senders are served in order.
+	// holder has room for one value: whoever has sent it holds the key. Blocked senders are served in order.
 	holder chan struct{}
 	users  int // holder and waiters; at 0 the key is forgotten
 }

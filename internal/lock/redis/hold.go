@@ -12,25 +12,25 @@ import (
 	"github.com/sreg-project/sreg/internal/lock"
 )
 
-// hold is one lock on its way from the first request to the last one.
+// hold is one lock, from the first request for it to its release.
 type hold struct {
 	locker *Locker
 	name   string
 	keys   []string
-	token  string // nobody else's, so that no other lock can be taken for this one
-	next   func() // lets the next one of this process come
+	token  string // random, so that only this hold can renew or release the lock
+	next   func() // lets the next waiter of this process ask Redis
 
-	// until is when the lock may be another's, by our clock: Redis counts from later on. Only acquire, and
-	// then renew, and then release, look at it.
+	// until is when another may get the lock, by our clock: the lease in Redis begins later. Only acquire, and
+	// then renew, and then release, use it.
 	until time.Time
 }
 
-// margin is how much of a lease is not used, because no two clocks run alike.
+// margin is the part of a lease that is not used, because clocks differ.
 func margin(lease time.Duration) time.Duration { return lease / 10 }
 
-// take gives the lock to whoever is the first to want it, and a place in the queue to all others. It answers
-// 0 with the lock, and else the place. Its words:
-// KEYS lock, queue, seen; ARGV token, lease and patience in milliseconds.
+// take gives the lock to the first who wants it, and puts all others into a queue. It answers 0 if the lock is the
+// caller's, else the position in the queue, from 1 on.
+// KEYS lock, queue, seen; ARGV token, lease and waiterSeen in milliseconds.
 var take = redis.NewScript(`
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -43,22 +43,22 @@ if holder == ARGV[1] then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
   return 0
 end
-local place = redis.call('ZRANK', KEYS[2], ARGV[1])
-if not holder and (place or redis.call('ZCARD', KEYS[2])) == 0 then
+local position = redis.call('ZRANK', KEYS[2], ARGV[1])
+if not holder and (position or redis.call('ZCARD', KEYS[2])) == 0 then
   redis.call('ZREM', KEYS[2], ARGV[1])
   redis.call('ZREM', KEYS[3], ARGV[1])
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   return 0
 end
-if not place then
+if not position then
   local last = redis.call('ZRANGE', KEYS[2], -1, -1, 'WITHSCORES')
   redis.call('ZADD', KEYS[2], (last[2] or 0) + 1, ARGV[1])
-  place = redis.call('ZRANK', KEYS[2], ARGV[1])
+  position = redis.call('ZRANK', KEYS[2], ARGV[1])
 end
 redis.call('ZADD', KEYS[3], now + ARGV[3], ARGV[1])
 redis.call('PEXPIRE', KEYS[2], 2 * ARGV[3])
 redis.call('PEXPIRE', KEYS[3], 2 * ARGV[3])
-return place + 1
+return position + 1
 `)
 
 // extend answers 1 if the lock is ours and 0 if it is not. KEYS lock; ARGV token, lease in milliseconds.
@@ -69,7 +69,7 @@ end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 `)
 
-// drop gives up the lock, or the place in the queue. KEYS lock, queue, seen; ARGV token.
+// drop gives up the lock, or the position in the queue. KEYS lock, queue, seen; ARGV token.
 var drop = redis.NewScript(`
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
@@ -79,14 +79,14 @@ end
 return redis.call('DEL', KEYS[1])
 `)
 
-// acquire waits for the lock. A request whose answer was lost is asked again with the same token, so it
-// does not matter whether Redis had heard it.
+// acquire waits for the lock. A request whose answer was lost is sent again with the same token, so it does not
+// matter whether Redis had got it.
 func (h *hold) acquire(ctx context.Context) error {
 	var last error // nil if Redis answered
 	for wait := firstPause; ; wait = min(wait*2, longestPause) {
 		sent := time.Now()
 		h.until = sent.Add(h.locker.lease)
-		place, err := h.ask(ctx, take, sent.Add(attempt), h.token, h.locker.lease.Milliseconds(), seen.Milliseconds())
+		position, err := h.ask(ctx, take, sent.Add(attempt), h.token, h.locker.lease.Milliseconds(), waiterSeen.Milliseconds())
 		if err != nil && ctx.Err() != nil {
 			return waited(ctx, last)
 		}
@@ -97,20 +97,20 @@ func (h *hold) acquire(ctx context.Context) error {
 			if h.locker.out.failed(time.Now()) {
 				return fmt.Errorf("%w: %w", lock.ErrUnavailable, h.locker.client.Explain(err))
 			}
-		case place > 0:
+		case position > 0:
 			h.locker.out.over()
 		case time.Now().Before(usable):
 			h.locker.out.over()
 			h.until = usable
 			return nil
 		}
-		if !pause(ctx, wait+min(time.Duration(place)*behind, longestBehind)) {
+		if !pause(ctx, wait+min(time.Duration(position)*behind, longestBehind)) {
 			return waited(ctx, last)
 		}
 	}
 }
 
-// waited says what a context that ended was waiting for: others, or Redis.
+// waited is the error of a context that ended: others had the lock, or Redis did not answer.
 func waited(ctx context.Context, last error) error {
 	if last != nil {
 		return fmt.Errorf("%w: %w: %w", lock.ErrUnavailable, ctx.Err(), last)
@@ -146,10 +146,10 @@ func (h *hold) keep(ctx context.Context) (held context.Context, unlock func()) {
 	})
 }
 
-// renew keeps the lock, also when the work's context has ended: the work may not have heard of it yet. It
-// returns why the lock was lost.
+// renew keeps the lock until it is released, also when the context of the work has ended: the work may still go on.
+// It returns why the lock was lost.
 func (h *hold) renew(unlocked <-chan struct{}, cancel context.CancelCauseFunc) error {
-	// The end comes on time whatever a request is waiting for.
+	// The context ends in time, also while a request waits for its answer.
 	end := time.AfterFunc(time.Until(h.until), func() { cancel(lock.ErrLost) })
 	defer end.Stop()
 	wait := h.locker.lease / 3
@@ -184,8 +184,8 @@ func (h *hold) renew(unlocked <-chan struct{}, cancel context.CancelCauseFunc) e
 	}
 }
 
-// release gives up the lock, or the place in the queue, as soon as Redis hears of it. The next one of this
-// process does not wait for that longer than one request.
+// release gives up the lock, or the position in the queue, and tries again while Redis is out of reach. The next
+// waiter of this process waits for one request at most.
 func (h *hold) release() {
 	end := h.until.Add(margin(h.locker.lease))
 	for wait := longestPause; ; wait = min(2*wait, h.locker.lease/10) {

@@ -21,16 +21,16 @@ import (
 )
 
 const (
-	// patience is how long Redis may be out of reach before those who want a lock hear of it. One request
-	// more may come on top.
-	patience = 2 * time.Second
+	// unavailableAfter is how long Redis may be out of reach before those who want a lock get an error. It may
+	// take one request longer.
+	unavailableAfter = 2 * time.Second
 	// attempt bounds one request to Redis.
 	attempt = time.Second
-	// seen is how long a waiter counts that has not asked again: others wait behind it for so long if its
-	// process died. It is more than three times the longest pause.
-	seen = 2 * time.Second
-	// A waiter asks again after firstPause, then ever more seldom until longestPause, and more seldom the
-	// more waiters are before it.
+	// waiterSeen is how long a waiter that does not ask again keeps its position: so long others wait behind it
+	// if its process died. It is more than three times the longest pause.
+	waiterSeen = 2 * time.Second
+	// A waiter asks again after firstPause, then after longer and longer pauses up to longestPause, and longer
+	// ones the more waiters are before it.
 	firstPause   = 10 * time.Millisecond
 	longestPause = 150 * time.Millisecond
 	// behind is what each waiter before adds to a pause, up to longestBehind.
@@ -43,7 +43,7 @@ type Locker struct {
 	client *redisclient.Client
 	lease  time.Duration
 	log    *slog.Logger
-	// here lets one of this process wait in Redis for each key, and the others in memory.
+	// here makes the waiters of this process wait in memory, but for the first one of each key.
 	here *memory.Locker
 	out  outage
 
@@ -59,8 +59,8 @@ func New(client *redisclient.Client, cfg lock.Config, log *slog.Logger) *Locker 
 	return l
 }
 
-// Close waits for the last requests to Redis. Nobody may hold or want a lock any more; what is held
-// nevertheless ends with its lease.
+// Close waits for the last requests to Redis. Nobody may hold or want a lock any more; a lock that is held all the
+// same ends with its lease.
 func (l *Locker) Close() error {
 	l.end()
 	l.work.Wait()
@@ -76,15 +76,15 @@ func (l *Locker) Lock(ctx context.Context, name string) (context.Context, func()
 	h := &hold{locker: l, name: name, keys: l.keys(name), token: rand.Text(), next: next}
 	if err := h.acquire(ctx); err != nil {
 		next()
-		l.work.Go(h.release) // ends with the lease at the latest; it may have been given without our knowing
+		l.work.Go(h.release) // ends with the lease at the latest; Redis may have given the lock though its answer was lost
 		return nil, nil, fmt.Errorf("lock %q: %w", name, err)
 	}
 	held, unlock := h.keep(ctx)
 	return held, unlock, nil
 }
 
-// keys are the lock, who waits for it in which order, and until when each of them counts. What stands in
-// braces puts all three on one host of a Cluster.
+// keys are the lock, the queue of its waiters, and until when each of them keeps its position. By the braces all
+// three are on one host of a Cluster.
 func (l *Locker) keys(name string) []string {
 	return []string{
 		l.client.Key("lock", "{"+name+"}"),
@@ -93,22 +93,22 @@ func (l *Locker) keys(name string) []string {
 	}
 }
 
-// outage is for how long Redis has been out of reach, as all who ask it found.
+// outage is since when Redis is out of reach.
 type outage struct {
 	mu          sync.Mutex // guards both
 	since, last time.Time
 }
 
-// failed notes that a request failed, and says whether that goes on for too long. One failure long ago is
-// the same outage only if somebody saw that it went on.
+// failed notes that a request failed, and says whether Redis has been out of reach for too long. A failure long
+// ago belongs to another outage, unless there were failures since.
 func (o *outage) failed(now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.since.IsZero() || now.Sub(o.last) > 2*patience {
+	if o.since.IsZero() || now.Sub(o.last) > 2*unavailableAfter {
 		o.since = now
 	}
 	o.last = now
-	return now.Sub(o.since) >= patience
+	return now.Sub(o.since) >= unavailableAfter
 }
 
 func (o *outage) over() {
@@ -117,8 +117,8 @@ func (o *outage) over() {
 	o.since = time.Time{}
 }
 
-// pause waits, less or more by half so that those who wait do not ask in step, and says whether the context
-// is still alive.
+// pause waits for d, less or more by half so that waiters do not ask at the same moment. It is false if the context
+// ended.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d/2 + mathrand.N(d))
 	defer timer.Stop()

@@ -194,7 +194,7 @@ func TestAProcessThatDied(t *testing.T) {
 	holder := &hold{locker: dead, keys: dead.keys("key"), token: "holder"}
 	waiter := &hold{locker: dead, keys: dead.keys("key"), token: "waiter"}
 	for want, h := range []*hold{holder, waiter} {
-		if place, err := h.ask(t.Context(), take, time.Now().Add(attempt), h.token, 1000, seen.Milliseconds()); err != nil || place != int64(want) {
+		if place, err := h.ask(t.Context(), take, time.Now().Add(attempt), h.token, 1000, waiterSeen.Milliseconds()); err != nil || place != int64(want) {
 			t.Fatalf("got place %d and error %v, want %d", place, err, want)
 		}
 	}
@@ -262,7 +262,7 @@ func wantUnavailable(t *testing.T, l *Locker) {
 	if !errors.Is(err, lock.ErrUnavailable) || !strings.Contains(err.Error(), "redis.url") {
 		t.Errorf("got error %v, want %v with the key of the config", err, lock.ErrUnavailable)
 	}
-	if took := time.Since(begun); took > patience+2*attempt {
+	if took := time.Since(begun); took > unavailableAfter+2*attempt {
 		t.Errorf("waited %s, want some seconds at most", took)
 	}
 	begun = time.Now()
