@@ -18,18 +18,12 @@ func seeHelp(cmd *cobra.Command) string {
 	return fmt.Sprintf("see %s --help", cmd.CommandPath())
 }
 
-// oneRef wants one reference.
-func oneRef(cmd *cobra.Command, args []string) error {
-	if len(args) == 1 {
-		return nil
+// one wants one argument, which a message calls by a noun.
+func one(noun string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			return nil
+		}
+		return &usageError{message: fmt.Sprintf("%s takes one %s, got %d", cmd.CommandPath(), noun, len(args)), hint: seeHelp(cmd)}
 	}
-	return &usageError{message: fmt.Sprintf("%s takes one reference, got %d", cmd.CommandPath(), len(args)), hint: seeHelp(cmd)}
-}
-
-// oneName wants the name of one user.
-func oneName(cmd *cobra.Command, args []string) error {
-	if len(args) == 1 {
-		return nil
-	}
-	return &usageError{message: fmt.Sprintf("%s takes one name, got %d", cmd.CommandPath(), len(args)), hint: seeHelp(cmd)}
 }

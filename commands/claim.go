@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/snapshot"
 	"github.com/sreg-project/sreg/internal/storage"
 )
@@ -40,10 +39,6 @@ func claimToServe(ctx context.Context, io IO, current *snapshot.Snapshot) (relea
 
 // refuseClaimed says who serves, and how to go on.
 func refuseClaimed(claimed *snapshot.ClaimedError) error {
-	by := claimed.Note
-	if by == "" {
-		by = "it has just started"
-	}
 	place, other := "the folder "+claimed.Root, "choose another folder with --data"
 	if strings.HasPrefix(claimed.Root, "s3://") {
 		place, other = claimed.Root, "choose another prefix in the config"
@@ -55,30 +50,27 @@ func refuseClaimed(claimed *snapshot.ClaimedError) error {
 	case strings.HasPrefix(claimed.Root, "s3://"):
 		hint += "; several may serve it if each sets locks.type: redis"
 	}
-	return &heldError{message: fmt.Sprintf("another sreg serves %s: %s", place, by), hint: hint}
+	return &heldError{message: fmt.Sprintf("another sreg serves %s: %s", place, orJustStarted(claimed.Note)), hint: hint}
 }
 
-// asHeld tells who collects already.
-func asHeld(err error) error {
-	var claimed *registry.ClaimedError
+// asHeld says who holds the claim that err is about, and what that one does.
+func asHeld(err error, does, hint string) error {
+	var claimed *storage.ClaimedError
 	if !errors.As(err, &claimed) {
 		return err
 	}
-	by := claimed.Note
-	if by == "" {
-		by = "it has just started"
-	}
-	return &heldError{message: "another collector is at work: " + by, hint: "wait for it; sreg gc status tells how the last run ended"}
+	return &heldError{message: does + ": " + orJustStarted(claimed.Note), hint: hint}
 }
 
-func claimed(err error, what string) error {
-	var held *storage.ClaimedError
-	if !errors.As(err, &held) {
-		return err
+// collecting is asHeld for the claim of a collector.
+func collecting(err error) error {
+	return asHeld(err, "another collector is at work", "wait for it; sreg gc status tells how the last run ended")
+}
+
+// orJustStarted is the note of a claim, which its holder writes behind the claim.
+func orJustStarted(note string) string {
+	if note == "" {
+		return "it has just started"
 	}
-	by := held.Note
-	if by == "" {
-		by = "it has just begun"
-	}
-	return &heldError{message: what + ": " + by, hint: "wait until it has ended"}
+	return note
 }

@@ -112,7 +112,7 @@ const (
 	gcMemory     = 384 << 20
 )
 
-func runGC(ctx context.Context, io IO, opts gcRun) error {
+func runGC(ctx context.Context, io IO, opts gcRun) (err error) {
 	run, err := opts.options()
 	if err != nil {
 		return err
@@ -123,7 +123,7 @@ func runGC(ctx context.Context, io IO, opts gcRun) error {
 	if err != nil {
 		return err
 	}
-	defer closing(store.log, "close stores", store.Close)
+	defer store.close(&err)
 	// Where a service honours no conditional writes it is the other way round: the collector says so.
 	conditional, err := store.Maintenance.ConditionalWrites(ctx)
 	if err != nil {
@@ -138,7 +138,7 @@ func runGC(ctx context.Context, io IO, opts gcRun) error {
 	report, err := store.Collector.Run(ctx, run)
 	shown.end()
 	if report == nil {
-		return asHeld(err)
+		return collecting(err)
 	}
 	return errors.Join(printReport(io, opts, report, store.config.GC), err)
 }

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/timespan"
 )
 
 // gcEmpty are the flags of sreg gc empty.
@@ -44,7 +44,7 @@ func runGCEmpty(ctx context.Context, io IO, opts gcEmpty, now time.Time) (err er
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
+	defer store.close(&err)
 	if store.config.Registry.ReadOnly {
 		return fmt.Errorf("empty the trash: %w", registry.ErrReadOnly)
 	}
@@ -93,7 +93,7 @@ func (opts gcEmpty) choose(ctx context.Context, io IO, store *openedStore, now t
 func (opts gcEmpty) drop(ctx context.Context, store *openedStore, entries []registry.Removed, now time.Time) error {
 	held, release, err := store.Maintenance.ClaimCollector(ctx, holder(now))
 	if err != nil {
-		return asHeld(err)
+		return collecting(err)
 	}
 	defer release()
 	for _, entry := range entries {
@@ -115,7 +115,7 @@ func (opts gcEmpty) collectNow(ctx context.Context, io IO, store *openedStore) e
 	for range emptyRuns {
 		report, err := store.Collector.Run(ctx, gc.RunOptions{Only: gc.CollectPart, Repository: opts.repository, Trash: &at, Holder: holder(time.Now())})
 		if err != nil {
-			return asHeld(err)
+			return collecting(err)
 		}
 		freed.Objects += report.Freed.Objects
 		freed.Bytes += report.Freed.Bytes
@@ -124,6 +124,6 @@ func (opts gcEmpty) collectNow(ctx context.Context, io IO, store *openedStore) e
 		}
 	}
 	fmt.Fprintf(io.Err, "%s destroyed, %s freed; what is younger than gc.grace (%s), or still needed, stays\n",
-		counted(int(freed.Objects), "object"), sized(freed.Bytes), store.config.GC.Grace)
+		counted(int(freed.Objects), "object"), sized(freed.Bytes), timespan.Text(store.config.GC.Grace))
 	return nil
 }

@@ -27,7 +27,7 @@ func newGCHistory(io IO) *cobra.Command {
 		Long: "Show what a tag stands for and has stood for, the last value first: since when, by whom, and\n" +
 			"whether it is removed, can be restored or is lost. A tag keeps its ten former values." + exitCodes,
 		Example: "  sreg gc history team/app:v1\n  sreg gc history team/app:v1 -o json",
-		Args:    oneRef,
+		Args:    one("reference"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runGCHistory(cmd.Context(), io, opts, args[0], time.Now())
 		},
@@ -74,7 +74,7 @@ func runGCHistory(ctx context.Context, io IO, opts gcHistory, text string, now t
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
+	defer store.close(&err)
 	history, err := store.Maintenance.History(ctx, ref.Namespace, ref.Tag)
 	if errors.Is(err, registry.ErrManifestUnknown) {
 		return hintedError{err, "the tag was never there, or its trash is emptied"}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/timespan"
 )
 
 // printReport prints what a run did, or means to do.
@@ -68,7 +69,7 @@ func summary(r *gc.Report) string {
 		did = "collected in part, in"
 	}
 	return fmt.Sprintf("%s %s: %s removed by retention, %s ended, %s condemned (%s), %s revived, %s destroyed, %s freed",
-		did, duration(r.Seconds), counted(int(r.Removed.Objects), "tag"), counted(int(r.Uploads.Objects), "upload"),
+		did, took(r.Seconds), counted(int(r.Removed.Objects), "tag"), counted(int(r.Uploads.Objects), "upload"),
 		counted(int(r.Awaiting.Objects), "object"), sized(r.Awaiting.Bytes), counted(int(r.Revived.Objects), "object"),
 		counted(int(r.Freed.Objects), "object"), sized(r.Freed.Bytes))
 }
@@ -115,7 +116,7 @@ func printPlan(io IO, report *gc.Report, cfg gc.Config) error {
 	}
 	p := report.Plan
 	_, err := fmt.Fprintf(io.Out, "%s would be freed now, and %s when gc.trash (%s) is over; nothing was changed\n",
-		sized(p.Freed()), sized(p.Freeable()), inWords(cfg.Trash))
+		sized(p.Freed()), sized(p.Freeable()), timespan.Text(cfg.Trash))
 	if p.Waiting.Objects > 0 && err == nil {
 		_, err = fmt.Fprintf(io.Out, "condemned already, and not destroyed yet: %s, %s\n",
 			counted(int(p.Waiting.Objects), "object"), sized(p.Waiting.Bytes))

@@ -36,7 +36,7 @@ func newGCRestore(io IO) *cobra.Command {
 			"It is as if it were pushed now. What is there already stays as it is; no tag is taken from\n" +
 			"another manifest, unless a digest is named." + exitCodes,
 		Example: "  sreg gc restore team/app:v1\n  sreg gc restore team/app --since 1h --dry-run",
-		Args:    oneRef,
+		Args:    one("reference"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runGCRestore(cmd.Context(), io, opts, args[0], time.Now())
 		},
@@ -72,7 +72,7 @@ func runGCRestore(ctx context.Context, io IO, opts gcRestore, text string, now t
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
+	defer store.close(&err)
 	restored, err := store.Maintenance.Restore(ctx, undo)
 	return errors.Join(io.printRestored(restored, opts), withUndoHint(err))
 }

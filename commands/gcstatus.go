@@ -29,12 +29,12 @@ func newGCStatus(io IO) *cobra.Command {
 	return cmd
 }
 
-func runGCStatus(ctx context.Context, io IO, from source, output format) error {
+func runGCStatus(ctx context.Context, io IO, from source, output format) (err error) {
 	store, err := openStore(ctx, io, from)
 	if err != nil {
 		return err
 	}
-	defer closing(store.log, "close stores", store.Close)
+	defer store.close(&err)
 	report, err := store.Collector.LastReport(ctx)
 	if errors.Is(err, registry.ErrDamaged) {
 		return hintedError{err, "sreg gc writes it anew; nothing else rests on it"}
@@ -53,7 +53,7 @@ func runGCStatus(ctx context.Context, io IO, from source, output format) error {
 			{"by", orDash(report.By)},
 			{"outcome", string(report.Outcome)},
 			{"problem", orDash(report.Problem)},
-			{"took", duration(report.Seconds)},
+			{"took", took(report.Seconds)},
 			{"tags removed", fmt.Sprint(report.Removed.Objects)},
 			{"uploads ended", fmt.Sprint(report.Uploads.Objects)},
 			{"condemned", fmt.Sprintf("%d (%s)", report.Awaiting.Objects, sized(report.Awaiting.Bytes))},

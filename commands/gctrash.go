@@ -60,7 +60,7 @@ func runGCTrash(ctx context.Context, io IO, opts gcTrash, now time.Time) (err er
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
+	defer store.close(&err)
 	rows := []trashRow{} // for JSON: none is an empty list
 	var broken []error
 	for entry, err := range store.Maintenance.Trash(ctx, opts.repository) {

@@ -56,7 +56,7 @@ func newGCVerify(io IO) *cobra.Command {
 	return cmd
 }
 
-func runGCVerify(ctx context.Context, io IO, opts verifyOptions) error {
+func runGCVerify(ctx context.Context, io IO, opts verifyOptions) (err error) {
 	options, err := opts.parse()
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func runGCVerify(ctx context.Context, io IO, opts verifyOptions) error {
 	if err != nil {
 		return err
 	}
-	defer closing(store.log, "close stores", store.Close)
+	defer store.close(&err)
 	ctx, release, err := claimToVerify(ctx, store, opts.repair)
 	if err != nil {
 		return err
@@ -119,7 +119,7 @@ func claimToVerify(ctx context.Context, store *openedStore, repair bool) (contex
 	note := holder(time.Now())
 	ctx, release, err := store.Maintenance.ClaimVerify(ctx, note)
 	if err != nil {
-		return nil, nil, claimed(err, "another verification is under way")
+		return nil, nil, asHeld(err, "another verification is under way", "wait until it has ended")
 	}
 	if !repair {
 		return ctx, release, nil
@@ -127,7 +127,7 @@ func claimToVerify(ctx context.Context, store *openedStore, repair bool) (contex
 	ctx, also, err := store.Maintenance.ClaimCollector(ctx, note)
 	if err != nil {
 		release()
-		return nil, nil, claimed(err, "a collector is at work")
+		return nil, nil, asHeld(err, "a collector is at work", "wait until it has ended")
 	}
 	return ctx, func() { also(); release() }, nil
 }
@@ -152,7 +152,7 @@ func (io IO) printVerified(report *scrub.Report, output format) error {
 		resumed = ", with what an interrupted run had done"
 	}
 	fmt.Fprintf(io.Err, "verified %s, %s hashed%s: %d critical, %s, %s, %s; %d repaired\n",
-		counted(total(report), "object"), readable(report.Bytes), resumed, report.Counts[scrub.Critical],
+		counted(total(report), "object"), sized(report.Bytes), resumed, report.Counts[scrub.Critical],
 		counted(int(report.Counts[scrub.Error]), "error"), counted(int(report.Counts[scrub.Warning]), "warning"),
 		counted(int(report.Counts[scrub.Note]), "note"), report.Repaired)
 	if report.Remaining() > 0 {

@@ -2,14 +2,13 @@ package commands
 
 import (
 	"fmt"
-	"strings"
 	"time"
-
-	"github.com/sreg-project/sreg/internal/bytesize"
 )
 
+// counted says how many there are of something: 1 tag, 2 tags.
 func counted(n int, noun string) string { return countedAs(n, noun, noun+"s") }
 
+// countedAs is counted for a noun whose plural is of its own.
 func countedAs(n int, one, more string) string {
 	if n == 1 {
 		return "1 " + one
@@ -44,20 +43,8 @@ func sized(bytes int64) string {
 	return fmt.Sprintf("%.1f %ciB", size, "KMGT"[unit])
 }
 
-// readable is a number of bytes as a person reads it.
-func readable(n int64) string {
-	switch {
-	case n >= int64(bytesize.GiB):
-		return fmt.Sprintf("%.1f GiB", float64(n)/float64(bytesize.GiB))
-	case n >= int64(bytesize.MiB):
-		return fmt.Sprintf("%.1f MiB", float64(n)/float64(bytesize.MiB))
-	case n >= int64(bytesize.KiB):
-		return fmt.Sprintf("%.1f KiB", float64(n)/float64(bytesize.KiB))
-	}
-	return counted(int(n), "byte")
-}
-
-func duration(seconds float64) string {
+// took says how long something took, with three digits or to the second.
+func took(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second))
 	switch {
 	case d < time.Second:
@@ -66,16 +53,4 @@ func duration(seconds float64) string {
 		return d.Round(10 * time.Millisecond).String()
 	}
 	return d.Round(time.Second).String()
-}
-
-// inWords is a duration without the zeros at its end.
-func inWords(d time.Duration) string {
-	text := d.String()
-	if short, found := strings.CutSuffix(text, "m0s"); found {
-		text = short + "m"
-	}
-	if short, found := strings.CutSuffix(text, "h0m"); found {
-		text = short + "h"
-	}
-	return text
 }

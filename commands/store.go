@@ -17,11 +17,13 @@ import (
 type openedStore struct {
 	*snapshot.Core
 	config *config.Config
-	log    *slog.Logger
 }
 
+// close closes the stores when the command ends, with whose error it goes on.
+func (s *openedStore) close(err *error) { *err = errors.Join(*err, s.Close()) }
+
 // openStore opens the stores of the config, which must be there already: a command that looks after a
-// store never makes an empty one of a mistyped folder. The caller closes it.
+// store never makes an empty one of a mistyped folder. The caller defers close.
 func openStore(ctx context.Context, io IO, from source) (*openedStore, error) {
 	from.withoutSecrets = true // whoever looks after the data need not know how people sign in
 	cfg, sources, err := from.load(io)
@@ -46,7 +48,7 @@ func openStore(ctx context.Context, io IO, from source) (*openedStore, error) {
 	if err != nil {
 		return nil, errors.Join(err, core.Close())
 	}
-	return &openedStore{Core: core, config: cfg, log: log.Logger}, nil
+	return &openedStore{Core: core, config: cfg}, nil
 }
 
 func closing(logger *slog.Logger, what string, closer func() error) {

@@ -18,29 +18,19 @@ func (i IO) confirm(ctx context.Context, question string) error {
 		return &usageError{message: "there is no terminal to ask whether you mean it", hint: "say so with --yes"}
 	}
 	fmt.Fprint(i.Err, question)
-	type line struct {
-		text string
-		err  error
-	}
-	read := make(chan line, 1)
-	go func() { // ends with the line, or with the process
-		text, err := bufio.NewReader(i.In).ReadString('\n')
-		read <- line{text, err}
-	}()
-	select {
-	case l := <-read:
-		if l.err != nil && !errors.Is(l.err, io.EOF) {
-			return fmt.Errorf("read the answer: %w", l.err)
-		}
-		if strings.TrimSpace(l.text) != "yes" {
-			return errors.New("nothing was destroyed")
-		}
-		return nil
-	case <-ctx.Done():
+	answer, err := readLine(ctx, func() (string, error) { return bufio.NewReader(i.In).ReadString('\n') })
+	switch {
+	case ctx.Err() != nil:
 		return ctx.Err()
+	case err != nil && !errors.Is(err, io.EOF):
+		return fmt.Errorf("read the answer: %w", err)
+	case strings.TrimSpace(answer) != "yes":
+		return errors.New("nothing was destroyed")
 	}
+	return nil
 }
 
+// askHidden asks for a password.
 func (i IO) askHidden(ctx context.Context, prompt string) (string, error) {
 	if i.ReadHidden == nil {
 		return "", &usageError{message: "there is no terminal to ask for the password", hint: "pipe it in with --password-stdin"}
@@ -62,19 +52,26 @@ func readHidden(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read from the terminal: %w", err)
 	}
-	type line struct {
-		text []byte
-		err  error
+	line, err := readLine(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	if ctx.Err() != nil {
+		return "", errors.Join(ctx.Err(), term.Restore(fd, before))
 	}
-	read := make(chan line, 1)
+	return string(line), err
+}
+
+// readLine waits for a read, or for the end of ctx, behind which the read goes on.
+func readLine[T any](ctx context.Context, read func() (T, error)) (line T, err error) {
+	done := make(chan struct{})
+	var got T
+	var failed error
 	go func() { // ends with the line, or with the process
-		text, err := term.ReadPassword(fd)
-		read <- line{text, err}
+		got, failed = read()
+		close(done)
 	}()
 	select {
-	case l := <-read:
-		return string(l.text), l.err
+	case <-done:
+		return got, failed
 	case <-ctx.Done():
-		return "", errors.Join(ctx.Err(), term.Restore(fd, before))
+		return line, ctx.Err()
 	}
 }

@@ -28,7 +28,7 @@ func newUserAdd(io IO) *cobra.Command {
 		Example: "  sreg user add alice --group dev --group ops\n" +
 			"  sreg user add ci --generate --expires 2027-01-31 -c /etc/sreg/sreg.yaml\n" +
 			"  pass show registry | sreg user add bob --password-stdin --file users",
-		Args: oneName,
+		Args: one("name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.name = args[0]
 			return runUserAdd(cmd.Context(), io, opts)

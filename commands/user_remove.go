@@ -17,7 +17,7 @@ func newUserRemove(io IO) *cobra.Command {
 		Short:   "Remove a user",
 		Long:    "Remove every line of a user from the file. Everything else in it stays as it is." + exitCodes,
 		Example: "  sreg user remove alice\n  sreg user remove alice --file users",
-		Args:    oneName,
+		Args:    one("name"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runUserRemove(cmd.Context(), io, file, args[0]) },
 	}
 	file.addFlags(cmd)

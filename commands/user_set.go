@@ -27,7 +27,7 @@ func newUserSet(io IO) *cobra.Command {
 		Example: "  sreg user set alice\n" +
 			"  sreg user set alice --group dev --expires never -c /etc/sreg/sreg.yaml\n" +
 			"  sreg user set ci --generate --file users",
-		Args: oneName,
+		Args: one("name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.name = args[0]
 			return runUserSet(cmd.Context(), io, opts)

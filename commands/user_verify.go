@@ -20,7 +20,7 @@ func newUserVerify(io IO) *cobra.Command {
 			"yes, 1 says no. The password is asked for on the terminal or read from standard input." + exitCodes,
 		Example: "  sreg user verify alice\n" +
 			"  pass show registry | sreg user verify alice --password-stdin --file users",
-		Args: oneName,
+		Args: one("name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runUserVerify(cmd.Context(), io, file, args[0], from)
 		},

@@ -25,6 +25,7 @@ var allowed = map[string]string{
 	"access":   "oci",
 	"secret":   "",
 	"bytesize": "",
+	"timespan": "",
 	"setting":  "",
 
 	// Mechanisms know bytes, not registries.
@@ -57,7 +58,7 @@ var allowed = map[string]string{
 	"registry/registrytest": "oci storage registry",
 
 	// Work over the core: it may use engines, and asks retention by one function.
-	"gc":        "oci registry",
+	"gc":        "oci registry timespan",
 	"gc/gctest": "gc lock/memory oci registry storage storage/fs storage/memory",
 	"scrub":     "oci registry storage",
 
@@ -80,7 +81,7 @@ var allowed = map[string]string{
 	"server":  "secret",
 
 	// Composition knows all and decides nothing.
-	"config":   "authn bytesize cache document gc secret lock oci policy redisclient registry retention server spelling storage storage/fs storage/s3 telemetry webhook",
+	"config":   "authn bytesize cache document gc secret lock oci policy redisclient registry retention server spelling storage storage/fs storage/s3 telemetry timespan webhook",
 	"snapshot": "*",
 	"commands": "*",
 

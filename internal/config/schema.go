@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/bytesize"
 	"github.com/sreg-project/sreg/internal/secret"
+	"github.com/sreg-project/sreg/internal/timespan"
 )
 
 // jsonSchema is the part of JSON Schema 2020-12 that describes a configuration.
@@ -140,22 +140,10 @@ func written(s *shape, v reflect.Value) any {
 	case secretText:
 		return v.Interface().(secret.Value).String()
 	case duration:
-		return shortDuration(time.Duration(v.Int()))
+		return timespan.Text(time.Duration(v.Int()))
 	case size:
 		return bytesize.Size(v.Int()).String()
 	default:
 		return v.Interface()
 	}
-}
-
-// shortDuration is 24h rather than 24h0m0s.
-func shortDuration(d time.Duration) string {
-	long := d.String()
-	if short := strings.TrimSuffix(long, "m0s"); short != long {
-		long = short + "m"
-	}
-	if short := strings.TrimSuffix(long, "h0m"); short != long {
-		long = short + "h"
-	}
-	return long
 }

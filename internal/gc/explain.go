@@ -3,11 +3,11 @@ package gc
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/timespan"
 )
 
 // Target is what an explanation is wanted of: a tag or a digest in a namespace, or a digest wherever it is.
@@ -67,7 +67,7 @@ func (r *run) explainThing(thing registry.Thing, stays bool, why ...string) {
 }
 
 func (r *run) whyYoung() string {
-	return fmt.Sprintf("it was stored less than gc.grace (%s) ago", inWords(r.config.Grace))
+	return fmt.Sprintf("it was stored less than gc.grace (%s) ago", timespan.Text(r.config.Grace))
 }
 
 // names says that a manifest names what is spoken of.
@@ -137,7 +137,7 @@ func (r *run) departing(since time.Time, needs need) []string {
 		return []string{first, "it is revived, because something that is live names it"}
 	case !r.ripe(since):
 		return []string{first, fmt.Sprintf("it can be destroyed from %s on, when gc.trash (%s) is over, unless somebody needs it until then",
-			since.Add(r.trashFor).UTC().Format(time.RFC3339), inWords(r.trashFor))}
+			since.Add(r.trashFor).UTC().Format(time.RFC3339), timespan.Text(r.trashFor))}
 	case needs&awaited != 0:
 		return []string{first, "it is not destroyed yet, because something that can be restored, or is condemned itself, names it"}
 	}
@@ -145,7 +145,7 @@ func (r *run) departing(since time.Time, needs need) []string {
 }
 
 func (r *run) willBeDestroyed() string {
-	return fmt.Sprintf("it is condemned, and destroyed by a run that is gc.trash (%s) later, unless somebody needs it until then", inWords(r.trashFor))
+	return fmt.Sprintf("it is condemned, and destroyed by a run that is gc.trash (%s) later, unless somebody needs it until then", timespan.Text(r.trashFor))
 }
 
 // whyAbsent says what is known of a manifest that is named and not there.
@@ -165,16 +165,4 @@ func (r *run) restorable(undo undo) string {
 	}
 	return fmt.Sprintf("it was removed%s at %s, and can be restored until %s",
 		by, undo.At.UTC().Format(time.RFC3339), undo.At.Add(r.config.Trash).UTC().Format(time.RFC3339))
-}
-
-// inWords is a duration without the zeros at its end.
-func inWords(d time.Duration) string {
-	text := d.String()
-	if short, found := strings.CutSuffix(text, "m0s"); found {
-		text = short + "m"
-	}
-	if short, found := strings.CutSuffix(text, "h0m"); found {
-		text = short + "h"
-	}
-	return text
 }

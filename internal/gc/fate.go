@@ -9,6 +9,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/timespan"
 )
 
 // await marks what must not be destroyed yet: what can be restored, and what a condemned manifest names that
@@ -93,7 +94,7 @@ func (r *run) whyGone(g *graph, i int) string {
 	case n.tagged:
 		return "its tags go"
 	}
-	return fmt.Sprintf("untagged for longer than gc.untagged_after (%s), and nothing that is kept names it", inWords(r.config.UntaggedAfter))
+	return fmt.Sprintf("untagged for longer than gc.untagged_after (%s), and nothing that is kept names it", timespan.Text(r.config.UntaggedAfter))
 }
 
 // planLinks lists the live links. Those that nothing names and that are old are condemned; every other one

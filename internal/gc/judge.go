@@ -7,6 +7,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/timespan"
 )
 
 // judges tells whether this run asks rules about a namespace.
@@ -75,7 +76,7 @@ func (r *run) standsAlone(g *graph, i int, rules bool, untagged map[int]Verdict)
 	case r.aside[g.ns]:
 		return whyAside
 	case age < r.config.Grace:
-		return fmt.Sprintf("it was pushed less than gc.grace (%s) ago", inWords(r.config.Grace))
+		return fmt.Sprintf("it was pushed less than gc.grace (%s) ago", timespan.Text(r.config.Grace))
 	case g.unasked != "":
 		return g.unasked
 	case verdict.Kept:
@@ -85,7 +86,7 @@ func (r *run) standsAlone(g *graph, i int, rules bool, untagged map[int]Verdict)
 	case n.tagged && rules:
 		return "" // its tags were judged
 	case r.config.UntaggedAfter > 0 && age < r.config.UntaggedAfter:
-		return fmt.Sprintf("it was pushed less than gc.untagged_after (%s) ago", inWords(r.config.UntaggedAfter))
+		return fmt.Sprintf("it was pushed less than gc.untagged_after (%s) ago", timespan.Text(r.config.UntaggedAfter))
 	case !rules && r.config.UntaggedAfter == 0:
 		return "untagged manifests stay: gc.untagged_after is 0"
 	}
