@@ -19,8 +19,8 @@ type gcRun struct {
 	from       source
 	output     format
 	dryRun     bool
-	only       part
-	repository string
+	only       gc.Part
+	repository oci.Name
 	maxDelete  share
 	explain    string
 }
@@ -54,31 +54,11 @@ func (o *gcRun) addFlags(cmd *cobra.Command) {
 	o.from.overrideFlag(cmd, "concurrency", "gc.concurrency", "read or change `N` objects at the same moment", plain)
 	addOutputFlag(cmd, &o.output)
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the plan and change nothing")
-	cmd.Flags().Var(&o.only, "only", "do one part of it: retention, uploads or collect")
-	cmd.Flags().StringVar(&o.repository, "repository", "", "limit retention and uploads to `NAME` and all below it; what is needed is looked for everywhere")
+	choiceFlag(cmd, &o.only, "only", "", "do one part of it: retention, uploads or collect", gc.RetentionPart, gc.UploadsPart, gc.CollectPart)
+	repositoryFlag(cmd, &o.repository, "limit retention and uploads to `NAME` and all below it; what is needed is looked for everywhere")
 	cmd.Flags().Var(&o.maxDelete, "max-delete", "refuse a plan that removes more than `PERCENT` of all tags, manifests or blobs; 100% also permits to remove all tags")
 	cmd.Flags().StringVar(&o.explain, "explain", "", "say why `REF|DIGEST` stays or goes, and change nothing")
-	completeFrom(cmd, "only", "retention", "uploads", "collect")
 	completeFrom(cmd, "max-delete", "5%", "20%", "100%")
-}
-
-// part is a part of a run.
-type part gc.Part
-
-// String is for pflag.Value.
-func (p *part) String() string { return string(*p) }
-
-// Type is for pflag.Value.
-func (p *part) Type() string { return "PART" }
-
-// Set is for pflag.Value.
-func (p *part) Set(text string) error {
-	switch gc.Part(text) {
-	case gc.RetentionPart, gc.UploadsPart, gc.CollectPart:
-		*p = part(text)
-		return nil
-	}
-	return errors.New("want retention, uploads or collect")
 }
 
 // share is a percentage that may be left out.
@@ -145,17 +125,10 @@ func runGC(ctx context.Context, io IO, opts gcRun) (err error) {
 
 // options are what the flags ask of the collector.
 func (o gcRun) options() (gc.RunOptions, error) {
-	run := gc.RunOptions{DryRun: o.dryRun || o.explain != "", Only: gc.Part(o.only), MaxDelete: o.maxDelete.percent}
-	var err error
-	if run.Explain, err = o.target(); err != nil {
-		return run, err
-	}
-	if o.repository != "" {
-		if run.Repository, err = oci.ParseName(o.repository); err != nil {
-			return run, &usageError{message: "--repository: " + err.Error(), hint: "name a repository or a namespace, as in team or team/app"}
-		}
-	}
-	return run, nil
+	target, err := o.target()
+	return gc.RunOptions{
+		DryRun: o.dryRun || o.explain != "", Only: o.only, Repository: o.repository, MaxDelete: o.maxDelete.percent, Explain: target,
+	}, err
 }
 
 // target reads what an explanation is wanted of, nil if none is.

@@ -33,7 +33,7 @@ func newGCEmpty(io IO) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runGCEmpty(cmd.Context(), io, opts, time.Now()) },
 	}
 	opts.source.addFlags(cmd)
-	nameFlag(cmd, &opts.repository, "repository", "only what is in `NAME` or below it")
+	repositoryFlag(cmd, &opts.repository, "only what is in `NAME` or below it")
 	cmd.Flags().DurationVar(&opts.olderThan, "older-than", 0, "only what was removed at least this long ago")
 	cmd.Flags().BoolVar(&opts.yes, "yes", false, "do not ask")
 	return cmd

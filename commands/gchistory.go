@@ -82,7 +82,7 @@ func runGCHistory(ctx context.Context, io IO, opts gcHistory, text string, now t
 	if err != nil {
 		return err
 	}
-	rows := []historyRow{}
+	var rows []historyRow
 	for _, value := range history {
 		rows = append(rows, newHistoryRow(value))
 	}
@@ -90,17 +90,10 @@ func runGCHistory(ctx context.Context, io IO, opts gcHistory, text string, now t
 }
 
 func (io IO) printHistory(ref storeRef, rows []historyRow, output format, now time.Time) error {
-	if output == formatJSON {
-		return io.printJSON(rows)
-	}
-	var table [][]string
-	if io.OutIsTerminal {
-		table = append(table, []string{"DIGEST", "PUSHED", "BY", "STATE"})
-	}
-	for _, row := range rows {
-		table = append(table, []string{row.Digest.String(), io.when(row.PushedAt, now), row.By, io.stateOf(row, now)})
-	}
-	if err := io.printTable(table); err != nil {
+	err := printRows(io, output, rows, []string{"DIGEST", "PUSHED", "BY", "STATE"}, func(row historyRow) []string {
+		return []string{row.Digest.String(), io.when(row.PushedAt, now), row.By, io.stateOf(row, now)}
+	})
+	if err != nil || output == formatJSON {
 		return err
 	}
 	older := slices.IndexFunc(rows, func(row historyRow) bool { return row.Restorable && !row.Current })

@@ -78,7 +78,7 @@ func runGCRestore(ctx context.Context, io IO, opts gcRestore, text string, now t
 }
 
 func (io IO) printRestored(restored []registry.Restored, opts gcRestore) error {
-	rows := []restoredRow{} // for JSON: none is an empty list
+	var rows []restoredRow
 	for _, one := range restored {
 		result := "restored"
 		if opts.dryRun {
@@ -91,14 +91,9 @@ func (io IO) printRestored(restored []registry.Restored, opts gcRestore) error {
 			Kind: one.Kind, Ref: refOf(one.Kind, storeRef{one.Namespace, one.Tag, one.Digest}), Digest: one.Digest, Result: result,
 		})
 	}
-	if opts.output == formatJSON {
-		return io.printJSON(rows)
-	}
-	var table [][]string
-	for _, row := range rows {
-		table = append(table, []string{row.Result, string(row.Kind), row.Ref})
-	}
-	return io.printTable(table)
+	return printRows(io, opts.output, rows, nil, func(row restoredRow) []string {
+		return []string{row.Result, string(row.Kind), row.Ref}
+	})
 }
 
 // withUndoHint says what can be done when an undo cannot.

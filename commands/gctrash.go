@@ -31,7 +31,7 @@ func newGCTrash(io IO) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runGCTrash(cmd.Context(), io, opts, time.Now()) },
 	}
 	opts.source.addFlags(cmd)
-	nameFlag(cmd, &opts.repository, "repository", "show only what is in `NAME` or below it")
+	repositoryFlag(cmd, &opts.repository, "show only what is in `NAME` or below it")
 	addOutputFlag(cmd, &opts.output)
 	return cmd
 }
@@ -61,7 +61,7 @@ func runGCTrash(ctx context.Context, io IO, opts gcTrash, now time.Time) (err er
 		return err
 	}
 	defer store.close(&err)
-	rows := []trashRow{} // for JSON: none is an empty list
+	var rows []trashRow
 	var broken []error
 	for entry, err := range store.Maintenance.Trash(ctx, opts.repository) {
 		if err != nil {
@@ -74,17 +74,10 @@ func runGCTrash(ctx context.Context, io IO, opts gcTrash, now time.Time) (err er
 }
 
 func (io IO) printTrash(rows []trashRow, output format, now time.Time) error {
-	if output == formatJSON {
-		return io.printJSON(rows)
-	}
-	var table [][]string
-	if io.OutIsTerminal {
-		table = append(table, []string{"KIND", "REF", "SIZE", "REMOVED", "BY", "UNTIL", "WHY"})
-	}
-	for _, row := range rows {
-		table = append(table, []string{
+	head := []string{"KIND", "REF", "SIZE", "REMOVED", "BY", "UNTIL", "WHY"}
+	return printRows(io, output, rows, head, func(row trashRow) []string {
+		return []string{
 			string(row.Kind), row.Ref, sized(row.Bytes), io.when(row.RemovedAt, now), row.By, io.when(row.Until, now), row.Why,
-		})
-	}
-	return io.printTable(table)
+		}
+	})
 }

@@ -24,7 +24,7 @@ type verifyOptions struct {
 	repair     bool
 	quick      bool
 	restart    bool
-	repository string
+	repository oci.Name
 	rate       string
 	workers    int
 }
@@ -50,7 +50,7 @@ func newGCVerify(io IO) *cobra.Command {
 	flags.BoolVar(&opts.repair, "repair", false, "repair what can be repaired")
 	flags.BoolVar(&opts.quick, "quick", false, "hash no blobs, only look at what names what")
 	flags.BoolVar(&opts.restart, "restart", false, "begin anew instead of going on where a run was interrupted")
-	flags.StringVar(&opts.repository, "repository", "", "verify only the namespace `NAME`, those below it and what they hold")
+	repositoryFlag(cmd, &opts.repository, "verify only the namespace `NAME`, those below it and what they hold")
 	flags.StringVar(&opts.rate, "rate", "", "hash at most `SIZE` a second, such as 50MiB")
 	flags.IntVar(&opts.workers, "concurrency", 2, "look at `N` objects at the same moment")
 	return cmd
@@ -86,7 +86,9 @@ func runGCVerify(ctx context.Context, io IO, opts verifyOptions) (err error) {
 }
 
 func (o verifyOptions) parse() (scrub.Options, error) {
-	options := scrub.Options{Repair: o.repair, Quick: o.quick, Restart: o.restart, Concurrency: o.workers, Patience: patience}
+	options := scrub.Options{
+		Repair: o.repair, Quick: o.quick, Restart: o.restart, Repository: o.repository, Concurrency: o.workers, Patience: patience,
+	}
 	if o.workers < 1 || o.workers > 256 {
 		return options, &usageError{message: fmt.Sprintf("--concurrency: want 1 to 256, got %d", o.workers)}
 	}
@@ -96,13 +98,6 @@ func (o verifyOptions) parse() (scrub.Options, error) {
 			return options, &usageError{message: "--rate: " + err.Error()}
 		}
 		options.Rate = int64(size)
-	}
-	if o.repository != "" {
-		ns, err := oci.ParseName(o.repository)
-		if err != nil {
-			return options, &usageError{message: "--repository: " + err.Error()}
-		}
-		options.Repository = ns
 	}
 	return options, nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/sreg-project/sreg/internal/config"
 )
 
-// IO is the door between a command and the one who called it.
+// IO is what a command reads from and writes to.
 type IO struct {
 	In            io.Reader
 	Out           io.Writer // what was asked for

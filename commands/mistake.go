@@ -7,7 +7,7 @@ import (
 	"github.com/sreg-project/sreg/internal/policy/policytest"
 )
 
-// placed adds to the mistakes of an error where in the config they stand.
+// placed adds to the mistakes of an error where in the config their keys are.
 func placed(err error, sources config.Sources) error {
 	var known *config.Error
 	if !errors.As(err, &known) {
@@ -28,7 +28,7 @@ func (io IO) warnOf(warnings []config.Problem) {
 	}
 }
 
-// mistake blames a key for what could not be built.
+// mistake names the key of the config because of which something could not be built.
 func mistake(sources config.Sources, key string, err error) *config.Error {
 	return &config.Error{Problems: []config.Problem{{Origin: sources.Of(key), Key: key, Message: err.Error()}}}
 }

@@ -3,6 +3,7 @@ package commands
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -19,28 +20,51 @@ const (
 	formatJSON  format = "json"
 )
 
-// String is for pflag.Value.
-func (f *format) String() string { return string(*f) }
-
-// Type is for pflag.Value.
-func (f *format) Type() string { return "table|json" }
-
-// Set is for pflag.Value.
-func (f *format) Set(s string) error {
-	switch format(s) {
-	case formatTable, formatJSON:
-		*f = format(s)
-		return nil
-	default:
-		return fmt.Errorf("want table or json")
-	}
-}
-
 // addOutputFlag adds -o to a command.
 func addOutputFlag(cmd *cobra.Command, f *format) {
 	*f = formatTable
-	cmd.Flags().VarP(f, "output", "o", "how to print: a table, or json for machines")
-	completeFrom(cmd, "output", string(formatTable), string(formatJSON))
+	choiceFlag(cmd, f, "output", "o", "how to print: a table, or json for machines", formatTable, formatJSON)
+}
+
+// choice is the value of a flag that takes one of some words.
+type choice[T ~string] struct {
+	value *T
+	words []T
+}
+
+// choiceFlag adds a flag that takes one of some words.
+func choiceFlag[T ~string](cmd *cobra.Command, value *T, flag, short, usage string, words ...T) {
+	c := choice[T]{value, words}
+	cmd.Flags().VarP(c, flag, short, usage)
+	completeFrom(cmd, flag, strings.Split(c.Type(), "|")...)
+}
+
+// String is for pflag.Value.
+func (c choice[T]) String() string {
+	if c.value == nil {
+		return "" // pflag asks the zero value for what is no default
+	}
+	return string(*c.value)
+}
+
+// Type is for pflag.Value.
+func (c choice[T]) Type() string {
+	words := make([]string, len(c.words))
+	for i, word := range c.words {
+		words[i] = string(word)
+	}
+	return strings.Join(words, "|")
+}
+
+// Set is for pflag.Value.
+func (c choice[T]) Set(text string) error {
+	if !slices.Contains(c.words, T(text)) {
+		words := strings.Split(c.Type(), "|")
+		last := len(words) - 1
+		return fmt.Errorf("want %s or %s", strings.Join(words[:last], ", "), words[last])
+	}
+	*c.value = T(text)
+	return nil
 }
 
 // completeFrom makes the shell offer the values of a flag.
@@ -68,6 +92,22 @@ func (io IO) printTable(rows [][]string) error {
 		}
 	}
 	return columns.Flush()
+}
+
+// printRows prints a list: all of it for machines, and a line each for people and pipes, of which only
+// people get the head.
+func printRows[R any](io IO, output format, rows []R, head []string, cells func(R) []string) error {
+	if output == formatJSON {
+		return io.printJSON(append([]R{}, rows...)) // none is an empty list
+	}
+	var table [][]string
+	if io.OutIsTerminal && head != nil {
+		table = append(table, head)
+	}
+	for _, row := range rows {
+		table = append(table, cells(row))
+	}
+	return io.printTable(table)
 }
 
 func cellsOf(row []string) string {

@@ -75,11 +75,13 @@ func (r storeRef) String() string {
 	return text
 }
 
-// nameFlag adds a flag whose value is a namespace.
-func nameFlag(cmd *cobra.Command, name *oci.Name, flag, usage string) {
-	cmd.Flags().Func(flag, usage, func(text string) (err error) {
-		*name, err = oci.ParseName(text)
-		return err
+// repositoryFlag adds --repository, whose value is a repository or a namespace.
+func repositoryFlag(cmd *cobra.Command, name *oci.Name, usage string) {
+	cmd.Flags().Func("repository", usage, func(text string) (err error) {
+		if *name, err = oci.ParseName(text); err != nil {
+			return fmt.Errorf("%w: name a repository or a namespace, as in team or team/app", err)
+		}
+		return nil
 	})
 }
 

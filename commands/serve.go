@@ -2,6 +2,8 @@ package commands
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -147,13 +149,20 @@ func takeStores(ctx context.Context, io IO, cfg *config.Config, current *snapsho
 	return claimToServe(ctx, io, current)
 }
 
-// serveAndMaintain serves until ctx ends, and keeps house beside it until the last request has ended.
+// serveAndMaintain serves until ctx ends, and maintains the stores until the last request has ended.
 func serveAndMaintain(ctx context.Context, srv *server.Server, current *snapshot.Snapshot) error {
-	house, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	maintenance, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
-	work.Go(func() { current.Maintain(house) }) // ends with house
+	work.Go(func() { current.Maintain(maintenance) }) // ends with maintenance
 	err := srv.Serve(ctx)
 	cancel()
 	work.Wait()
 	return err
+}
+
+// closing closes something at the end, when nobody waits for its error.
+func closing(logger *slog.Logger, what string, closer func() error) {
+	if err := closer(); err != nil {
+		logger.Error("shut down", "error", fmt.Errorf("%s: %w", what, err))
+	}
 }

@@ -43,7 +43,7 @@ func (s *source) overrideFlag(cmd *cobra.Command, flag, key, usage string, value
 	})
 }
 
-// plain takes the text of a flag as it stands.
+// plain takes the text of a flag as it is.
 func plain(text string) any { return text }
 
 func (s *source) load(io IO) (*config.Config, config.Sources, error) {

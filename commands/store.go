@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -49,10 +48,4 @@ func openStore(ctx context.Context, io IO, from source) (*openedStore, error) {
 		return nil, errors.Join(err, core.Close())
 	}
 	return &openedStore{Core: core, config: cfg}, nil
-}
-
-func closing(logger *slog.Logger, what string, closer func() error) {
-	if err := closer(); err != nil {
-		logger.Error("shut down", "error", fmt.Errorf("%s: %w", what, err))
-	}
 }

@@ -42,21 +42,13 @@ func runUserList(io IO, file usersFile, output format, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	rows := []userRow{} // for JSON: none is an empty list
+	var rows []userRow
 	for _, u := range f.Users() {
 		rows = append(rows, newUserRow(u, now))
 	}
-	if output == formatJSON {
-		return io.printJSON(rows)
-	}
-	var table [][]string
-	if io.OutIsTerminal {
-		table = append(table, []string{"NAME", "GROUPS", "EXPIRES", "HASH", "NOTE"})
-	}
-	for _, row := range rows {
-		table = append(table, []string{row.Name, strings.Join(row.Groups, ","), row.Expires, row.Hash, row.note()})
-	}
-	return io.printTable(table)
+	return printRows(io, output, rows, []string{"NAME", "GROUPS", "EXPIRES", "HASH", "NOTE"}, func(row userRow) []string {
+		return []string{row.Name, strings.Join(row.Groups, ","), row.Expires, row.Hash, row.note()}
+	})
 }
 
 func newUserRow(u users.User, now time.Time) userRow {
