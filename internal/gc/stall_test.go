@@ -53,7 +53,7 @@ func (s *stalling) Destroy(ctx context.Context, key string, opts storage.DeleteO
 	return s.Store.Destroy(ctx, key, opts)
 }
 
-func (s *stalling) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Departed, error] {
+func (s *stalling) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Condemnation, error] {
 	s.pause("condemned")
 	return s.Store.Condemned(ctx, prefix)
 }

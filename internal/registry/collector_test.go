@@ -79,7 +79,7 @@ func (h *hooked) Destroy(ctx context.Context, key string, opts storage.DeleteOpt
 	return h.Store.Destroy(ctx, key, opts)
 }
 
-func (h *hooked) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Departed, error] {
+func (h *hooked) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Condemnation, error] {
 	return hookedList(h.Store.Condemned(ctx, prefix), h.before)
 }
 

@@ -195,9 +195,9 @@ func (u *untidy) keys() []string {
 			keys = append(keys, entry.Name)
 		}
 	}
-	for departed, err := range u.store.Condemned(u.ctx, "") {
+	for condemnation, err := range u.store.Condemned(u.ctx, "") {
 		u.must(err)
-		keys = append(keys, fmt.Sprintf("%s, condemned", departed.Key))
+		keys = append(keys, fmt.Sprintf("%s, condemned", condemnation.Key))
 	}
 	slices.Sort(keys)
 	return keys

@@ -128,12 +128,12 @@ func (m *Maintenance) besideBlobs(ctx context.Context, after string, yield func(
 }
 
 func condemned(ctx context.Context, store storage.Store, yield func(Object, error) bool) bool {
-	for departed, err := range store.Condemned(ctx, "") {
+	for condemnation, err := range store.Condemned(ctx, "") {
 		if err != nil {
 			yield(Object{}, fmt.Errorf("list what is condemned: %w", err))
 			return false
 		}
-		if !yield(parseKey(departed.Key), nil) {
+		if !yield(parseKey(condemnation.Key), nil) {
 			return false
 		}
 	}

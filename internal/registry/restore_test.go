@@ -305,8 +305,8 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 		push(w)
 		w.deleteManifest(app, imageDigest("one"))
 		w.condemnContent()
-		for departed, err := range w.store.Condemned(w.ctx, "") {
-			w.must(err, w.store.Destroy(w.ctx, departed.Key, storage.DeleteOptions{}))
+		for condemnation, err := range w.store.Condemned(w.ctx, "") {
+			w.must(err, w.store.Destroy(w.ctx, condemnation.Key, storage.DeleteOptions{}))
 		}
 	}
 	tests := []struct {

@@ -61,13 +61,13 @@ type Condemned struct {
 func (m *Maintenance) Condemned(ctx context.Context) iter.Seq2[Condemned, error] {
 	return func(yield func(Condemned, error) bool) {
 		for _, store := range m.eachStore() {
-			for departed, err := range store.Condemned(ctx, "") {
+			for condemnation, err := range store.Condemned(ctx, "") {
 				if err != nil {
 					yield(Condemned{}, fmt.Errorf("list what is condemned: %w", err))
 					return
 				}
-				thing, err := parseThing(departed.Key)
-				if !yield(Condemned{Thing: thing, Size: departed.Size, Since: departed.Since, version: departed.Version}, err) {
+				thing, err := parseThing(condemnation.Key)
+				if !yield(Condemned{Thing: thing, Size: condemnation.Size, Since: condemnation.Since, version: condemnation.Version}, err) {
 					return
 				}
 			}

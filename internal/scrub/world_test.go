@@ -256,9 +256,9 @@ func (w *world) contents() map[string]int {
 		w.must(err)
 		all[w.read(entry.Name)]++
 	}
-	for departed, err := range w.store.Condemned(w.t.Context(), "") {
+	for condemnation, err := range w.store.Condemned(w.t.Context(), "") {
 		w.must(err)
-		all[w.read(departed.Key)]++
+		all[w.read(condemnation.Key)]++
 	}
 	for draft, err := range w.store.Drafts(w.t.Context(), "") {
 		w.must(err)

@@ -132,8 +132,8 @@ type Entry struct {
 	Name string
 }
 
-// Departed is one condemned object.
-type Departed struct {
+// Condemnation is one condemned object, and since when it is.
+type Condemnation struct {
 	Key     string
 	Size    int64
 	Since   time.Time // when it was condemned
@@ -206,11 +206,11 @@ type Keeper interface {
 	// live object that this process made durable costs one look. What is gone is ErrNotExist.
 	Revive(ctx context.Context, key string) (Info, error)
 	// Destroy ends a condemned object and touches no live one. What is not condemned is
-	// ErrNotExist. With IfUnchanged, the version of a Departed, what was revived since and is
+	// ErrNotExist. With IfUnchanged, the version of a Condemnation, what was revived since and is
 	// condemned anew is ErrChanged.
 	Destroy(ctx context.Context, key string, opts DeleteOptions) error
 	// Condemned yields what is condemned under a prefix, in no particular order.
-	Condemned(ctx context.Context, prefix string) iter.Seq2[Departed, error]
+	Condemned(ctx context.Context, prefix string) iter.Seq2[Condemnation, error]
 	// Drafts yields what is prepared and not published under a prefix, in no particular order.
 	Drafts(ctx context.Context, prefix string) iter.Seq2[Draft, error]
 }

@@ -122,15 +122,15 @@ func (c *clocked) Revive(ctx context.Context, key string) (storage.Info, error) 
 	return c.timed(key, info), err
 }
 
-func (c *clocked) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Departed, error] {
-	return func(yield func(storage.Departed, error) bool) {
-		for departed, err := range c.Store.Condemned(ctx, prefix) {
+func (c *clocked) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Condemnation, error] {
+	return func(yield func(storage.Condemnation, error) bool) {
+		for condemnation, err := range c.Store.Condemned(ctx, prefix) {
 			c.mu.Lock()
-			if at, known := c.left[departed.Key]; known {
-				departed.Since = at
+			if at, known := c.left[condemnation.Key]; known {
+				condemnation.Since = at
 			}
 			c.mu.Unlock()
-			if !yield(departed, err) {
+			if !yield(condemnation, err) {
 				return
 			}
 		}

@@ -101,11 +101,11 @@ func allKeys(ctx context.Context, store storage.Store) ([]string, error) {
 		}
 		keys = append(keys, entry.Name)
 	}
-	for departed, err := range store.Condemned(ctx, "") {
+	for condemnation, err := range store.Condemned(ctx, "") {
 		if err != nil {
 			return nil, err
 		}
-		keys = append(keys, departed.Key)
+		keys = append(keys, condemnation.Key)
 	}
 	return keys, nil
 }

@@ -110,7 +110,7 @@ func (s *Store) Destroy(ctx context.Context, key string, opts storage.DeleteOpti
 }
 
 // Condemned is a reading step when it begins.
-func (s *Store) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Departed, error] {
+func (s *Store) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Condemnation, error] {
 	return listing(s.in, "list condemned "+prefix, s.inner.Condemned(ctx, prefix))
 }
 

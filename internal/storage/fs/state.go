@@ -115,7 +115,7 @@ func (s *Store) Destroy(ctx context.Context, key string, opts storage.DeleteOpti
 		if err != nil {
 			return fmt.Errorf("destroy object: %w", failure(err))
 		}
-		if condemnation(&st) != opts.IfUnchanged {
+		if condemnedVersion(&st) != opts.IfUnchanged {
 			return fmt.Errorf("destroy object: %w", storage.ErrChanged)
 		}
 	}
@@ -125,14 +125,14 @@ func (s *Store) Destroy(ctx context.Context, key string, opts storage.DeleteOpti
 	return nil
 }
 
-// condemnation is the version of a condemned file: each rename sets its change time.
-func condemnation(st *unix.Stat_t) storage.Version {
+// condemnedVersion is the version of a condemned file: each rename sets its change time.
+func condemnedVersion(st *unix.Stat_t) storage.Version {
 	return storage.Version(fmt.Sprintf("%d.%d", st.Ino, st.Ctim.Nano()))
 }
 
 // Condemned walks the condemned files. One is there since its change time, which the rename set.
-func (s *Store) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Departed, error] {
-	return func(yield func(storage.Departed, error) bool) {
+func (s *Store) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Condemnation, error] {
+	return func(yield func(storage.Condemnation, error) bool) {
 		s.walk(ctx, condemnedDir, prefix, func(key, path string) bool {
 			st, err := statFile(path)
 			if gone(err) {
@@ -141,8 +141,8 @@ func (s *Store) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.
 			if _, err := statFile(s.path(key)); err == nil {
 				return true // what a put left behind, see Destroy
 			}
-			return yield(storage.Departed{Key: key, Size: st.Size, Since: time.Unix(0, st.Ctim.Nano()), Version: condemnation(&st)}, err)
-		}, func(err error) { yield(storage.Departed{}, err) })
+			return yield(storage.Condemnation{Key: key, Size: st.Size, Since: time.Unix(0, st.Ctim.Nano()), Version: condemnedVersion(&st)}, err)
+		}, func(err error) { yield(storage.Condemnation{}, err) })
 	}
 }
 

@@ -96,9 +96,9 @@ func TestAListingOfManyPages(t *testing.T) {
 		must(t, s.Condemn(t.Context(), "p/"+name))
 	}
 	var got []string
-	for departed, err := range s.Condemned(t.Context(), "p") {
+	for condemnation, err := range s.Condemned(t.Context(), "p") {
 		must(t, err)
-		got = append(got, strings.TrimPrefix(departed.Key, "p/"))
+		got = append(got, strings.TrimPrefix(condemnation.Key, "p/"))
 	}
 	if !slices.Equal(got, flat) {
 		t.Errorf("%d are condemned, want %d", len(got), len(flat))

@@ -67,25 +67,25 @@ func (s *Store) Destroy(ctx context.Context, key string, opts storage.DeleteOpti
 }
 
 // Condemned walks the condemned objects.
-func (s *Store) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Departed, error] {
-	return func(yield func(storage.Departed, error) bool) {
+func (s *Store) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Condemnation, error] {
+	return func(yield func(storage.Condemnation, error) bool) {
 		top, _ := folder(ctx, prefix)
 		s.walk(ctx, &s.condemned, prefix, storage.ListOptions{Deep: true}, func(name string, err error) bool {
 			if err != nil {
-				return yield(storage.Departed{}, err)
+				return yield(storage.Condemnation{}, err)
 			}
-			departed, still := s.departed(top + name)
-			return !still || yield(departed, nil)
+			condemnation, still := s.condemnation(top + name)
+			return !still || yield(condemnation, nil)
 		})
 	}
 }
 
-func (s *Store) departed(key string) (storage.Departed, bool) {
+func (s *Store) condemnation(key string) (storage.Condemnation, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	o, condemned := s.condemned.Get(key)
 	if !condemned {
-		return storage.Departed{}, false
+		return storage.Condemnation{}, false
 	}
-	return storage.Departed{Key: key, Size: o.size, Since: o.since, Version: versionOf(o.moved)}, true
+	return storage.Condemnation{Key: key, Size: o.size, Since: o.since, Version: versionOf(o.moved)}, true
 }

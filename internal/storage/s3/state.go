@@ -76,15 +76,15 @@ func (s *objects) Destroy(ctx context.Context, key string, opts storage.DeleteOp
 }
 
 // Condemned finds them by the length of their records, and reads the heads of those alone.
-func (s *objects) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Departed, error] {
+func (s *objects) Condemned(ctx context.Context, prefix string) iter.Seq2[storage.Condemnation, error] {
 	dir, err := s.dir(prefix)
 	if err != nil {
-		return failed[storage.Departed](err)
+		return failed[storage.Condemnation](err)
 	}
 	isCondemned := func(i item) bool { return i.state == condemned }
-	return found("list what is condemned", s.each(ctx, dir, isCondemned, s.head), func(r keyed) (storage.Departed, bool, error) {
+	return found("list what is condemned", s.each(ctx, dir, isCondemned, s.head), func(r keyed) (storage.Condemnation, bool, error) {
 		// The ETag changes with every change of state: it stands for this condemnation.
-		departed := storage.Departed{Key: r.key, Size: r.Size, Since: r.modTime, Version: storage.Version(r.etag)}
-		return departed, r.there() && r.State == condemned, nil // it may have changed since it was listed
+		condemnation := storage.Condemnation{Key: r.key, Size: r.Size, Since: r.modTime, Version: storage.Version(r.etag)}
+		return condemnation, r.there() && r.State == condemned, nil // it may have changed since it was listed
 	})
 }
