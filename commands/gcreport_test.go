@@ -72,10 +72,3 @@ func TestTheLineOfARunSaysWhetherItIsDone(t *testing.T) {
 		wantText(t, summary(&gc.Report{Outcome: outcome, Seconds: 2}), want)
 	}
 }
-
-func TestHowLongARunTook(t *testing.T) {
-	t.Parallel()
-	for seconds, want := range map[float64]string{0.1835739: "184ms", 1.6116331: "1.61s", 75.4: "1m15s"} {
-		wantText(t, took(seconds), want)
-	}
-}

@@ -9,25 +9,6 @@ import (
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
-func TestWhatIsSaidOfSizesAndTimes(t *testing.T) {
-	t.Parallel()
-	for bytes, want := range map[int64]string{
-		0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1536: "1.5 KiB", 5 << 20: "5.0 MiB", 3 << 30: "3.0 GiB", 2 << 40: "2.0 TiB", 5 << 50: "5120.0 TiB",
-	} {
-		if got := sized(bytes); got != want {
-			t.Errorf("%d bytes: got %q, want %q", bytes, got, want)
-		}
-	}
-	for d, want := range map[time.Duration]string{
-		0: "0 seconds", 119 * time.Second: "119 seconds", 2 * time.Minute: "2 minutes", 119 * time.Minute: "119 minutes",
-		47 * time.Hour: "47 hours", 72 * time.Hour: "3 days",
-	} {
-		if got := span(d); got != want {
-			t.Errorf("%s: got %q, want %q", d, got, want)
-		}
-	}
-}
-
 func TestTheTrashAndAHistoryAtATerminal(t *testing.T) {
 	t.Parallel()
 	ref, err := parseStoreRef("team/app:v1")
@@ -65,23 +46,6 @@ func TestTheTrashAndAHistoryAtATerminal(t *testing.T) {
 		short+"  4 hours ago     alice  removed 3 hours ago by bob: retention: no rule keeps it\n"+
 		short+"  8 days ago      alice  former, lost\n")
 	wantText(t, errs.String(), "hint: sreg gc restore team/app:v1@"+short+"\n")
-}
-
-// TestAPusherCannotWriteIntoATable: the name of somebody is what an identity provider says.
-func TestAPusherCannotWriteIntoATable(t *testing.T) {
-	t.Parallel()
-	for _, terminal := range []bool{false, true} {
-		var out bytes.Buffer
-		io := IO{Out: &out, OutIsTerminal: terminal}
-		if err := io.printTable([][]string{{"tag", "bob\x1b[2J\u009b\u202e\nkind\tref\r"}}); err != nil {
-			t.Error(err)
-		}
-		gap := "\t"
-		if terminal {
-			gap = "  "
-		}
-		wantText(t, out.String(), "tag"+gap+"bob\ufffd[2J\ufffd\ufffd\ufffdkind\ufffdref\ufffd\n")
-	}
 }
 
 func wantText(t *testing.T, got, want string) {

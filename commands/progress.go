@@ -25,6 +25,7 @@ func (io IO) newProgress() *progress {
 	return &progress{bar: progressbar.NewOptions64(-1,
 		progressbar.OptionSetWriter(io.Err),
 		progressbar.OptionShowBytes(true),
+		progressbar.OptionUseIECUnits(true), // as sized does
 		progressbar.OptionSpinnerType(14),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionSetElapsedTime(true),

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// knock is how long a unix socket has to answer before it counts as left behind.
-const knock = time.Second
+// answerTimeout is how long whoever listens on a unix socket may take to answer.
+const answerTimeout = time.Second
 
 // ErrInUse says that another program listens on an address.
 var ErrInUse = errors.New("already in use")
@@ -105,7 +105,7 @@ func removeStale(ctx context.Context, path string) error {
 			"remove it, or choose another path",
 		}
 	}
-	dialer := net.Dialer{Timeout: knock}
+	dialer := net.Dialer{Timeout: answerTimeout}
 	conn, err := dialer.DialContext(ctx, "unix", path)
 	if err == nil {
 		_ = conn.Close()

@@ -87,7 +87,7 @@ type refusals struct {
 func (r *refusals) log(log *slog.Logger, client string, required bool, err error) {
 	var verification *tls.CertificateVerificationError
 	attrs := []slog.Attr{slog.String("client", client), slog.Any("error", err)}
-	if !errors.As(err, &verification) && (!required || gone(err)) {
+	if !errors.As(err, &verification) && (!required || unfinished(err)) {
 		log.LogAttrs(context.Background(), slog.LevelDebug, "tls handshake did not succeed", attrs...)
 		return
 	}
@@ -124,8 +124,8 @@ func (r *refusals) enter(now time.Time) (suppressed int, ok bool) {
 	return suppressed, true
 }
 
-// gone says that the client left, was too slow, or does not speak TLS: nothing that was refused.
-func gone(err error) bool {
+// unfinished says that the client left, was too slow, or does not speak TLS, so that nothing was refused.
+func unfinished(err error) bool {
 	var (
 		network net.Error
 		alert   tls.AlertError
@@ -137,7 +137,7 @@ func gone(err error) bool {
 		errors.As(err, &network) || errors.As(err, &alert) || errors.As(err, &record) || errors.As(err, &op)
 }
 
-// clip bounds what a stranger wrote into a certificate.
+// clip bounds a text from a certificate, which may be of any length.
 func clip(s string) string {
 	const most = 200
 	if len(s) > most {

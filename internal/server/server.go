@@ -148,48 +148,6 @@ func (s *Server) Bound() []Bound {
 	return bound
 }
 
-// Swap replaces all of live at once. Requests that are under way end on what they began with; ended is
-// closed when the last of them has. A connection keeps its time-outs, its certificate and its version of
-// HTTP, and is closed behind the answer to its next request if they are other ones now. After an error
-// everything is as before.
-func (s *Server) Swap(live Live) (ended <-chan struct{}, err error) {
-	s.swapping.Lock()
-	defer s.swapping.Unlock()
-	next, err := s.newGeneration(s.current.Load(), live)
-	if err != nil {
-		return nil, err
-	}
-	s.clients.limit.Store(int64(live.Config.Limits.ConnectionsPerClient))
-	next.limiter.clients.limit.Store(int64(live.Config.Limits.RequestsPerClient))
-
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	old := s.current.Swap(next)
-	if next.conns != old.conns {
-		for _, b := range s.bound {
-			before := b.server
-			b.server = s.newHTTPServer(b, next.conns)
-			s.begin(b.server)
-			before.open.retire()
-		}
-	}
-	ended = old.requests.retire()
-	s.requests = append(slices.DeleteFunc(s.requests, (*inFlight).over), old.requests)
-	return ended, nil
-}
-
-// enter counts a request in the generation that serves it.
-func (s *Server) enter() *generation {
-	for {
-		g := s.current.Load()
-		g.requests.enter()
-		if s.current.Load() == g {
-			return g
-		}
-		g.requests.leave() // it may have been retired before the request was counted
-	}
-}
-
 // handler is what all requests of a listener go through: the watch for clients that stall, the limits,
 // and then whatever handler is current.
 func (s *Server) handler(index int, conns *connConfig) http.Handler {
