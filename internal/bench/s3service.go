@@ -29,8 +29,8 @@ func s3Program(path string) program {
 	}
 }
 
-// s3Place is where a contestant keeps its objects.
-type s3Place struct {
+// s3Bucket is where a contestant keeps its objects.
+type s3Bucket struct {
 	address, bucket string
 	redirect        bool   // whether pulls of blobs are sent to the service
 	memory          string // upload_memory of sreg
@@ -43,10 +43,10 @@ const sregS3Config = `storage:
 `
 
 // sregS3Program is sreg that keeps blobs and metadata in a bucket, with everything else as it is by default.
-func sregS3Program(path string, place s3Place) program {
+func sregS3Program(path string, on s3Bucket) program {
 	return program{name: "sreg-s3", path: path, args: func(dir string) ([]string, error) {
 		file, err := writeConfig(dir, fmt.Sprintf(sregS3Config,
-			place.address, place.bucket, s3Region, s3AccessKey, s3SecretKey, place.redirect, place.memory))
+			on.address, on.bucket, s3Region, s3AccessKey, s3SecretKey, on.redirect, on.memory))
 		return []string{"serve", "--address", "127.0.0.1:0", "-c", file}, err
 	}}
 }
@@ -64,26 +64,26 @@ http: {addr: "127.0.0.1:0"}
 `
 
 // peerS3Program is the Docker registry on its S3 driver.
-func peerS3Program(path string, place s3Place) program {
+func peerS3Program(path string, on s3Bucket) program {
 	return program{
 		name: "peer-s3", path: path, env: []string{"OTEL_TRACES_EXPORTER=none"},
 		args: func(dir string) ([]string, error) {
 			file, err := writeConfig(dir, fmt.Sprintf(peerS3Config,
-				place.address, place.bucket, s3Region, s3AccessKey, s3SecretKey, !place.redirect))
+				on.address, on.bucket, s3Region, s3AccessKey, s3SecretKey, !on.redirect))
 			return []string{"serve", file}, err
 		},
 	}
 }
 
 // subjectOnS3 is the contestant that Options.Subject names. A floor keeps its files to itself.
-func subjectOnS3(opts Options, place s3Place) program {
+func subjectOnS3(opts Options, on s3Bucket) program {
 	switch opts.Subject {
 	case "peer":
-		return peerS3Program(opts.Peer, place)
+		return peerS3Program(opts.Peer, on)
 	case "floor":
 		return floorProgram(opts.Floor)
 	default:
-		return sregS3Program(opts.Sreg, place)
+		return sregS3Program(opts.Sreg, on)
 	}
 }
 
