@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -8,7 +9,6 @@ import (
 	"log/slog"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,10 +27,17 @@ type replica struct {
 	change      func(*redisclient.Config)
 }
 
+// sharing is a replica with keys of its own on a server that other tests use, too.
+func sharing(t testing.TB) replica {
+	t.Helper()
+	server, prefix := redistest.Shared(t)
+	return replica{url: server.URL(), prefix: prefix}
+}
+
 func newLocker(t testing.TB, r replica) *Locker {
 	t.Helper()
 	cfg := redisclient.DefaultConfig()
-	cfg.URL, cfg.KeyPrefix = r.url, "sreg:"+r.prefix+":"
+	cfg.URL, cfg.KeyPrefix = r.url, cmp.Or(r.prefix, cfg.KeyPrefix)
 	if r.change != nil {
 		r.change(&cfg)
 	}
@@ -52,7 +59,7 @@ func newLocker(t testing.TB, r replica) *Locker {
 
 func TestLocker(t *testing.T) {
 	t.Parallel()
-	plain := redistest.Start(t, redistest.Options{})
+	plain, _ := redistest.Shared(t)
 	cluster := redistest.Start(t, redistest.Options{Cluster: true})
 	sentinel := redistest.Start(t, redistest.Options{Sentinel: plain})
 	secure := redistest.Start(t, redistest.Options{TLS: true, ACL: []string{
@@ -71,7 +78,7 @@ func TestLocker(t *testing.T) {
 			t.Parallel()
 			locktest.Run(t, func(t *testing.T) lock.Locker {
 				own := r // they run at the same time
-				own.prefix = rand.Text()
+				own.prefix = "sreg:" + rand.Text() + ":"
 				return newLocker(t, own)
 			})
 		})
@@ -98,8 +105,8 @@ func wantHeld(t testing.TB, l *Locker) {
 
 func TestReplicasShareALock(t *testing.T) {
 	t.Parallel()
-	server := redistest.Start(t, redistest.Options{})
-	a, b := newLocker(t, replica{url: server.URL()}), newLocker(t, replica{url: server.URL()})
+	r := sharing(t)
+	a, b := newLocker(t, r), newLocker(t, r)
 	_, unlock := mustLock(t, a)
 	wantHeld(t, b)
 	unlock()
@@ -126,20 +133,20 @@ func TestReplicasShareALock(t *testing.T) {
 	}
 	a.work.Wait()
 	b.work.Wait()
-	if keys, err := a.client.Keys(t.Context(), "*").Result(); err != nil || len(keys) > 0 {
+	if keys, err := a.client.Keys(t.Context(), r.prefix+"*").Result(); err != nil || len(keys) > 0 {
 		t.Errorf("got keys %v and error %v when nobody holds or waits, want none", keys, err)
 	}
 }
 
 func TestWaitersOfAllReplicasAreServedInOrder(t *testing.T) {
 	t.Parallel()
-	server := redistest.Start(t, redistest.Options{})
-	first := newLocker(t, replica{url: server.URL()})
+	r := sharing(t)
+	first := newLocker(t, r)
 	_, unlock := mustLock(t, first)
 	var got, want []int
 	var work sync.WaitGroup
 	for i := range 5 {
-		l := newLocker(t, replica{url: server.URL()})
+		l := newLocker(t, r)
 		work.Go(func() {
 			_, unlock := mustLock(t, l)
 			got = append(got, i) // the lock guards it
@@ -170,130 +177,6 @@ func waitFor(t testing.TB, what string, so func() bool) {
 	}
 }
 
-func TestAHeldLockIsRenewed(t *testing.T) {
-	t.Parallel()
-	server := redistest.Start(t, redistest.Options{})
-	a, b := newLocker(t, replica{url: server.URL(), lease: time.Second}), newLocker(t, replica{url: server.URL(), lease: time.Second})
-	held, unlock := mustLock(t, a)
-	defer unlock()
-	ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
-	defer cancel()
-	if _, _, err := b.Lock(ctx, "key"); !errors.Is(err, lock.ErrHeld) {
-		t.Errorf("got error %v after more than two leases, want %v", err, lock.ErrHeld)
-	}
-	if held.Err() != nil {
-		t.Error("a lock that is renewed was lost")
-	}
-}
-
-// TestAProcessThatDied lets a lock go with its lease, and a place in the queue sooner.
-func TestAProcessThatDied(t *testing.T) {
-	t.Parallel()
-	server := redistest.Start(t, redistest.Options{})
-	dead, living := newLocker(t, replica{url: server.URL(), lease: time.Second}), newLocker(t, replica{url: server.URL()})
-	holder := &hold{locker: dead, keys: dead.keys("key"), token: "holder"}
-	waiter := &hold{locker: dead, keys: dead.keys("key"), token: "waiter"}
-	for want, h := range []*hold{holder, waiter} {
-		if place, err := h.ask(t.Context(), take, time.Now().Add(attempt), h.token, 1000, waiterSeen.Milliseconds()); err != nil || place != int64(want) {
-			t.Fatalf("got place %d and error %v, want %d", place, err, want)
-		}
-	}
-	begun := time.Now()
-	_, unlock := mustLock(t, living)
-	unlock()
-	if took := time.Since(begun); took < 500*time.Millisecond || took > 5*time.Second {
-		t.Errorf("got the lock after %s, want it after the lease and the waiter's time", took)
-	}
-}
-
-// TestRedisThatFailsUnderAHolder: the held context ends before another can have the lock, nobody waits
-// longer than some seconds, and locks work when Redis does.
-func TestRedisThatFailsUnderAHolder(t *testing.T) {
-	t.Parallel()
-	const lease = 3 * time.Second
-	for name, tt := range map[string]struct {
-		fail, mend func(*redistest.Server)
-	}{
-		"paused for longer than the lease": {(*redistest.Server).Pause, (*redistest.Server).Resume},
-		"killed and started empty":         {(*redistest.Server).Kill, (*redistest.Server).Restart},
-		"started empty at once":            {(*redistest.Server).Restart, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			server := redistest.Start(t, redistest.Options{})
-			a, b := newLocker(t, replica{url: server.URL(), lease: lease}), newLocker(t, replica{url: server.URL(), lease: lease})
-			held, unlock := mustLock(t, a)
-			begun, ended := time.Now(), make(chan time.Time, 1)
-			context.AfterFunc(held, func() { ended <- time.Now() })
-			tt.fail(server)
-			if tt.mend != nil {
-				wantUnavailable(t, b)
-			}
-			<-held.Done()
-			if cause := context.Cause(held); !errors.Is(cause, lock.ErrLost) {
-				t.Errorf("got cause %v, want %v", cause, lock.ErrLost)
-			}
-			if took := (<-ended).Sub(begun); took > lease {
-				t.Errorf("the held context ended after %s, want that before the lease of %s", took, lease)
-			}
-			if tt.mend != nil {
-				tt.mend(server)
-			}
-			unlock()
-			for _, l := range []*Locker{b, a} {
-				// Who was told that Redis is out of reach may hear it for a second more.
-				waitFor(t, "a lock", func() bool {
-					held, unlock, err := l.Lock(t.Context(), "key")
-					if err != nil {
-						return false
-					}
-					unlock()
-					return context.Cause(held) == context.Canceled
-				})
-			}
-		})
-	}
-}
-
-func wantUnavailable(t *testing.T, l *Locker) {
-	t.Helper()
-	begun := time.Now()
-	_, _, err := l.Lock(t.Context(), "other")
-	if !errors.Is(err, lock.ErrUnavailable) || !strings.Contains(err.Error(), "redis.url") {
-		t.Errorf("got error %v, want %v with the key of the config", err, lock.ErrUnavailable)
-	}
-	if took := time.Since(begun); took > unavailableAfter+2*attempt {
-		t.Errorf("waited %s, want some seconds at most", took)
-	}
-	begun = time.Now()
-	if _, _, err := l.Lock(t.Context(), "another"); !errors.Is(err, lock.ErrUnavailable) {
-		t.Errorf("got error %v, want %v", err, lock.ErrUnavailable)
-	}
-	if took := time.Since(begun); took > attempt+500*time.Millisecond {
-		t.Errorf("the next one waited %s, want one request at most", took)
-	}
-}
-
-// TestAStallThatDoesNotLast neither loses a lock nor fails who wants one.
-func TestAStallThatDoesNotLast(t *testing.T) {
-	t.Parallel()
-	server := redistest.Start(t, redistest.Options{})
-	l := newLocker(t, replica{url: server.URL(), lease: 4 * time.Second})
-	held, unlock := mustLock(t, l)
-	server.Pause()
-	resume := time.AfterFunc(1500*time.Millisecond, server.Resume)
-	defer resume.Stop()
-	_, unlockOther, err := l.Lock(t.Context(), "other")
-	if err != nil {
-		t.Fatal(err)
-	}
-	unlockOther()
-	if held.Err() != nil {
-		t.Error("the lock was lost")
-	}
-	unlock()
-}
-
 func TestCloseLeavesNoGoroutine(t *testing.T) { // not parallel: it counts
 	server := redistest.Start(t, redistest.Options{})
 	before := runtime.NumGoroutine()
@@ -315,8 +198,7 @@ func TestCloseLeavesNoGoroutine(t *testing.T) { // not parallel: it counts
 }
 
 func BenchmarkLock(b *testing.B) {
-	server := redistest.Start(b, redistest.Options{})
-	l := newLocker(b, replica{url: server.URL()})
+	l := newLocker(b, sharing(b))
 	b.ReportAllocs()
 	for b.Loop() {
 		_, unlock := mustLock(b, l)

@@ -1,5 +1,6 @@
 // Package redistest starts real Redis servers for tests.
-// It promises that each server has a port of its own, keeps nothing, and ends with its test.
+// It promises that each server has a port of its own, keeps nothing, and ends with its test, a shared one with the last
+// of its tests.
 // It must not know what is tested.
 package redistest
 
@@ -20,6 +21,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -66,14 +68,48 @@ func Start(t testing.TB, options Options) *Server {
 		s.files = newCertificates(t, s.folder)
 	}
 	t.Cleanup(s.Kill)
+	s.start()
+	return s
+}
+
+// shared is the server that Shared gives to all tests of a process. It is the one variable of the package: tests do
+// not know of each other.
+var shared struct {
+	mu     sync.Mutex // guards the rest
+	server *Server
+	users  int
+}
+
+// Shared is a plain server that other tests use at the same time, and a prefix for the keys of this one. The test must
+// not pause, kill or restart the server, and look at no keys but its own.
+func Shared(t testing.TB) (server *Server, prefix string) {
+	t.Helper()
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.users == 0 {
+		shared.server = &Server{t: t, folder: os.TempDir()} // nothing is written there
+		shared.server.start()
+	}
+	shared.users++
+	t.Cleanup(func() {
+		shared.mu.Lock()
+		defer shared.mu.Unlock()
+		if shared.users--; shared.users == 0 {
+			shared.server.Kill()
+		}
+	})
+	return shared.server, "sreg:" + rand.Text() + ":"
+}
+
+func (s *Server) start() {
+	s.t.Helper()
 	for range 5 { // another process may take the port between our look and its use
-		s.Address = freeAddress(t)
+		s.Address = freeAddress(s.t)
 		if s.run() {
-			return s
+			return
 		}
 	}
-	t.Fatalf("redis-server does not start:\n%s", s.output)
-	return nil
+	s.t.Fatalf("redis-server does not start:\n%s", s.output)
 }
 
 // URL is the server as redis.url has it.
