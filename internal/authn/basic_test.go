@@ -1,18 +1,13 @@
 package authn
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net/netip"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/secret"
 )
 
@@ -70,163 +65,6 @@ func TestAUserEnds(t *testing.T) {
 			t.Errorf("got %+v, %+v after the end, want nobody", identity, outcome)
 		}
 	})
-}
-
-func TestARushOfOneCredentialIsVerifiedOnce(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, func(f *fixture) { f.verifier.gate = make(chan struct{}) })
-		var work sync.WaitGroup
-		for range 200 { // more than a client may be wrong
-			work.Go(func() {
-				if identity, _ := ask(t, f.Authenticator, basic("alice", "right")); identity.Username != "alice" {
-					t.Errorf("got %+v, want alice", identity)
-				}
-			})
-		}
-		synctest.Wait()
-		close(f.verifier.gate)
-		work.Wait()
-		if got := f.verifier.count.Load(); got != 1 {
-			t.Errorf("verified %d times, want once", got)
-		}
-	})
-}
-
-func TestPasswordsWaitInABoundedQueue(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, func(f *fixture) {
-			f.verifier.gate = make(chan struct{})
-			f.opts.Config.Basic.MaxConcurrent = 2
-			f.opts.Config.Throttle.Failures = 0
-		})
-		ctx, leave := context.WithCancel(t.Context())
-		var work sync.WaitGroup
-		for i := range 2 + maxWaiting {
-			work.Go(func() {
-				if _, _, err := f.Authenticate(ctx, basic("alice", fmt.Sprint(i))); err != nil && !errors.Is(err, context.Canceled) {
-					t.Errorf("got error %v, want a place or a cancellation", err)
-				}
-			})
-		}
-		synctest.Wait()
-		if got := f.verifier.count.Load(); got != 2 {
-			t.Errorf("%d are verified at once, want 2", got)
-		}
-		if _, _, err := f.Authenticate(t.Context(), basic("alice", "one more")); !errors.Is(err, access.ErrSignInBusy) {
-			t.Errorf("got error %v with a full queue, want %v", err, access.ErrSignInBusy)
-		}
-		if f.attempts(Basic, busy) != 1 {
-			t.Error("the full queue was not counted")
-		}
-		leave()
-		work.Wait()     // nobody waits any more
-		synctest.Wait() // and nobody is in the queue
-		f.verifier.gate <- struct{}{}
-		f.verifier.gate <- struct{}{}
-		synctest.Wait()
-		if got := f.verifier.count.Load(); got != 2 {
-			t.Errorf("%d were verified, want only the two that had begun", got)
-		}
-	})
-}
-
-func TestWrongPasswordsAreSlowedDown(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, func(f *fixture) {
-			f.users = list{"alice": newUser("alice", "right"), "bob": newUser("bob", "right")}
-		})
-		wrong := func(c Credentials) error {
-			_, _, err := f.Authenticate(t.Context(), c)
-			return err
-		}
-		for i := range f.opts.Config.Throttle.Failures {
-			must(t, wrong(basic("alice", fmt.Sprint(i))))
-			time.Sleep(time.Second)
-		}
-		var limit *access.ThrottledError
-		if err := wrong(basic("alice", "right")); !errors.As(err, &limit) || !errors.Is(err, access.ErrThrottled) || limit.RetryAfter != 50*time.Second {
-			t.Fatalf("got error %v %+v, want that 50s must pass", err, limit)
-		}
-		if f.attempts(Basic, throttled) != 1 {
-			t.Error("the refused attempt was not counted")
-		}
-		must(t, wrong(basic("bob", "right"))) // another user from there
-		elsewhere := basic("alice", "right")
-		elsewhere.Client = netip.MustParseAddr("198.51.100.1")
-		must(t, wrong(elsewhere)) // the same user from elsewhere
-		time.Sleep(limit.RetryAfter)
-		if identity, _ := ask(t, f.Authenticator, basic("alice", "right")); identity.Username != "alice" {
-			t.Errorf("got %+v after the window, want alice", identity)
-		}
-	})
-}
-
-func TestAGuesserCannotChangeTheName(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, nil)
-		limit := sprayed * f.opts.Config.Throttle.Failures
-		for i := range limit + 1 {
-			// Any address of the /64 is the same client.
-			c := basic(fmt.Sprint("user", i), "guess")
-			c.Client = netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", i+1))
-			_, _, err := f.Authenticate(t.Context(), c)
-			if throttled := errors.Is(err, access.ErrThrottled); throttled != (i == limit) {
-				t.Fatalf("attempt %d: got error %v", i, err)
-			}
-		}
-	})
-}
-
-func TestAThousandGuessesAtOnceAreAThousand(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, func(f *fixture) { f.verifier.gate = make(chan struct{}) })
-		var work sync.WaitGroup
-		for i := range 200 {
-			work.Go(func() { _, _, _ = f.Authenticate(t.Context(), basic("alice", fmt.Sprint(i))) })
-		}
-		synctest.Wait()
-		close(f.verifier.gate)
-		work.Wait()
-		if got := f.verifier.count.Load(); got != int64(f.opts.Config.Throttle.Failures) {
-			t.Errorf("%d guesses were verified, want %d", got, f.opts.Config.Throttle.Failures)
-		}
-	})
-}
-
-// TestMemoryUnderWrongPasswords is 12 seconds of 10,000 wrong passwords a second, each of another
-// client for another user.
-func TestMemoryUnderWrongPasswords(t *testing.T) {
-	f := newFixture(t, nil)
-	heap := func() uint64 {
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
-	attack := func(from, n int) {
-		for i := range n {
-			c := basic(fmt.Sprint("user", from+i), "guess")
-			c.Client = netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-			_, _, _ = f.Authenticate(t.Context(), c)
-		}
-	}
-	before := heap()
-	attack(0, 60_000)
-	full := heap()
-	attack(60_000, 60_000)
-	after := heap()
-	t.Logf("heap: %d KiB before, %d KiB after 6 s, %d KiB after 12 s", before>>10, full>>10, after>>10)
-	if after > before+32<<20 {
-		t.Errorf("the heap grew by %d MiB, want at most 32", (after-before)>>20)
-	}
-	if after > full+6<<20 {
-		t.Errorf("the heap still grew after 60,000 attempts, from %d to %d bytes", full, after)
-	}
 }
 
 // recorded are users, and the hashes that passwords were verified against.

@@ -1,18 +1,9 @@
 package authn
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"errors"
-	"math/big"
-	"net"
-	"net/http"
-	"reflect"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/access"
@@ -87,103 +78,57 @@ func TestInvalidCredentialsMayBeRefused(t *testing.T) {
 	}
 }
 
-// newClientCertificate is as the handshake hands it on: verified, so who signed it does not matter here.
-func newClientCertificate(end time.Time) *x509.Certificate {
-	commonName := asn1.ObjectIdentifier{2, 5, 4, 3}
-	return &x509.Certificate{
-		Raw: []byte("certificate"), SerialNumber: big.NewInt(0xabc), NotAfter: end,
-		Subject: pkix.Name{
-			Organization: []string{"Acme", "Ops"}, CommonName: "second",
-			Names: []pkix.AttributeTypeAndValue{{Type: commonName, Value: "first"}, {Type: commonName, Value: "second"}},
-		},
-		DNSNames: []string{"ci.acme.test"}, EmailAddresses: []string{"ci@acme.test"}, IPAddresses: []net.IP{net.IPv4(192, 0, 2, 1)},
-	}
-}
-
-func withCertificate(r *http.Request, certificate *x509.Certificate) *http.Request {
-	r.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{certificate}}, PeerCertificates: []*x509.Certificate{certificate}}
-	return r
-}
-
-func TestTheCertificateStandsBesideEverySignIn(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, nil)
-	shown := newClientCertificate(time.Now().Add(time.Hour))
-	want := access.Certificate{
-		CommonNames: []string{"first", "second"}, Organizations: []string{"Acme", "Ops"}, DNSNames: []string{"ci.acme.test"},
-		Emails: []string{"ci@acme.test"}, IPs: []string{"192.0.2.1"}, Serial: "abc",
-	}
-	for _, tt := range []struct {
+// BenchmarkRemembered is what most requests cost: a credential that was verified before.
+func BenchmarkRemembered(b *testing.B) {
+	i := newIssuer(b)
+	f := withIssuer(b, i, nil)
+	f.opts.Config.Basic.Remember = time.Hour
+	f.opts.Config.Token.TTL = time.Hour
+	a := f.again(b)
+	theirs := i.token(b, map[string]any{"exp": time.Now().Add(time.Hour).Unix()})
+	for _, bb := range []struct {
 		name   string
 		header []string
-		user   string
-		want   Outcome
 	}{
-		{"alone", nil, "", acceptedBy(MTLS, shown.NotAfter)},
-		{"with a password", []string{basicHeader("alice", "right")}, "alice", acceptedBy(Basic, shown.NotAfter)},
-		{"with a password that is wrong", []string{basicHeader("alice", "wrong")}, "", Outcome{access.SignIn{Rejected: true, Reason: string(errPassword), Until: shown.NotAfter}, MTLS}},
+		{"nobody", nil},
+		{"basic", []string{basicHeader("alice", "right")}},
+		{"token", []string{"Bearer " + tokenFor(b, a, basic("alice", "right")).Token}},
+		{"anonymous-token", []string{"Bearer " + tokenFor(b, a, Credentials{}).Token}},
+		{"oidc", []string{"Bearer " + theirs}},
+		{"oidc-as-password", []string{basicHeader("ci", theirs)}},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			identity, outcome, err := f.AuthenticateRequest(withCertificate(get(tt.header...), shown))
-			must(t, err)
-			want := want
-			want.Fingerprint = identity.Certificate.Fingerprint // its form is looked at below
-			if !reflect.DeepEqual(identity.Certificate, want) || identity.Username != tt.user || outcome != tt.want {
-				t.Errorf("got %+v, %+v, want %+v of %q, %+v", identity, outcome, want, tt.user, tt.want)
-			}
-			if len(identity.Certificate.Fingerprint) != 64 {
-				t.Errorf("got the fingerprint %q, want a SHA-256", identity.Certificate.Fingerprint)
+		b.Run(bb.name, func(b *testing.B) {
+			r := get(bb.header...)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, outcome, err := a.AuthenticateRequest(r); err != nil || outcome.Rejected {
+					b.Fatal(outcome, err)
+				}
 			}
 		})
 	}
 }
 
-func TestACertificateThatNobodyVerifiedIsNone(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, nil)
-	r := withCertificate(get(), newClientCertificate(time.Now().Add(time.Hour)))
-	r.TLS.VerifiedChains = nil
-	identity, _, err := f.AuthenticateRequest(r)
-	must(t, err)
-	if !identity.Anonymous() {
-		t.Errorf("got %+v, want nobody", identity)
-	}
-}
-
-func TestACertificateEndsAlsoOnAnOpenConnection(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, nil)
-		c := Credentials{Certificate: newClientCertificate(time.Now().Add(time.Hour))}
-		if identity, outcome := ask(t, f.Authenticator, c); identity.Anonymous() || outcome.Method != MTLS {
-			t.Fatalf("got %+v, %+v, want the certificate", identity, outcome)
-		}
-		time.Sleep(time.Hour)
-		if identity, outcome := ask(t, f.Authenticator, c); !identity.Anonymous() || !outcome.Rejected {
-			t.Errorf("got %+v, %+v after its end, want nobody", identity, outcome)
+// BenchmarkVerify is what a token costs the first time.
+func BenchmarkVerify(b *testing.B) {
+	i := newIssuer(b)
+	f := withIssuer(b, i, nil)
+	theirs := i.token(b, map[string]any{"exp": time.Now().Add(time.Hour).Unix()})
+	ours := tokenFor(b, f.Authenticator, basic("alice", "right")).Token
+	b.Run("token", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := f.verifyOwn(b.Context(), ours); err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
-}
-
-func TestAttemptsAreCounted(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, nil)
-	token := tokenFor(t, f.Authenticator, basic("alice", "right")).Token
-	for range 2 {
-		ask(t, f.Authenticator, bearer(token))
-	}
-	ask(t, f.Authenticator, basic("alice", "wrong"))
-	ask(t, f.Authenticator, bearer("x"))
-	ask(t, f.Authenticator, Credentials{scheme: schemeOther})
-	ask(t, f.Authenticator, Credentials{Certificate: newClientCertificate(time.Now().Add(time.Hour))})
-	for _, want := range []struct {
-		method Method
-		result result
-		count  float64
-	}{{Basic, accepted, 1}, {Basic, rejected, 1}, {Token, accepted, 2}, {Token, rejected, 1}, {None, rejected, 1}, {MTLS, accepted, 1}} {
-		if got := f.attempts(want.method, want.result); got != want.count {
-			t.Errorf("%s %s: got %v, want %v", want.method, resultNames[want.result], got, want.count)
+	b.Run("oidc", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := f.providers[0].verify(b.Context(), theirs); err != nil {
+				b.Fatal(err)
+			}
 		}
-	}
+	})
 }

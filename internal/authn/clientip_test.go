@@ -1,14 +1,10 @@
 package authn
 
 import (
-	"crypto/tls"
 	"errors"
 	"net/netip"
 	"strings"
 	"testing"
-
-	"github.com/sreg-project/sreg/internal/access"
-	"github.com/sreg-project/sreg/internal/oci"
 )
 
 func TestTheAddressOfAClient(t *testing.T) {
@@ -79,70 +75,24 @@ func TestNobodyIsTrustedByDefault(t *testing.T) {
 	}
 }
 
-func TestChallenges(t *testing.T) {
-	t.Parallel()
-	outside := newFixture(t, nil).Authenticator
-	inside := newFixture(t, func(f *fixture) {
-		f.opts.ExternalURL = nil
-		f.opts.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
-	}).Authenticator
-	tests := []struct {
-		name  string
-		a     *Authenticator
-		host  string
-		peer  string
-		tls   bool
-		proto string
-		scope string
-		want  string
-	}{
-		{name: "with an external URL", a: outside, host: "evil.test", want: `Bearer realm="https://sreg.test/token",service="sreg.test"`},
-		{name: "with a scope", a: outside, scope: "repository:a/b:pull", want: `Bearer realm="https://sreg.test/token",service="sreg.test",scope="repository:a/b:pull"`},
-		{name: "where the client is", a: inside, host: "127.0.0.1:5000", want: `Bearer realm="http://127.0.0.1:5000/token",service="sreg"`},
-		{name: "over TLS", a: inside, host: "reg.test", tls: true, want: `Bearer realm="https://reg.test/token",service="sreg"`},
-		{name: "behind a proxy that speaks TLS", a: inside, host: "reg.test", peer: "10.0.0.1:1", proto: "http, https", want: `Bearer realm="https://reg.test/token",service="sreg"`},
-		{name: "a client that claims it", a: inside, host: "reg.test", proto: "https", want: `Bearer realm="http://reg.test/token",service="sreg"`},
-		{name: "a host that ends the quotes", a: inside, host: `a",realm="http://evil`, want: `Basic realm="sreg", charset="UTF-8"`},
-		{name: "a host that hides another one", a: inside, host: "reg.test%40evil.test", want: `Basic realm="sreg", charset="UTF-8"`},
-		{name: "no host", a: inside, host: "", want: `Basic realm="sreg", charset="UTF-8"`},
+// FuzzForwarded wants that what stands to the left of a trusted proxy's own entry changes nothing.
+func FuzzForwarded(f *testing.F) {
+	for _, seed := range []string{"", "for=10.0.0.1", `for="[::1]:1", for=x`, `"`, `\`, "for=1.2.3.4;for=5.6.7.8", "10.0.0.1, 10.0.0.2"} {
+		f.Add(seed)
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			r := get()
-			r.Host = tt.host
-			if tt.peer != "" {
-				r.RemoteAddr = tt.peer
-			}
-			if tt.tls {
-				r.TLS = &tls.ConnectionState{}
-			}
-			if tt.proto != "" {
-				r.Header.Set("X-Forwarded-Proto", tt.proto)
-			}
-			if got := tt.a.Challenge(r, tt.scope); got != tt.want {
-				t.Errorf("got  %s\nwant %s", got, tt.want)
-			}
-		})
-	}
-}
-
-func TestScope(t *testing.T) {
-	t.Parallel()
-	name, err := oci.ParseName("a/b")
-	must(t, err)
-	for action, want := range map[access.Action]string{
-		access.GetManifest: "repository:a/b:pull", access.PutManifest: "repository:a/b:pull,push", access.StartUpload: "repository:a/b:pull,push",
-		access.DeleteBlob: "repository:a/b:delete", access.ListTags: "repository:a/b:pull",
-	} {
-		if got := Scope(access.Request{Action: action, Namespace: name}); got != want {
-			t.Errorf("%s: got %s, want %s", action, got, want)
+	proxies := Proxies{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
+	f.Fuzz(func(t *testing.T, left string) {
+		r := get()
+		r.RemoteAddr = "10.0.0.1:1"
+		r.Header["X-Forwarded-For"] = []string{left + ", 192.0.2.9"}
+		if got, err := proxies.ClientIP(r); err != nil || got.String() != "192.0.2.9" {
+			t.Errorf("X-Forwarded-For %q: got %s, %v", left, got, err)
 		}
-	}
-	if got := Scope(access.Request{Action: access.ListCatalog}); got != "registry:catalog:*" {
-		t.Errorf("catalog: got %s", got)
-	}
-	if got := Scope(access.Request{Action: access.GetAPIVersion}); got != "" {
-		t.Errorf("version: got %s, want none", got)
-	}
+		r = get()
+		r.RemoteAddr = "10.0.0.1:1"
+		r.Header["Forwarded"] = []string{left, "for=192.0.2.9"}
+		if got, err := proxies.ClientIP(r); err != nil || got.String() != "192.0.2.9" {
+			t.Errorf("Forwarded %q: got %s, %v", left, got, err)
+		}
+	})
 }

@@ -1,7 +1,6 @@
 package authn
 
 import (
-	"context"
 	"crypto/ed25519"
 	"crypto/x509"
 	"encoding/base64"
@@ -9,20 +8,12 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/access"
-
-	"github.com/sreg-project/sreg/internal/secret"
 )
 
 func TestATokenCarriesWhoSignedInAndNothingElse(t *testing.T) {
@@ -91,10 +82,6 @@ func TestATokenDiesWithItsUser(t *testing.T) {
 			}
 		})
 	}
-}
-
-func refresh(answer TokenAnswer) TokenRequest {
-	return TokenRequest{RefreshToken: secret.New(answer.RefreshToken)}
 }
 
 func TestGroupsOfAUserAreNeverStale(t *testing.T) {
@@ -206,144 +193,19 @@ func TestAnotherKeyEndsRememberedTokens(t *testing.T) {
 	}
 }
 
-func TestTheTokenService(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, nil)
-	answer := tokenFor(t, f.Authenticator, basic("alice", "right"))
-	form := func(values url.Values) *http.Request {
-		r := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader(values.Encode()))
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		return r
+// FuzzToken wants that only the token itself is accepted, and none that is nearly it.
+func FuzzToken(f *testing.F) {
+	i := newIssuer(f)
+	fixture := withIssuer(f, i, nil)
+	theirs := i.token(f, map[string]any{"exp": time.Now().Add(time.Hour).Unix()})
+	ours := tokenFor(f, fixture.Authenticator, basic("alice", "right")).Token
+	for _, seed := range []string{"", ".", "..", "...", theirs, ours, strings.ToUpper(ours), theirs + "=", strings.Replace(ours, ".", "..", 1), `{"payload":""}`} {
+		f.Add(seed)
 	}
-	query := func(query string, header ...string) *http.Request {
-		r := get(header...)
-		r.URL = &url.URL{Path: "/token", RawQuery: query}
-		return r
-	}
-	json := form(nil)
-	json.Header.Set("Content-Type", "application/json")
-	tests := []struct {
-		name    string
-		request *http.Request
-		user    string
-		refresh bool
-		err     error
-	}{
-		{name: "GET of anybody", request: query("service=sreg.test&scope=repository:a:pull")},
-		{name: "GET of anybody who wants to stay", request: query("offline_token=true")},
-		{name: "GET with empty credentials", request: query("service=sreg.test", basicHeader("", ""))},
-		{name: "GET with a password", request: query("service=sreg.test&account=alice&scope=repository:a:pull&scope=repository:b:push", basicHeader("alice", "right")), user: "alice"},
-		{name: "GET with a password, to stay", request: query("offline_token=true&client_id=docker", basicHeader("alice", "right")), user: "alice", refresh: true},
-		{name: "GET with a wrong password", request: query("service=sreg.test", basicHeader("alice", "wrong")), err: access.ErrInvalidCredentials},
-		{name: "GET with a password in the query", request: query("account=alice&username=alice&password=right&grant_type=password")},
-		{name: "GET with a token of our own", request: query("", "Bearer "+answer.Token), err: access.ErrInvalidCredentials},
-		{name: "GET for another service", request: query("service=other.test", basicHeader("alice", "right")), err: errTokenRequest},
-		{name: "GET with too many scopes", request: query(strings.Repeat("scope=a&", maxScopes+1)), err: errTokenRequest},
-		{name: "GET with two headers", request: query("", basicHeader("alice", "right"), "Bearer x"), err: errTwoCredentials},
-		{name: "POST with a password", request: form(url.Values{"grant_type": {"password"}, "username": {"alice"}, "password": {"right"}, "service": {"sreg.test"}}), user: "alice"},
-		{name: "POST with a password, to stay", request: form(url.Values{"grant_type": {"password"}, "username": {"alice"}, "password": {"right"}, "access_type": {"offline"}}), user: "alice", refresh: true},
-		{name: "POST with a wrong password", request: form(url.Values{"grant_type": {"password"}, "username": {"alice"}, "password": {"wrong"}}), err: access.ErrInvalidCredentials},
-		{name: "POST with a refresh token", request: form(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {answer.RefreshToken}}), user: "alice", refresh: true},
-		{name: "POST with an access token to refresh", request: form(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {answer.Token}}), err: access.ErrInvalidCredentials},
-		{name: "POST without a refresh token", request: form(url.Values{"grant_type": {"refresh_token"}}), err: errTokenRequest},
-		{name: "POST of another grant", request: form(url.Values{"grant_type": {"authorization_code"}}), err: errTokenRequest},
-		{name: "POST of JSON", request: json, err: errTokenRequest},
-		{name: "POST of a megabyte", request: form(url.Values{"grant_type": {"password"}, "password": {strings.Repeat("x", 1<<20)}}), err: errTooLarge},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			request, err := f.ReadTokenRequest(tt.request)
-			var got TokenAnswer
-			if err == nil {
-				got, err = f.Token(t.Context(), request)
-			}
-			if !errors.Is(err, tt.err) || (err != nil) != (tt.err != nil) {
-				t.Fatalf("got error %v, want %v", err, tt.err)
-			}
-			if err != nil {
-				return
-			}
-			identity, outcome := ask(t, f.Authenticator, bearer(got.Token))
-			if identity.Username != tt.user || outcome.Method != Token || (got.RefreshToken != "") != tt.refresh {
-				t.Errorf("got %+v, %+v, refresh %v, want user %q and refresh %v", identity, outcome, got.RefreshToken != "", tt.user, tt.refresh)
-			}
-		})
-	}
-}
-
-func TestTokensMayBeOff(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, nil)
-	token := tokenFor(t, f.Authenticator, basic("alice", "right")).Token
-	f.opts.Config.Token.Enabled = false
-	off := f.again(t)
-	if _, err := off.Token(t.Context(), TokenRequest{}); !errors.Is(err, access.ErrNoTokens) {
-		t.Errorf("got error %v, want %v", err, access.ErrNoTokens)
-	}
-	if identity, _ := ask(t, off, bearer(token)); !identity.Anonymous() {
-		t.Errorf("got %+v with a token of before, want nobody", identity)
-	}
-	if got := off.Challenge(get(), "repository:a:pull"); got != `Basic realm="sreg.test", charset="UTF-8"` {
-		t.Errorf("got the challenge %s", got)
-	}
-}
-
-func TestReplicasThatStartTogetherHaveOneKey(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "token.pem")
-	var ids sync.Map
-	var work sync.WaitGroup
-	for range 8 {
-		work.Go(func() {
-			key, err := (&tokens{store: KeyFile{Path: path}}).load(t.Context(), true)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			ids.Store(key.id, true)
-		})
-	}
-	work.Wait()
-	n := 0
-	ids.Range(func(any, any) bool { n++; return true })
-	if n != 1 {
-		t.Errorf("got %d keys, want one", n)
-	}
-	info, err := os.Stat(path)
-	must(t, err)
-	if info.Mode().Perm() != 0o600 {
-		t.Errorf("got the mode %o, want 600", info.Mode().Perm())
-	}
-}
-
-func TestAKeyThatCannotSign(t *testing.T) {
-	t.Parallel()
-	rsaDER, err := x509.MarshalPKCS8PrivateKey(newRSA())
-	must(t, err)
-	for name, tt := range map[string]struct{ content, want string }{
-		"no PEM":          {"canary-secret", "openssl genpkey"},
-		"a certificate":   {"-----BEGIN CERTIFICATE-----\nY2FuYXJ5\n-----END CERTIFICATE-----\n", "PRIVATE KEY"},
-		"a broken block":  {"-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n-----END PRIVATE KEY-----\n", "PKCS #8"},
-		"a key of RSA":    {string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: rsaDER})), "Ed25519"},
-		"an empty string": {"", "PRIVATE KEY"},
-	} {
-		if _, err := parseKey([]byte(tt.content)); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "canary") {
-			t.Errorf("%s: got error %v, want one with %q", name, err, tt.want)
+	f.Fuzz(func(t *testing.T, token string) {
+		identity, outcome, err := fixture.Authenticate(t.Context(), bearer(token))
+		if err == nil && token != theirs && token != ours && (!identity.Anonymous() || outcome.Method != None) {
+			t.Errorf("%q: got %+v, %+v", token, identity, outcome)
 		}
-	}
-}
-
-func TestCheckKeyCreatesNothing(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, nil)
-	must(t, f.CheckKey(t.Context()))
-	if f.opts.Keys.(*keysInMemory).key != nil {
-		t.Error("a key was made")
-	}
-	f.opts.Keys = KeyFile{Path: filepath.Join(t.TempDir(), "absent.pem")}
-	f.opts.Config.Token.KeyFile = "absent.pem"
-	if err := f.again(t).CheckKey(context.Background()); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("got error %v for a key_file that is not there, want %v", err, os.ErrNotExist)
-	}
+	})
 }

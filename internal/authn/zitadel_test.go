@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -38,10 +37,13 @@ type zitadelKey struct {
 	public  bool
 }
 
-func (k zitadelKey) ID() string                                  { return k.id }
-func (k zitadelKey) Algorithm() jose.SignatureAlgorithm          { return jose.RS256 }
+func (k zitadelKey) ID() string { return k.id }
+
+func (k zitadelKey) Algorithm() jose.SignatureAlgorithm { return jose.RS256 }
+
 func (k zitadelKey) SignatureAlgorithm() jose.SignatureAlgorithm { return jose.RS256 }
-func (k zitadelKey) Use() string                                 { return "sig" }
+
+func (k zitadelKey) Use() string { return "sig" }
 
 func (k zitadelKey) Key() any {
 	if k.public {
@@ -158,45 +160,4 @@ func (z *zitadel) signIn(t *testing.T) string {
 		t.Fatalf("sign in: got %s without an id token", response.Status)
 	}
 	return answer.IDToken
-}
-
-func TestARealProvider(t *testing.T) {
-	t.Parallel()
-	z := newZitadel(t)
-	f := newFixture(t, func(f *fixture) {
-		config := DefaultProvider()
-		config.Name, config.Issuer, config.Audience = "sso", z.url, []string{"web"}
-		config.UsernameClaim, config.GroupsClaim = "email", "groups"
-		config.ClockSkew = 0
-		f.opts.Config.OIDC = []ProviderConfig{config}
-	})
-	must(t, f.Prepare(t.Context()))
-
-	token := z.signIn(t)
-	for _, c := range []Credentials{bearer(token), basic("sso", token), bearer(tokenFor(t, f.Authenticator, basic("sso", token)).Token)} {
-		identity, outcome := ask(t, f.Authenticator, c)
-		if identity.ID != "sso/id2" || identity.Username != "test-user@zitadel.ch" || !slices.Equal(identity.Groups, []string{"dev", "ops"}) {
-			t.Fatalf("got %+v, %+v, want user id2 in dev and ops", identity, outcome)
-		}
-	}
-
-	for _, key := range []string{"second", "third"} {
-		z.rotate(t, key)
-		if identity, outcome := ask(t, f.Authenticator, bearer(z.signIn(t))); identity.ID != "sso/id2" {
-			t.Fatalf("after the keys rotated: got %+v, want id2", outcome)
-		}
-	}
-	if identity, _ := ask(t, f.Authenticator, bearer(token)); identity.ID != "sso/id2" {
-		t.Error("the token of the first key is not remembered")
-	}
-
-	z.life = 2 * time.Second
-	short := z.signIn(t)
-	if answer := tokenFor(t, f.Authenticator, basic("sso", short)); answer.ExpiresIn > 2 {
-		t.Errorf("our token lives for %d s, want no longer than the provider's", answer.ExpiresIn)
-	}
-	z.life = -time.Second
-	if _, outcome := ask(t, f.Authenticator, bearer(z.signIn(t))); outcome.Reason != string(errExpired) {
-		t.Errorf("an expired token: got %+v, want %s", outcome, errExpired)
-	}
 }

@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"errors"
-	"net/http"
 	"net/url"
 )
 
@@ -42,11 +41,6 @@ func (a Answer) Allowed() bool { return a.Result == Allowed }
 // Broken reports whether the endpoint or the network failed, so that an operator has to look.
 func (a Answer) Broken() bool {
 	return a.Result == Failed || a.Result == TimedOut || a.Result == Unreachable
-}
-
-// cacheable reports whether the same question may get this answer again: only statuses that say yes or no.
-func (a Answer) cacheable() bool {
-	return a.Result == Allowed || a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden
 }
 
 // answerOf reads a status.

@@ -5,13 +5,10 @@ import (
 	"net"
 	"net/http"
 	"reflect"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/sreg-project/sreg/internal/bytesize"
 	"github.com/sreg-project/sreg/internal/cache/memory"
@@ -127,55 +124,6 @@ func TestEveryInputOfAQuestionChangesTheKey(t *testing.T) {
 	}
 }
 
-func TestTheSameQuestionIsAskedOnceAtATime(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var asked atomic.Int64
-		answer := make(chan struct{})
-		c := overPipe(t, serves(func(*http.Request) int { asked.Add(1); <-answer; return 200 }), func(c *Config) { c.CacheTTL = time.Minute })
-		var waiting sync.WaitGroup
-		for i := range 50 {
-			waiting.Go(func() {
-				if got := ask(t, c, fmt.Sprint(i%2)); !got.Allowed() {
-					t.Errorf("got %s, want allowed", got.Result)
-				}
-			})
-		}
-		synctest.Wait()
-		if asked.Load() != 2 {
-			t.Errorf("two questions of 50 are being asked %d times, want each once", asked.Load())
-		}
-		close(answer)
-		waiting.Wait()
-	})
-}
-
-func TestWhoAskedFirstMayGoAway(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		answer := make(chan struct{})
-		c := overPipe(t, serves(func(*http.Request) int { <-answer; return 200 }), func(c *Config) { c.CacheTTL = time.Minute })
-		first, cancel := withCancel(t)
-		var waiting sync.WaitGroup
-		waiting.Go(func() {
-			if got := c.Ask(first, Question{}); got.Result != Canceled {
-				t.Errorf("who went away: got %s, want canceled", got.Result)
-			}
-		})
-		synctest.Wait()
-		waiting.Go(func() {
-			if got := c.Ask(t.Context(), Question{}); !got.Allowed() {
-				t.Errorf("who stayed: got %s, want allowed", got.Result)
-			}
-		})
-		synctest.Wait()
-		cancel()
-		synctest.Wait()
-		close(answer)
-		waiting.Wait()
-	})
-}
-
 func TestWhatIsNoAnswerIsAskedAnew(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{"", "2", "2000", "abc", "-20", "+20", "500", "302", "404", "100", "000"} {
@@ -185,61 +133,6 @@ func TestWhatIsNoAnswerIsAskedAnew(t *testing.T) {
 		answers.Set(t.Context(), c.key(Question{Document: []byte("{}")}), []byte(value), time.Hour)
 		if got := ask(t, c, "{}"); got.Cached || got.Result != Denied {
 			t.Errorf("a cache that says %q: got %+v, want the endpoint's own no", value, got)
-		}
-	}
-}
-
-func TestEveryEndIsCountedApart(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		result string
-		talk   func(net.Conn)
-	}{
-		{"allowed", serves(func(*http.Request) int { return 200 })},
-		{"denied", serves(func(*http.Request) int { return 403 })},
-		{"error", serves(func(*http.Request) int { return 500 })},
-		{"timeout", hold("")},
-		{"unreachable", func(net.Conn) {}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.result, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				c := overPipe(t, tt.talk, func(c *Config) { c.CacheTTL = time.Minute })
-				ask(t, c, "{}")
-				for result, name := range resultNames {
-					want := 0.0
-					if name == tt.result {
-						want = 1
-					}
-					if got := testutil.ToFloat64(c.metrics.results[result]); got != want {
-						t.Errorf("%s: got %v, want %v", name, got, want)
-					}
-				}
-				again := ask(t, c, "{}")
-				want := 0.0
-				if again.Cached {
-					want = 1
-				}
-				if got := testutil.ToFloat64(c.metrics.cached); got != want || again.Cached != (tt.result == "allowed" || tt.result == "denied") {
-					t.Errorf("cached: got %v and %v, want one if the answer may stand", got, again.Cached)
-				}
-			})
-		})
-	}
-}
-
-func BenchmarkAskRemembered(b *testing.B) {
-	c := overPipe(b, serves(func(*http.Request) int { return 200 }), func(c *Config) { c.CacheTTL = time.Hour })
-	q := Question{
-		Document: make([]byte, 600),
-		Facts:    []Fact{{Name: "X-Registry-Action", Values: []string{"get-manifest"}}, {Name: "X-Registry-Username", Values: []string{"alice"}}},
-	}
-	c.Ask(b.Context(), q)
-	b.ReportAllocs()
-	for b.Loop() {
-		if !c.Ask(b.Context(), q).Cached {
-			b.Fatal("asked anew")
 		}
 	}
 }

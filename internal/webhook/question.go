@@ -2,10 +2,7 @@ package webhook
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
-
-	"github.com/sreg-project/sreg/internal/cache"
 )
 
 // Question is what an endpoint is asked. An earlier answer is used again only if all of the question is the same,
@@ -62,18 +59,4 @@ func (f Fact) encode(b *strings.Builder, value string) {
 			fmt.Fprintf(b, "%%%02X", c)
 		}
 	}
-}
-
-// key is the name of a question in the cache, the same for all instances with this config.
-func (c *Client) key(q Question) string {
-	parts := []string{c.config.Name, c.config.URL, c.config.Method, c.config.Username, string(q.Document), strconv.Itoa(len(q.Facts))}
-	for _, fact := range q.Facts {
-		parts = append(parts, fact.Name, strconv.Itoa(len(fact.Values)))
-		parts = append(parts, fact.Values...)
-	}
-	for _, name := range c.forward {
-		parts = append(parts, name, strconv.Itoa(len(q.Incoming[name])))
-		parts = append(parts, q.Incoming[name]...)
-	}
-	return cache.Key("webhook", parts...)
 }

@@ -69,3 +69,29 @@ func TestThreatSecretsInLogs(t *testing.T) {
 		t.Error("the test has not seen the metrics or the log")
 	}
 }
+
+// FuzzAuthorization wants nobody to become somebody by a header that was made up.
+func FuzzAuthorization(f *testing.F) {
+	fixture := newFixture(f, func(f *fixture) {
+		f.opts.Config.Throttle.Failures = 0
+		config := DefaultProvider()
+		config.Name, config.Issuer, config.JWKSURI = "ci", "http://127.0.0.1:1", "http://127.0.0.1:1/keys"
+		f.opts.Config.OIDC = []ProviderConfig{config}
+	})
+	for _, seed := range []string{"", "Basic", "Basic Og==", basicHeader("alice", "wrong"), "Bearer a.b.c", "bearer  x", "Digest x", "Basic ===", "Bearer " + raw(map[string]any{"alg": "none"}, map[string]any{"iss": "http://127.0.0.1:1"}, nil)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		c, err := readAuthorization(http.Header{"Authorization": {header}})
+		if err != nil {
+			return
+		}
+		if c.scheme == schemeBasic && c.secret.Reveal() == "right" {
+			return // a good guess
+		}
+		identity, outcome, err := fixture.Authenticate(t.Context(), c)
+		if err == nil && (!identity.Anonymous() || outcome.Method != None) {
+			t.Errorf("%q: got %+v, %+v", header, identity, outcome)
+		}
+	})
+}
