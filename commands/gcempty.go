@@ -71,8 +71,8 @@ func runGCEmpty(ctx context.Context, io IO, opts gcEmpty, now time.Time) (err er
 
 // choose lists what is to be destroyed. An entry that cannot be read, so that nobody knows what it is, waits
 // for its end. Only the runs that follow know the bytes: an entry of a tag has none of what that stood for.
-func (opts gcEmpty) choose(ctx context.Context, io IO, store *openedStore, now time.Time) ([]registry.Removed, error) {
-	var entries []registry.Removed
+func (opts gcEmpty) choose(ctx context.Context, io IO, store *openedStore, now time.Time) ([]registry.TrashEntry, error) {
+	var entries []registry.TrashEntry
 	for entry, err := range store.Maintenance.Trash(ctx, opts.repository) {
 		if err != nil && entry.Key == "" {
 			return nil, err
@@ -84,13 +84,14 @@ func (opts gcEmpty) choose(ctx context.Context, io IO, store *openedStore, now t
 		if opts.olderThan > 0 && now.Sub(entry.At) < opts.olderThan {
 			continue
 		}
+		entry.Content, entry.Names = nil, oci.Manifest{}
 		entries = append(entries, entry)
 	}
 	return entries, nil
 }
 
 // drop removes the entries while no collector runs, which judges by them.
-func (opts gcEmpty) drop(ctx context.Context, store *openedStore, entries []registry.Removed, now time.Time) error {
+func (opts gcEmpty) drop(ctx context.Context, store *openedStore, entries []registry.TrashEntry, now time.Time) error {
 	held, release, err := store.Maintenance.ClaimCollector(ctx, holder(now))
 	if err != nil {
 		return collecting(err)

@@ -51,7 +51,7 @@ type historyRow struct {
 	Why        string     `json:"why,omitempty"`
 }
 
-func newHistoryRow(value registry.TagValue) historyRow {
+func newHistoryRow(value registry.PastValue) historyRow {
 	row := historyRow{
 		Digest: value.Digest, MediaType: value.MediaType, Bytes: value.Size, PushedAt: value.PushedAt, By: value.By,
 		Current: value.Current, Restorable: value.Restorable,

@@ -22,8 +22,8 @@ func plannedIn(t *testing.T, n int) *gc.Report {
 		}
 		plan.Tags = append(plan.Tags, gc.PlannedTag{Namespace: ns, Tag: "dev", Why: "no rule keeps it"})
 		plan.Condemn = append(plan.Condemn,
-			gc.Planned{Thing: registry.Thing{Kind: registry.KindManifest, Namespace: ns}, Bytes: 512, Why: "nothing names it"},
-			gc.Planned{Thing: registry.Thing{Kind: registry.KindLink, Namespace: ns}, Why: "nothing names it"})
+			gc.Planned{Object: registry.Object{Kind: registry.KindManifest, Namespace: ns}, Bytes: 512, Why: "nothing names it"},
+			gc.Planned{Object: registry.Object{Kind: registry.KindLink, Namespace: ns}, Why: "nothing names it"})
 	}
 	return &gc.Report{DryRun: true, Plan: plan}
 }

@@ -61,19 +61,19 @@ func runGCRestore(ctx context.Context, io IO, opts gcRestore, text string, now t
 	if err != nil {
 		return err
 	}
-	undo := registry.Undo{Namespace: ref.Namespace, Tag: ref.Tag, Digest: ref.Digest, By: "sreg gc restore (" + operator() + ")", DryRun: opts.dryRun}
+	restore := registry.RestoreOptions{Namespace: ref.Namespace, Tag: ref.Tag, Digest: ref.Digest, By: "sreg gc restore (" + operator() + ")", DryRun: opts.dryRun}
 	if opts.since > 0 {
 		if !ref.Tag.IsZero() || !ref.Digest.IsZero() {
 			return &usageError{message: "--since goes with a namespace alone", hint: "leave it out, or the tag and the digest"}
 		}
-		undo.Since = now.Add(-opts.since)
+		restore.Since = now.Add(-opts.since)
 	}
 	store, err := openStore(ctx, io, opts.source)
 	if err != nil {
 		return err
 	}
 	defer store.close(&err)
-	restored, err := store.Maintenance.Restore(ctx, undo)
+	restored, err := store.Maintenance.Restore(ctx, restore)
 	return errors.Join(io.printRestored(restored, opts), withUndoHint(err))
 }
 
@@ -108,7 +108,7 @@ func withUndoHint(err error) error {
 		return hintedError{err, "name one: sreg gc restore " + storeRef{Namespace: several.Namespaces[0], Digest: several.Digest}.String()}
 	case errors.As(err, &missing):
 		return hintedError{err, "it is destroyed or was never there; push it again"}
-	case errors.Is(err, registry.ErrNotKept):
+	case errors.Is(err, registry.ErrNotInTrash):
 		return hintedError{err, "sreg gc trash lists what can be restored, sreg gc history NAME:TAG what a tag has stood for; else push it again"}
 	}
 	return err

@@ -48,10 +48,10 @@ type trashRow struct {
 	Until     time.Time     `json:"until"`
 }
 
-func newTrashRow(entry registry.Removed, keep time.Duration) trashRow {
+func newTrashRow(entry registry.TrashEntry, bytes int64, keep time.Duration) trashRow {
 	return trashRow{
 		Kind: entry.Kind, Ref: refOf(entry.Kind, storeRef{entry.Namespace, entry.Tag, entry.Digest}), Digest: entry.Digest,
-		Bytes: entry.Size, RemovedAt: entry.At, By: entry.By, Why: entry.Why, Until: entry.At.Add(keep),
+		Bytes: bytes, RemovedAt: entry.At, By: entry.By, Why: entry.Why, Until: entry.At.Add(keep),
 	}
 }
 
@@ -64,11 +64,15 @@ func runGCTrash(ctx context.Context, io IO, opts gcTrash, now time.Time) (err er
 	var rows []trashRow
 	var broken []error
 	for entry, err := range store.Maintenance.Trash(ctx, opts.repository) {
+		var bytes int64
+		if err == nil {
+			bytes, err = store.Maintenance.TrashSize(ctx, entry)
+		}
 		if err != nil {
 			broken = append(broken, err)
 			continue
 		}
-		rows = append(rows, newTrashRow(entry, store.config.GC.Trash))
+		rows = append(rows, newTrashRow(entry, bytes, store.config.GC.Trash))
 	}
 	return errors.Join(append([]error{io.printTrash(rows, opts.output, now)}, broken...)...)
 }

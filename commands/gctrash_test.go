@@ -19,11 +19,11 @@ func TestTheTrashAndAHistoryAtATerminal(t *testing.T) {
 	digest := oci.DigestOf(oci.SHA256, nil)
 	var out, errs bytes.Buffer
 	io := IO{Out: &out, Err: &errs, OutIsTerminal: true}
-	entry := registry.Removed{
+	entry := registry.TrashEntry{
 		Kind: registry.KindTag, Namespace: ref.Namespace, Tag: ref.Tag, Digest: digest, At: now.Add(-3 * time.Hour),
-		By: "bob", Why: "retention: no rule keeps it", Size: 2048,
+		By: "bob", Why: "retention: no rule keeps it",
 	}
-	if err := io.printTrash([]trashRow{newTrashRow(entry, 24*time.Hour)}, formatTable, now); err != nil {
+	if err := io.printTrash([]trashRow{newTrashRow(entry, 2048, 24*time.Hour)}, formatTable, now); err != nil {
 		t.Error(err)
 	}
 	wantText(t, out.String(), ""+
@@ -32,9 +32,9 @@ func TestTheTrashAndAHistoryAtATerminal(t *testing.T) {
 
 	out.Reset()
 	rows := []historyRow{
-		newHistoryRow(registry.TagValue{Digest: digest, PushedAt: now.Add(-time.Hour), By: "carol", Current: true, Restorable: true}),
-		newHistoryRow(registry.TagValue{Digest: digest, PushedAt: now.Add(-4 * time.Hour), By: "alice", Removed: &entry, Restorable: true}),
-		newHistoryRow(registry.TagValue{Digest: digest, PushedAt: now.Add(-200 * time.Hour), By: "alice"}),
+		newHistoryRow(registry.PastValue{TagValue: registry.TagValue{Digest: digest, PushedAt: now.Add(-time.Hour), By: "carol"}, Current: true, Restorable: true}),
+		newHistoryRow(registry.PastValue{TagValue: registry.TagValue{Digest: digest, PushedAt: now.Add(-4 * time.Hour), By: "alice"}, Removed: &entry, Restorable: true}),
+		newHistoryRow(registry.PastValue{TagValue: registry.TagValue{Digest: digest, PushedAt: now.Add(-200 * time.Hour), By: "alice"}}),
 	}
 	if err := io.printHistory(ref, rows, formatTable, now); err != nil {
 		t.Error(err)

@@ -130,10 +130,10 @@ func lifeOf(t *testing.T, below string) (dir string) {
 // condemnWhole condemns an image with all that it names.
 func condemnWhole(t *testing.T, r *registry.Registry, ns oci.Name, image image) {
 	t.Helper()
-	things := []registry.Thing{{Kind: registry.KindManifest, Namespace: ns, Digest: image.digest()}}
+	things := []registry.Object{{Kind: registry.KindManifest, Namespace: ns, Digest: image.digest()}}
 	for _, content := range []string{image.config, image.layer} {
-		things = append(things, registry.Thing{Kind: registry.KindLink, Namespace: ns, Digest: digestOf(content)},
-			registry.Thing{Kind: registry.KindBlob, Digest: digestOf(content)})
+		things = append(things, registry.Object{Kind: registry.KindLink, Namespace: ns, Digest: digestOf(content)},
+			registry.Object{Kind: registry.KindBlob, Digest: digestOf(content)})
 	}
 	for _, thing := range things {
 		if err := r.Maintenance().Condemn(t.Context(), thing); err != nil {

@@ -383,11 +383,11 @@ func (o *owner) restore() {
 	if _, there := o.tags[at]; there {
 		return
 	}
-	done, err := o.reg.Maintenance().Restore(context.Background(), registry.Undo{Namespace: at.ns, Tag: at.tag, By: "somebody"})
+	done, err := o.reg.Maintenance().Restore(context.Background(), registry.RestoreOptions{Namespace: at.ns, Tag: at.tag, By: "somebody"})
 	// Also an undo that came to nothing may have brought a manifest back.
 	o.gone = slices.DeleteFunc(o.gone, func(g *image) bool { return g.ns == at.ns })
 	if err != nil {
-		if !disturbed(err) && !errors.Is(err, registry.ErrNotKept) {
+		if !disturbed(err) && !errors.Is(err, registry.ErrNotInTrash) {
 			o.race.violate("restore %s:%s: %v", at.ns, at.tag, err)
 		}
 		o.untag(at)

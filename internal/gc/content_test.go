@@ -318,10 +318,10 @@ func TestWhatADamagedRecordNamedIsNotCollectedBehindARepair(t *testing.T) {
 	t.Parallel()
 	for name, object := range map[string]func(*pushed, oci.Digest) registry.Object{
 		"a tag": func(p *pushed, _ oci.Digest) registry.Object {
-			return registry.Object{Kind: registry.ObjectTag, Namespace: p.ns, Tag: p.tag("v1")}
+			return registry.Object{Kind: registry.KindTag, Namespace: p.ns, Tag: p.tag("v1")}
 		},
 		"a manifest": func(p *pushed, d oci.Digest) registry.Object {
-			return registry.Object{Kind: registry.ObjectRevision, Namespace: p.ns, Digest: d}
+			return registry.Object{Kind: registry.KindManifest, Namespace: p.ns, Digest: d}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -397,7 +397,7 @@ func TestTheTrashOfOneRepositoryIsEmptiedAlone(t *testing.T) {
 	if !p.hasBlob(kept) {
 		t.Error("a blob of another repository is gone before its time")
 	}
-	if _, err := p.reg.Maintenance().Restore(t.Context(), registry.Undo{Namespace: p.ns, Digest: manifest}); err != nil {
+	if _, err := p.reg.Maintenance().Restore(t.Context(), registry.RestoreOptions{Namespace: p.ns, Digest: manifest}); err != nil {
 		t.Errorf("bring back what is condemned in another repository: %v", err)
 	}
 	p.ns = mine
@@ -439,7 +439,7 @@ func TestAPushRevivesIndexesHoweverDeep(t *testing.T) {
 	if report, err := p.collect(1); err != nil {
 		t.Fatalf("%v: %q", err, report.Errors)
 	}
-	thing := registry.Thing{Kind: registry.KindManifest, Namespace: p.ns, Digest: deepest}
+	thing := registry.Object{Kind: registry.KindManifest, Namespace: p.ns, Digest: deepest}
 	if info, err := p.reg.Maintenance().Stat(t.Context(), thing); err != nil || !info.Condemned {
 		t.Fatalf("got %+v, %v, want it condemned", info, err)
 	}

@@ -50,19 +50,19 @@ func (r *run) explainNamespace(g *graph) {
 }
 
 // asked tells whether an explanation is wanted of a link or of bytes.
-func (r *run) asked(thing registry.Thing) bool {
+func (r *run) asked(o registry.Object) bool {
 	t := r.opts.Explain
-	return t != nil && t.Digest == thing.Digest && (t.Namespace.IsZero() || thing.Namespace.IsZero() || t.Namespace == thing.Namespace)
+	return t != nil && t.Digest == o.Digest && (t.Namespace.IsZero() || o.Namespace.IsZero() || t.Namespace == o.Namespace)
 }
 
-// explainThing says of a link, or of bytes, what was planned, if anybody wants to know.
-func (r *run) explainThing(thing registry.Thing, stays bool, why ...string) {
+// explainObject says of a link, or of bytes, what was planned, if anybody wants to know.
+func (r *run) explainObject(o registry.Object, stays bool, why ...string) {
 	switch {
-	case !r.asked(thing):
-	case thing.Kind == registry.KindLink:
-		r.explain(fmt.Sprintf("blob %s in %s", thing.Digest, thing.Namespace), stays, why...)
+	case !r.asked(o):
+	case o.Kind == registry.KindLink:
+		r.explain(fmt.Sprintf("blob %s in %s", o.Digest, o.Namespace), stays, why...)
 	default:
-		r.explain(fmt.Sprintf("the content of blob %s", thing.Digest), stays, why...)
+		r.explain(fmt.Sprintf("the content of blob %s", o.Digest), stays, why...)
 	}
 }
 
@@ -84,9 +84,9 @@ func (r *run) explainTagged(g *graph, tag oci.Tag) {
 			return
 		}
 	}
-	for _, undo := range slices.Backward(r.undos[g.ns]) {
-		if undo.Tag == tag {
-			r.explainGone(fmt.Sprintf("tag %s in %s", tag, g.ns), r.restorable(undo))
+	for _, entry := range slices.Backward(r.trash[g.ns]) {
+		if entry.Tag == tag {
+			r.explainGone(fmt.Sprintf("tag %s in %s", tag, g.ns), r.restorable(entry))
 			return
 		}
 	}
@@ -150,19 +150,19 @@ func (r *run) willBeDestroyed() string {
 
 // whyAbsent says what is known of a manifest that is named and not there.
 func (r *run) whyAbsent(ns oci.Name, d oci.Digest) string {
-	for _, undo := range slices.Backward(r.undos[ns]) {
-		if undo.Digest == d && undo.Kind == registry.KindManifest {
-			return r.restorable(undo)
+	for _, entry := range slices.Backward(r.trash[ns]) {
+		if entry.Digest == d && entry.Kind == registry.KindManifest {
+			return r.restorable(entry)
 		}
 	}
 	return "it is not there"
 }
 
-func (r *run) restorable(undo undo) string {
+func (r *run) restorable(entry trashed) string {
 	by := ""
-	if undo.By != "" {
-		by = " by " + undo.By
+	if entry.By != "" {
+		by = " by " + entry.By
 	}
 	return fmt.Sprintf("it was removed%s at %s, and can be restored until %s",
-		by, undo.At.UTC().Format(time.RFC3339), undo.At.Add(r.config.Trash).UTC().Format(time.RFC3339))
+		by, entry.At.UTC().Format(time.RFC3339), entry.At.Add(r.config.Trash).UTC().Format(time.RFC3339))
 }

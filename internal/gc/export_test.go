@@ -1,6 +1,10 @@
 package gc
 
-import "context"
+import (
+	"context"
+
+	"github.com/sreg-project/sreg/internal/registry"
+)
 
 // RunInWrongOrder condemns before it destroys, and destroys by the same mark also what it has just condemned.
 // It is there to show that the race test fails with it.
@@ -17,7 +21,10 @@ func (c *Collector) RunInWrongOrder(ctx context.Context, opts RunOptions) (*Repo
 		r.revive,
 		r.condemn,
 		func(context.Context) error {
-			r.plan.Destroy = append(r.plan.Destroy, r.plan.Condemn...)
+			for _, planned := range r.plan.Condemn {
+				planned.condemned = &registry.Condemned{Object: planned.Object}
+				r.plan.Destroy = append(r.plan.Destroy, planned)
+			}
 			return nil
 		},
 		r.destroy,

@@ -14,23 +14,23 @@ import (
 
 // await marks what must not be destroyed yet: what can be restored, and what a condemned manifest names that
 // is not destroyed in this run. A condemned one is there for every reader, and so is all that it names.
-func (r *run) await(g *graph, trash []registry.Condemned) {
-	for _, undo := range r.undos[g.ns] {
-		if undo.Kind == registry.KindBlob {
-			g.needBlob(g.number(undo.Digest), awaited, 0)
+func (r *run) await(g *graph, condemned []*registry.Condemned) {
+	for _, entry := range r.trash[g.ns] {
+		if entry.Kind == registry.KindBlob {
+			g.needBlob(g.number(entry.Digest), awaited, 0)
 			continue
 		}
-		for _, number := range undo.blobs {
+		for _, number := range entry.blobs {
 			g.needBlob(number, awaited, 0)
 		}
-		for _, child := range undo.children {
+		for _, child := range entry.children {
 			g.need(g.node(child), awaited, "")
 		}
-		g.need(g.node(undo.Digest), awaited, "")
+		g.need(g.node(entry.Digest), awaited, "")
 	}
-	for _, condemned := range trash {
-		if condemned.Kind == registry.KindManifest && !r.ripeIn(g.ns, condemned.Since) {
-			g.need(g.node(condemned.Digest), awaited, "")
+	for _, one := range condemned {
+		if one.Kind == registry.KindManifest && !r.ripeIn(g.ns, one.Since) {
+			g.need(g.node(one.Digest), awaited, "")
 		}
 	}
 }
@@ -47,7 +47,7 @@ func (r *run) ripeIn(ns oci.Name, since time.Time) bool {
 	return r.ripe(since)
 }
 
-// fate plans what becomes of a condemned thing by what it is needed for.
+// fate plans what becomes of a condemned object by what it is needed for.
 func (r *run) fate(p Planned, needs need) {
 	switch {
 	case needs&held != 0:
@@ -61,17 +61,17 @@ func (r *run) fate(p Planned, needs need) {
 	}
 }
 
-func (r *run) planManifests(g *graph, trash []registry.Condemned) {
-	for _, condemned := range trash {
-		if condemned.Kind != registry.KindManifest {
+func (r *run) planManifests(g *graph, condemned []*registry.Condemned) {
+	for _, one := range condemned {
+		if one.Kind != registry.KindManifest {
 			continue
 		}
-		i, known := g.index[condemned.Digest]
+		i, known := g.index[one.Digest]
 		if !known || !g.nodes[i].there || !g.nodes[i].condemned {
 			continue // it was revived or destroyed meanwhile, or cannot be read
 		}
 		n := &g.nodes[i]
-		r.fate(Planned{Thing: condemned.Thing, Bytes: condemned.Size, condemned: condemned, subject: n.subject, depth: n.depth}, n.needs)
+		r.fate(Planned{Object: one.Object, Bytes: one.Size, condemned: one, subject: n.subject, depth: n.depth}, n.needs)
 	}
 	for i := range g.nodes {
 		n := &g.nodes[i]
@@ -79,8 +79,8 @@ func (r *run) planManifests(g *graph, trash []registry.Condemned) {
 			continue
 		}
 		r.plan.Condemn = append(r.plan.Condemn, Planned{
-			Thing: registry.Thing{Kind: registry.KindManifest, Namespace: g.ns, Digest: n.digest},
-			Bytes: n.size, Why: r.whyGone(g, i), storedAt: n.storedAt, subject: n.subject, depth: n.depth,
+			Object: registry.Object{Kind: registry.KindManifest, Namespace: g.ns, Digest: n.digest},
+			Bytes:  n.size, Why: r.whyGone(g, i), storedAt: n.storedAt, subject: n.subject, depth: n.depth,
 		})
 	}
 }
@@ -99,7 +99,7 @@ func (r *run) whyGone(g *graph, i int) string {
 
 // planLinks lists the live links. Those that nothing names and that are old are condemned; every other one
 // keeps its bytes.
-func (r *run) planLinks(ctx context.Context, g *graph, trash []registry.Condemned) error {
+func (r *run) planLinks(ctx context.Context, g *graph, condemned []*registry.Condemned) error {
 	for d, err := range readable(r, r.registry.Links(ctx, g.ns)) {
 		if err != nil {
 			return err
@@ -110,89 +110,89 @@ func (r *run) planLinks(ctx context.Context, g *graph, trash []registry.Condemne
 			return err
 		}
 	}
-	for _, condemned := range trash {
-		if condemned.Kind == registry.KindLink {
-			r.planCondemnedLink(g, condemned)
+	for _, one := range condemned {
+		if one.Kind == registry.KindLink {
+			r.planCondemnedLink(g, one)
 		}
 	}
 	return nil
 }
 
 func (r *run) planLink(ctx context.Context, g *graph, d oci.Digest) error {
-	thing := registry.Thing{Kind: registry.KindLink, Namespace: g.ns, Digest: d}
+	link := registry.Object{Kind: registry.KindLink, Namespace: g.ns, Digest: d}
 	number := r.number(d)
 	r.needs[number] |= held
 	if r.aside[g.ns] {
 		r.needs[number] |= kept
-		r.explainThing(thing, true, whyAside)
+		r.explainObject(link, true, whyAside)
 		return nil
 	}
 	if blob := g.blobs[number]; blob.needs&kept != 0 {
 		r.needs[number] |= kept
-		if r.asked(thing) {
-			r.explainThing(thing, true, append([]string{g.names(blob.by)}, g.chain(int(blob.by))...)...)
+		if r.asked(link) {
+			r.explainObject(link, true, append([]string{g.names(blob.by)}, g.chain(int(blob.by))...)...)
 		}
 		return nil
 	}
-	young, info, err := r.young(ctx, thing)
+	young, info, err := r.young(ctx, link)
 	if err != nil {
 		return err
 	}
 	if young {
 		r.needs[number] |= kept
-		r.explainThing(thing, true, r.whyYoung())
+		r.explainObject(link, true, r.whyYoung())
 		return nil
 	}
-	planned := Planned{Thing: thing, Bytes: info.Size, Why: "no manifest that is kept names it", storedAt: info.StoredAt}
+	planned := Planned{Object: link, Bytes: info.Size, Why: "no manifest that is kept names it", storedAt: info.StoredAt}
 	r.plan.Condemn = append(r.plan.Condemn, planned)
-	r.explainThing(thing, false, planned.Why, r.willBeDestroyed())
+	r.explainObject(link, false, planned.Why, r.willBeDestroyed())
 	return nil
 }
 
 // planCondemnedLink decides about a link, and keeps its bytes for as long as it is there.
-func (r *run) planCondemnedLink(g *graph, condemned registry.Condemned) {
+func (r *run) planCondemnedLink(g *graph, condemned *registry.Condemned) {
 	number := r.number(condemned.Digest)
 	needs := g.blobs[number].needs
 	if needs&held == 0 && !r.ripeIn(g.ns, condemned.Since) {
 		needs |= awaited
 	}
 	r.needs[number] |= needs
-	r.fate(Planned{Thing: condemned.Thing, Bytes: condemned.Size, condemned: condemned}, needs)
-	r.explainThing(condemned.Thing, needs&held != 0, r.departing(condemned.Since, needs)...)
+	r.fate(Planned{Object: condemned.Object, Bytes: condemned.Size, condemned: condemned}, needs)
+	r.explainObject(condemned.Object, needs&held != 0, r.departing(condemned.Since, needs)...)
 }
 
 // planEntry decides about the catalog's entry: a namespace that has nothing at all any more, nor anything
 // that can be restored, need not be listed.
-func (r *run) planEntry(ctx context.Context, g *graph, trash []registry.Condemned, hasLinks bool) error {
-	entry := registry.Thing{Kind: registry.KindNamespace, Namespace: g.ns}
+func (r *run) planEntry(ctx context.Context, g *graph, condemned []*registry.Condemned, hasLinks bool) error {
+	entry := registry.Object{Kind: registry.KindNamespace, Namespace: g.ns}
 	used := len(g.tags) > 0 || slices.ContainsFunc(g.nodes, func(n node) bool { return n.there || n.pending })
-	for _, condemned := range trash {
-		if condemned.Thing != entry {
+	for _, one := range condemned {
+		if one.Object != entry {
 			continue
 		}
 		var needs need
 		if used {
 			needs = held
 		}
-		r.fate(Planned{Thing: entry, condemned: condemned}, needs)
+		r.fate(Planned{Object: entry, condemned: one}, needs)
 	}
-	if used || hasLinks || len(trash) > 0 || len(r.undos[g.ns]) > 0 {
+	if used || hasLinks || len(condemned) > 0 || len(r.trash[g.ns]) > 0 {
 		return nil
 	}
 	young, info, err := r.young(ctx, entry)
 	if err == nil && !young {
-		r.plan.Condemn = append(r.plan.Condemn, Planned{Thing: entry, Why: "nothing is in it any more", storedAt: info.StoredAt})
+		r.plan.Condemn = append(r.plan.Condemn, Planned{Object: entry, Why: "nothing is in it any more", storedAt: info.StoredAt})
 	}
 	return err
 }
 
 // young looks at how old something is that nothing needs. What went away meanwhile counts as young: there is
 // nothing to do about it.
-func (r *run) young(ctx context.Context, t registry.Thing) (young bool, info registry.ThingInfo, err error) {
+func (r *run) young(ctx context.Context, o registry.Object) (young bool, info registry.ObjectInfo, err error) {
 	if err := r.wait(ctx); err != nil {
 		return false, info, err
 	}
-	info, err = r.registry.Stat(ctx, t)
+	info, err = r.registry.Stat(ctx, o)
 	if errors.Is(err, registry.ErrGone) {
 		return true, info, nil
 	}
@@ -207,36 +207,36 @@ func (r *run) markBlobs(ctx context.Context) error {
 		}
 		r.plan.Totals.Blobs++
 		r.phase.add(1, 0)
-		if err := r.planBlob(ctx, registry.Thing{Kind: registry.KindBlob, Digest: d}); err != nil {
+		if err := r.planBlob(ctx, registry.Object{Kind: registry.KindBlob, Digest: d}); err != nil {
 			return err
 		}
 	}
-	for _, condemned := range r.trash {
-		if condemned.Kind == registry.KindBlob {
+	for i := range r.condemned {
+		if condemned := &r.condemned[i]; condemned.Kind == registry.KindBlob {
 			needs := r.blobNeeds(condemned.Digest)
-			r.fate(Planned{Thing: condemned.Thing, Bytes: condemned.Size, condemned: condemned}, needs)
-			r.explainThing(condemned.Thing, needs&held != 0, r.departing(condemned.Since, needs)...)
+			r.fate(Planned{Object: condemned.Object, Bytes: condemned.Size, condemned: condemned}, needs)
+			r.explainObject(condemned.Object, needs&held != 0, r.departing(condemned.Since, needs)...)
 		}
 	}
 	return nil
 }
 
-func (r *run) planBlob(ctx context.Context, thing registry.Thing) error {
-	if r.blobNeeds(thing.Digest)&kept != 0 {
-		r.explainThing(thing, true, "a namespace holds it")
+func (r *run) planBlob(ctx context.Context, blob registry.Object) error {
+	if r.blobNeeds(blob.Digest)&kept != 0 {
+		r.explainObject(blob, true, "a namespace holds it")
 		return nil
 	}
-	young, info, err := r.young(ctx, thing)
+	young, info, err := r.young(ctx, blob)
 	if err != nil {
 		return err
 	}
 	if young {
-		r.explainThing(thing, true, r.whyYoung())
+		r.explainObject(blob, true, r.whyYoung())
 		return nil
 	}
-	planned := Planned{Thing: thing, Bytes: info.Size, Why: "no namespace that needs it holds it", storedAt: info.StoredAt}
+	planned := Planned{Object: blob, Bytes: info.Size, Why: "no namespace that needs it holds it", storedAt: info.StoredAt}
 	r.plan.Condemn = append(r.plan.Condemn, planned)
-	r.explainThing(thing, false, planned.Why, r.willBeDestroyed())
+	r.explainObject(blob, false, planned.Why, r.willBeDestroyed())
 	return nil
 }
 
@@ -259,8 +259,8 @@ func (r *run) planMarkers(g *graph, markers []registry.Marker) {
 			named[blob] = true
 		}
 	}
-	for _, undo := range r.undos[g.ns] {
-		for _, blob := range undo.blobs {
+	for _, entry := range r.trash[g.ns] {
+		for _, blob := range entry.blobs {
 			named[blob] = true
 		}
 	}
@@ -284,8 +284,8 @@ func (r *run) planUnfinished(ctx context.Context, g *graph) error {
 		if err != nil {
 			return err
 		}
-		if g.gone(entry.Referrer) {
-			r.plan.Finish = append(r.plan.Finish, Unfinished{Namespace: g.ns, Digest: entry.Referrer, Subject: entry.Subject})
+		if g.gone(entry.Digest) {
+			r.plan.Finish = append(r.plan.Finish, Unfinished{Namespace: g.ns, Digest: entry.Digest, Subject: entry.Subject})
 		}
 	}
 	return nil

@@ -193,15 +193,15 @@ type run struct {
 	report   *Report
 	plan     *Plan
 
-	trash   []registry.Condemned
-	pending map[oci.Name][]registry.Pending
-	undos   map[oci.Name][]undo
-	aside   map[oci.Name]bool // namespaces of which something that was no good lies aside
-	blobs   digests           // of all blobs that any namespace names or holds
-	needs   []need            // by their numbers in blobs
-	spaces  int               // namespaces that were found
-	stale   []oci.Name        // namespaces that have times of pulls of what is gone
-	newest  struct {          // of all records
+	condemned []registry.Condemned // when the run began
+	trash     map[oci.Name][]trashed
+	pending   map[oci.Name][]pending
+	aside     map[oci.Name]bool // namespaces of which something that was no good lies aside
+	blobs     digests           // of all blobs that any namespace names or holds
+	needs     []need            // by their numbers in blobs
+	spaces    int               // namespaces that were found
+	stale     []oci.Name        // namespaces that have times of pulls of what is gone
+	newest    struct {          // of all records
 		registry.Image
 		namespace oci.Name
 	}
@@ -211,7 +211,7 @@ type run struct {
 	spared   map[oci.Digest]bool // blobs with a link that was to be condemned, and stays
 }
 
-// need says what a thing is needed for.
+// need says what an object is needed for.
 type need uint8
 
 const (
@@ -236,7 +236,7 @@ func (c *Collector) newRun(opts RunOptions) *run {
 			Tags: []PlannedTag{}, Uploads: []PlannedUpload{}, Revive: []Planned{}, Destroy: []Planned{},
 			Condemn: []Planned{}, Finish: []Unfinished{}, Problems: []string{},
 		},
-		pending: map[oci.Name][]registry.Pending{}, undos: map[oci.Name][]undo{},
+		pending: map[oci.Name][]pending{}, trash: map[oci.Name][]trashed{},
 		aside: map[oci.Name]bool{}, unstable: map[oci.Name]bool{}, spared: map[oci.Digest]bool{},
 	}
 	if opts.Trash != nil {

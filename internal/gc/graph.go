@@ -17,6 +17,7 @@ type graph struct {
 	nodes  []node
 	index  map[oci.Digest]int
 	number func(blob oci.Digest) uint32
+	images bool // rules look at them
 	blobs  map[uint32]blobNeed
 	tags   []tagEdge
 	// annotations is how many bytes of them the images have.
@@ -99,45 +100,52 @@ func (g *graph) needBlob(number uint32, what need, by int) {
 	g.blobs[number] = n
 }
 
-// add takes a manifest in. Rules that look at images need more of it than others.
-func (g *graph) add(revision registry.Revision, pending, withImage bool) {
-	i := g.node(revision.Digest)
-	if g.nodes[i].there && !pending {
+// add takes a manifest in that is live or condemned.
+func (g *graph) add(stored *registry.Manifest, names oci.Manifest) {
+	i := g.node(stored.Digest)
+	if g.nodes[i].there {
 		return
 	}
-	// Children and blobs first: making their nodes moves the others.
-	var children []int
-	for _, child := range revision.Manifest.Children() {
-		children = append(children, g.node(child.Digest))
+	g.connect(i, stored, names)
+	n := &g.nodes[i]
+	n.there = true
+	n.condemned = stored.Stored.Condemned
+	n.pushedAt, n.storedAt = stored.PushedAt, stored.Stored.StoredAt
+	if g.images {
+		n.image = &registry.Image{
+			Digest: stored.Digest, PushedAt: stored.PushedAt, Size: n.whole, MediaType: names.MediaType,
+			Platforms: platforms(names), Annotations: g.annotationsOf(names),
+		}
 	}
-	whole := revision.Size
-	blobs := allBlobs(revision.Manifest)
+}
+
+// addPending takes a manifest in whose push is under way.
+func (g *graph) addPending(p pending) {
+	i := g.node(p.Digest)
+	g.connect(i, p.Manifest, p.names)
+	g.nodes[i].pending = true
+}
+
+// connect notes what a manifest names.
+func (g *graph) connect(i int, stored *registry.Manifest, names oci.Manifest) {
+	whole := int64(len(stored.Content))
+	// Making the nodes of the children moves the others.
+	var children []int
+	for _, child := range names.Children() {
+		children = append(children, g.node(child.Digest))
+		whole += child.Size
+	}
+	blobs := allBlobs(names)
 	numbers := make([]uint32, len(blobs))
 	for k, blob := range blobs {
 		numbers[k] = g.number(blob.Digest)
 		whole += blob.Size
 	}
-	for _, child := range revision.Manifest.Children() {
-		whole += child.Size
-	}
 	n := &g.nodes[i]
-	n.pending = n.pending || pending
 	n.blobs, n.children = numbers, children
-	n.size, n.whole = revision.StoredSize, whole
-	if revision.Manifest.Subject != nil {
-		n.subject = revision.Manifest.Subject.Digest
-	}
-	if pending {
-		return
-	}
-	n.there = true
-	n.condemned = revision.Condemned
-	n.pushedAt, n.storedAt = revision.PushedAt, revision.StoredAt
-	if withImage {
-		n.image = &registry.Image{
-			Digest: revision.Digest, PushedAt: revision.PushedAt, Size: whole, MediaType: revision.Manifest.MediaType,
-			Platforms: platforms(revision.Manifest), Annotations: g.annotationsOf(revision.Manifest),
-		}
+	n.size, n.whole = stored.Stored.Size, whole
+	if names.Subject != nil {
+		n.subject = names.Subject.Digest
 	}
 }
 

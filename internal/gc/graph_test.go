@@ -29,11 +29,12 @@ func TestTooManyAnnotationsKeepTheirNamespace(t *testing.T) {
 	}
 	var numbers digests
 	g := newGraph(ns, func(d oci.Digest) uint32 { n, _ := numbers.number(d); return n })
+	g.images = true
 	text := strings.Repeat("x", maxAnnotations/4)
 	inMind := 0
 	for _, name := range []string{"one", "two", "three", "four", "five"} {
 		d := oci.DigestOf(oci.SHA256, []byte(name))
-		g.add(registry.Revision{Digest: d, Manifest: oci.Manifest{Annotations: map[string]string{"a": text}}}, false, true)
+		g.add(&registry.Manifest{Digest: d}, oci.Manifest{Annotations: map[string]string{"a": text}})
 		inMind += len(g.nodes[g.index[d]].image.Annotations["a"])
 	}
 	if inMind > maxAnnotations {

@@ -65,7 +65,7 @@ func wantNothingElse(t tester, reg *registry.Registry) {
 	}
 	wantSame(t, "blobs", each(t, reg.Maintenance().Blobs(t.Context())), wantBlobs)
 	for condemned := range each(t, reg.Maintenance().Condemned(t.Context())) {
-		t.Errorf("%s is condemned still", condemned.Thing)
+		t.Errorf("%s is condemned still", condemned.Object)
 	}
 	for pending := range each(t, reg.Maintenance().Pending(t.Context())) {
 		t.Errorf("a push of %s is under way", pending.Digest)
@@ -73,8 +73,8 @@ func wantNothingElse(t tester, reg *registry.Registry) {
 	for session := range each(t, reg.Maintenance().Sessions(t.Context())) {
 		t.Errorf("an upload to %s is under way", session.Namespace)
 	}
-	for undo := range each(t, reg.Maintenance().KeptInTrash(t.Context())) {
-		t.Errorf("the delete of %s %s can be undone still", undo.Kind, undo.Digest)
+	for entry := range each(t, reg.Maintenance().Trash(t.Context(), oci.Name{})) {
+		t.Errorf("%s %s can be restored still", entry.Kind, entry.Digest)
 	}
 }
 
@@ -92,20 +92,24 @@ func (n *need) revision(d oci.Digest) {
 		return
 	}
 	n.revisions[d] = true
-	revision, err := n.reg.Maintenance().Revision(n.t.Context(), n.ns, d)
+	stored, err := n.reg.Maintenance().Manifest(n.t.Context(), n.ns, d)
 	if err != nil {
 		n.t.Errorf("what a tag leads to: %v", err)
 		return
 	}
-	for _, blob := range revision.Manifest.Blobs() {
+	names, err := stored.Names()
+	if err != nil {
+		n.t.Errorf("what a tag leads to: %v", err)
+	}
+	for _, blob := range names.Blobs() {
 		n.links[blob.Digest] = true
 	}
-	for _, child := range revision.Manifest.Children() {
+	for _, child := range names.Children() {
 		n.revision(child.Digest)
 	}
 	for entry := range each(n.t, n.reg.Maintenance().ReferrerEntries(n.t.Context(), n.ns)) {
 		if entry.Subject == d {
-			n.revision(entry.Referrer)
+			n.revision(entry.Digest)
 		}
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
-// mark looks for what is needed, and makes the plan. Its order is part of what makes a run safe: the trash
-// is listed first, and what is pending before what is live.
+// mark looks for what is needed, and makes the plan. Its order is part of what makes a run safe: what is
+// condemned is listed first, and what is pending before what is live.
 func (r *run) mark(ctx context.Context) error {
 	r.begin("mark")
 	defer r.phase.end()
@@ -26,10 +26,10 @@ func (r *run) mark(ctx context.Context) error {
 }
 
 func (r *run) lookAround(ctx context.Context) error {
-	if err := r.listTrash(ctx); err != nil {
+	if err := r.listCondemned(ctx); err != nil {
 		return err
 	}
-	if err := r.listUndos(ctx); err != nil {
+	if err := r.listTrash(ctx); err != nil {
 		return err
 	}
 	if err := r.listPending(ctx); err != nil {
@@ -72,71 +72,83 @@ func readable[T any](r *run, all iter.Seq2[T, error]) iter.Seq2[T, error] {
 	}
 }
 
-func (r *run) listTrash(ctx context.Context) error {
+func (r *run) listCondemned(ctx context.Context) error {
 	for condemned, err := range readable(r, r.registry.Condemned(ctx)) {
 		if err != nil {
 			return err
 		}
-		r.trash = append(r.trash, condemned)
+		r.condemned = append(r.condemned, condemned)
 	}
 	return nil
 }
 
-// listUndos finds what can still be restored, and what cannot any longer.
-func (r *run) listUndos(ctx context.Context) error {
-	for undo, err := range readable(r, r.registry.KeptInTrash(ctx)) {
+// trashed is an entry of the trash and what has to be there to restore it. A client may delete any number of
+// large manifests, and they are in mind until the end: so of each no more than that.
+type trashed struct {
+	registry.TrashEntry
+	blobs    []uint32
+	children []oci.Digest
+}
+
+// listTrash finds what can still be restored, and what cannot any longer.
+func (r *run) listTrash(ctx context.Context) error {
+	for entry, err := range readable(r, r.registry.Trash(ctx, oci.Name{})) {
 		if err != nil {
 			return err
 		}
 		if err := r.wait(ctx); err != nil {
 			return err
 		}
-		if r.began.Sub(undo.At) >= r.config.Trash {
-			r.plan.Restore.add(undo.Size)
-			undo.Manifest = nil
-			r.plan.drop = append(r.plan.drop, undo)
+		size := int64(len(entry.Content))
+		one := r.trashed(entry)
+		if r.began.Sub(entry.At) >= r.config.Trash {
+			r.plan.Restore.add(size)
+			r.plan.drop = append(r.plan.drop, one.TrashEntry)
 			continue
 		}
-		r.undos[undo.Namespace] = append(r.undos[undo.Namespace], r.toRestore(undo))
+		r.trash[entry.Namespace] = append(r.trash[entry.Namespace], one)
 	}
 	return nil
 }
 
-// undo is an entry of the trash and what has to be there for it. A client may delete any number of large
-// manifests, and they are in mind until the end: so of each no more than that.
-type undo struct {
-	registry.Kept
-	blobs    []uint32
-	children []oci.Digest
-}
-
-func (r *run) toRestore(kept registry.Kept) undo {
-	u := undo{Kept: kept}
-	u.Manifest = nil
-	if kept.Manifest == nil {
-		return u
+// trashed keeps of an entry what it names, each once.
+func (r *run) trashed(entry registry.TrashEntry) trashed {
+	one := trashed{TrashEntry: entry}
+	one.Content, one.Names = nil, oci.Manifest{}
+	for _, blob := range allBlobs(entry.Names) {
+		one.blobs = append(one.blobs, r.number(blob.Digest))
 	}
-	for _, blob := range allBlobs(*kept.Manifest) {
-		u.blobs = append(u.blobs, r.number(blob.Digest))
-	}
+	slices.Sort(one.blobs)
+	one.blobs = slices.Clip(slices.Compact(one.blobs))
 	seen := map[oci.Digest]bool{}
-	for _, child := range kept.Manifest.Children() {
+	for _, child := range entry.Names.Children() {
 		if !seen[child.Digest] {
 			seen[child.Digest] = true
-			u.children = append(u.children, child.Digest)
+			one.children = append(one.children, child.Digest)
 		}
 	}
-	slices.Sort(u.blobs)
-	u.blobs = slices.Clip(slices.Compact(u.blobs))
-	return u
+	return one
+}
+
+// pending is a manifest whose push is under way.
+type pending struct {
+	*registry.Manifest
+	names oci.Manifest
 }
 
 func (r *run) listPending(ctx context.Context) error {
-	for pending, err := range readable(r, r.registry.Pending(ctx)) {
+	for stored, err := range readable(r, r.registry.Pending(ctx)) {
 		if err != nil {
 			return err
 		}
-		r.pending[pending.Namespace] = append(r.pending[pending.Namespace], pending)
+		names, err := stored.Names()
+		if err != nil {
+			if err := r.damage(err); err != nil {
+				return err
+			}
+			continue
+		}
+		r.pending[stored.Namespace] = append(r.pending[stored.Namespace], pending{stored, names})
 	}
 	return nil
 }
@@ -161,19 +173,19 @@ func (r *run) listAside(ctx context.Context) error {
 // markNamespaces visits every namespace that has anything: also one of which all is condemned, or can only
 // be restored.
 func (r *run) markNamespaces(ctx context.Context) error {
-	trash := map[oci.Name][]registry.Condemned{}
-	for _, condemned := range r.trash {
-		if condemned.Kind != registry.KindBlob {
-			trash[condemned.Namespace] = append(trash[condemned.Namespace], condemned)
+	condemned := map[oci.Name][]*registry.Condemned{}
+	for i := range r.condemned {
+		if one := &r.condemned[i]; one.Kind != registry.KindBlob {
+			condemned[one.Namespace] = append(condemned[one.Namespace], one)
 		}
 	}
 	visited := map[oci.Name]bool{}
 	visit := func(ns oci.Name) error {
 		visited[ns] = true
-		err := r.markNamespace(ctx, ns, trash[ns])
-		delete(trash, ns)
+		err := r.markNamespace(ctx, ns, condemned[ns])
+		delete(condemned, ns)
 		delete(r.pending, ns)
-		delete(r.undos, ns)
+		delete(r.trash, ns)
 		return err
 	}
 	for ns, err := range readable(r, r.registry.Namespaces(ctx)) {
@@ -201,13 +213,13 @@ func (r *run) markNamespaces(ctx context.Context) error {
 			rest = append(rest, ns)
 		}
 	}
-	for ns := range trash {
+	for ns := range condemned {
 		rest = append(rest, ns)
 	}
 	for ns := range r.pending {
 		rest = append(rest, ns)
 	}
-	for ns := range r.undos {
+	for ns := range r.trash {
 		rest = append(rest, ns)
 	}
 	slices.SortFunc(rest, func(a, b oci.Name) int { return strings.Compare(a.String(), b.String()) })
@@ -221,15 +233,16 @@ func (r *run) markNamespaces(ctx context.Context) error {
 
 // markNamespace reads what one namespace holds, decides what of it is needed, and plans what becomes of
 // the rest. What it names of blobs is noted for all namespaces together.
-func (r *run) markNamespace(ctx context.Context, ns oci.Name, trash []registry.Condemned) error {
+func (r *run) markNamespace(ctx context.Context, ns oci.Name, condemned []*registry.Condemned) error {
 	g := newGraph(ns, r.number)
+	g.images = r.retention.Rules(ns)
 	// Before the manifests: a delete behind this leaves another marker, and one before it takes a blob away
 	// that no manifest which is not seen here can have held.
 	markers, err := r.readMarkers(ctx, ns)
 	if err != nil {
 		return err
 	}
-	if err := r.readManifests(ctx, g, trash); err != nil {
+	if err := r.readManifests(ctx, g, condemned); err != nil {
 		return err
 	}
 	if err := r.readTags(ctx, g); err != nil {
@@ -242,17 +255,17 @@ func (r *run) markNamespace(ctx context.Context, ns oci.Name, trash []registry.C
 	if err := r.judge(ctx, g); err != nil {
 		return err
 	}
-	r.await(g, trash)
+	r.await(g, condemned)
 	r.explainNamespace(g)
 	if r.opts.Only == RetentionPart {
 		return nil
 	}
-	r.planManifests(g, trash)
+	r.planManifests(g, condemned)
 	links := r.plan.Totals.Links
-	if err := r.planLinks(ctx, g, trash); err != nil {
+	if err := r.planLinks(ctx, g, condemned); err != nil {
 		return err
 	}
-	if err := r.planEntry(ctx, g, trash, r.plan.Totals.Links > links); err != nil {
+	if err := r.planEntry(ctx, g, condemned, r.plan.Totals.Links > links); err != nil {
 		return err
 	}
 	for number, blob := range g.blobs {

@@ -322,11 +322,11 @@ func (m *model) restore(t *rapid.T) {
 		return
 	}
 	want, sure := s.kept[tag]
-	done, err := m.reg.Maintenance().Restore(t.Context(), registry.Undo{Namespace: s.ns, Tag: tag})
+	done, err := m.reg.Maintenance().Restore(t.Context(), registry.RestoreOptions{Namespace: s.ns, Tag: tag})
 	s.read(t, m.reg)
 	var missing *registry.MissingError
 	if err != nil {
-		if sure || !errors.Is(err, registry.ErrNotKept) && !errors.As(err, &missing) {
+		if sure || !errors.Is(err, registry.ErrNotInTrash) && !errors.As(err, &missing) {
 			t.Fatalf("restore: %v, want image %d for sure: %t", err, want, sure)
 		}
 		return
@@ -344,14 +344,14 @@ func (m *model) restore(t *rapid.T) {
 // read takes the states from the store.
 func (s *space) read(t *rapid.T, reg *registry.Registry) {
 	for at, i := range s.images {
-		readState(t, reg, s.manifests, at, registry.Thing{Kind: registry.KindManifest, Namespace: s.ns, Digest: i.digest()})
+		readState(t, reg, s.manifests, at, registry.Object{Kind: registry.KindManifest, Namespace: s.ns, Digest: i.digest()})
 	}
 	for _, blob := range modelBlobs {
-		readState(t, reg, s.blobs, blob, registry.Thing{Kind: registry.KindLink, Namespace: s.ns, Digest: digestOf(blob)})
+		readState(t, reg, s.blobs, blob, registry.Object{Kind: registry.KindLink, Namespace: s.ns, Digest: digestOf(blob)})
 	}
 }
 
-func readState[K comparable](t *rapid.T, reg *registry.Registry, all map[K]state, one K, thing registry.Thing) {
+func readState[K comparable](t *rapid.T, reg *registry.Registry, all map[K]state, one K, thing registry.Object) {
 	info, err := reg.Maintenance().Stat(t.Context(), thing)
 	switch {
 	case errors.Is(err, registry.ErrGone):
@@ -573,7 +573,7 @@ func (m *model) compareTrash(t *rapid.T, s *space) {
 		if _, there := s.tags[tag]; there {
 			continue
 		}
-		if _, err := m.reg.Maintenance().Restore(t.Context(), registry.Undo{Namespace: s.ns, Tag: tag, DryRun: true}); err != nil {
+		if _, err := m.reg.Maintenance().Restore(t.Context(), registry.RestoreOptions{Namespace: s.ns, Tag: tag, DryRun: true}); err != nil {
 			t.Fatalf("restore, when it must be possible: %v", err)
 		}
 	}

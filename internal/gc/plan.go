@@ -20,7 +20,7 @@ type Plan struct {
 	Totals   Totals          `json:"totals"`   // what is there
 	Problems []string        `json:"problems"` // what could not be read: nothing is condemned nor destroyed
 
-	drop    []registry.Kept
+	drop    []registry.TrashEntry
 	markers []registry.Marker
 }
 
@@ -64,16 +64,16 @@ type PlannedUpload struct {
 	session registry.Session
 }
 
-// Planned is a thing whose state will change.
+// Planned is an object whose state will change.
 type Planned struct {
-	registry.Thing
+	registry.Object
 	Bytes int64  `json:"bytes"`
 	Why   string `json:"why"`
 
 	storedAt  time.Time
-	condemned registry.Condemned // of what is
-	subject   oci.Digest         // of a manifest
-	depth     int                // of a manifest: how many below it name others
+	condemned *registry.Condemned // nil: it is live
+	subject   oci.Digest          // of a manifest
+	depth     int                 // of a manifest: how many below it name others
 }
 
 // Unfinished is what a delete of a manifest left behind it when it was killed.

@@ -48,10 +48,9 @@ func (r *run) readMarkers(ctx context.Context, ns oci.Name) (markers []registry.
 }
 
 // readManifests takes in what is pending, then what is live, then what is condemned.
-func (r *run) readManifests(ctx context.Context, g *graph, trash []registry.Condemned) error {
-	withImages := r.retention.Rules(g.ns)
+func (r *run) readManifests(ctx context.Context, g *graph, condemned []*registry.Condemned) error {
 	for _, pending := range r.pending[g.ns] {
-		g.add(pending.Revision, true, false)
+		g.addPending(pending)
 	}
 	var wanted []oci.Digest
 	for d, err := range readable(r, r.registry.Revisions(ctx, g.ns)) {
@@ -62,28 +61,26 @@ func (r *run) readManifests(ctx context.Context, g *graph, trash []registry.Cond
 		wanted = append(wanted, d)
 	}
 	since := map[oci.Digest]time.Time{}
-	for _, condemned := range trash {
-		if condemned.Kind == registry.KindManifest {
-			wanted = append(wanted, condemned.Digest)
-			since[condemned.Digest] = condemned.Since
+	for _, one := range condemned {
+		if one.Kind == registry.KindManifest {
+			wanted = append(wanted, one.Digest)
+			since[one.Digest] = one.Since
 		}
 	}
 	// They are read in whatever order; numbered in this one a plan comes out the same each time.
 	for _, d := range wanted {
 		g.node(d)
 	}
-	err := r.readEach(ctx, g.ns, wanted, func(revision registry.Revision) {
-		g.add(revision, false, withImages)
-		n := &g.nodes[g.index[revision.Digest]]
-		n.since = since[revision.Digest]
-		r.seen(revision.PushedAt, g.ns, registry.Image{Digest: revision.Digest})
+	return r.readEach(ctx, g.ns, wanted, func(stored *registry.Manifest, names oci.Manifest) {
+		g.add(stored, names)
+		g.nodes[g.index[stored.Digest]].since = since[stored.Digest]
+		r.seen(stored.PushedAt, g.ns, registry.Image{Digest: stored.Digest})
 	})
-	return err
 }
 
 // readEach reads manifests, several at a time, and takes them in one at a time. One that went away
 // meanwhile is none.
-func (r *run) readEach(ctx context.Context, ns oci.Name, wanted []oci.Digest, take func(registry.Revision)) error {
+func (r *run) readEach(ctx context.Context, ns oci.Name, wanted []oci.Digest, take func(*registry.Manifest, oci.Manifest)) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(r.config.Concurrency)
 	var mu sync.Mutex // guards take and the plan
@@ -93,7 +90,11 @@ func (r *run) readEach(ctx context.Context, ns oci.Name, wanted []oci.Digest, ta
 			return cmp.Or(group.Wait(), err)
 		}
 		group.Go(func() error {
-			revision, err := r.registry.Revision(ctx, ns, d)
+			var names oci.Manifest
+			stored, err := r.registry.Manifest(ctx, ns, d)
+			if err == nil {
+				names, err = stored.Names()
+			}
 			if errors.Is(err, registry.ErrGone) {
 				return nil
 			}
@@ -102,8 +103,8 @@ func (r *run) readEach(ctx context.Context, ns oci.Name, wanted []oci.Digest, ta
 			if err != nil {
 				return r.damage(err)
 			}
-			r.phase.add(1, revision.Size)
-			take(revision)
+			r.phase.add(1, int64(len(stored.Content)))
+			take(stored, names)
 			return nil
 		})
 	}

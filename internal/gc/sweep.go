@@ -99,10 +99,10 @@ func (r *run) removeTag(ctx context.Context, tag PlannedTag) error {
 // pushedAnew tells whether the subject of a tag may stay by now: it was pushed again, perhaps under a new
 // tag, or something of its namespace was.
 func (r *run) pushedAnew(ctx context.Context, tag PlannedTag) (bool, error) {
-	if r.disturbed(Planned{Thing: registry.Thing{Kind: registry.KindTag, Namespace: tag.Namespace}}) {
+	if r.disturbed(Planned{Object: registry.Object{Kind: registry.KindTag, Namespace: tag.Namespace}}) {
 		return true, nil
 	}
-	info, err := r.registry.Stat(ctx, registry.Thing{Kind: registry.KindManifest, Namespace: tag.Namespace, Digest: tag.subject})
+	info, err := r.registry.Stat(ctx, registry.Object{Kind: registry.KindManifest, Namespace: tag.Namespace, Digest: tag.subject})
 	if errors.Is(err, registry.ErrGone) {
 		return false, nil
 	}
@@ -148,7 +148,7 @@ func (r *run) revive(ctx context.Context) error {
 	r.begin("revive")
 	defer r.phase.end()
 	return r.inBatches(ctx, batches(r.plan.Revive, -1), func(ctx context.Context, p Planned) error {
-		err := r.registry.Revive(ctx, p.Thing)
+		err := r.registry.Revive(ctx, p.Object)
 		if err == nil {
 			r.count(&r.report.Revived, p.Bytes)
 		}
@@ -162,9 +162,7 @@ func (r *run) destroy(ctx context.Context) error {
 	r.begin("destroy")
 	defer r.phase.end()
 	err := r.inBatches(ctx, batches(r.plan.Destroy, +1), func(ctx context.Context, p Planned) error {
-		condemned := p.condemned
-		condemned.Thing = p.Thing
-		err := r.registry.Destroy(ctx, condemned)
+		err := r.registry.Destroy(ctx, *p.condemned)
 		if err != nil {
 			return skipGone(err)
 		}
@@ -187,9 +185,7 @@ func (r *run) destroy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := each(ctx, r, r.plan.drop, func(ctx context.Context, kept registry.Kept) error {
-		return r.registry.DropTrash(ctx, kept.Removed)
-	}); err != nil {
+	if err := each(ctx, r, r.plan.drop, r.registry.DropTrash); err != nil {
 		return err
 	}
 	if err := each(ctx, r, r.plan.markers, r.registry.DropMarker); err != nil {
@@ -236,7 +232,7 @@ func (r *run) condemn(ctx context.Context) error {
 		}
 		// Who pushed it anew since it was looked at needs it. Were it condemned all the same the next
 		// run would revive it.
-		info, err := r.registry.Stat(ctx, p.Thing)
+		info, err := r.registry.Stat(ctx, p.Object)
 		if err != nil {
 			return skipGone(err)
 		}
@@ -248,7 +244,7 @@ func (r *run) condemn(ctx context.Context) error {
 			if withdrawn, err := r.registry.Withdraw(ctx, p.Namespace); err != nil || !withdrawn {
 				return skipGone(err)
 			}
-		} else if err := r.registry.Condemn(ctx, p.Thing); errors.Is(err, registry.ErrBusy) {
+		} else if err := r.registry.Condemn(ctx, p.Object); errors.Is(err, registry.ErrBusy) {
 			r.kept(p) // the upload that it came by is still open
 			return nil
 		} else if err != nil {
@@ -259,7 +255,7 @@ func (r *run) condemn(ctx context.Context) error {
 	})
 }
 
-// disturbed tells whether a thing is not to be condemned after all.
+// disturbed tells whether an object is not to be condemned after all.
 func (r *run) disturbed(p Planned) bool {
 	r.texts.Lock()
 	defer r.texts.Unlock()
@@ -290,13 +286,13 @@ func skipGone(err error) error {
 	return err
 }
 
-// rank is the order in which things are destroyed: what names comes before what is named.
+// rank is the order in which objects are destroyed: what names comes before what is named.
 var rank = map[registry.Kind]int{registry.KindManifest: 0, registry.KindLink: 1, registry.KindBlob: 2, registry.KindNamespace: 3}
 
-// batches sorts things so that with direction 1 what names comes before what is named, and with -1 behind
+// batches sorts objects so that with direction 1 what names comes before what is named, and with -1 behind
 // it. Those of one batch name nothing of each other.
-func batches(things []Planned, direction int) [][]Planned {
-	sorted := slices.Clone(things)
+func batches(objects []Planned, direction int) [][]Planned {
+	sorted := slices.Clone(objects)
 	order := func(a, b Planned) int {
 		if a.Kind != b.Kind {
 			return direction * (rank[a.Kind] - rank[b.Kind])

@@ -143,7 +143,7 @@ func (r *Registry) MountBlob(ctx context.Context, ns, from oci.Name, d oci.Diges
 }
 
 // DeleteBlob removes a blob from a namespace (spec: Deleting blobs). The bytes stay for the other
-// namespaces that hold them, and for undo.
+// namespaces that hold them, and for the trash.
 func (r *Registry) DeleteBlob(ctx context.Context, ns oci.Name, d oci.Digest, by string) error {
 	if err := r.admitWrite(ns); err != nil {
 		return err
@@ -151,9 +151,9 @@ func (r *Registry) DeleteBlob(ctx context.Context, ns oci.Name, d oci.Digest, by
 	if _, err := r.linked(ctx, ns, d); err != nil {
 		return r.blobError(ns, d, err)
 	}
-	// The undo entry comes first: a crash between the two leaves an entry for something that is
+	// The entry of the trash comes first: a crash between the two leaves an entry for something that is
 	// still there, which misleads nobody.
-	if err := r.keepDeleted(ctx, deletedRecord{Kind: KindBlob, Namespace: ns, Digest: d, By: by}, nil); err != nil {
+	if err := r.putTrashEntry(ctx, TrashEntry{Kind: KindBlob, Namespace: ns, Digest: d, By: by}); err != nil {
 		return err
 	}
 	// Before the link goes: no repair gives back what a client took away. It is another one each time, so

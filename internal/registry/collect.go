@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/storage"
@@ -15,28 +14,14 @@ import (
 // layout. The error names the key.
 var ErrDamaged = errDamaged
 
-// StoredTag is a tag as it is stored. It can be removed as long as it is still that.
-type StoredTag struct {
-	Tag      oci.Tag
-	Digest   oci.Digest
-	PushedAt time.Time
-	By       string
-
-	version storage.Version
-	record  tagRecord
-}
-
 // Tag reads a tag. What is gone is ErrGone, what cannot be read ErrDamaged.
 func (m *Maintenance) Tag(ctx context.Context, ns oci.Name, tag oci.Tag) (StoredTag, error) {
-	version, record, err := m.tagObject(ctx, ns, tag)
+	stored, err := m.readTag(ctx, ns, tag)
 	if err != nil {
 		return StoredTag{}, fmt.Errorf("read tag %s in %s: %w", tag, ns, err)
 	}
-	return StoredTag{Tag: tag, Digest: record.Digest, PushedAt: record.PushedAt, By: record.By, version: version, record: record}, nil
+	return stored, nil
 }
-
-// ErrGone says that something is neither live nor condemned.
-var ErrGone = storage.ErrNotExist
 
 // ClaimedError says that another process holds a name, and who it is.
 type ClaimedError = storage.ClaimedError
@@ -44,13 +29,13 @@ type ClaimedError = storage.ClaimedError
 // ErrTagChanged says that a tag is not any more what it was when it was read.
 var ErrTagChanged = storage.ErrChanged
 
-// RemoveTag takes a tag away if it is still what was read, also an immutable one, and keeps it for undo.
+// RemoveTag takes a tag away if it is still what was read, also an immutable one, and keeps it in the trash.
 // A tag that was pushed again meanwhile is ErrTagChanged.
 func (m *Maintenance) RemoveTag(ctx context.Context, ns oci.Name, tag StoredTag, by, why string) error {
 	if m.config.ReadOnly {
 		return ErrReadOnly
 	}
-	return m.removeTag(ctx, ns, tag.Tag, tag.record, tag.version, removal{by: by, why: why})
+	return m.removeTag(ctx, ns, tag, removal{by: by, why: why})
 }
 
 // FinishRemoval does what a delete of a manifest does behind it, once more, for one that was killed there:
@@ -65,46 +50,6 @@ func (m *Maintenance) FinishRemoval(ctx context.Context, ns oci.Name, d oci.Dige
 		return nil
 	}
 	return m.deleteReferrerEntry(ctx, ns, subject, d)
-}
-
-// Kept is an entry of the trash, as far as a collector has to know: what must not be destroyed until its
-// time is over.
-type Kept struct {
-	Removed
-	Manifest *oci.Manifest // of a manifest, else nil
-}
-
-// KeptInTrash yields what was removed and can be restored. It is Trash for who has to know what a manifest
-// names; what cannot be read is ErrDamaged.
-func (m *Maintenance) KeptInTrash(ctx context.Context) iter.Seq2[Kept, error] {
-	return func(yield func(Kept, error) bool) {
-		for ns, err := range m.trashed(ctx, oci.Name{}) {
-			if err != nil {
-				yield(Kept{}, err)
-				return
-			}
-			for entry, err := range m.trashOf(ctx, ns) {
-				kept := Kept{Removed: entry.Removed}
-				if err == nil {
-					kept, err = forCollector(entry)
-				}
-				if !yield(kept, err) {
-					return
-				}
-			}
-		}
-	}
-}
-
-func forCollector(entry keptEntry) (Kept, error) {
-	kept := Kept{Removed: entry.Removed}
-	kept.Size = int64(len(entry.content))
-	if entry.Kind != KindManifest {
-		return kept, nil
-	}
-	revision, err := parseWholeRevision(entry.Key, entry.Digest, storage.Value{Data: entry.content})
-	kept.Manifest = &revision.Manifest
-	return kept, err
 }
 
 // Session is an upload that was not completed.

@@ -42,8 +42,8 @@ var (
 	ErrLocksUnavailable = lock.ErrUnavailable
 	// ErrDisturbed says that what a push named went away again and again while it was under way.
 	ErrDisturbed = errors.New("what the push named was removed meanwhile")
-	// ErrNotKept says that the trash holds nothing by which an undo could bring something back.
-	ErrNotKept = errors.New("nothing is kept of it for an undo")
+	// ErrNotInTrash says that the trash holds nothing by which something could be restored.
+	ErrNotInTrash = errors.New("not in the trash")
 )
 
 // UnavailableError says that a store does not answer, and when to ask again.
@@ -53,8 +53,11 @@ type UnavailableError = storage.UnavailableError
 var errDamaged = errors.New("damaged record")
 
 // damaged breaks the chain on purpose: a digest that does not parse in a record is no mistake of the
-// client's, and must not look like one.
+// client's, and must not look like one. What is damaged already says so, and where.
 func damaged(key string, err error) error {
+	if errors.Is(err, errDamaged) {
+		return err
+	}
 	return fmt.Errorf("%w: %s: %s", errDamaged, key, err.Error())
 }
 

@@ -101,14 +101,14 @@ func TestAFillWritesIntoMirrorsAlone(t *testing.T) {
 	}
 }
 
-func TestAMirrorTakesAnUndo(t *testing.T) {
+func TestAMirrorTakesARestore(t *testing.T) {
 	t.Parallel()
 	w := newMirrorWorld(t)
 	w.must(w.fillImage(w.reg.Fill(), app, "one", tagV1))
 	tag, err := w.reg.Maintenance().Tag(w.ctx, app, tagV1)
 	w.must(err)
 	w.must(w.reg.Maintenance().RemoveTag(w.ctx, app, tag, "retention", "a rule"))
-	_, err = w.reg.Maintenance().Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1, By: "operator"})
+	_, err = w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1, By: "operator"})
 	w.must(err)
 	registrytest.Check(t, w.subject(), imageLasts(app, tagV1)...)
 }

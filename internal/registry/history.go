@@ -4,30 +4,25 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// TagValue is one value that a tag has, or had.
-type TagValue struct {
-	Digest    oci.Digest
-	MediaType string
-	Size      int64 // bytes of the manifest
-	PushedAt  time.Time
-	By        string
+// PastValue is one value that a tag has, or had.
+type PastValue struct {
+	TagValue
 	// Current says that the tag stands for it now.
 	Current bool
 	// Removed is the entry of the trash, if the tag was removed while it stood for it; else nil.
-	Removed *Removed
-	// Restorable says that the manifest and all that it needs is there, or kept for an undo.
+	Removed *TrashEntry
+	// Restorable says that the manifest and all that it needs is there, or in the trash.
 	Restorable bool
 }
 
 // History tells what a tag has stood for, the last value first: the ten former values that its record
 // keeps, and those that went with it into the trash.
-func (m *Maintenance) History(ctx context.Context, ns oci.Name, tag oci.Tag) ([]TagValue, error) {
+func (m *Maintenance) History(ctx context.Context, ns oci.Name, tag oci.Tag) ([]PastValue, error) {
 	if err := m.admit(ns); err != nil {
 		return nil, err
 	}
@@ -35,32 +30,32 @@ func (m *Maintenance) History(ctx context.Context, ns oci.Name, tag oci.Tag) ([]
 	if err != nil {
 		return nil, err
 	}
-	// The undo that would bring a value back looks what is left of it.
-	u := &undoing{Undo: Undo{Namespace: ns, DryRun: true}, r: m, trash: trash}
-	now, err := u.now(ctx, tag)
+	// The restore that would bring a value back looks what is left of it.
+	rs := &restoring{RestoreOptions: RestoreOptions{Namespace: ns, DryRun: true}, m: m, trash: trash}
+	now, err := rs.now(ctx, tag)
 	if err != nil {
 		return nil, err
 	}
-	records, err := u.records(ctx, now, tag)
+	records, err := rs.records(ctx, now, tag)
 	if err != nil {
 		return nil, err
 	}
-	var history []TagValue
-	var seen []tagValue
+	var history []PastValue
+	var seen []TagValue
 	for _, record := range records {
 		for i, value := range record.values() {
 			if slices.ContainsFunc(seen, value.is) {
 				continue // it came back with its history
 			}
 			seen = append(seen, value)
-			one, err := u.tagValue(ctx, value)
-			if err != nil {
+			past := PastValue{TagValue: value}
+			if past.Restorable, err = rs.restorable(ctx, value.Digest); err != nil {
 				return nil, err
 			}
 			if i == 0 {
-				one.Removed, one.Current = record.removed, record.removed == nil && now.there
+				past.Removed, past.Current = record.removed, record.removed == nil && now.there
 			}
-			history = append(history, one)
+			history = append(history, past)
 		}
 	}
 	if len(history) == 0 {
@@ -69,13 +64,11 @@ func (m *Maintenance) History(ctx context.Context, ns oci.Name, tag oci.Tag) ([]
 	return history, nil
 }
 
-func (u *undoing) tagValue(ctx context.Context, value tagValue) (TagValue, error) {
-	missing, err := u.missing(ctx, value.Digest, visited{})
-	if err != nil && !errors.Is(err, ErrNotKept) {
-		return TagValue{}, err
+// restorable tells whether a manifest could be restored, or is there.
+func (rs *restoring) restorable(ctx context.Context, d oci.Digest) (bool, error) {
+	missing, err := rs.missing(ctx, d, visited{})
+	if errors.Is(err, ErrNotInTrash) {
+		return false, nil
 	}
-	return TagValue{
-		Digest: value.Digest, MediaType: value.MediaType, Size: value.Size, PushedAt: value.PushedAt, By: value.By,
-		Restorable: err == nil && len(missing) == 0,
-	}, nil
+	return len(missing) == 0, err
 }

@@ -3,7 +3,6 @@ package registry
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,7 +21,7 @@ import (
 //	  <namespace>/_pulls                                         when what was pulled last
 //	  <namespace>/_removed/<alg>/<hex>                           a client took the blob away
 //	  _namespaces/<namespace>                                    the catalog's entry; empty
-//	  _deleted/<namespace>/<time>-<random>                       what was removed, for undo
+//	  _deleted/<namespace>/<time>-<random>                       what was removed and can be restored
 //	  _keys/token                                                the private key that signs tokens
 //	  _gc/report                                                 what the collector did last
 //	  _gc/verify                                                 how far a verification came that was interrupted
@@ -40,8 +39,9 @@ const (
 	formatKey        = "_format"
 	keysPrefix       = "_keys"
 	tokenKey         = keysPrefix + "/token"
-	reportKey        = "_gc/report"
-	verifyKey        = "_gc/verify"
+	gcPrefix         = "_gc"
+	reportKey        = gcPrefix + "/report"
+	verifyKey        = gcPrefix + "/verify"
 
 	// The folders and objects below a namespace.
 	layersFolder    = "_layers"
@@ -90,8 +90,10 @@ func tagsPrefix(ns oci.Name) string { return ns.String() + "/_manifests/tags" }
 
 func tagKey(ns oci.Name, tag oci.Tag) string { return tagsPrefix(ns) + "/" + escapeTag(tag.String()) }
 
+func allReferrersPrefix(ns oci.Name) string { return ns.String() + "/_manifests/referrers" }
+
 func referrersPrefix(ns oci.Name, subject oci.Digest) string {
-	return ns.String() + "/_manifests/referrers/" + string(subject.Algorithm()) + "/" + subject.Hex()
+	return allReferrersPrefix(ns) + "/" + string(subject.Algorithm()) + "/" + subject.Hex()
 }
 
 func referrerKey(ns oci.Name, subject, referrer oci.Digest) string {
@@ -107,16 +109,6 @@ func trashPrefix(ns oci.Name) string { return deletedPrefix + "/" + flatten(ns.S
 // deletedKey sorts by the time of the removal, which has a fixed width until the year 2286.
 func deletedKey(ns oci.Name, at time.Time, random string) string {
 	return fmt.Sprintf("%s/%019d-%s", trashPrefix(ns), at.UnixNano(), random)
-}
-
-// deletedAt reads the time of the removal from the last component of a deletedKey.
-func deletedAt(component string) (at time.Time, ok bool) {
-	digits, _, found := strings.Cut(component, "-")
-	nanoseconds, err := strconv.ParseInt(digits, 10, 64)
-	if !found || err != nil || len(digits) != 19 {
-		return time.Time{}, false
-	}
-	return time.Unix(0, nanoseconds).UTC(), true
 }
 
 // corruptKey is where the object of a key lies after it was moved aside. It tells what it was.
@@ -174,144 +166,103 @@ func unescapeTag(component string) (oci.Tag, error) {
 
 func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }
 
-// parseThing reads the key of something that can be condemned.
-func parseThing(key string) (Thing, error) {
-	if name, ok := strings.CutPrefix(key, blobsPrefix+"/"); ok {
-		parts := strings.Split(name, "/")
-		if len(parts) == 3 {
-			if d, err := oci.ParseDigest(parts[0] + ":" + parts[2]); err == nil && blobKey(d) == key {
-				return Thing{Kind: KindBlob, Digest: d}, nil
-			}
-		}
-		return Thing{}, damaged(key, errNoPlace)
-	}
-	if name, ok := strings.CutPrefix(key, namespacesPrefix+"/"); ok {
-		ns, err := unflatten(name)
-		if err != nil {
-			return Thing{}, damaged(key, errNoPlace)
-		}
-		return Thing{Kind: KindNamespace, Namespace: ns}, nil
-	}
-	kind := KindManifest
-	name, rest, found := strings.Cut(key, "/"+manifestsFolder+"/revisions/")
-	if !found {
-		kind = KindLink
-		name, rest, found = strings.Cut(key, "/"+layersFolder+"/")
-	}
-	algorithm, hex, _ := strings.Cut(rest, "/")
-	d, err := oci.ParseDigest(algorithm + ":" + hex)
-	ns, nameErr := oci.ParseName(name)
-	if !found || err != nil || nameErr != nil {
-		return Thing{}, damaged(key, errNoPlace)
-	}
-	return Thing{Kind: kind, Namespace: ns, Digest: d}, nil
-}
-
-// parseReferrerName reads <alg>/<hex>/<alg>-<hex>: the subject, and who refers to it.
-func parseReferrerName(name string) (ReferrerEntry, error) {
-	parts := strings.Split(name, "/")
-	if len(parts) != 3 {
-		return ReferrerEntry{}, errNoPlace
-	}
-	subject, err := oci.ParseDigest(parts[0] + ":" + parts[1])
-	if err != nil {
-		return ReferrerEntry{}, err
-	}
-	referrer, err := oci.ParseDigest(strings.Replace(parts[2], "-", ":", 1))
-	return ReferrerEntry{Subject: subject, Referrer: referrer}, err
-}
-
-// key is where an object lies.
-func (o Object) key() string {
+// Key is where an object lies.
+func (o Object) Key() string {
 	switch o.Kind {
-	case ObjectBlob:
+	case KindBlob:
 		return blobKey(o.Digest)
-	case ObjectLink:
+	case KindLink:
 		return linkKey(o.Namespace, o.Digest)
-	case ObjectRemoved:
+	case KindMarker:
 		return removedKey(o.Namespace, o.Digest)
-	case ObjectRevision:
+	case KindManifest:
 		return revisionKey(o.Namespace, o.Digest)
-	case ObjectTag:
+	case KindTag:
 		return tagKey(o.Namespace, o.Tag)
-	case ObjectReferrer:
+	case KindReferrer:
 		return referrerKey(o.Namespace, o.Subject, o.Digest)
-	case ObjectPulls:
-		return o.Namespace.String() + "/" + pullsObject
-	case ObjectNamespace:
+	case KindPulls:
+		return pullsKey(o.Namespace)
+	case KindNamespace:
 		return namespaceKey(o.Namespace)
 	}
-	return o.Key
+	return o.other
 }
 
-// parseKey reads what the functions above wrote. What they cannot have written is ObjectStrange.
-func parseKey(key string) Object {
-	o := Object{Key: key}
+// ParseKey tells what lies under a key. What the functions above cannot have written is KindUnknown.
+func ParseKey(key string) Object {
+	o := Object{Kind: KindUnknown}
 	top, rest, _ := strings.Cut(key, "/")
 	switch top {
 	case blobsPrefix:
 		algorithm, rest, _ := strings.Cut(rest, "/")
 		_, hex, _ := strings.Cut(rest, "/")
-		o.Kind, o.Digest = ObjectBlob, digestOfKey(algorithm, hex)
+		if d := digestOfKey(algorithm, hex); !d.IsZero() {
+			o = Object{Kind: KindBlob, Digest: d}
+		}
 	case namespacesPrefix:
-		o.Kind = ObjectNamespace
+		o.Kind = KindNamespace
 		o.Namespace, _ = unflatten(rest)
 	case deletedPrefix:
 		flat, _, _ := strings.Cut(rest, "/")
-		o.Kind = ObjectDeleted
-		o.Namespace, _ = unflatten(flat)
-		return known(o, !o.Namespace.IsZero())
+		if ns, err := unflatten(flat); err == nil {
+			return Object{Kind: KindTrash, Namespace: ns, other: key}
+		}
 	case corruptPrefix:
-		o.Kind = ObjectCorrupt
-		return o
-	case formatKey, keysPrefix, "_gc":
-		o.Kind = ObjectOwn
-		return known(o, slices.Contains([]string{formatKey, tokenKey, reportKey, verifyKey}, key))
+		return Object{Kind: KindCorrupt, other: key}
+	case formatKey, keysPrefix, gcPrefix:
+		if slices.Contains([]string{formatKey, tokenKey, reportKey, verifyKey}, key) {
+			return Object{Kind: KindOwn, other: key}
+		}
 	default:
-		o.parseInNamespace()
+		o = parseInNamespace(key)
 	}
-	return known(o, o.Kind != "" && o.key() == key)
+	if o.Key() != key {
+		return Object{Kind: KindUnknown, other: key}
+	}
+	return o
+}
+
+// parseKeyOf is ParseKey where only one kind can lie. What else lies there is ErrDamaged.
+func parseKeyOf(kind Kind, key string) (Object, error) {
+	o := ParseKey(key)
+	if o.Kind != kind {
+		return Object{}, damaged(key, errNoPlace)
+	}
+	return o, nil
 }
 
 // parseInNamespace reads a key that begins with a namespace. No component of one begins with '_'.
-func (o *Object) parseInNamespace() {
-	name, rest, _ := strings.Cut(o.Key, "/_")
+func parseInNamespace(key string) Object {
+	name, rest, _ := strings.Cut(key, "/_")
 	ns, err := oci.ParseName(name)
+	if err != nil {
+		return Object{}
+	}
+	o := Object{Namespace: ns}
 	parts := strings.Split(rest, "/")
-	if err != nil {
-		return
-	}
-	o.Namespace = ns
-	last := parts[len(parts)-1]
-	switch shape := strings.Join(parts[:len(parts)-1], "/"); {
-	case parts[0] == "layers" && len(parts) == 3:
-		o.Kind, o.Digest = ObjectLink, digestOfKey(parts[1], last)
+	folder, last := strings.Join(parts[:min(len(parts)-1, 2)], "/"), parts[len(parts)-1]
+	switch {
 	case rest == "pulls":
-		o.Kind = ObjectPulls
+		o.Kind = KindPulls
+	case parts[0] == "layers" && len(parts) == 3:
+		o.Kind, o.Digest = KindLink, digestOfKey(parts[1], last)
 	case parts[0] == "removed" && len(parts) == 3:
-		o.Kind, o.Digest = ObjectRemoved, digestOfKey(parts[1], last)
-	case shape == "manifests/tags":
-		o.Kind = ObjectTag
+		o.Kind, o.Digest = KindMarker, digestOfKey(parts[1], last)
+	case folder == "manifests/tags" && len(parts) == 3:
+		o.Kind = KindTag
 		o.Tag, _ = unescapeTag(last)
-	case strings.HasPrefix(shape, "manifests/revisions/") && len(parts) == 4:
-		o.Kind, o.Digest = ObjectRevision, digestOfKey(parts[2], last)
-	case strings.HasPrefix(shape, "manifests/referrers/") && len(parts) == 5:
+	case folder == "manifests/revisions" && len(parts) == 4:
+		o.Kind, o.Digest = KindManifest, digestOfKey(parts[2], last)
+	case folder == "manifests/referrers" && len(parts) == 5:
 		algorithm, hex, _ := strings.Cut(last, "-")
-		o.Kind, o.Subject, o.Digest = ObjectReferrer, digestOfKey(parts[2], parts[3]), digestOfKey(algorithm, hex)
-	}
-}
-
-func digestOfKey(algorithm, hex string) oci.Digest {
-	d, err := oci.ParseDigest(algorithm + ":" + hex)
-	if err != nil {
-		return oci.Digest{} // it makes another key than the one that was read
-	}
-	return d
-}
-
-func known(o Object, yes bool) Object {
-	if !yes {
-		return Object{Kind: ObjectStrange, Key: o.Key}
+		o.Kind, o.Subject, o.Digest = KindReferrer, digestOfKey(parts[2], parts[3]), digestOfKey(algorithm, hex)
 	}
 	return o
+}
+
+// digestOfKey is zero for what is none: then it makes another key than the one that was read.
+func digestOfKey(algorithm, hex string) oci.Digest {
+	d, _ := oci.ParseDigest(algorithm + ":" + hex)
+	return d
 }

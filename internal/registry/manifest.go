@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,15 +15,54 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// Manifest is a revision as it was pushed. It is shared: nobody changes it.
+// Manifest is a manifest that a namespace holds, or held, as it was pushed. It is shared: nobody changes it.
 type Manifest struct {
+	Namespace oci.Name
 	Digest    oci.Digest
 	MediaType string
 	Content   []byte // byte for byte as it came
 	PushedAt  time.Time
 	By        string
+	// Missing is what it named and the namespace did not hold when it was pushed, nil if nobody knows.
+	Missing []oci.Digest
+	// Stored describes the object that has it, as it was when it was read.
+	Stored ObjectInfo
 
-	seen atomic.Int64 // when the store was last looked at, in nanoseconds since the epoch
+	inTrash string       // the key of the entry that it is from, else empty
+	seen    atomic.Int64 // when the store was last looked at, in nanoseconds since the epoch
+}
+
+// parseManifest reads the object that has a manifest.
+func parseManifest(ns oci.Name, d oci.Digest, value storage.Value) (*Manifest, error) {
+	var record revisionRecord
+	content, err := unpackRecord(value.Data, &record)
+	if err != nil {
+		return nil, err
+	}
+	return &Manifest{
+		Namespace: ns, Digest: d, MediaType: record.MediaType, Content: content, PushedAt: record.PushedAt, By: record.By,
+		Missing: record.Missing, Stored: infoOf(value.Info),
+	}, nil
+}
+
+// Parse reads what the manifest says. What cannot be read is ErrDamaged: it could when it was pushed.
+func (m *Manifest) Parse() (oci.Manifest, error) {
+	parsed, err := oci.ParseManifest(m.MediaType, m.Content)
+	if err != nil {
+		return oci.Manifest{}, damaged(m.key(), err)
+	}
+	return parsed, nil
+}
+
+// key is where it lies.
+func (m *Manifest) key() string { return cmp.Or(m.inTrash, revisionKey(m.Namespace, m.Digest)) }
+
+// verify compares the content with the digest.
+func (m *Manifest) verify() error {
+	if got := oci.DigestOf(m.Digest.Algorithm(), m.Content); got != m.Digest {
+		return damaged(m.key(), fmt.Errorf("want the manifest %s, got %s", m.Digest, got))
+	}
+	return nil
 }
 
 // Push is what a client asks to store: a manifest, and the tags that shall stand for it.
@@ -214,7 +254,7 @@ func (r *core) announce(ctx context.Context, ns oci.Name, push Push, m oci.Manif
 			return err
 		}
 	}
-	value := tagValue{Digest: d, MediaType: m.MediaType, Size: int64(len(push.Content)), PushedAt: r.now().UTC(), By: push.By}
+	value := TagValue{Digest: d, MediaType: m.MediaType, Size: int64(len(push.Content)), PushedAt: r.now().UTC(), By: push.By}
 	for _, tag := range push.Tags {
 		if err := r.putTag(ctx, ns, tag, value); err != nil {
 			return err
@@ -302,9 +342,9 @@ func (r *core) holdRevision(ctx context.Context, ns oci.Name, d oci.Digest) erro
 		if err != nil {
 			return err
 		}
-		m, err := oci.ParseManifest(stored.MediaType, stored.Content)
+		m, err := stored.Parse()
 		if err != nil {
-			return damaged(key, err)
+			return err
 		}
 		for _, blob := range m.Blobs() {
 			if err := r.holdLinked(ctx, ns, blob.Digest); err != nil && !errors.Is(err, storage.ErrNotExist) {
@@ -347,25 +387,17 @@ func (m *Manifest) fresh(age time.Duration) bool {
 func (id revisionID) key() string { return revisionKey(id.ns, id.digest) }
 
 func parseRevision(id revisionID, value storage.Value) (*Manifest, int64, error) {
-	var record revisionRecord
-	content, err := unpackRecord(value.Data, &record)
-	if err != nil {
-		return nil, 0, err
-	}
-	m := &Manifest{Digest: id.digest, MediaType: record.MediaType, Content: content, PushedAt: record.PushedAt, By: record.By}
-	return m, int64(len(value.Data)), nil
+	m, err := parseManifest(id.ns, id.digest, value)
+	return m, int64(len(value.Data)), err
 }
 
 // parseSentRevision is parseRevision for what came over a network: it is what its digest says.
 func parseSentRevision(id revisionID, value storage.Value) (*Manifest, int64, error) {
 	m, cost, err := parseRevision(id, value)
-	if err != nil {
-		return nil, 0, err
+	if err == nil {
+		err = m.verify()
 	}
-	if got := oci.DigestOf(id.digest.Algorithm(), m.Content); got != id.digest {
-		return nil, 0, fmt.Errorf("want the manifest %s, got %s", id.digest, got)
-	}
-	return m, cost, nil
+	return m, cost, err
 }
 
 // DeleteManifest removes a revision and every tag that stands for it (spec: Deleting manifests).
@@ -376,14 +408,14 @@ func (r *Registry) DeleteManifest(ctx context.Context, ns oci.Name, d oci.Digest
 		return err
 	}
 	key := revisionKey(ns, d)
-	stored, err := r.metadata.Get(ctx, key)
+	value, err := r.metadata.Get(ctx, key)
 	if err != nil {
 		return r.manifestError(ns, oci.Reference{Digest: d}, err)
 	}
 	if err := r.refuseDelete(ctx, ns, d); err != nil {
 		return err
 	}
-	if err := r.keepDeleted(ctx, deletedRecord{Kind: KindManifest, Namespace: ns, Digest: d, By: by}, stored.Data); err != nil {
+	if err := r.putTrashEntry(ctx, TrashEntry{Kind: KindManifest, Namespace: ns, Digest: d, By: by, Content: value.Data}); err != nil {
 		return err
 	}
 	if err := r.metadata.Delete(ctx, key, storage.DeleteOptions{}); err != nil {
@@ -392,7 +424,7 @@ func (r *Registry) DeleteManifest(ctx context.Context, ns oci.Name, d oci.Digest
 	if err := r.deleteTagsOf(ctx, ns, d, removal{by: by}); err != nil {
 		return err
 	}
-	return r.deleteReferrerOf(ctx, ns, d, stored.Data)
+	return r.deleteReferrerOf(ctx, ns, d, value)
 }
 
 // absent says whether a revision is still gone. It reads the store, never a cache.
@@ -409,18 +441,4 @@ func (r *core) manifestError(ns oci.Name, ref oci.Reference, err error) error {
 		return fmt.Errorf("%w: %s in %s", ErrManifestUnknown, ref, ns)
 	}
 	return fmt.Errorf("read manifest %s in %s: %w", ref, ns, err)
-}
-
-// keepDeleted writes what is about to be removed where undo finds it.
-func (r *core) keepDeleted(ctx context.Context, record deletedRecord, content []byte) error {
-	record.DeletedAt = r.now().UTC()
-	packed, err := packRecord(record, content)
-	if err != nil {
-		return err
-	}
-	key := deletedKey(record.Namespace, record.DeletedAt, newNonce())
-	if _, err := r.metadata.Put(ctx, key, packed, storage.PutOptions{}); err != nil {
-		return fmt.Errorf("keep %s for undo: %w", record.Kind, err)
-	}
-	return nil
 }

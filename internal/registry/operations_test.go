@@ -229,8 +229,8 @@ var operations = []operation{
 			return nil
 		},
 		do: func(w *world) error {
-			_, err := w.reg.Maintenance().Restore(w.ctx, registry.Undo{Namespace: app, By: "somebody"})
-			if errors.Is(err, registry.ErrNotKept) {
+			_, err := w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, By: "somebody"})
+			if errors.Is(err, registry.ErrNotInTrash) {
 				err = nil // it is all back
 			}
 			return w.ack(err, registrytest.ManifestIs(app, imageManifest("one", "")), registrytest.TagIs(app, tagV1, indexDigest()),
@@ -247,14 +247,14 @@ var operations = []operation{
 			}
 		},
 		do: func(w *world) error {
-			_, err := w.reg.Maintenance().Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1, Digest: imageDigest("one"), By: "somebody"})
+			_, err := w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageDigest("one"), By: "somebody"})
 			return w.ack(err, registrytest.TagIs(app, tagV1, imageDigest("one")))
 		},
 	},
 }
 
 func restoreTag(w *world) error {
-	_, err := w.reg.Maintenance().Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1, By: "somebody"})
+	_, err := w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1, By: "somebody"})
 	return w.ack(err, imageLasts(app, tagV1)...)
 }
 

@@ -34,7 +34,7 @@ func TestALinkFollowsTheBytes(t *testing.T) {
 			t.Parallel()
 			w := newPlaceAt(t, inBucket(t, server)).open(faulty.NewInjector(faulty.Plan{}))
 			w.must(w.pushBlob(app, "shared"))
-			moved, err := w.reg.Maintenance().MoveAside(w.ctx, registry.ObjectOfBlob(d), func(io.Reader) (bool, error) { return false, nil })
+			moved, err := w.reg.Maintenance().MoveAside(w.ctx, registry.Object{Kind: registry.KindBlob, Digest: d}, func(io.Reader) (bool, error) { return false, nil })
 			w.must(err)
 			w.must(w.pushBlob(other, "shared"))
 			if misplaced, err := w.reg.Maintenance().Misplaced(w.ctx, app, d); !moved || !misplaced || err != nil {

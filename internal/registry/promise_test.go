@@ -110,7 +110,7 @@ var promises = []promise{
 			w.must(w.reg.DeleteManifest(w.ctx, app, indexDigest(), ""), w.reg.DeleteManifest(w.ctx, app, imageDigest("one"), ""))
 		},
 		do: func(w *world) error {
-			_, err := w.reg.Maintenance().Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1})
+			_, err := w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1})
 			return w.ack(err, registrytest.TagIs(app, tagV1, indexDigest()))
 		},
 		lasts: []registrytest.Fact{
@@ -221,7 +221,7 @@ func (p promise) lasting(t *testing.T, w *world, reaper *collector) {
 func forgetful(err error) bool {
 	var missing *registry.MissingError
 	return errors.As(err, &missing) || errors.Is(err, registry.ErrDisturbed) || errors.Is(err, registry.ErrBlobUnknown) ||
-		errors.Is(err, registry.ErrUploadUnknown) || errors.Is(err, registry.ErrNotKept)
+		errors.Is(err, registry.ErrUploadUnknown) || errors.Is(err, registry.ErrNotInTrash)
 }
 
 func newHooked(t *testing.T, stores *place, before func()) *world {
@@ -257,8 +257,8 @@ func TestAPushInTheMiddleOfADelete(t *testing.T) {
 		if err := remove(w); err != nil {
 			return err
 		}
-		_, err := w.reg.Maintenance().Restore(w.ctx, registry.Undo{Namespace: app})
-		if errors.Is(err, registry.ErrNotKept) {
+		_, err := w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app})
+		if errors.Is(err, registry.ErrNotInTrash) {
 			return nil // another undo was faster
 		}
 		return err

@@ -13,19 +13,6 @@ import (
 // formerTags is how many former values a tag's record keeps.
 const formerTags = 10
 
-// Kind is what sort of thing something is, in the words of people and of reports.
-type Kind string
-
-// The kinds. Manifests, tags and blobs can be removed and restored; manifests, links, the bytes of blobs and
-// the catalog's entries of namespaces are condemned.
-const (
-	KindManifest  Kind = "manifest"
-	KindTag       Kind = "tag"
-	KindLink      Kind = "link"
-	KindBlob      Kind = "blob"
-	KindNamespace Kind = "namespace"
-)
-
 // The records. Times that decide anything are in them, never only a file's mtime: a restored backup
 // must not change what retention keeps.
 type (
@@ -42,12 +29,13 @@ type (
 	// tagRecord is the content of a tag's link. Nonce makes each write differ from every other one,
 	// so that a deleter which judged an earlier write cannot take this one for it.
 	tagRecord struct {
-		tagValue
+		TagValue
 		Nonce  string     `json:"nonce"`
-		Former []tagValue `json:"former,omitempty"` // the last first
+		Former []TagValue `json:"former,omitempty"` // the last first
 	}
 
-	tagValue struct {
+	// TagValue is what a tag stands for, or stood for.
+	TagValue struct {
 		Digest    oci.Digest `json:"digest"`
 		MediaType string     `json:"media_type"`
 		Size      int64      `json:"size"` // bytes of the manifest
@@ -61,8 +49,8 @@ type (
 		Nonce      string         `json:"nonce"`
 	}
 
-	// deletedRecord says what was removed, and why; the content of the object that went stands behind it.
-	deletedRecord struct {
+	// trashRecord says what was removed, and why; the content of the object that went stands behind it.
+	trashRecord struct {
 		Kind      Kind       `json:"kind"`
 		Namespace oci.Name   `json:"namespace"`
 		Tag       string     `json:"tag,omitempty"`

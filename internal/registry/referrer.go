@@ -149,9 +149,9 @@ func (r *Registry) fallbackReferrers(ctx context.Context, ns oci.Name, subject o
 	if err != nil {
 		return nil, err
 	}
-	m, err := oci.ParseManifest(stored.MediaType, stored.Content)
+	m, err := stored.Parse()
 	if err != nil {
-		return nil, damaged(tagKey(ns, tag), err)
+		return nil, err
 	}
 	if m.MediaType != oci.MediaTypeImageIndex {
 		return nil, nil // a tag of that name which is no such index
@@ -199,19 +199,15 @@ func (r *core) putReferrer(ctx context.Context, ns oci.Name, m oci.Manifest, d o
 	return nil
 }
 
-// deleteReferrerOf removes the entry of a revision which is gone, given its stored object.
-func (r *Registry) deleteReferrerOf(ctx context.Context, ns oci.Name, d oci.Digest, stored []byte) error {
-	var record revisionRecord
-	content, err := unpackRecord(stored, &record)
+// deleteReferrerOf removes the entry of a revision which is gone, given the object that had it.
+func (r *Registry) deleteReferrerOf(ctx context.Context, ns oci.Name, d oci.Digest, value storage.Value) error {
+	stored, err := parseManifest(ns, d, value)
 	if err != nil {
 		return damaged(revisionKey(ns, d), err)
 	}
-	m, err := oci.ParseManifest(record.MediaType, content)
-	if err != nil {
-		return damaged(revisionKey(ns, d), err)
-	}
-	if m.Subject == nil {
-		return nil
+	m, err := stored.Parse()
+	if err != nil || m.Subject == nil {
+		return err
 	}
 	return r.deleteReferrerEntry(ctx, ns, m.Subject.Digest, d)
 }

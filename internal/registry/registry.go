@@ -117,7 +117,7 @@ func (r *Registry) admitWrite(ns oci.Name) error {
 	return nil
 }
 
-// admitChange is the first line of an undo, which may change mirrors, too: it brings back what retention
+// admitChange is the first line of a restore, which may change mirrors, too: it brings back what retention
 // has removed from them.
 func (r *core) admitChange(ns oci.Name) error {
 	if r.config.ReadOnly {

@@ -17,12 +17,12 @@ var ErrNoRepair = errors.New("not repaired")
 // RebuildReferrer writes the entry of a referrer that is live and has none. It is done by the same words
 // as a push, and taken back if the manifest went meanwhile.
 func (m *Maintenance) RebuildReferrer(ctx context.Context, ns oci.Name, d oci.Digest) error {
-	stored, err := m.ReadRevision(ctx, ns, d)
+	stored, err := m.Manifest(ctx, ns, d)
 	if err != nil {
 		return err
 	}
-	manifest, err := oci.ParseManifest(stored.MediaType, stored.Content)
-	if err != nil || manifest.Subject == nil || stored.Condemned {
+	manifest, err := stored.Parse()
+	if err != nil || manifest.Subject == nil || stored.Stored.Condemned {
 		return fmt.Errorf("rebuild referrer %s in %s: %w", d, ns, ErrNoRepair)
 	}
 	if err := m.putReferrer(ctx, ns, manifest, d, int64(len(stored.Content))); err != nil {
@@ -50,18 +50,18 @@ func (m *Maintenance) Relink(ctx context.Context, ns oci.Name, revision, blob oc
 	refuse := func(why string) error {
 		return fmt.Errorf("link %s in %s: %s: %w", blob, ns, why, ErrNoRepair)
 	}
-	stored, err := m.ReadRevision(ctx, ns, revision)
+	stored, err := m.Manifest(ctx, ns, revision)
 	if err != nil {
 		return err
 	}
-	manifest, err := oci.ParseManifest(stored.MediaType, stored.Content)
+	manifest, err := stored.Parse()
 	isIt := func(one oci.Descriptor) bool { return one.Digest == blob }
 	switch {
-	case err != nil || oci.DigestOf(revision.Algorithm(), stored.Content) != revision:
+	case err != nil || stored.verify() != nil:
 		return refuse("the manifest is damaged")
 	case !slices.ContainsFunc(manifest.Blobs(), isIt):
 		return refuse("the manifest does not name it")
-	case stored.Condemned:
+	case stored.Stored.Condemned:
 		return refuse("the manifest is condemned")
 	case stored.Missing == nil:
 		return refuse("the record of the manifest does not tell whether the namespace held it")
@@ -83,7 +83,7 @@ func (m *Maintenance) Relink(ctx context.Context, ns oci.Name, revision, blob oc
 	if err != nil {
 		return fmt.Errorf("propose link %s in %s: %w", blob, ns, err)
 	}
-	taken, err := m.Exists(ctx, Object{Kind: ObjectRemoved, Namespace: ns, Digest: blob})
+	taken, err := m.Exists(ctx, Object{Kind: KindMarker, Namespace: ns, Digest: blob})
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (m *Maintenance) PutRight(ctx context.Context, ns oci.Name, d oci.Digest) e
 // is there; what was condemned is read once more, and comes back if it is good; then it is copied and
 // destroyed, and Destroy touches nothing live. Killed anywhere, it is there, or there and aside.
 func (m *Maintenance) MoveAside(ctx context.Context, o Object, good func(io.Reader) (bool, error)) (moved bool, err error) {
-	store, key := m.storeOfObject(o), o.key()
+	store, key := m.storeOf(o), o.Key()
 	for range attempts {
 		moved, err := m.moveAside(ctx, store, key, good)
 		switch {
@@ -242,10 +242,10 @@ func (m *Maintenance) copyAside(ctx context.Context, store storage.Store, key st
 	return err
 }
 
-// MoveRecordAside is MoveAside for a tag, a referrer's entry or an entry for undo that cannot be read. It
+// MoveRecordAside is MoveAside for a tag, a referrer's entry or an entry of the trash that cannot be read. It
 // changes by check-and-set, as they all do.
 func (m *Maintenance) MoveRecordAside(ctx context.Context, o Object) error {
-	key := o.key()
+	key := o.Key()
 	object, err := m.liveObject(ctx, key)
 	if errors.Is(err, storage.ErrNotExist) {
 		return nil

@@ -73,7 +73,7 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 	tests := []struct {
 		name   string
 		before func(w *world)
-		undo   registry.Undo
+		undo   registry.RestoreOptions
 		want   []string // what it says it did
 		facts  []registrytest.Fact
 		trash  []string // what is left in it
@@ -81,14 +81,14 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 		{
 			name:   "a tag that was deleted alone",
 			before: func(w *world) { both(w); w.deleteTag(tagV1) },
-			undo:   registry.Undo{Namespace: app, Tag: tagV1},
+			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1},
 			want:   []string{"tag v1"},
 			facts:  imageLasts(app, tagV1),
 		},
 		{
 			name:   "a tag that went with its manifest, and not the other one",
 			before: func(w *world) { both(w); w.deleteManifest(app, imageDigest("one")) },
-			undo:   registry.Undo{Namespace: app, Tag: tagV1},
+			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1},
 			want:   []string{"manifest", "tag v1"},
 			facts:  append(imageLasts(app, tagV1), registrytest.NoTag(app, tagBig)),
 			trash:  []string{"tag LATEST of team/app"},
@@ -96,7 +96,7 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 		{
 			name:   "a manifest without its tags",
 			before: func(w *world) { both(w); w.deleteManifest(app, imageDigest("one")) },
-			undo:   registry.Undo{Namespace: app, Digest: imageDigest("one")},
+			undo:   registry.RestoreOptions{Namespace: app, Digest: imageDigest("one")},
 			want:   []string{"manifest"},
 			facts:  []registrytest.Fact{registrytest.ManifestIs(app, imageManifest("one", "")), registrytest.NoTag(app, tagV1)},
 			trash:  []string{"tag LATEST of team/app", "tag v1 of team/app"},
@@ -104,7 +104,7 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 		{
 			name:   "a manifest that a digest alone names",
 			before: func(w *world) { both(w); w.deleteManifest(app, imageDigest("one")) },
-			undo:   registry.Undo{Digest: imageDigest("one")},
+			undo:   registry.RestoreOptions{Digest: imageDigest("one")},
 			want:   []string{"manifest"},
 			facts:  []registrytest.Fact{registrytest.ManifestIs(app, imageManifest("one", ""))},
 			trash:  []string{"tag LATEST of team/app", "tag v1 of team/app"},
@@ -117,7 +117,7 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 				w.deleteBlob("layer one")
 				w.condemnContent()
 			},
-			undo:  registry.Undo{Namespace: app, Tag: tagV1},
+			undo:  registry.RestoreOptions{Namespace: app, Tag: tagV1},
 			want:  []string{"blob", "manifest", "tag v1"},
 			facts: imageLasts(app, tagV1),
 			trash: []string{"tag LATEST of team/app"},
@@ -125,14 +125,14 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 		{
 			name:   "a layer alone",
 			before: func(w *world) { both(w); w.deleteBlob("layer one") },
-			undo:   registry.Undo{Namespace: app, Digest: blobDigest("layer one")},
+			undo:   registry.RestoreOptions{Namespace: app, Digest: blobDigest("layer one")},
 			want:   []string{"blob"},
 			facts:  []registrytest.Fact{registrytest.BlobIs(app, layer)},
 		},
 		{
 			name:   "the layer of an image that is there",
 			before: func(w *world) { both(w); w.deleteBlob("layer one") },
-			undo:   registry.Undo{Namespace: app, Tag: tagV1},
+			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1},
 			want:   []string{"blob", "tag v1"},
 			facts:  imageLasts(app, tagV1),
 		},
@@ -144,7 +144,7 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 				w.deleteManifest(app, imageDigest("one"))
 				w.deleteBlob("layer one")
 			},
-			undo:  registry.Undo{Namespace: app, Tag: tagV1},
+			undo:  registry.RestoreOptions{Namespace: app, Tag: tagV1},
 			want:  []string{"blob", "manifest", "manifest", "tag v1"},
 			facts: []registrytest.Fact{registrytest.TagIs(app, tagV1, indexDigest()), registrytest.ManifestIs(app, imageManifest("one", "")), registrytest.BlobIs(app, layer)},
 		},
@@ -154,7 +154,7 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 				w.must(w.pushImage(app, "one", tagV1), pushReferrer(w))
 				w.deleteManifest(app, oci.DigestOf(oci.SHA256, referrerManifest()))
 			},
-			undo:  registry.Undo{Digest: oci.DigestOf(oci.SHA256, referrerManifest())},
+			undo:  registry.RestoreOptions{Digest: oci.DigestOf(oci.SHA256, referrerManifest())},
 			want:  []string{"manifest"},
 			facts: []registrytest.Fact{registrytest.ReferrerIs(app, imageDigest("one"), oci.DigestOf(oci.SHA256, referrerManifest()))},
 		},
@@ -168,7 +168,7 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 				w.deleteBlob("layer one")
 				w.deleteManifest(other, imageDigest("one"))
 			},
-			undo:  registry.Undo{Namespace: app},
+			undo:  registry.RestoreOptions{Namespace: app},
 			want:  []string{"blob", "manifest", "tag LATEST", "tag v1", "manifest"},
 			facts: append(imageLasts(app, tagV1), registrytest.TagIs(app, tagBig, imageDigest("one")), registrytest.NoTag(other, tagV1)),
 			trash: []string{"manifest of other", "tag v1 of other"},
@@ -183,7 +183,7 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 				}
 				w.deleteTag(tagV1)
 			},
-			undo:  registry.Undo{Namespace: app, Since: time.Date(2026, 11, 24, 12, 30, 0, 0, time.UTC)},
+			undo:  registry.RestoreOptions{Namespace: app, Since: time.Date(2026, 11, 24, 12, 30, 0, 0, time.UTC)},
 			want:  []string{"tag v1"},
 			facts: append(imageLasts(app, tagV1), registrytest.NoTag(app, tagBig)),
 			trash: []string{"tag LATEST of team/app"},
@@ -196,14 +196,14 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 				w.must(w.pushImage(app, "two", tagV1))
 				w.deleteTag(tagV1)
 			},
-			undo:  registry.Undo{Namespace: app, Tag: tagV1},
+			undo:  registry.RestoreOptions{Namespace: app, Tag: tagV1},
 			want:  []string{"tag v1"},
 			facts: []registrytest.Fact{registrytest.TagIs(app, tagV1, imageDigest("two"))},
 		},
 		{
 			name:   "of a tag that was pushed over the former value",
 			before: func(w *world) { both(w); w.must(w.pushImage(app, "two", tagV1)) },
-			undo:   registry.Undo{Namespace: app, Tag: tagV1, Digest: imageDigest("one")},
+			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageDigest("one")},
 			want:   []string{"tag v1"},
 			facts:  imageLasts(app, tagV1),
 		},
@@ -215,7 +215,7 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 				w.deleteManifest(app, imageDigest("two"))
 				w.deleteManifest(app, imageDigest("one"))
 			},
-			undo:  registry.Undo{Namespace: app, Tag: tagV1, Digest: imageDigest("one")},
+			undo:  registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageDigest("one")},
 			want:  []string{"manifest", "tag v1"},
 			facts: append(imageLasts(app, tagV1), registrytest.NoManifest(app, imageDigest("two"))),
 			trash: []string{"manifest of team/app", "tag LATEST of team/app"},
@@ -223,14 +223,14 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 		{
 			name:   "nothing, as the tag is there",
 			before: both,
-			undo:   registry.Undo{Namespace: app, Tag: tagV1},
+			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1},
 			want:   []string{"tag v1, which was there"},
 			facts:  imageLasts(app, tagV1),
 		},
 		{
 			name:   "nothing, as the manifest is there again; what the trash keeps of it stays",
 			before: func(w *world) { both(w); w.deleteManifest(app, imageDigest("one")); both(w) },
-			undo:   registry.Undo{Namespace: app, Digest: imageDigest("one")},
+			undo:   registry.RestoreOptions{Namespace: app, Digest: imageDigest("one")},
 			want:   []string{"manifest, which was there"},
 			facts:  imageLasts(app, tagV1),
 			trash:  []string{"manifest of team/app", "tag LATEST of team/app", "tag v1 of team/app"},
@@ -238,7 +238,7 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 		{
 			name:   "what a collector has condemned",
 			before: func(w *world) { w.must(w.pushImage(app, "one")); w.condemnContent() },
-			undo:   registry.Undo{Namespace: app, Digest: imageDigest("one")},
+			undo:   registry.RestoreOptions{Namespace: app, Digest: imageDigest("one")},
 			want:   []string{"manifest"},
 			facts:  []registrytest.Fact{registrytest.ManifestIs(app, imageManifest("one", "")), registrytest.BlobIs(app, layer)},
 		},
@@ -272,7 +272,7 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 			}
 			registrytest.Check(t, w.subject(), tt.facts...)
 			again, err := w.reg.Maintenance().Restore(w.ctx, tt.undo)
-			if err != nil && !errors.Is(err, registry.ErrNotKept) {
+			if err != nil && !errors.Is(err, registry.ErrNotInTrash) {
 				t.Errorf("restore again: %v", err)
 			}
 			if i := slices.IndexFunc(again, func(one registry.Restored) bool { return !one.Found }); i >= 0 {
@@ -313,23 +313,23 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 		name   string
 		config func(*registry.Config)
 		before func(w *world)
-		undo   registry.Undo
+		undo   registry.RestoreOptions
 		want   string // in its error
 	}{
 		{
-			name: "a tag that never was", before: push, undo: registry.Undo{Namespace: app, Tag: tagBig},
-			want: "nothing is kept of it for an undo: tag LATEST of team/app",
+			name: "a tag that never was", before: push, undo: registry.RestoreOptions{Namespace: app, Tag: tagBig},
+			want: "not in the trash: tag LATEST of team/app",
 		},
 		{
-			name: "a digest that never was", before: push, undo: registry.Undo{Digest: imageDigest("two")},
-			want: "nothing is kept of it for an undo: " + imageDigest("two").String(),
+			name: "a digest that never was", before: push, undo: registry.RestoreOptions{Digest: imageDigest("two")},
+			want: "not in the trash: " + imageDigest("two").String(),
 		},
 		{
-			name: "a namespace of which nothing was removed", before: push, undo: registry.Undo{Namespace: app},
-			want: "nothing is kept of it for an undo: team/app",
+			name: "a namespace of which nothing was removed", before: push, undo: registry.RestoreOptions{Namespace: app},
+			want: "not in the trash: team/app",
 		},
 		{
-			name: "a tag whose layers are destroyed", before: destroyed, undo: registry.Undo{Namespace: app, Tag: tagV1},
+			name: "a tag whose layers are destroyed", before: destroyed, undo: registry.RestoreOptions{Namespace: app, Tag: tagV1},
 			want: "manifest names content that the namespace does not hold: " + blobDigest("config one").String() + ", " + blobDigest("layer one").String(),
 		},
 		{
@@ -338,8 +338,8 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 				w.must(w.pushBlob(other, "layer one"), w.pushBlob(app, "layer one"))
 				w.deleteBlob("layer one")
 			},
-			undo: registry.Undo{Namespace: other, Digest: blobDigest("config one")},
-			want: "nothing is kept of it for an undo",
+			undo: registry.RestoreOptions{Namespace: other, Digest: blobDigest("config one")},
+			want: "not in the trash",
 		},
 		{
 			name: "a digest that was removed from two namespaces",
@@ -349,18 +349,18 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 				w.deleteManifest(app, imageDigest("one"))
 				w.deleteManifest(other, imageDigest("one"))
 			},
-			undo: registry.Undo{Digest: imageDigest("one")},
+			undo: registry.RestoreOptions{Digest: imageDigest("one")},
 			want: "was removed from 2 namespaces: other, team/app",
 		},
 		{
 			name:   "a tag that was pushed again",
 			before: func(w *world) { push(w); w.deleteTag(tagV1); w.must(w.pushImage(app, "two", tagV1)) },
-			undo:   registry.Undo{Namespace: app, Tag: tagV1},
+			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1},
 			want:   "tag v1 of team/app was pushed again and stands for " + imageDigest("two").String(),
 		},
 		{
 			name: "a value that a tag never had", before: func(w *world) { push(w); w.must(w.pushImage(app, "two")) },
-			undo: registry.Undo{Namespace: app, Tag: tagV1, Digest: imageDigest("two")},
+			undo: registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageDigest("two")},
 			want: "tag v1 of team/app has not stood for " + imageDigest("two").String(),
 		},
 		{
@@ -372,14 +372,14 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 				m := &world{t: w.t, ctx: w.ctx, reg: mutable, store: w.store}
 				m.must(m.pushImage(app, "one", tagV1), m.pushImage(app, "two", tagV1))
 			},
-			undo: registry.Undo{Namespace: app, Tag: tagV1, Digest: imageDigest("one")},
+			undo: registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageDigest("one")},
 			want: "tag v1 is immutable and stands for " + imageDigest("two").String(),
 		},
 		{
 			name:   "anything, as the registry is read-only",
 			config: func(c *registry.Config) { c.ReadOnly = true },
 			before: func(*world) {},
-			undo:   registry.Undo{Namespace: app, Tag: tagV1},
+			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1},
 			want:   registry.ErrReadOnly.Error(),
 		},
 	}
@@ -414,7 +414,7 @@ func TestAnUndoOpensNothingOfOthers(t *testing.T) {
 	w.must(w.pushImage(other, "one"))
 	w.must(w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("one", ""), tagV1))
 	w.deleteManifest(app, imageDigest("one"))
-	_, err := w.reg.Maintenance().Restore(w.ctx, registry.Undo{Namespace: app})
+	_, err := w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app})
 	w.must(err)
 	registrytest.Check(t, w.subject(), registrytest.TagIs(app, tagV1, imageDigest("one")),
 		registrytest.NoBlob(app, blobDigest("layer one")), registrytest.NoBlob(app, blobDigest("config one")))
@@ -429,7 +429,7 @@ func TestARestoredTagIsAPushOfNow(t *testing.T) {
 	w.must(err)
 	w.deleteManifest(app, imageDigest("one"))
 	wantHistory(t, w, "removed one somebody", "zero somebody")
-	_, err = w.reg.Maintenance().Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1, By: "carol"})
+	_, err = w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1, By: "carol"})
 	w.must(err)
 	restored, err := w.reg.GetManifest(w.ctx, app, oci.Reference{Tag: tagV1})
 	w.must(err)
@@ -438,7 +438,7 @@ func TestARestoredTagIsAPushOfNow(t *testing.T) {
 	}
 	wantHistory(t, w, "now one carol", "one somebody", "zero somebody")
 
-	_, err = w.reg.Maintenance().Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1, Digest: imageDigest("zero"), By: "dave"})
+	_, err = w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageDigest("zero"), By: "dave"})
 	w.must(err)
 	wantHistory(t, w, "now zero dave", "one carol", "one somebody", "zero somebody")
 
@@ -455,7 +455,7 @@ func TestARestoredTagIsAPushOfNow(t *testing.T) {
 }
 
 // entry is the one of a kind in the trash.
-func (w *world) entry(kind registry.Kind) registry.Removed {
+func (w *world) entry(kind registry.Kind) registry.TrashEntry {
 	w.t.Helper()
 	for entry, err := range w.reg.Maintenance().Trash(w.ctx, app) {
 		w.must(err)
@@ -464,7 +464,7 @@ func (w *world) entry(kind registry.Kind) registry.Removed {
 		}
 	}
 	w.t.Fatalf("the trash has no %s", kind)
-	return registry.Removed{}
+	return registry.TrashEntry{}
 }
 
 func wantHistory(t *testing.T, w *world, want ...string) {
@@ -503,8 +503,11 @@ func TestTheTrash(t *testing.T) {
 	for kind, size := range map[registry.Kind]int64{
 		registry.KindManifest: image + int64(len("config one")+len("layer one")), registry.KindTag: image, registry.KindBlob: int64(len("layer one")),
 	} {
-		if entry := w.entry(kind); entry.Size != size || entry.By != "bob" || entry.At.IsZero() {
-			t.Errorf("%s: got %d bytes, by %q at %s, want %d by bob", kind, entry.Size, entry.By, entry.At, size)
+		entry := w.entry(kind)
+		got, err := w.reg.Maintenance().TrashSize(w.ctx, entry)
+		w.must(err)
+		if got != size || entry.By != "bob" || entry.At.IsZero() {
+			t.Errorf("%s: got %d bytes, by %q at %s, want %d by bob", kind, got, entry.By, entry.At, size)
 		}
 	}
 	team, err := oci.ParseName("team")
@@ -516,12 +519,13 @@ func TestTheTrash(t *testing.T) {
 		t.Errorf("the trash of other is %q", got)
 	}
 
-	layer := w.entry(registry.KindBlob)
-	dropped, err := w.reg.Maintenance().ExpireTrash(w.ctx, layer.At)
-	if err != nil || dropped != 2 {
-		t.Errorf("%d entries were from before the blob's, %v, want 2", dropped, err)
+	for _, kind := range []registry.Kind{registry.KindManifest, registry.KindBlob} {
+		w.must(w.reg.Maintenance().DropTrash(w.ctx, w.entry(kind)))
 	}
-	w.must(w.reg.Maintenance().DropTrash(w.ctx, layer))
+	if got := w.removed(team); !slices.Equal(got, []string{"tag v1 of team/app"}) {
+		t.Errorf("then the trash of team and below it is %q", got)
+	}
+	w.must(w.reg.Maintenance().DropTrash(w.ctx, w.entry(registry.KindTag)))
 	if got := w.removed(oci.Name{}); !slices.Equal(got, []string{"tag v1 of other"}) {
 		t.Errorf("then the trash is %q", got)
 	}
@@ -559,7 +563,7 @@ func TestADamagedEntryHidesNoOther(t *testing.T) {
 			if !slices.Equal(whole, []string{"tag"}) || !slices.Equal(broken, []string{key}) {
 				t.Errorf("the trash shows %q and as damaged %q, want the tag and %s", whole, broken, key)
 			}
-			done, err := w.reg.Maintenance().Restore(w.ctx, registry.Undo{Namespace: app, Tag: tagV1})
+			done, err := w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1})
 			if err != nil || !slices.Equal(words(done), []string{"tag v1"}) {
 				t.Errorf("restored %q, %v, want the tag", words(done), err)
 			}
@@ -587,8 +591,8 @@ func TestUndoAgainstDeleteAndPush(t *testing.T) {
 					t.Errorf("push: %v", err)
 				}
 			default:
-				_, err := c.reg.Maintenance().Restore(t.Context(), registry.Undo{Namespace: app, Tag: tagV1})
-				if err != nil && !errors.Is(err, registry.ErrNotKept) {
+				_, err := c.reg.Maintenance().Restore(t.Context(), registry.RestoreOptions{Namespace: app, Tag: tagV1})
+				if err != nil && !errors.Is(err, registry.ErrNotInTrash) {
 					t.Errorf("restore: %v", err)
 				}
 			}
@@ -597,7 +601,7 @@ func TestUndoAgainstDeleteAndPush(t *testing.T) {
 	}
 	clients[0].must(clients[0].pushImage(app, "one", tagV1))
 	clients[0].deleteManifest(app, d)
-	_, err := clients[1].reg.Maintenance().Restore(context.Background(), registry.Undo{Namespace: app, Tag: tagV1})
+	_, err := clients[1].reg.Maintenance().Restore(context.Background(), registry.RestoreOptions{Namespace: app, Tag: tagV1})
 	clients[1].must(err)
 	clients[0].check(t, imageLasts(app, tagV1)...)
 }

@@ -10,28 +10,28 @@ import (
 )
 
 // check looks whether a manifest could be restored, and notes what would come back.
-func (u *undoing) check(ctx context.Context, d oci.Digest) error {
-	missing, err := u.missing(ctx, d, visited{})
+func (rs *restoring) check(ctx context.Context, d oci.Digest) error {
+	missing, err := rs.missing(ctx, d, visited{})
 	if err != nil {
 		return err
 	}
-	if len(missing) > 0 && u.r.config.MissingReferences != "allow" {
-		return fmt.Errorf("restore manifest %s in %s: %w", d, u.Namespace, &MissingError{Digests: missing})
+	if len(missing) > 0 && rs.m.config.MissingReferences != "allow" {
+		return fmt.Errorf("restore manifest %s in %s: %w", d, rs.Namespace, &MissingError{Digests: missing})
 	}
 	return nil
 }
 
 // missing lists what a manifest needs and neither the namespace nor its trash holds any more.
-func (u *undoing) missing(ctx context.Context, d oci.Digest, seen visited) (missing []oci.Digest, err error) {
+func (rs *restoring) missing(ctx context.Context, d oci.Digest, seen visited) (missing []oci.Digest, err error) {
 	if seen.before(d) {
 		return nil, nil
 	}
-	m, err := u.find(ctx, d)
+	m, err := rs.find(ctx, d)
 	if err != nil {
 		return nil, err
 	}
 	for _, blob := range m.parsed.Blobs() {
-		err := u.checkBlobs(ctx, blob.Digest)
+		err := rs.checkBlobs(ctx, blob.Digest)
 		var gone *MissingError
 		if errors.As(err, &gone) {
 			missing = append(missing, gone.Digests...)
@@ -40,8 +40,8 @@ func (u *undoing) missing(ctx context.Context, d oci.Digest, seen visited) (miss
 		}
 	}
 	for _, child := range m.parsed.Children() {
-		lacks, err := u.missing(ctx, child.Digest, seen)
-		if errors.Is(err, ErrNotKept) {
+		lacks, err := rs.missing(ctx, child.Digest, seen)
+		if errors.Is(err, ErrNotInTrash) {
 			lacks, err = []oci.Digest{child.Digest}, nil
 		}
 		if err != nil {
@@ -50,20 +50,20 @@ func (u *undoing) missing(ctx context.Context, d oci.Digest, seen visited) (miss
 		missing = append(missing, lacks...)
 	}
 	if m.gone {
-		u.note(Restored{Kind: KindManifest, Digest: d})
+		rs.note(Restored{Kind: KindManifest, Digest: d})
 	}
 	return missing, nil
 }
 
 // checkBlobs looks whether a blob is there or could come back; else it is a MissingError.
-func (u *undoing) checkBlobs(ctx context.Context, d oci.Digest) error {
-	lacks, err := u.lacksBlob(ctx, d)
+func (rs *restoring) checkBlobs(ctx context.Context, d oci.Digest) error {
+	lacks, err := rs.lacksBlob(ctx, d)
 	if err != nil || !lacks {
 		return err
 	}
-	_, kept := u.trash.blobs[d]
+	_, kept := rs.trash.blobs[d]
 	if kept {
-		_, err = u.r.blobs.Stat(ctx, blobKey(d))
+		_, err = rs.m.blobs.Stat(ctx, blobKey(d))
 	}
 	if !kept || errors.Is(err, storage.ErrNotExist) {
 		return &MissingError{Digests: []oci.Digest{d}}
@@ -71,6 +71,6 @@ func (u *undoing) checkBlobs(ctx context.Context, d oci.Digest) error {
 	if err != nil {
 		return fmt.Errorf("read blob %s: %w", d, err)
 	}
-	u.note(Restored{Kind: KindBlob, Digest: d})
+	rs.note(Restored{Kind: KindBlob, Digest: d})
 	return nil
 }

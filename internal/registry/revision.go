@@ -24,55 +24,35 @@ type Image struct {
 	Annotations  map[string]string
 }
 
-// Revision is a manifest as a namespace holds it.
-type Revision struct {
-	Digest   oci.Digest
-	PushedAt time.Time
-	By       string
-	Size     int64 // bytes of the manifest
-	// StoredSize is that of the object which has it, in bytes.
-	StoredSize int64
-	StoredAt   time.Time // when it was written last
-	// Manifest is what it says. One of a type that sreg does not read names, as layers and as children, each
-	// digest that it mentions.
-	Manifest oci.Manifest
-	// Condemned says that it waits to be revived or destroyed.
-	Condemned bool
-}
-
-// Revision reads a manifest that a namespace holds. What is gone is ErrGone, what cannot be
-// read or parsed ErrDamaged.
-func (m *Maintenance) Revision(ctx context.Context, ns oci.Name, d oci.Digest) (Revision, error) {
+// Manifest reads a manifest that a namespace holds. What is gone is ErrGone, a record that cannot be read
+// ErrDamaged.
+func (m *Maintenance) Manifest(ctx context.Context, ns oci.Name, d oci.Digest) (*Manifest, error) {
 	key := revisionKey(ns, d)
 	value, err := m.metadata.Get(ctx, key)
 	if err != nil {
-		return Revision{}, fmt.Errorf("read manifest %s in %s: %w", d, ns, err)
+		return nil, fmt.Errorf("read manifest %s in %s: %w", d, ns, err)
 	}
-	return parseWholeRevision(key, d, value)
+	manifest, err := parseManifest(ns, d, value)
+	if err != nil {
+		return nil, damaged(key, err)
+	}
+	return manifest, nil
 }
 
-func parseWholeRevision(key string, d oci.Digest, value storage.Value) (Revision, error) {
-	var record revisionRecord
-	content, err := unpackRecord(value.Data, &record)
-	if err != nil {
-		return Revision{}, damaged(key, err)
-	}
+// Names reads what a manifest says, for whoever removes what no manifest names. Content that is not what its
+// digest says, or that cannot be parsed, is ErrDamaged. One of a type that sreg does not read names, as layers
+// and as children, each digest that it mentions.
+func (m *Manifest) Names() (oci.Manifest, error) {
 	// One flipped bit still reads well and names another layer, and the right one would go.
-	if got := oci.DigestOf(d.Algorithm(), content); got != d {
-		return Revision{}, damaged(key, fmt.Errorf("want the manifest %s, got %s", d, got))
+	if err := m.verify(); err != nil {
+		return oci.Manifest{}, err
 	}
-	m, err := oci.ParseManifest(record.MediaType, content)
-	if err != nil {
-		return Revision{}, damaged(key, err)
+	names, err := m.Parse()
+	if err == nil && names.Opaque() {
+		names.Layers = mentioned(names, m.Content)
+		names.Manifests = names.Layers
 	}
-	if m.Opaque() {
-		m.Layers = mentioned(m, content)
-		m.Manifests = m.Layers
-	}
-	return Revision{
-		Digest: d, PushedAt: record.PushedAt, By: record.By, Size: int64(len(content)), StoredSize: value.Size,
-		StoredAt: value.ModTime, Condemned: value.State == storage.Condemned, Manifest: m,
-	}, nil
+	return names, err
 }
 
 // digestText is what reads like a digest.
@@ -91,18 +71,12 @@ func mentioned(m oci.Manifest, content []byte) (all []oci.Descriptor) {
 	return all
 }
 
-// Pending is a manifest whose push is under way.
-type Pending struct {
-	Namespace oci.Name
-	Revision
-}
-
-// Pending yields the manifests that were prepared and are not published yet.
-func (m *Maintenance) Pending(ctx context.Context) iter.Seq2[Pending, error] {
-	return func(yield func(Pending, error) bool) {
+// Pending yields the manifests whose push is under way: they were prepared and are not published yet.
+func (m *Maintenance) Pending(ctx context.Context) iter.Seq2[*Manifest, error] {
+	return func(yield func(*Manifest, error) bool) {
 		for draft, err := range m.metadata.Drafts(ctx, "") {
 			if err != nil {
-				yield(Pending{}, fmt.Errorf("list what is pending: %w", err))
+				yield(nil, fmt.Errorf("list what is pending: %w", err))
 				return
 			}
 			pending, err := parseDraft(draft)
@@ -113,14 +87,14 @@ func (m *Maintenance) Pending(ctx context.Context) iter.Seq2[Pending, error] {
 	}
 }
 
-func parseDraft(draft storage.Draft) (Pending, error) {
-	thing, err := parseThing(draft.Key)
-	if err == nil && thing.Kind != KindManifest {
-		err = damaged(draft.Key, errNoPlace)
-	}
+func parseDraft(draft storage.Draft) (*Manifest, error) {
+	o, err := parseKeyOf(KindManifest, draft.Key)
 	if err != nil {
-		return Pending{}, err
+		return nil, err
 	}
-	revision, err := parseWholeRevision(draft.Key, thing.Digest, storage.Value{Data: draft.Data})
-	return Pending{Namespace: thing.Namespace, Revision: revision}, err
+	pending, err := parseManifest(o.Namespace, o.Digest, storage.Value{Data: draft.Data})
+	if err != nil {
+		return nil, damaged(draft.Key, err)
+	}
+	return pending, nil
 }

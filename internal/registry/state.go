@@ -22,7 +22,7 @@ const knownSessions = 16 << 10
 // those that live at the same time: each sees at once what another one wrote. It outlives each of them.
 type State struct {
 	revisions *lru.Cache[revisionID, cached[*Manifest]]
-	tags      *lru.Cache[tagID, cached[tagValue]]
+	tags      *lru.Cache[tagID, cached[TagValue]]
 	links     *lru.Cache[linkID, cached[link]] // of a service alone
 	referrers *lru.Cache[string, cached[Referrers]]
 	sessions  *lru.Cache[string, oci.Name] // whose an upload session is
@@ -36,7 +36,7 @@ type State struct {
 func NewState() *State {
 	return &State{
 		revisions: lru.New[revisionID, cached[*Manifest]](manifestBudget),
-		tags:      lru.New[tagID, cached[tagValue]](tagBudget),
+		tags:      lru.New[tagID, cached[TagValue]](tagBudget),
 		links:     lru.New[linkID, cached[link]](linkBudget),
 		referrers: lru.New[string, cached[Referrers]](referrerBudget),
 		sessions:  lru.New[string, oci.Name](knownSessions),

@@ -16,18 +16,18 @@ func (r *Registry) DeleteTag(ctx context.Context, ns oci.Name, tag oci.Tag, by s
 		return err
 	}
 	for {
-		object, record, err := r.tagObject(ctx, ns, tag)
+		stored, err := r.readTag(ctx, ns, tag)
 		if err == nil {
 			// S2: a tag whose manifest is gone is absent already.
-			_, err = r.metadata.Stat(ctx, revisionKey(ns, record.Digest))
+			_, err = r.metadata.Stat(ctx, revisionKey(ns, stored.Digest))
 		}
 		if err != nil {
 			return r.manifestError(ns, oci.Reference{Tag: tag}, err)
 		}
 		if r.rules.immutable(ns, tag) {
-			return &ImmutableTagError{Tag: tag, Now: record.Digest}
+			return &ImmutableTagError{Tag: tag, Now: stored.Digest}
 		}
-		err = r.removeTag(ctx, ns, tag, record, object, removal{by: by})
+		err = r.removeTag(ctx, ns, stored, removal{by: by})
 		if !errors.Is(err, storage.ErrChanged) {
 			return err
 		}
@@ -53,39 +53,46 @@ func (r *Registry) ListTags(ctx context.Context, ns oci.Name, last string, n int
 }
 
 // tag reads what a tag stands for, from the cache while one look shows the same object.
-func (r *core) tag(ctx context.Context, ns oci.Name, tag oci.Tag) (tagValue, error) {
+func (r *core) tag(ctx context.Context, ns oci.Name, tag oci.Tag) (TagValue, error) {
 	value, _, err := read(ctx, r, promising, r.state.tags, tagID{ns, tag}, tagID.key, parseTag)
 	return value, err
 }
 
 // pulledTag is tag for a pull, which may hear what was so a while ago.
-func (r *Registry) pulledTag(ctx context.Context, ns oci.Name, tag oci.Tag) (tagValue, error) {
+func (r *Registry) pulledTag(ctx context.Context, ns oci.Name, tag oci.Tag) (TagValue, error) {
 	value, _, err := read(ctx, r.core, pulling, r.state.tags, tagID{ns, tag}, tagID.key, parseTag)
 	return value, err
 }
 
 func (id tagID) key() string { return tagKey(id.ns, id.tag) }
 
-func parseTag(_ tagID, value storage.Value) (tagValue, int64, error) {
+func parseTag(_ tagID, value storage.Value) (TagValue, int64, error) {
 	var record tagRecord
 	if err := json.Unmarshal(value.Data, &record); err != nil {
-		return tagValue{}, 0, err
+		return TagValue{}, 0, err
 	}
-	return record.tagValue, 256, nil
+	return record.TagValue, 256, nil
 }
 
-// tagObject reads a tag's whole record from the store, with the version to change it by.
-func (r *core) tagObject(ctx context.Context, ns oci.Name, tag oci.Tag) (storage.Version, tagRecord, error) {
+// StoredTag is a tag as it is stored. It can be changed or removed as long as it is still that.
+type StoredTag struct {
+	Tag oci.Tag
+	tagRecord
+	version storage.Version
+}
+
+// readTag reads a tag from the store.
+func (r *core) readTag(ctx context.Context, ns oci.Name, tag oci.Tag) (StoredTag, error) {
 	key := tagKey(ns, tag)
 	object, err := r.liveObject(ctx, key)
 	if err != nil {
-		return "", tagRecord{}, err
+		return StoredTag{}, err
 	}
-	var record tagRecord
-	if err := json.Unmarshal(object.Data, &record); err != nil {
-		return "", tagRecord{}, damaged(key, err)
+	stored := StoredTag{Tag: tag, version: object.Version}
+	if err := json.Unmarshal(object.Data, &stored.tagRecord); err != nil {
+		return StoredTag{}, damaged(key, err)
 	}
-	return object.Version, record, nil
+	return stored, nil
 }
 
 // liveObject reads an object that is going to be changed by check-and-set, which only a live one can
@@ -110,14 +117,14 @@ func (r *Registry) mayTag(ctx context.Context, ns oci.Name, tag oci.Tag, d oci.D
 	if !r.rules.immutable(ns, tag) {
 		return nil
 	}
-	_, record, err := r.tagObject(ctx, ns, tag)
+	stored, err := r.readTag(ctx, ns, tag)
 	if errors.Is(err, storage.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("read tag %s in %s: %w", tag, ns, err)
 	}
-	return r.refuseChange(ctx, ns, tag, record, d)
+	return r.refuseChange(ctx, ns, tag, stored.tagRecord, d)
 }
 
 // maxComponent is the longest component of a key, in bytes. Only a tag of 128 capital letters is
@@ -166,7 +173,7 @@ func (r *Registry) refuseDelete(ctx context.Context, ns oci.Name, d oci.Digest) 
 
 // putTag makes a tag stand for a manifest: of two pushers one is first and the other one replaces it,
 // whole.
-func (r *core) putTag(ctx context.Context, ns oci.Name, tag oci.Tag, value tagValue) error {
+func (r *core) putTag(ctx context.Context, ns oci.Name, tag oci.Tag, value TagValue) error {
 	immutable := r.rules.immutable(ns, tag)
 	return r.changeTag(ctx, ns, tag, func(now tagRecord) (tagRecord, error) {
 		if immutable && !now.Digest.IsZero() {
@@ -182,14 +189,14 @@ func (r *core) putTag(ctx context.Context, ns oci.Name, tag oci.Tag, value tagVa
 // there, and is asked again when somebody else was faster; its error ends it.
 func (r *core) changeTag(ctx context.Context, ns oci.Name, tag oci.Tag, change func(now tagRecord) (tagRecord, error)) error {
 	for {
-		version, now, err := r.tagObject(ctx, ns, tag)
-		opts := storage.PutOptions{IfUnchanged: version}
+		stored, err := r.readTag(ctx, ns, tag)
+		opts := storage.PutOptions{IfUnchanged: stored.version}
 		if errors.Is(err, storage.ErrNotExist) {
 			opts = storage.PutOptions{IfAbsent: true}
 		} else if err != nil {
 			return fmt.Errorf("put tag %s in %s: %w", tag, ns, err)
 		}
-		next, err := change(now)
+		next, err := change(stored.tagRecord)
 		if err != nil {
 			return err
 		}
@@ -209,14 +216,14 @@ func (r *core) changeTag(ctx context.Context, ns oci.Name, tag oci.Tag, change f
 
 // next is the record after a push. The object is rewritten also when the tag stood for the same
 // manifest already: a deleter that judged the old object must not take the new one for it.
-func (t tagRecord) next(value tagValue, immutable bool) tagRecord {
-	next := tagRecord{tagValue: value, Nonce: newNonce(), Former: t.Former}
+func (t tagRecord) next(value TagValue, immutable bool) tagRecord {
+	next := tagRecord{TagValue: value, Nonce: newNonce(), Former: t.Former}
 	switch {
 	case t.Digest.IsZero():
 	case t.Digest == value.Digest && immutable:
-		next.tagValue = t.tagValue // an immutable tag keeps its time and its pusher
+		next.TagValue = t.TagValue // an immutable tag keeps its time and its pusher
 	case t.Digest != value.Digest:
-		next.Former = append([]tagValue{t.tagValue}, t.Former...)
+		next.Former = append([]TagValue{t.TagValue}, t.Former...)
 		next.Former = next.Former[:min(len(next.Former), formerTags)]
 	}
 	return next
@@ -242,14 +249,14 @@ func (r *Registry) deleteTagsOf(ctx context.Context, ns oci.Name, d oci.Digest, 
 
 func (r *core) deleteTagOf(ctx context.Context, ns oci.Name, tag oci.Tag, d oci.Digest, why removal) error {
 	for {
-		version, record, err := r.tagObject(ctx, ns, tag)
+		stored, err := r.readTag(ctx, ns, tag)
 		if errors.Is(err, storage.ErrNotExist) {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("read tag %s in %s: %w", tag, ns, err)
 		}
-		if record.Digest != d {
+		if stored.Digest != d {
 			return nil
 		}
 		// After the tag was read: a push that made the revision anew rewrites the tag behind it.
@@ -257,7 +264,7 @@ func (r *core) deleteTagOf(ctx context.Context, ns oci.Name, tag oci.Tag, d oci.
 		if err != nil || !gone {
 			return err
 		}
-		err = r.removeTag(ctx, ns, tag, record, version, why)
+		err = r.removeTag(ctx, ns, stored, why)
 		if !errors.Is(err, storage.ErrChanged) {
 			return err
 		}
@@ -267,19 +274,19 @@ func (r *core) deleteTagOf(ctx context.Context, ns oci.Name, tag oci.Tag, d oci.
 // removal is who removes something, and why if it is not because a client asked for it.
 type removal struct{ by, why string }
 
-// removeTag keeps the record for undo and deletes the tag if it still is that record.
-func (r *core) removeTag(ctx context.Context, ns oci.Name, tag oci.Tag, record tagRecord, version storage.Version, why removal) error {
-	content, err := json.Marshal(record)
+// removeTag keeps the record in the trash and deletes the tag if it still is that record.
+func (r *core) removeTag(ctx context.Context, ns oci.Name, tag StoredTag, why removal) error {
+	content, err := json.Marshal(tag.tagRecord)
 	if err != nil {
 		return err
 	}
-	undo := deletedRecord{Kind: KindTag, Namespace: ns, Tag: tag.String(), Digest: record.Digest, By: why.by, Why: why.why}
-	if err := r.keepDeleted(ctx, undo, content); err != nil {
+	entry := TrashEntry{Kind: KindTag, Namespace: ns, Tag: tag.Tag, Digest: tag.Digest, By: why.by, Why: why.why, Content: content}
+	if err := r.putTrashEntry(ctx, entry); err != nil {
 		return err
 	}
-	err = r.metadata.Delete(ctx, tagKey(ns, tag), storage.DeleteOptions{IfUnchanged: version})
+	err = r.metadata.Delete(ctx, tagKey(ns, tag.Tag), storage.DeleteOptions{IfUnchanged: tag.version})
 	if err != nil {
-		return fmt.Errorf("delete tag %s in %s: %w", tag, ns, err)
+		return fmt.Errorf("delete tag %s in %s: %w", tag.Tag, ns, err)
 	}
 	return nil
 }

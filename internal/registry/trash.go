@@ -14,80 +14,42 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// Removed is one entry of the trash: what a client or retention removed, kept for an undo.
-type Removed struct {
+// TrashEntry is what a client or retention removed, kept so that it can be restored.
+type TrashEntry struct {
 	Key       string // where the entry lies
-	Kind      Kind
+	Kind      Kind   // of what was removed: a manifest, a tag or a blob
 	Namespace oci.Name
-	Tag       oci.Tag // of a tag, else zero
-	Digest    oci.Digest
+	Tag       oci.Tag    // of a tag, else zero
+	Digest    oci.Digest // of a tag: that of the manifest that it stood for
 	At        time.Time
 	By        string
 	Why       string // empty: a client asked for it
-	// Size is that of a blob; of a manifest and what it names; of the manifest that a tag stood for. In
-	// bytes; zero if it is not known any more.
-	Size int64
+	// Content is the object that was removed, byte for byte; that of a blob is kept as the blob.
+	Content []byte
+	// Names is what a manifest said, see Manifest.Names. Trash alone reads it.
+	Names oci.Manifest
 }
 
 // Trash yields what was removed from a namespace and from those below it, or from all if it is zero: in
 // the order of the namespaces, and in each of them the oldest first. An entry that cannot be read comes
-// as an error beside its Key, and the next ones follow; an error without a key ends the listing. It
-// shows also namespaces that clients are not shown: it is for whoever looks after the store.
-func (m *Maintenance) Trash(ctx context.Context, within oci.Name) iter.Seq2[Removed, error] {
-	return func(yield func(Removed, error) bool) {
+// as an error beside its Key, and the next ones follow; an error without a key ends the listing.
+func (m *Maintenance) Trash(ctx context.Context, within oci.Name) iter.Seq2[TrashEntry, error] {
+	return func(yield func(TrashEntry, error) bool) {
 		for ns, err := range m.trashed(ctx, within) {
 			if err != nil {
-				yield(Removed{}, err)
+				yield(TrashEntry{}, err)
 				return
 			}
-			for kept, err := range m.trashOf(ctx, ns) {
+			for entry, err := range m.trashOf(ctx, ns) {
 				if err == nil {
-					kept.Size, err = m.sizeOf(ctx, kept)
+					err = entry.parse()
 				}
-				if !yield(kept.Removed, err) || err != nil && kept.Key == "" {
+				if !yield(entry, err) || err != nil && entry.Key == "" {
 					return
 				}
 			}
 		}
 	}
-}
-
-// DropTrash makes a removal final as far as the trash goes. What the collector has not destroyed yet
-// stays until it does.
-func (m *Maintenance) DropTrash(ctx context.Context, entry Removed) error {
-	if m.config.ReadOnly {
-		return fmt.Errorf("drop %s: %w", entry.Key, ErrReadOnly)
-	}
-	if err := m.metadata.Delete(ctx, entry.Key, storage.DeleteOptions{}); err != nil {
-		return fmt.Errorf("drop %s: %w", entry.Key, err)
-	}
-	return nil
-}
-
-// ExpireTrash drops all entries from before a time, by the time in their names, and says how many.
-func (m *Maintenance) ExpireTrash(ctx context.Context, before time.Time) (dropped int, err error) {
-	for ns, err := range m.trashed(ctx, oci.Name{}) {
-		if err != nil {
-			return dropped, err
-		}
-		for entry, err := range m.metadata.List(ctx, trashPrefix(ns), storage.ListOptions{}) {
-			if err != nil {
-				return dropped, fmt.Errorf("list the trash of %s: %w", ns, err)
-			}
-			at, ok := deletedAt(entry.Name)
-			if !ok {
-				continue // not ours: somebody else put it there
-			}
-			if !at.Before(before) {
-				break // so are all that follow
-			}
-			if err := m.DropTrash(ctx, Removed{Key: trashPrefix(ns) + "/" + entry.Name}); err != nil {
-				return dropped, err
-			}
-			dropped++
-		}
-	}
-	return dropped, nil
 }
 
 // trashed yields the namespaces that have a trash.
@@ -109,151 +71,194 @@ func (m *Maintenance) trashed(ctx context.Context, within oci.Name) iter.Seq2[oc
 	}
 }
 
-// keptEntry is an entry with the content of the object that went.
-type keptEntry struct {
-	Removed
-	content []byte
-}
-
-// trashOf yields the entries of one namespace, the oldest first, without their sizes. Errors are as those
-// of Trash.
-func (m *Maintenance) trashOf(ctx context.Context, ns oci.Name) iter.Seq2[keptEntry, error] {
-	return func(yield func(keptEntry, error) bool) {
-		for entry, err := range m.metadata.List(ctx, trashPrefix(ns), storage.ListOptions{}) {
+// trashOf yields the entries of one namespace. Errors are as those of Trash.
+func (m *Maintenance) trashOf(ctx context.Context, ns oci.Name) iter.Seq2[TrashEntry, error] {
+	return func(yield func(TrashEntry, error) bool) {
+		for name, err := range m.metadata.List(ctx, trashPrefix(ns), storage.ListOptions{}) {
 			if err != nil {
-				yield(keptEntry{}, fmt.Errorf("list the trash of %s: %w", ns, err))
+				yield(TrashEntry{}, fmt.Errorf("list the trash of %s: %w", ns, err))
 				return
 			}
-			key := trashPrefix(ns) + "/" + entry.Name
-			kept, err := m.readKept(ctx, ns, key)
+			key := trashPrefix(ns) + "/" + name.Name
+			entry, err := m.readTrashEntry(ctx, ns, key)
 			if errors.Is(err, storage.ErrNotExist) {
 				continue // restored or dropped meanwhile
 			}
 			if err != nil {
-				kept = keptEntry{Removed: Removed{Key: key, Namespace: ns}}
+				entry = TrashEntry{Key: key, Namespace: ns}
 			}
-			if !yield(kept, err) {
+			if !yield(entry, err) {
 				return
 			}
 		}
 	}
 }
 
-func (m *Maintenance) readKept(ctx context.Context, ns oci.Name, key string) (keptEntry, error) {
+func (m *Maintenance) readTrashEntry(ctx context.Context, ns oci.Name, key string) (TrashEntry, error) {
 	object, err := m.metadata.Get(ctx, key)
 	if err != nil {
-		return keptEntry{}, fmt.Errorf("read %s: %w", key, err)
+		return TrashEntry{}, fmt.Errorf("read %s: %w", key, err)
 	}
-	kept, err := parseKept(object.Data)
-	if err == nil && kept.Namespace != ns {
-		err = fmt.Errorf("want an entry of %s, got one of %q", ns, kept.Namespace)
+	entry, err := parseTrashEntry(object.Data)
+	if err == nil && entry.Namespace != ns {
+		err = fmt.Errorf("want an entry of %s, got one of %q", ns, entry.Namespace)
 	}
 	if err != nil {
-		return keptEntry{}, damaged(key, err)
+		return TrashEntry{}, damaged(key, err)
 	}
-	kept.Key = key
-	return kept, nil
+	entry.Key = key
+	return entry, nil
 }
 
-func parseKept(data []byte) (keptEntry, error) {
-	var record deletedRecord
+func parseTrashEntry(data []byte) (TrashEntry, error) {
+	var record trashRecord
 	content, err := unpackRecord(data, &record)
 	if err != nil {
-		return keptEntry{}, err
+		return TrashEntry{}, err
 	}
-	kept := keptEntry{content: content, Removed: Removed{
+	entry := TrashEntry{
 		Kind: record.Kind, Namespace: record.Namespace, Digest: record.Digest,
-		At: record.DeletedAt, By: record.By, Why: record.Why,
-	}}
-	if kept.Digest.IsZero() {
-		return keptEntry{}, errors.New("want a digest, got none")
+		At: record.DeletedAt, By: record.By, Why: record.Why, Content: content,
 	}
-	switch record.Kind {
+	if entry.Digest.IsZero() {
+		return TrashEntry{}, errors.New("want a digest, got none")
+	}
+	switch entry.Kind {
 	case KindTag:
-		kept.Tag, err = oci.ParseTag(record.Tag)
-		return kept, err
+		entry.Tag, err = oci.ParseTag(record.Tag)
+		return entry, err
 	case KindManifest, KindBlob:
-		return kept, nil
+		return entry, nil
 	}
-	return keptEntry{}, fmt.Errorf("want a manifest, tag or blob, got a %q", record.Kind)
+	return TrashEntry{}, fmt.Errorf("want a manifest, tag or blob, got a %q", entry.Kind)
 }
 
-// sizeOf tells what an entry keeps from being destroyed.
-func (m *Maintenance) sizeOf(ctx context.Context, kept keptEntry) (int64, error) {
-	switch kept.Kind {
+// putTrashEntry keeps what is about to be removed.
+func (r *core) putTrashEntry(ctx context.Context, entry TrashEntry) error {
+	entry.At = r.now().UTC()
+	packed, err := packRecord(trashRecord{
+		Kind: entry.Kind, Namespace: entry.Namespace, Tag: entry.Tag.String(), Digest: entry.Digest,
+		DeletedAt: entry.At, By: entry.By, Why: entry.Why,
+	}, entry.Content)
+	if err != nil {
+		return err
+	}
+	key := deletedKey(entry.Namespace, entry.At, newNonce())
+	if _, err := r.metadata.Put(ctx, key, packed, storage.PutOptions{}); err != nil {
+		return fmt.Errorf("put %s into the trash: %w", entry.Kind, err)
+	}
+	return nil
+}
+
+// DropTrash makes a removal final as far as the trash goes. What the collector has not destroyed yet
+// stays until it does.
+func (m *Maintenance) DropTrash(ctx context.Context, entry TrashEntry) error {
+	if m.config.ReadOnly {
+		return fmt.Errorf("drop %s: %w", entry.Key, ErrReadOnly)
+	}
+	if err := m.metadata.Delete(ctx, entry.Key, storage.DeleteOptions{}); err != nil {
+		return fmt.Errorf("drop %s: %w", entry.Key, err)
+	}
+	return nil
+}
+
+// CheckTrash reads an entry, and all that it keeps, as the collector does. One that it cannot read is
+// ErrDamaged.
+func (m *Maintenance) CheckTrash(ctx context.Context, o Object) error {
+	entry, err := m.readTrashEntry(ctx, o.Namespace, o.Key())
+	if err != nil {
+		return err
+	}
+	return entry.parse()
+}
+
+// parse reads the content.
+func (e *TrashEntry) parse() error {
+	switch e.Kind {
+	case KindManifest:
+		stored, err := e.manifest()
+		if err == nil {
+			e.Names, err = stored.Names()
+		}
+		return err
 	case KindTag:
-		record, err := kept.tagRecord()
+		_, err := e.tagRecord()
+		return err
+	}
+	return nil
+}
+
+// TrashSize tells what an entry that Trash gave keeps from being destroyed, in bytes: a blob; a manifest and what it names;
+// the manifest that a tag stood for. It is zero if it is not known any more.
+func (m *Maintenance) TrashSize(ctx context.Context, entry TrashEntry) (int64, error) {
+	switch entry.Kind {
+	case KindTag:
+		record, err := entry.tagRecord()
 		return record.Size, err
 	case KindManifest:
-		stored, err := kept.manifest()
+		stored, err := entry.manifest()
 		if err != nil {
 			return 0, err
 		}
-		manifest, err := oci.ParseManifest(stored.MediaType, stored.Content)
-		if err != nil {
-			return 0, damaged(kept.Key, err)
-		}
 		size := int64(len(stored.Content))
-		for _, named := range append(manifest.Blobs(), manifest.Children()...) {
+		for _, named := range append(entry.Names.Blobs(), entry.Names.Children()...) {
 			size += named.Size
 		}
 		return size, nil
 	}
-	info, err := m.blobs.Stat(ctx, blobKey(kept.Digest))
+	info, err := m.blobs.Stat(ctx, blobKey(entry.Digest))
 	if errors.Is(err, storage.ErrNotExist) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("stat blob %s: %w", kept.Digest, err)
+		return 0, fmt.Errorf("stat blob %s: %w", entry.Digest, err)
 	}
 	return info.Size, nil
 }
 
 // tagRecord is what a tag was when it was removed.
-func (k keptEntry) tagRecord() (record tagRecord, err error) {
-	if err := json.Unmarshal(k.content, &record); err != nil {
-		return tagRecord{}, damaged(k.Key, err)
+func (e *TrashEntry) tagRecord() (record tagRecord, err error) {
+	if err := json.Unmarshal(e.Content, &record); err != nil {
+		return tagRecord{}, damaged(e.Key, err)
 	}
 	return record, nil
 }
 
-// manifest is a revision as it was when it was removed. It hashes what it reads, as nobody has since.
-func (k keptEntry) manifest() (*Manifest, error) {
-	var record revisionRecord
-	content, err := unpackRecord(k.content, &record)
+// manifest is a manifest as it was when it was removed.
+func (e *TrashEntry) manifest() (*Manifest, error) {
+	stored, err := parseManifest(e.Namespace, e.Digest, storage.Value{Data: e.Content})
 	if err != nil {
-		return nil, damaged(k.Key, err)
+		return nil, damaged(e.Key, err)
 	}
-	if got := oci.DigestOf(k.Digest.Algorithm(), content); got != k.Digest {
-		return nil, damaged(k.Key, fmt.Errorf("want the manifest %s, got %s", k.Digest, got))
-	}
-	return &Manifest{Digest: k.Digest, MediaType: record.MediaType, Content: content, PushedAt: record.PushedAt, By: record.By}, nil
+	stored.inTrash = e.Key
+	return stored, nil
 }
 
 // trashIndex is what the trash of a namespace holds, without the content: for each manifest and blob the
 // last removal, for each tag all of them, the last one first.
 type trashIndex struct {
-	manifests, blobs map[oci.Digest]Removed
-	tags             map[oci.Tag][]Removed
+	manifests, blobs map[oci.Digest]TrashEntry
+	tags             map[oci.Tag][]TrashEntry
 }
 
 // readTrash passes over entries that are damaged; Trash shows them.
 func (m *Maintenance) readTrash(ctx context.Context, ns oci.Name) (trashIndex, error) {
-	index := trashIndex{manifests: map[oci.Digest]Removed{}, blobs: map[oci.Digest]Removed{}, tags: map[oci.Tag][]Removed{}}
-	for kept, err := range m.trashOf(ctx, ns) {
+	index := trashIndex{manifests: map[oci.Digest]TrashEntry{}, blobs: map[oci.Digest]TrashEntry{}, tags: map[oci.Tag][]TrashEntry{}}
+	for entry, err := range m.trashOf(ctx, ns) {
 		if errors.Is(err, errDamaged) {
 			continue
 		}
 		if err != nil {
 			return trashIndex{}, err
 		}
-		switch kept.Kind {
+		entry.Content = nil // read again when it is needed: a namespace may have lost a thousand manifests
+		switch entry.Kind {
 		case KindManifest:
-			index.manifests[kept.Digest] = kept.Removed
+			index.manifests[entry.Digest] = entry
 		case KindBlob:
-			index.blobs[kept.Digest] = kept.Removed
+			index.blobs[entry.Digest] = entry
 		case KindTag:
-			index.tags[kept.Tag] = append(index.tags[kept.Tag], kept.Removed)
+			index.tags[entry.Tag] = append(index.tags[entry.Tag], entry)
 		}
 	}
 	for _, entries := range index.tags {

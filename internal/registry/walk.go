@@ -89,23 +89,32 @@ var errNoPlace = errors.New("no object of sreg has a name like that; move the fi
 // errNoFolder is what damaged says of a file in the place of a folder.
 var errNoFolder = errors.New("it is a file, want a folder; restore the folder from a backup, or move the file away")
 
-// Enrolled yields the namespaces of the catalog.
-func (m *Maintenance) Enrolled(ctx context.Context) iter.Seq2[oci.Name, error] {
-	return func(yield func(oci.Name, error) bool) {
-		for entry, err := range m.metadata.List(ctx, namespacesPrefix, storage.ListOptions{}) {
+// listed yields what a listing shows, as parse reads it. A name that it cannot read is ErrDamaged, and the
+// next ones follow.
+func listed[T any](
+	ctx context.Context, store storage.Store, prefix string, opts storage.ListOptions, parse func(name string) (T, error),
+) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for entry, err := range store.List(ctx, prefix, opts) {
 			if err != nil {
-				yield(oci.Name{}, fmt.Errorf("list %s: %w", namespacesPrefix, err))
+				var none T
+				yield(none, fmt.Errorf("list %s: %w", prefix, err))
 				return
 			}
-			ns, err := unflatten(entry.Name)
+			one, err := parse(entry.Name)
 			if err != nil {
-				err = damaged(namespacesPrefix+"/"+entry.Name, errNoPlace)
+				err = damaged(joinKey(prefix, entry.Name), errNoPlace)
 			}
-			if !yield(ns, err) {
+			if !yield(one, err) {
 				return
 			}
 		}
 	}
+}
+
+// Enrolled yields the namespaces of the catalog.
+func (m *Maintenance) Enrolled(ctx context.Context) iter.Seq2[oci.Name, error] {
+	return listed(ctx, m.metadata, namespacesPrefix, storage.ListOptions{}, unflatten)
 }
 
 // Revisions yields the digests of the live manifests of a namespace.
@@ -143,41 +152,18 @@ func (m *Maintenance) digestsBelow(ctx context.Context, prefix string) iter.Seq2
 
 // digestsOf lists those of one algorithm, and says whether to go on.
 func (m *Maintenance) digestsOf(ctx context.Context, prefix, algorithm string, yield func(oci.Digest, error) bool) bool {
-	folder := joinKey(prefix, algorithm)
-	for entry, err := range m.metadata.List(ctx, folder, storage.ListOptions{}) {
-		if err != nil {
-			yield(oci.Digest{}, fmt.Errorf("list %s: %w", folder, err))
-			return false
-		}
-		d, err := oci.ParseDigest(algorithm + ":" + entry.Name)
-		if err != nil {
-			err = damaged(joinKey(folder, entry.Name), errNoPlace)
-		}
-		if !yield(d, err) {
-			return false
-		}
-	}
-	return true
+	parse := func(hex string) (oci.Digest, error) { return oci.ParseDigest(algorithm + ":" + hex) }
+	more := true
+	listed(ctx, m.metadata, joinKey(prefix, algorithm), storage.ListOptions{}, parse)(func(d oci.Digest, err error) bool {
+		more = yield(d, err)
+		return more
+	})
+	return more
 }
 
 // Tags yields the names of the tags of a namespace.
 func (m *Maintenance) Tags(ctx context.Context, ns oci.Name) iter.Seq2[oci.Tag, error] {
-	return func(yield func(oci.Tag, error) bool) {
-		prefix := tagsPrefix(ns)
-		for entry, err := range m.metadata.List(ctx, prefix, storage.ListOptions{}) {
-			if err != nil {
-				yield(oci.Tag{}, fmt.Errorf("list tags of %s: %w", ns, err))
-				return
-			}
-			tag, err := unescapeTag(entry.Name)
-			if err != nil {
-				err = damaged(prefix+"/"+entry.Name, errNoPlace)
-			}
-			if !yield(tag, err) {
-				return
-			}
-		}
-	}
+	return listed(ctx, m.metadata, tagsPrefix(ns), storage.ListOptions{}, unescapeTag)
 }
 
 // MovedAside yields the namespaces of which a repair moved a manifest or a tag aside that is not there again:
@@ -190,8 +176,8 @@ func (m *Maintenance) MovedAside(ctx context.Context) iter.Seq2[oci.Name, error]
 				return
 			}
 			_, key, _ := strings.Cut(entry.Name, "/")
-			o := parseKey(key)
-			if o.Kind != ObjectRevision && o.Kind != ObjectTag {
+			o := ParseKey(key)
+			if o.Kind != KindManifest && o.Kind != KindTag {
 				continue
 			}
 			there, err := m.Exists(ctx, o)
@@ -205,41 +191,95 @@ func (m *Maintenance) MovedAside(ctx context.Context) iter.Seq2[oci.Name, error]
 	}
 }
 
-// ReferrerEntry says that a manifest is listed among the referrers of a subject.
-type ReferrerEntry struct{ Subject, Referrer oci.Digest }
+// ReferrerEntries yields all entries by which subjects of a namespace show their referrers.
+func (m *Maintenance) ReferrerEntries(ctx context.Context, ns oci.Name) iter.Seq2[Object, error] {
+	prefix := allReferrersPrefix(ns)
+	return listed(ctx, m.metadata, prefix, storage.ListOptions{Deep: true}, func(name string) (Object, error) {
+		return parseKeyOf(KindReferrer, joinKey(prefix, name))
+	})
+}
 
-// ReferrerEntries yields all of a namespace.
-func (m *Maintenance) ReferrerEntries(ctx context.Context, ns oci.Name) iter.Seq2[ReferrerEntry, error] {
-	return func(yield func(ReferrerEntry, error) bool) {
-		prefix := ns.String() + "/" + manifestsFolder + "/referrers"
-		for entry, err := range m.metadata.List(ctx, prefix, storage.ListOptions{Deep: true}) {
-			if err != nil {
-				yield(ReferrerEntry{}, fmt.Errorf("list referrers in %s: %w", ns, err))
-				return
-			}
-			parsed, err := parseReferrerName(entry.Name)
-			if err != nil {
-				err = damaged(prefix+"/"+entry.Name, errNoPlace)
-			}
-			if !yield(parsed, err) {
-				return
+// Blobs yields the digests of all live blobs.
+func (m *Maintenance) Blobs(ctx context.Context) iter.Seq2[oci.Digest, error] {
+	return listed(ctx, m.blobs, blobsPrefix, storage.ListOptions{Deep: true}, func(name string) (oci.Digest, error) {
+		o, err := parseKeyOf(KindBlob, joinKey(blobsPrefix, name))
+		return o.Digest, err
+	})
+}
+
+// Part is a part of the stores that is walked on its own.
+type Part string
+
+// The parts. PartMetadata is all that is no blob. Condemned objects are in PartCondemned alone.
+const (
+	PartBlobs     Part = "blobs"
+	PartMetadata  Part = "metadata"
+	PartCondemned Part = "condemned"
+)
+
+// Objects yields the objects of a part whose keys come behind a key, in the order of the keys; those of
+// PartCondemned in no order and from the begin. It ends after the first error.
+func (m *Maintenance) Objects(ctx context.Context, part Part, after string) iter.Seq2[Object, error] {
+	return func(yield func(Object, error) bool) {
+		switch part {
+		case PartBlobs:
+			m.below(ctx, m.blobs, blobsPrefix, after, yield)
+		case PartMetadata:
+			m.besideBlobs(ctx, after, yield)
+		case PartCondemned:
+			for one, err := range m.condemnations(ctx) {
+				if !yield(ParseKey(one.Key), err) {
+					return
+				}
 			}
 		}
 	}
 }
 
-// Blobs yields the digests of all live blobs.
-func (m *Maintenance) Blobs(ctx context.Context) iter.Seq2[oci.Digest, error] {
-	return func(yield func(oci.Digest, error) bool) {
-		for entry, err := range m.blobs.List(ctx, blobsPrefix, storage.ListOptions{Deep: true}) {
-			if err != nil {
-				yield(oci.Digest{}, fmt.Errorf("list blobs: %w", err))
+// ObjectsOf yields what a namespace and those below it hold, in the order of the keys.
+func (m *Maintenance) ObjectsOf(ctx context.Context, ns oci.Name, after string) iter.Seq2[Object, error] {
+	return func(yield func(Object, error) bool) {
+		m.below(ctx, m.metadata, ns.String(), after, yield)
+	}
+}
+
+// below yields the live objects of one folder at the top.
+func (m *Maintenance) below(ctx context.Context, store storage.Store, folder, after string, yield func(Object, error) bool) bool {
+	if rest, inside := strings.CutPrefix(after, folder+"/"); inside {
+		after = rest
+	} else if after > folder {
+		return true
+	} else {
+		after = ""
+	}
+	for entry, err := range store.List(ctx, folder, storage.ListOptions{After: after, Deep: true}) {
+		if err != nil {
+			yield(Object{}, fmt.Errorf("list %s: %w", folder, err))
+			return false
+		}
+		if !yield(ParseKey(folder+"/"+entry.Name), nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// besideBlobs yields all that does not lie among the blobs, folder by folder.
+func (m *Maintenance) besideBlobs(ctx context.Context, after string, yield func(Object, error) bool) {
+	for entry, err := range m.metadata.List(ctx, "", storage.ListOptions{}) {
+		if err != nil {
+			yield(Object{}, fmt.Errorf("list the metadata store: %w", err))
+			return
+		}
+		folder, isFolder := strings.CutSuffix(entry.Name, "/")
+		switch {
+		case folder == blobsPrefix && m.blobs == m.metadata:
+		case isFolder:
+			if !m.below(ctx, m.metadata, folder, after, yield) {
 				return
 			}
-			thing, err := parseThing(blobsPrefix + "/" + entry.Name)
-			if !yield(thing.Digest, err) {
-				return
-			}
+		case folder > after && !yield(ParseKey(folder), nil):
+			return
 		}
 	}
 }

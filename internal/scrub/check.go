@@ -18,26 +18,26 @@ func (s *scrubber) check(ctx context.Context, one item) (result, error) {
 	var found result
 	var err error
 	switch {
-	case one.Kind == registry.ObjectBlob:
+	case one.Kind == registry.KindBlob:
 		found, err = s.checkBlob(ctx, one.Object)
-	case one.Kind == registry.ObjectRevision:
+	case one.Kind == registry.KindManifest:
 		found, err = s.checkRevision(ctx, one)
 	case one.condemned:
 		// It is on its way out, and names nothing any more.
-	case one.Kind == registry.ObjectLink:
+	case one.Kind == registry.KindLink:
 		found, err = s.checkLink(ctx, one)
-	case one.Kind == registry.ObjectTag:
+	case one.Kind == registry.KindTag:
 		found.findings, err = s.checkTag(ctx, one)
-	case one.Kind == registry.ObjectReferrer:
+	case one.Kind == registry.KindReferrer:
 		found.findings, err = s.checkReferrer(ctx, one)
-	case one.Kind == registry.ObjectDeleted:
-		found.findings, err = s.checkDeleted(ctx, one.Object)
+	case one.Kind == registry.KindTrash:
+		found.findings, err = s.checkTrash(ctx, one.Object)
 	case one.alone:
-	case one.Kind == registry.ObjectPulls:
+	case one.Kind == registry.KindPulls:
 		found.findings, err = s.checkPulls(ctx, one.Object)
-	case one.Kind == registry.ObjectCorrupt:
+	case one.Kind == registry.KindCorrupt:
 		found.findings = []Finding{newFinding(CodeMovedAside, one.Object)}
-	case one.Kind == registry.ObjectStrange:
+	case one.Kind == registry.KindUnknown:
 		found.findings = []Finding{newFinding(CodeStrangeKey, one.Object)}
 	}
 	if errors.Is(err, storage.ErrNotExist) {
@@ -96,12 +96,12 @@ func (s *scrubber) moveAside(ctx context.Context, o registry.Object, f *Finding,
 // checkRevision hashes a manifest and follows what it names. A condemned one is only hashed.
 func (s *scrubber) checkRevision(ctx context.Context, one item) (found result, err error) {
 	o := one.Object
-	stored, err := s.reg.ReadRevision(ctx, o.Namespace, o.Digest)
-	found.bytes = int64(len(stored.Content))
-	if err != nil && !errors.Is(err, registry.ErrDamaged) {
+	stored, code, err := s.readRevision(ctx, o)
+	if err != nil {
 		return found, err
 	}
-	if code := revisionFault(o, stored, err); code != "" {
+	found.bytes = int64(len(stored.Content))
+	if code != "" {
 		found.findings = []Finding{s.mendRevision(ctx, o, code, stored.MediaType)}
 		return found, nil
 	}
@@ -112,7 +112,7 @@ func (s *scrubber) checkRevision(ctx context.Context, one item) (found result, e
 		found.findings = []Finding{f}
 		return found, nil //nolint:nilerr // the finding tells it
 	}
-	if one.condemned || one.alone || stored.Condemned {
+	if one.condemned || one.alone || stored.Stored.Condemned {
 		return found, nil
 	}
 	found.findings, err = s.checkReferences(ctx, o, stored, m)
@@ -122,20 +122,21 @@ func (s *scrubber) checkRevision(ctx context.Context, one item) (found result, e
 	// A delete takes the manifest first. What it names may go as soon as it has.
 	there, err := s.reg.Exists(ctx, o)
 	if err == nil && !there {
-		err = fmt.Errorf("%s: %w", o.Key, storage.ErrNotExist)
+		err = fmt.Errorf("%s: %w", o.Key(), storage.ErrNotExist)
 	}
 	return found, err
 }
 
-// revisionFault is what is wrong with a manifest as it lies there.
-func revisionFault(o registry.Object, stored registry.Stored, err error) Code {
+// readRevision reads a manifest and says what is wrong with it as it lies there; empty if nothing is.
+func (s *scrubber) readRevision(ctx context.Context, o registry.Object) (*registry.Manifest, Code, error) {
+	stored, err := s.reg.Manifest(ctx, o.Namespace, o.Digest)
 	switch {
 	case errors.Is(err, registry.ErrDamaged):
-		return CodeDamagedRecord
-	case oci.DigestOf(o.Digest.Algorithm(), stored.Content) != o.Digest:
-		return CodeCorruptManifest
+		return &registry.Manifest{}, CodeDamagedRecord, nil
+	case err == nil && oci.DigestOf(o.Digest.Algorithm(), stored.Content) != o.Digest:
+		return stored, CodeCorruptManifest, nil
 	}
-	return ""
+	return stored, "", err
 }
 
 // mendRevision moves a manifest aside. Whether it can be had again is for later, see fetchManifests.
@@ -144,18 +145,15 @@ func (s *scrubber) mendRevision(ctx context.Context, o registry.Object, code Cod
 	f.MediaType = mediaType
 	if s.opts.Repair {
 		s.moveAside(ctx, o, &f, func(io.Reader) (bool, error) {
-			stored, err := s.reg.ReadRevision(ctx, o.Namespace, o.Digest)
-			if err != nil && !errors.Is(err, registry.ErrDamaged) {
-				return false, err
-			}
-			return revisionFault(o, stored, err) == "", nil
+			_, code, err := s.readRevision(ctx, o)
+			return code == "", err
 		})
 	}
 	return f
 }
 
 // checkReferences looks at what a manifest names, and at the entry by which its subject shows it.
-func (s *scrubber) checkReferences(ctx context.Context, o registry.Object, stored registry.Stored, m oci.Manifest) ([]Finding, error) {
+func (s *scrubber) checkReferences(ctx context.Context, o registry.Object, stored *registry.Manifest, m oci.Manifest) ([]Finding, error) {
 	var findings []Finding
 	seen := map[oci.Digest]bool{}
 	for _, blob := range m.Blobs() {
@@ -170,7 +168,7 @@ func (s *scrubber) checkReferences(ctx context.Context, o registry.Object, store
 		findings = append(findings, f...)
 	}
 	for _, child := range m.Children() {
-		there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.ObjectRevision, Namespace: o.Namespace, Digest: child.Digest})
+		there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.KindManifest, Namespace: o.Namespace, Digest: child.Digest})
 		if err != nil {
 			return nil, err
 		}
@@ -194,11 +192,11 @@ func naming(code Code, o registry.Object, target oci.Digest) Finding {
 // checkNamedBlob looks at the link and the bytes of a blob that a manifest names. What the namespace did
 // not hold when the manifest was pushed is not missing.
 func (s *scrubber) checkNamedBlob(ctx context.Context, o registry.Object, blob oci.Digest, missing []oci.Digest) ([]Finding, error) {
-	linked, err := s.reg.Exists(ctx, registry.Object{Kind: registry.ObjectLink, Namespace: o.Namespace, Digest: blob})
+	linked, err := s.reg.Exists(ctx, registry.Object{Kind: registry.KindLink, Namespace: o.Namespace, Digest: blob})
 	if err != nil || !linked && slices.Contains(missing, blob) {
 		return nil, err
 	}
-	there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.ObjectBlob, Digest: blob})
+	there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.KindBlob, Digest: blob})
 	switch {
 	case err != nil || linked && there:
 		return nil, err
@@ -206,7 +204,7 @@ func (s *scrubber) checkNamedBlob(ctx context.Context, o registry.Object, blob o
 		return []Finding{naming(CodeNoBytes, o, blob)}, nil
 	}
 	f := naming(CodeNoLink, o, blob)
-	removed, err := s.reg.Exists(ctx, registry.Object{Kind: registry.ObjectRemoved, Namespace: o.Namespace, Digest: blob})
+	removed, err := s.reg.Exists(ctx, registry.Object{Kind: registry.KindMarker, Namespace: o.Namespace, Digest: blob})
 	if err != nil {
 		return nil, err
 	}
@@ -229,7 +227,7 @@ func (s *scrubber) relink(ctx context.Context, o registry.Object, blob oci.Diges
 
 // checkShown looks whether the referrers of a subject show a manifest.
 func (s *scrubber) checkShown(ctx context.Context, o registry.Object, subject oci.Digest) ([]Finding, error) {
-	there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.ObjectReferrer, Namespace: o.Namespace, Subject: subject, Digest: o.Digest})
+	there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.KindReferrer, Namespace: o.Namespace, Subject: subject, Digest: o.Digest})
 	if err != nil || there {
 		return nil, err
 	}
@@ -259,7 +257,7 @@ func (s *scrubber) checkLink(ctx context.Context, one item) (found result, err e
 	if !isLink {
 		return s.checkProposed(ctx, o)
 	}
-	blob := registry.ObjectOfBlob(o.Digest)
+	blob := registry.Object{Kind: registry.KindBlob, Digest: o.Digest}
 	if !s.opts.Repository.IsZero() && one.alone == s.opts.Repair {
 		if found, err = s.checkBlob(ctx, blob); err != nil && !errors.Is(err, storage.ErrNotExist) {
 			return found, err
@@ -326,7 +324,7 @@ func (s *scrubber) checkTag(ctx context.Context, one item) ([]Finding, error) {
 	if err != nil || one.alone {
 		return nil, err
 	}
-	there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.ObjectRevision, Namespace: o.Namespace, Digest: stands})
+	there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.KindManifest, Namespace: o.Namespace, Digest: stands})
 	if err != nil || there {
 		return nil, err
 	}
@@ -354,7 +352,7 @@ func (s *scrubber) checkReferrer(ctx context.Context, one item) ([]Finding, erro
 	if err != nil || one.alone {
 		return nil, err
 	}
-	there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.ObjectRevision, Namespace: o.Namespace, Digest: o.Digest})
+	there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.KindManifest, Namespace: o.Namespace, Digest: o.Digest})
 	if err != nil || there {
 		return nil, err
 	}
@@ -365,8 +363,8 @@ func (s *scrubber) checkReferrer(ctx context.Context, one item) ([]Finding, erro
 	return []Finding{f}, nil
 }
 
-func (s *scrubber) checkDeleted(ctx context.Context, o registry.Object) ([]Finding, error) {
-	err := s.reg.CheckDeleted(ctx, o)
+func (s *scrubber) checkTrash(ctx context.Context, o registry.Object) ([]Finding, error) {
+	err := s.reg.CheckTrash(ctx, o)
 	if errors.Is(err, registry.ErrDamaged) {
 		return s.mendRecord(ctx, o, err), nil
 	}
@@ -389,7 +387,7 @@ func (s *scrubber) checkPulls(ctx context.Context, o registry.Object) ([]Finding
 
 // checkNamespace looks whether the catalog shows a namespace that holds something.
 func (s *scrubber) checkNamespace(ctx context.Context, o registry.Object) ([]Finding, error) {
-	there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.ObjectNamespace, Namespace: o.Namespace})
+	there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.KindNamespace, Namespace: o.Namespace})
 	if err != nil || there {
 		return nil, err
 	}

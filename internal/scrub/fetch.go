@@ -29,8 +29,8 @@ func (s *scrubber) fetchManifests(ctx context.Context) error {
 		more = false
 		for i := range findings {
 			f := &findings[i]
-			o := registry.ObjectOf(f.Key)
-			if o.Kind != registry.ObjectRevision || f.Repaired != aside {
+			o := registry.ParseKey(f.Key)
+			if o.Kind != registry.KindManifest || f.Repaired != aside {
 				continue
 			}
 			err := s.fetch(ctx, o, func(content io.Reader) error {

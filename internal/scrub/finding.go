@@ -90,7 +90,7 @@ type Finding struct {
 func newFinding(code Code, o registry.Object) Finding {
 	kind := kinds[code]
 	return Finding{
-		Severity: kind.severity, Code: code, Key: o.Key, Namespace: o.Namespace, Digest: o.Digest, Tag: o.Tag.String(),
+		Severity: kind.severity, Code: code, Key: o.Key(), Namespace: o.Namespace, Digest: o.Digest, Tag: o.Tag.String(),
 		Means: kind.means, Do: kind.do,
 	}
 }
@@ -105,20 +105,20 @@ const keptFindings = 10_000
 
 // Report is what a run found.
 type Report struct {
-	Begun    time.Time                     `json:"begun"`
-	Ended    time.Time                     `json:"ended"`
-	Resumed  bool                          `json:"resumed"` // it went on where another run was interrupted
-	Objects  map[registry.ObjectKind]int64 `json:"objects"`
-	Bytes    int64                         `json:"bytes"` // hashed
-	Counts   map[Severity]int64            `json:"counts"`
-	Repaired int64                         `json:"repaired"`
-	Findings []Finding                     `json:"findings"`
-	Omitted  int64                         `json:"omitted"` // counted and not kept
+	Begun    time.Time               `json:"begun"`
+	Ended    time.Time               `json:"ended"`
+	Resumed  bool                    `json:"resumed"` // it went on where another run was interrupted
+	Objects  map[registry.Kind]int64 `json:"objects"`
+	Bytes    int64                   `json:"bytes"` // hashed
+	Counts   map[Severity]int64      `json:"counts"`
+	Repaired int64                   `json:"repaired"`
+	Findings []Finding               `json:"findings"`
+	Omitted  int64                   `json:"omitted"` // counted and not kept
 }
 
 func newReport() Report {
 	return Report{
-		Begun: time.Now().UTC(), Objects: map[registry.ObjectKind]int64{}, Counts: map[Severity]int64{}, Findings: []Finding{},
+		Begun: time.Now().UTC(), Objects: map[registry.Kind]int64{}, Counts: map[Severity]int64{}, Findings: []Finding{},
 	}
 }
 

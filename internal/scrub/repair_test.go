@@ -322,7 +322,7 @@ func TestWhatAnUpstreamGivesIsTakenOnlyIfItHashes(t *testing.T) {
 	}
 }
 
-func TestARepairMendsWhateverEntryForUndoStopsTheCollector(t *testing.T) {
+func TestARepairMendsWhateverEntryOfTheTrashStopsTheCollector(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d := w.pushImage(app, "one")
@@ -333,7 +333,7 @@ func TestARepairMendsWhateverEntryForUndoStopsTheCollector(t *testing.T) {
 	}
 	w.wantCodes(w.verify(scrub.Options{}), scrub.CodeDamagedRecord)
 	w.verify(scrub.Options{Repair: true})
-	for entry, err := range w.reg.Maintenance().KeptInTrash(t.Context()) {
+	for entry, err := range w.reg.Maintenance().Trash(t.Context(), oci.Name{}) {
 		t.Errorf("got %v, %v, want it moved aside", entry.Key, err)
 	}
 }

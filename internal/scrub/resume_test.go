@@ -86,8 +86,8 @@ func TestAnInterruptedRunGoesOnAndHashesEachBlobOnce(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if !report.Resumed || report.Objects[registry.ObjectBlob] != 20 {
-					t.Errorf("resumed: %v, with %d blobs in all, want 20", report.Resumed, report.Objects[registry.ObjectBlob])
+				if !report.Resumed || report.Objects[registry.KindBlob] != 20 {
+					t.Errorf("resumed: %v, with %d blobs in all, want 20", report.Resumed, report.Objects[registry.KindBlob])
 				}
 				w.wantCodes(report, scrub.CodeCorruptBlob)
 				once, more := 0, 0

@@ -188,7 +188,7 @@ func (s *scrubber) confirm(ctx context.Context, f Finding) (bool, error) {
 	if f.Repaired != "" {
 		return true, nil
 	}
-	o := registry.ObjectOf(f.Key)
+	o := registry.ParseKey(f.Key)
 	if f.Code == CodeCorruptBlob || f.Code == CodeUnreadable || f.Code == CodeMovedAside {
 		return s.reg.Exists(ctx, o) // it was read twice already
 	}

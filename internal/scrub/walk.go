@@ -58,10 +58,10 @@ func (s *scrubber) walk(ctx context.Context, part registry.Part, items chan<- it
 			return err
 		}
 		one := item{Object: o, condemned: part == registry.PartCondemned, alone: part == partRecords}
-		if !one.alone && (o.Kind == registry.ObjectRevision || o.Kind == registry.ObjectTag) && o.Namespace != named {
+		if !one.alone && (o.Kind == registry.KindManifest || o.Kind == registry.KindTag) && o.Namespace != named {
 			one.first, named = true, o.Namespace
 		}
-		if one.ticket, err = s.run.start(ctx, o.Key); err != nil {
+		if one.ticket, err = s.run.start(ctx, o.Key()); err != nil {
 			return err
 		}
 		select {
@@ -110,7 +110,7 @@ func (s *scrubber) look(ctx context.Context, one item) error {
 	if one.alone {
 		// What remains is found again when all is looked at; blobs of a repository are hashed only now.
 		found.findings = slices.DeleteFunc(found.findings, func(f Finding) bool {
-			return f.Repaired == "" && f.Code != CodeCorruptBlob && one.Kind != registry.ObjectLink
+			return f.Repaired == "" && f.Code != CodeCorruptBlob && one.Kind != registry.KindLink
 		})
 	}
 	s.run.finish(one, found)

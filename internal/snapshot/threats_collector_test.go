@@ -148,7 +148,7 @@ func TestThreatAccessSurvivesADeleteAndComesBackForItsOwnerAlone(t *testing.T) {
 		w.has(b, "b", "shared", "both's")
 		w.collect(2)
 	}
-	undo := registry.Undo{Namespace: parsed(oci.ParseName("a")), By: "operator"}
+	undo := registry.RestoreOptions{Namespace: parsed(oci.ParseName("a")), By: "operator"}
 	if restored, err := w.snapshot.Maintenance.Restore(t.Context(), undo); err != nil || len(restored) == 0 {
 		t.Fatalf("restore: %d things, %v", len(restored), err)
 	}

@@ -244,15 +244,15 @@ func (w *World) State() State {
 	}
 	for ns, err := range w.maintenance.Enrolled(w.t.Context()) {
 		w.must(err)
-		s[registry.Thing{Kind: registry.KindNamespace, Namespace: ns}.String()] = "live"
+		s[registry.Object{Kind: registry.KindNamespace, Namespace: ns}.String()] = "live"
 	}
 	for d, err := range w.maintenance.Blobs(w.t.Context()) {
 		w.must(err)
-		s[registry.Thing{Kind: registry.KindBlob, Digest: d}.String()] = "live"
+		s[registry.Object{Kind: registry.KindBlob, Digest: d}.String()] = "live"
 	}
 	for condemned, err := range w.maintenance.Condemned(w.t.Context()) {
 		w.must(err)
-		s[condemned.Thing.String()] = "condemned"
+		s[condemned.String()] = "condemned"
 	}
 	for session, err := range w.maintenance.Sessions(w.t.Context()) {
 		w.must(err)
@@ -277,10 +277,10 @@ func (w *World) After(s State, p *gc.Plan) State {
 		delete(after, uploadOf(upload.Namespace, upload.Bytes))
 	}
 	for _, revived := range p.Revive {
-		after[w.Names(revived.Thing.String())] = "live"
+		after[w.Names(revived.String())] = "live"
 	}
 	for _, destroyed := range p.Destroy {
-		delete(after, w.Names(destroyed.Thing.String()))
+		delete(after, w.Names(destroyed.String()))
 		if destroyed.Kind == registry.KindManifest {
 			w.forget(after, destroyed.Namespace, destroyed.Digest)
 		}
@@ -290,7 +290,7 @@ func (w *World) After(s State, p *gc.Plan) State {
 		w.forget(after, left.Namespace, left.Digest)
 	}
 	for _, condemned := range p.Condemn {
-		after[w.Names(condemned.Thing.String())] = "condemned"
+		after[w.Names(condemned.String())] = "condemned"
 	}
 	return after
 }
@@ -306,11 +306,11 @@ func (w *World) stateOf(ns oci.Name, s State) {
 	w.t.Helper()
 	for d, err := range w.maintenance.Revisions(w.t.Context(), ns) {
 		w.must(err)
-		s[registry.Thing{Kind: registry.KindManifest, Namespace: ns, Digest: d}.String()] = "live"
+		s[registry.Object{Kind: registry.KindManifest, Namespace: ns, Digest: d}.String()] = "live"
 	}
 	for d, err := range w.maintenance.Links(w.t.Context(), ns) {
 		w.must(err)
-		s[registry.Thing{Kind: registry.KindLink, Namespace: ns, Digest: d}.String()] = "live"
+		s[registry.Object{Kind: registry.KindLink, Namespace: ns, Digest: d}.String()] = "live"
 	}
 	for tag, err := range w.maintenance.Tags(w.t.Context(), ns) {
 		w.must(err)
@@ -320,7 +320,7 @@ func (w *World) stateOf(ns oci.Name, s State) {
 	}
 	for entry, err := range w.maintenance.ReferrerEntries(w.t.Context(), ns) {
 		w.must(err)
-		s[fmt.Sprintf("entry of %s at %s in %s", entry.Referrer, entry.Subject, ns)] = "live"
+		s[fmt.Sprintf("entry of %s at %s in %s", entry.Digest, entry.Subject, ns)] = "live"
 	}
 }
 
