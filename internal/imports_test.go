@@ -72,7 +72,7 @@ var allowed = map[string]string{
 
 	// Who may: they know who asks and what is asked for, not what is stored.
 	"users": "atomicfile",
-	"authn": "access atomicfile cache cache/memory lru outbound secret setting users",
+	"authn": "access cache cache/memory lru outbound secret setting users",
 	"authz": "access oci policy webhook",
 
 	// Delivery knows people and wires, not where things lie.

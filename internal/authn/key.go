@@ -15,8 +15,6 @@ import (
 	"os"
 
 	"github.com/go-jose/go-jose/v4"
-
-	"github.com/sreg-project/sreg/internal/atomicfile"
 )
 
 // KeyStore keeps the one key that signs tokens, as a PEM file has it. Replicas that share it accept each
@@ -34,16 +32,9 @@ type KeyFile struct{ Path string }
 // Load reads the file.
 func (f KeyFile) Load(context.Context) ([]byte, error) { return os.ReadFile(f.Path) }
 
-// Create writes the file for its owner alone, if there is none.
-func (f KeyFile) Create(ctx context.Context, key []byte) ([]byte, error) {
-	err := atomicfile.Write(f.Path, key, atomicfile.Options{IfAbsent: true})
-	if err == nil {
-		return key, nil
-	}
-	if errors.Is(err, fs.ErrExist) {
-		return f.Load(ctx)
-	}
-	return nil, err
+// Create makes no file: whoever names one in the config makes it.
+func (f KeyFile) Create(context.Context, []byte) ([]byte, error) {
+	return nil, fmt.Errorf("%s: %w", f.Path, fs.ErrNotExist)
 }
 
 // newKey makes a key for a KeyStore.

@@ -94,7 +94,7 @@ func TestConnectionsAreUsedAgainAndGivenUp(t *testing.T) {
 
 func TestOldTLSIsRefused(t *testing.T) {
 	t.Parallel()
-	server := serve(t, http.NotFound, func(s *httptest.Server) { s.TLS = &tls.Config{MaxVersion: tls.VersionTLS11} }) //nolint:gosec // it is what must be refused
+	server := serve(t, http.NotFound, func(s *httptest.Server) { s.TLS = &tls.Config{MaxVersion: tls.VersionTLS11} })
 	for name, settings := range map[string]*tls.Config{"by default": nil, "whatever is asked for": {MinVersion: tls.VersionTLS10}} {
 		client := newClient(t, server, Options{})
 		if settings != nil {
