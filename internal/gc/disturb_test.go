@@ -6,6 +6,8 @@ import (
 
 	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/gc/gctest"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
 )
 
 // TestATagThatIsPushedAgainMeanwhileStaysWithAllThatItNeeds: it is not any more what was judged, and neither is
@@ -30,4 +32,34 @@ func TestATagThatIsPushedAgainMeanwhileStaysWithAllThatItNeeds(t *testing.T) {
 	if report := w.Collect(); report.Removed.Objects != 1 || report.Awaiting.Objects != 5 {
 		t.Errorf("got %+v, want that the next run judges it anew", report)
 	}
+}
+
+// TestARevisionThatLivesAgainKeepsWhatItNames: a push stands still behind its looks at the content, and its
+// revision is condemned with all that it names; then the last look of the push revives the revision alone, when
+// the mark of another run has found nothing that needs it.
+func TestARevisionThatLivesAgainKeepsWhatItNames(t *testing.T) {
+	t.Parallel()
+	w := gctest.New(t, options())
+	w.Play("image old app:x base old\n image new app:x base new\n wait 30d\n collect\n wait 30d")
+	app, err := oci.ParseName("app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lastLook := sync.OnceFunc(func() {
+		old := registry.Object{Kind: registry.KindManifest, Namespace: app, Digest: w.Digest("old")}
+		if err := w.Registry.Maintenance().Revive(t.Context(), old); err != nil {
+			t.Error(err)
+		}
+	})
+	report, err := w.Collector.Run(t.Context(), gc.RunOptions{Progress: func(p gc.Progress) {
+		if p.Phase == "uploads" { // behind the mark
+			lastLook()
+		}
+	}})
+	if err != nil || len(report.Errors) > 0 {
+		t.Fatalf("got %v and %v", err, report)
+	}
+	w.Pull("app@old")
+	w.Play("wait 1m\n collect")
+	w.Pull("app@old")
 }

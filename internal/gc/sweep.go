@@ -157,12 +157,20 @@ func (r *run) revive(ctx context.Context) error {
 }
 
 // destroy ends what has been condemned for long enough, what names before what is named. If one cannot be
-// destroyed, what it names must not be either, so nothing behind it is.
+// destroyed, what it names must not be either, so nothing behind it is. If a manifest was not condemned any more,
+// nothing behind it in its namespace is.
 func (r *run) destroy(ctx context.Context) error {
 	r.begin("destroy")
 	defer r.phase.end()
 	err := r.inBatches(ctx, batches(r.plan.Destroy, +1), func(ctx context.Context, p Planned) error {
+		if r.disturbed(p) {
+			r.spare(p)
+			return nil
+		}
 		err := r.registry.Destroy(ctx, *p.condemned)
+		if errors.Is(err, registry.ErrGone) && p.Kind == registry.KindManifest {
+			r.disturb(p.Namespace) // a push that has just ended may have revived it, and rests on what it names
+		}
 		if err != nil {
 			return skipGone(err)
 		}
@@ -255,7 +263,7 @@ func (r *run) condemn(ctx context.Context) error {
 	})
 }
 
-// disturbed tells whether an object is not to be condemned after all.
+// disturbed tells whether an object is not to be condemned or destroyed after all.
 func (r *run) disturbed(p Planned) bool {
 	r.texts.Lock()
 	defer r.texts.Unlock()
