@@ -94,6 +94,13 @@ func (b *broken) StatUpload(ctx context.Context, id string) (storage.Session, []
 	return b.Store.StatUpload(ctx, id)
 }
 
+func (b *broken) OpenUpload(ctx context.Context, id string) (storage.Upload, error) {
+	if err := b.fault(); err != nil {
+		return nil, err
+	}
+	return b.Store.OpenUpload(ctx, id)
+}
+
 func (b *broken) Probe(ctx context.Context) error { return errors.Join(b.fault(), b.Store.Probe(ctx)) }
 
 // TestThreatOutageShownAsNotFound: a client that is told 404 may push again, prune, or fall back to

@@ -238,11 +238,11 @@ func (rs *restoring) find(ctx context.Context, d oci.Digest) (found, error) {
 
 // push pushes a manifest once more, whether it is gone or not.
 func (rs *restoring) push(ctx context.Context, m found, depth int) error {
-	push := Push{Digest: m.Digest, ContentType: m.MediaType, Content: m.Content, By: rs.By}
-	hold := func() ([]oci.Digest, error) { return rs.hold(ctx, m.parsed, depth) }
+	p := &push{Push: Push{Digest: m.Digest, ContentType: m.MediaType, Content: m.Content, By: rs.By}, ns: rs.Namespace, manifest: m.parsed}
+	p.hold = func(ctx context.Context) ([]oci.Digest, error) { return rs.hold(ctx, m.parsed, depth) }
 	err := storage.ErrNotExist
 	for range attempts {
-		err = rs.m.putManifest(ctx, rs.Namespace, push, m.parsed, m.Digest, hold)
+		err = rs.m.putManifest(ctx, p)
 		if !errors.Is(err, storage.ErrNotExist) {
 			break
 		}

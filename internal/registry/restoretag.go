@@ -159,7 +159,7 @@ func (rs *restoring) putTag(ctx context.Context, back tagRestore) error {
 			return err
 		}
 		value := TagValue{Digest: back.to, MediaType: m.MediaType, Size: int64(len(m.Content)), PushedAt: rs.m.now().UTC(), By: rs.By}
-		err = rs.m.changeTag(ctx, rs.Namespace, back.tag, func(now tagRecord) (tagRecord, error) { return rs.nextTag(ctx, now, back, value) })
+		err = rs.m.changeTag(ctx, rs.Namespace, back.tag, nil, func(now StoredTag) (tagRecord, error) { return rs.nextTag(ctx, now, back, value) })
 		if err != nil {
 			return err
 		}
@@ -180,7 +180,7 @@ func (rs *restoring) putTag(ctx context.Context, back tagRestore) error {
 }
 
 // nextTag is the record of a tag that comes back. Its history goes on where it ended.
-func (rs *restoring) nextTag(ctx context.Context, now tagRecord, back tagRestore, value TagValue) (tagRecord, error) {
+func (rs *restoring) nextTag(ctx context.Context, now StoredTag, back tagRestore, value TagValue) (tagRecord, error) {
 	immutable := rs.m.rules.immutable(rs.Namespace, back.tag)
 	if now.Digest.IsZero() {
 		former := valuesOf(back.lost)
@@ -188,7 +188,7 @@ func (rs *restoring) nextTag(ctx context.Context, now tagRecord, back tagRestore
 		return now.next(value, immutable), nil
 	}
 	if immutable || !back.rollback {
-		err := rs.m.refuseChange(ctx, rs.Namespace, back.tag, now, value.Digest)
+		err := rs.m.refuseChange(ctx, rs.Namespace, now, value.Digest)
 		var other *ImmutableTagError
 		if errors.As(err, &other) && !immutable {
 			err = &TagMovedError{Namespace: rs.Namespace, Tag: back.tag, Now: now.Digest, Kept: value.Digest}

@@ -81,17 +81,18 @@ type StoredTag struct {
 	version storage.Version
 }
 
-// readTag reads a tag from the store.
+// readTag reads a tag from the store. One that is not there is a tag without a value, beside the error.
 func (r *core) readTag(ctx context.Context, ns oci.Name, tag oci.Tag) (StoredTag, error) {
 	key := tagKey(ns, tag)
+	stored := StoredTag{Tag: tag}
 	object, err := r.liveObject(ctx, key)
 	if err != nil {
-		return StoredTag{}, err
+		return stored, err
 	}
-	stored := StoredTag{Tag: tag, version: object.Version}
 	if err := json.Unmarshal(object.Data, &stored.tagRecord); err != nil {
-		return StoredTag{}, damaged(key, err)
+		return stored, damaged(key, err)
 	}
+	stored.version = object.Version
 	return stored, nil
 }
 
@@ -109,38 +110,20 @@ func (r *core) liveObject(ctx context.Context, key string) (storage.Value, error
 	}
 }
 
-// mayTag refuses early what putTag would refuse late, before anything is written.
-func (r *Registry) mayTag(ctx context.Context, ns oci.Name, tag oci.Tag, d oci.Digest) error {
-	if len(escapeTag(tag.String())) > maxComponent {
-		return fmt.Errorf("%w: %s: has too many capital letters to be stored", oci.ErrTagInvalid, tag)
-	}
-	if !r.rules.immutable(ns, tag) {
-		return nil
-	}
-	stored, err := r.readTag(ctx, ns, tag)
-	if errors.Is(err, storage.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read tag %s in %s: %w", tag, ns, err)
-	}
-	return r.refuseChange(ctx, ns, tag, stored.tagRecord, d)
-}
-
 // maxComponent is the longest component of a key, in bytes. Only a tag of 128 capital letters is
 // longer when it is escaped.
 const maxComponent = 255
 
 // refuseChange keeps an immutable tag for the manifest that it stands for, as long as that is there.
-func (r *core) refuseChange(ctx context.Context, ns oci.Name, tag oci.Tag, record tagRecord, d oci.Digest) error {
-	if record.Digest == d {
+func (r *core) refuseChange(ctx context.Context, ns oci.Name, stored StoredTag, d oci.Digest) error {
+	if stored.Digest == d || stored.Digest.IsZero() {
 		return nil
 	}
-	gone, err := r.absent(ctx, ns, record.Digest)
+	gone, err := r.absent(ctx, ns, stored.Digest)
 	if err != nil || gone {
 		return err
 	}
-	return &ImmutableTagError{Tag: tag, Now: record.Digest}
+	return &ImmutableTagError{Tag: stored.Tag, Now: stored.Digest}
 }
 
 // refuseDelete keeps a manifest that an immutable tag stands for. Only where tags are immutable does
@@ -173,11 +156,11 @@ func (r *Registry) refuseDelete(ctx context.Context, ns oci.Name, d oci.Digest) 
 
 // putTag makes a tag stand for a manifest: of two pushers one is first and the other one replaces it,
 // whole.
-func (r *core) putTag(ctx context.Context, ns oci.Name, tag oci.Tag, value TagValue) error {
+func (r *core) putTag(ctx context.Context, ns oci.Name, tag oci.Tag, known *StoredTag, value TagValue) error {
 	immutable := r.rules.immutable(ns, tag)
-	return r.changeTag(ctx, ns, tag, func(now tagRecord) (tagRecord, error) {
-		if immutable && !now.Digest.IsZero() {
-			if err := r.refuseChange(ctx, ns, tag, now, value.Digest); err != nil {
+	return r.changeTag(ctx, ns, tag, known, func(now StoredTag) (tagRecord, error) {
+		if immutable {
+			if err := r.refuseChange(ctx, ns, now, value.Digest); err != nil {
 				return tagRecord{}, err
 			}
 		}
@@ -185,33 +168,46 @@ func (r *core) putTag(ctx context.Context, ns oci.Name, tag oci.Tag, value TagVa
 	})
 }
 
-// changeTag replaces a tag's record by check-and-set. change gets the zero record for a tag that is not
-// there, and is asked again when somebody else was faster; its error ends it.
-func (r *core) changeTag(ctx context.Context, ns oci.Name, tag oci.Tag, change func(now tagRecord) (tagRecord, error)) error {
+// changeTag replaces a tag's record by check-and-set, as it is known or else is read. change gets the zero
+// record for a tag that is not there, and is asked again when somebody else was faster; its error ends it.
+func (r *core) changeTag(
+	ctx context.Context, ns oci.Name, tag oci.Tag, known *StoredTag, change func(now StoredTag) (tagRecord, error),
+) error {
 	for {
-		stored, err := r.readTag(ctx, ns, tag)
-		opts := storage.PutOptions{IfUnchanged: stored.version}
-		if errors.Is(err, storage.ErrNotExist) {
-			opts = storage.PutOptions{IfAbsent: true}
-		} else if err != nil {
-			return fmt.Errorf("put tag %s in %s: %w", tag, ns, err)
-		}
-		next, err := change(stored.tagRecord)
-		if err != nil {
+		changed, err := r.tryTag(ctx, ns, tag, known, change)
+		if err != nil || changed {
 			return err
 		}
-		data, err := json.Marshal(next)
-		if err != nil {
-			return fmt.Errorf("put tag %s in %s: %w", tag, ns, err)
-		}
-		_, err = r.metadata.Put(ctx, tagKey(ns, tag), data, opts)
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, storage.ErrChanged) && !errors.Is(err, storage.ErrExists) {
-			return fmt.Errorf("put tag %s in %s: %w", tag, ns, err)
-		}
+		known = nil
 	}
+}
+
+func (r *core) tryTag(
+	ctx context.Context, ns oci.Name, tag oci.Tag, known *StoredTag, change func(now StoredTag) (tagRecord, error),
+) (changed bool, err error) {
+	now := StoredTag{Tag: tag}
+	if known != nil {
+		now = *known
+	} else if now, err = r.readTag(ctx, ns, tag); err != nil && !errors.Is(err, storage.ErrNotExist) {
+		return false, fmt.Errorf("put tag %s in %s: %w", tag, ns, err)
+	}
+	next, err := change(now)
+	if err != nil {
+		return false, err
+	}
+	data, err := json.Marshal(next)
+	if err != nil {
+		return false, fmt.Errorf("put tag %s in %s: %w", tag, ns, err)
+	}
+	opts := storage.PutOptions{IfUnchanged: now.version, IfAbsent: now.version == ""}
+	_, err = r.metadata.Put(ctx, tagKey(ns, tag), data, opts)
+	if errors.Is(err, storage.ErrChanged) || errors.Is(err, storage.ErrExists) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("put tag %s in %s: %w", tag, ns, err)
+	}
+	return true, nil
 }
 
 // next is the record after a push. The object is rewritten also when the tag stood for the same

@@ -256,16 +256,17 @@ func (r *Registry) openUpload(ctx context.Context, ns oci.Name, id string) (*upl
 	return w, nil
 }
 
-// maySee looks whether a session is of a namespace before somebody waits for it. Over a service the look
-// would be a request for each chunk; there the holders that one could wait for are those of this process,
-// which know whose their sessions are, and the lock is one of the namespace.
+// maySee looks whether a session is of a namespace before somebody waits for it. This process remembers whose
+// its sessions are; the label of another one is read first. Not over a service, where that would be a request:
+// whoever waits there waits for a request of this process, and for one of the same namespace.
 func (r *Registry) maySee(ctx context.Context, ns oci.Name, id string) error {
-	if !r.blobsAreService {
+	of, known := r.state.sessions.Get(id)
+	switch {
+	case known && of != ns:
+		return fmt.Errorf("%w: %s in %s", ErrUploadUnknown, id, ns)
+	case !known && !r.blobsAreService:
 		_, err := r.UploadStatus(ctx, ns, id)
 		return err
-	}
-	if of, known := r.state.sessions.Get(id); known && of != ns {
-		return fmt.Errorf("%w: %s in %s", ErrUploadUnknown, id, ns)
 	}
 	return nil
 }

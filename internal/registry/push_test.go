@@ -1,0 +1,128 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"testing"
+
+	"github.com/sreg-project/sreg/internal/lock/memory"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/storage"
+)
+
+// counting is a Store that counts how often an object or a session is read.
+type counting struct {
+	storage.Store
+	mu    sync.Mutex
+	reads map[string]int
+}
+
+func (c *counting) read(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reads[what]++
+}
+
+func (c *counting) take() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	reads := maps.Clone(c.reads)
+	clear(c.reads)
+	return reads
+}
+
+func (c *counting) Get(ctx context.Context, key string) (storage.Value, error) {
+	c.read(key)
+	return c.Store.Get(ctx, key)
+}
+
+func (c *counting) Stat(ctx context.Context, key string) (storage.Info, error) {
+	c.read(key)
+	return c.Store.Stat(ctx, key)
+}
+
+func (c *counting) StatUpload(ctx context.Context, id string) (storage.Session, []byte, error) {
+	c.read(id)
+	return c.Store.StatUpload(ctx, id)
+}
+
+func (c *counting) OpenUpload(ctx context.Context, id string) (storage.Upload, error) {
+	c.read(id)
+	return c.Store.OpenUpload(ctx, id)
+}
+
+// newCounting is a Registry, with immutable tags, that counts what it reads.
+func newCounting(t *testing.T) (*world, *counting) {
+	t.Helper()
+	store := &counting{Store: inMemory(t)(t), reads: map[string]int{}}
+	config := registry.DefaultConfig()
+	config.ImmutableTags.Enabled = true
+	reg, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: memory.New(), Config: config})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{t: t, ctx: t.Context(), reg: reg, store: store}, store
+}
+
+func TestAnImmutableTagIsReadOnceInAPush(t *testing.T) {
+	t.Parallel()
+	const key = "team/app/_manifests/tags/v1"
+	w, store := newCounting(t)
+	for _, push := range []string{"a new tag", "the same image once more"} {
+		w.must(w.pushImage(app, "one", tagV1))
+		if reads := store.take()[key]; reads != 1 {
+			t.Errorf("%s: the tag was read %d times, want once", push, reads)
+		}
+	}
+	w.must(w.pushImage(app, "two"))
+	var immutable *registry.ImmutableTagError
+	if err := w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("two", ""), tagV1); !errors.As(err, &immutable) {
+		t.Errorf("another image: got %v, want an ImmutableTagError", err)
+	}
+}
+
+// TestATagThatChangesBehindItsReadIsReadAgain: another pusher is faster between the first read of an immutable
+// tag and the write.
+func TestATagThatChangesBehindItsReadIsReadAgain(t *testing.T) {
+	t.Parallel()
+	w, _ := newCounting(t)
+	w.must(w.pushImage(app, "one"), w.pushImage(app, "two"))
+	store := &racing{Store: w.store}
+	reg, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: memory.New(), Config: registry.DefaultConfig()})
+	w.must(err)
+	config := registry.DefaultConfig()
+	config.ImmutableTags.Enabled = true
+	slow, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: memory.New(), Config: config})
+	w.must(err)
+	store.prepare = func() {
+		_, err := reg.PutManifest(t.Context(), app, registry.Push{
+			Tags: []oci.Tag{tagV1}, ContentType: oci.MediaTypeImageManifest, Content: imageManifest("two", ""),
+		})
+		w.must(err)
+	}
+	_, err = slow.PutManifest(t.Context(), app, registry.Push{
+		Tags: []oci.Tag{tagV1}, ContentType: oci.MediaTypeImageManifest, Content: imageManifest("one", ""),
+	})
+	var immutable *registry.ImmutableTagError
+	if !errors.As(err, &immutable) || immutable.Now != imageDigest("two") {
+		t.Errorf("got %v, want that the tag stands for the other image by now", err)
+	}
+	w.wantPull(tagV1, imageDigest("two"))
+}
+
+// racing does something once, when a manifest is about to be prepared.
+type racing struct {
+	storage.Store
+	prepare func()
+}
+
+func (r *racing) Prepare(ctx context.Context, key string, data []byte) (storage.Pending, error) {
+	if first := r.prepare; first != nil {
+		r.prepare = nil
+		first()
+	}
+	return r.Store.Prepare(ctx, key, data)
+}
