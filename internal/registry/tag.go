@@ -185,7 +185,7 @@ func (r *core) changeTag(
 func (r *core) tryTag(
 	ctx context.Context, ns oci.Name, tag oci.Tag, known *StoredTag, change func(now StoredTag) (tagRecord, error),
 ) (changed bool, err error) {
-	now := StoredTag{Tag: tag}
+	var now StoredTag
 	if known != nil {
 		now = *known
 	} else if now, err = r.readTag(ctx, ns, tag); err != nil && !errors.Is(err, storage.ErrNotExist) {
