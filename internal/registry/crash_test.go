@@ -59,7 +59,7 @@ func TestEveryOperationFailsAtEveryStep(t *testing.T) {
 func breakAt(t *testing.T, stores *place, op operation, plan faulty.Plan) bool {
 	t.Helper()
 	w := stores.open(faulty.NewInjector(faulty.Plan{}))
-	standing := op.before(w)
+	facts := op.before(w)
 	if plan.FailReadAt > 0 {
 		plan.FailReadAt += stores.readsToOpen()
 	}
@@ -81,12 +81,12 @@ func breakAt(t *testing.T, stores *place, op operation, plan faulty.Plan) bool {
 	if plan.CutAt > 0 {
 		next = stores.open(faulty.NewInjector(faulty.Plan{}))
 	}
-	verify(t, op, where, next, slices.Concat(standing, broken.acknowledged))
+	verify(t, op, where, next, slices.Concat(facts, broken.acknowledged))
 	again := stores.open(faulty.NewInjector(faulty.Plan{}))
 	if err := op.do(again); err != nil && !(op.removes && isUnknown(err)) {
 		t.Errorf("%s: done once more: %v", where, err)
 	}
-	verify(t, op, where+", done once more", again, slices.Concat(standing, again.acknowledged))
+	verify(t, op, where+", done once more", again, slices.Concat(facts, again.acknowledged))
 	return true
 }
 

@@ -31,12 +31,12 @@ func TestEveryOperationInABucket(t *testing.T) {
 			t.Run(op.name, func(t *testing.T) {
 				t.Parallel()
 				stores := newPlaceAt(t, inBucket(t, server))
-				standing := op.before(stores.open(faulty.NewInjector(faulty.Plan{})))
+				facts := op.before(stores.open(faulty.NewInjector(faulty.Plan{})))
 				w := stores.open(faulty.NewInjector(faulty.Plan{}))
 				if err := op.do(w); err != nil {
 					t.Fatal(err)
 				}
-				verify(t, op, "nothing disturbed", w, append(standing, w.acknowledged...))
+				verify(t, op, "nothing disturbed", w, append(facts, w.acknowledged...))
 				for n, more := 1+i%every, true; more && !t.Failed(); n += every {
 					more = breakAt(t, newPlaceAt(t, inBucket(t, server)), op, faulty.Plan{CutAt: n})
 				}

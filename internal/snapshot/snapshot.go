@@ -108,7 +108,7 @@ func (s *Snapshot) Prepare(ctx context.Context) error {
 	return nil
 }
 
-// Maintain keeps house beside the requests until ctx ends: it records pulls, ends expired uploads now and
+// Maintain does beside the requests what is due, until ctx ends: it records pulls, ends expired uploads now and
 // then, and collects at the times of the config.
 func (s *Snapshot) Maintain(ctx context.Context) {
 	if s.config.Registry.ReadOnly {
