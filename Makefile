@@ -50,6 +50,11 @@ format: ## format all Go files
 generate: ## rewrite what is generated: man pages, completions, docs/configuration.md, words in docs/policies.md
 	go test ./commands ./internal/config ./internal/policy -run 'Generated|Docs' -update
 
+.PHONY: tidy
+tidy: ## bring go.mod up to date, here and in the module of the benchmark
+	go mod tidy
+	cd internal/bench && go mod tidy
+
 .PHONY: fresh
 fresh: ## check that generated files and go.mod are as they would be made now
 	go mod tidy -diff
