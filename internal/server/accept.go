@@ -20,7 +20,10 @@ type acceptor struct {
 	opts acceptorOptions
 	ctx  context.Context // ends when the listener closes
 	end  func()
-	work sync.WaitGroup // handshakes
+
+	mu     sync.Mutex // guards closed, so that no handshake begins while Close waits for the last one
+	closed bool
+	work   sync.WaitGroup // handshakes
 }
 
 type acceptorOptions struct {
@@ -41,6 +44,9 @@ func newAcceptor(l net.Listener, opts acceptorOptions) *acceptor {
 func (a *acceptor) Close() error {
 	a.end()
 	err := a.Listener.Close()
+	a.mu.Lock()
+	a.closed = true
+	a.mu.Unlock()
 	a.work.Wait()
 	return err
 }
@@ -64,9 +70,20 @@ func (a *acceptor) run() {
 				a.drop(to, conn)
 			}
 		default:
-			a.work.Go(func() { a.handshake(to, conn) }) // ends with the handshake, its time-out or Close
+			a.begin(to, conn)
 		}
 	}
+}
+
+// begin begins a handshake, unless the listener has closed.
+func (a *acceptor) begin(to *httpServer, conn net.Conn) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		a.drop(to, conn)
+		return
+	}
+	a.work.Go(func() { a.handshake(to, conn) }) // ends with the handshake, its time-out or Close
 }
 
 func (a *acceptor) handshake(to *httpServer, conn net.Conn) {
