@@ -85,7 +85,7 @@ func TestAnEphemeralServerThatIsFullHasRoomAgainAfterADelete(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	config := filepath.Join(dir, "sreg.yaml")
-	writeFile(t, config, `gc: {schedule: "@every 1s", jitter: 0s, grace: 2s, trash: 0s, untagged_after: 1ms}`)
+	writeFile(t, config, `gc: {schedule: "@every 1s", jitter: 0s, grace: 5s, trash: 0s, untagged_after: 1ms}`)
 	registry, p := ephemeral(t, dir, "--ephemeral-size", "10MiB", "-c", config, "--address", "127.0.0.1:0")
 	push := func(tag string) (string, error) {
 		img, err := random.Image(4<<20, 1)
@@ -116,6 +116,7 @@ func TestAnEphemeralServerThatIsFullHasRoomAgainAfterADelete(t *testing.T) {
 	run(t, "crane", "validate", "--remote", registry+"/app:2")
 
 	run(t, "crane", "delete", registry+"/app@"+strings.TrimSpace(run(t, "crane", "digest", registry+"/app:1")))
+	p.await(t, regexp.MustCompile(`"freed_bytes":4[0-9]{6},`)) // what the first image took is free again
 	pushed("3")
 	run(t, "crane", "validate", "--remote", registry+"/app:3")
 	p.signal(t, syscall.SIGTERM)

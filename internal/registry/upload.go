@@ -80,7 +80,7 @@ func (r *Registry) AppendUpload(ctx context.Context, ns oci.Name, id string, chu
 		// Also after a body that broke off: what arrived is kept, and so is its hash.
 		err = errors.Join(err, w.save())
 	}
-	return Upload{ID: id, Size: w.session.Size()}, w.lost(err)
+	return Upload{ID: id, Size: w.session.Size()}, lost(w.ctx, err)
 }
 
 // CompleteUpload adds the last bytes, if any, and makes the session a blob of the namespace (spec:
@@ -92,7 +92,7 @@ func (r *Registry) CompleteUpload(ctx context.Context, ns oci.Name, id string, c
 	}
 	defer w.close()
 	if err := w.append(chunk); err != nil {
-		return w.lost(err)
+		return lost(w.ctx, err)
 	}
 	got, err := w.digest(d.Algorithm())
 	if err != nil {
@@ -244,7 +244,7 @@ func (r *Registry) openUpload(ctx context.Context, ns oci.Name, id string) (*upl
 	session, err := r.blobs.OpenUpload(held, id)
 	if err != nil {
 		unlock()
-		return nil, uploadError(ns, id, err)
+		return nil, uploadError(ns, id, lost(held, err))
 	}
 	w := &uploadWriter{ctx: held, session: session, unlock: unlock, limit: int64(r.config.MaxBlobSize)}
 	label, err := r.ownLabel(ns, id, session.Label())
@@ -288,10 +288,10 @@ func (r *Registry) lockUpload(ctx context.Context, ns oci.Name, id string) (cont
 	return nil, nil, fmt.Errorf("wait for upload %s: %w", id, err)
 }
 
-// lost says of an error whether it came of a lock that was lost: the client may try again, and is not the
-// one who went away.
-func (w *uploadWriter) lost(err error) error {
-	if err != nil && errors.Is(context.Cause(w.ctx), lock.ErrLost) {
+// lost says of an error whether it came of a lock that was lost while it was held: the client may try again,
+// and is not the one who went away.
+func lost(held context.Context, err error) error {
+	if err != nil && errors.Is(context.Cause(held), lock.ErrLost) {
 		return fmt.Errorf("%w: %w: %w", ErrLocksUnavailable, lock.ErrLost, err)
 	}
 	return err

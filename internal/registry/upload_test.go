@@ -1,9 +1,12 @@
 package registry_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
+	"github.com/sreg-project/sreg/internal/lock"
+	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 )
@@ -24,5 +27,39 @@ func TestTheLabelOfAnUploadIsReadOnceForAChunk(t *testing.T) {
 	}
 	if reads := store.take()[upload.ID]; reads != 0 {
 		t.Errorf("for another namespace the session was read %d times, want never", reads)
+	}
+}
+
+// losing is a Locker whose locks are lost as soon as they are held.
+type losing struct{ lock.Locker }
+
+func (l losing) Lock(ctx context.Context, key string) (context.Context, func(), error) {
+	held, unlock, err := l.Locker.Lock(ctx, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	held, lose := context.WithCancelCause(held)
+	lose(lock.ErrLost)
+	return held, unlock, nil
+}
+
+// TestALockThatIsLostAtOnceIsNoFailureOfOurs: the client may send its request again.
+func TestALockThatIsLostAtOnceIsNoFailureOfOurs(t *testing.T) {
+	t.Parallel()
+	store := inMemory(t)(t)
+	reg, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: losing{memory.New()}, Config: registry.DefaultConfig()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	upload, err := reg.StartUpload(t.Context(), app, oci.SHA256, "somebody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, appended := reg.AppendUpload(t.Context(), app, upload.ID, chunkOf("half"))
+	completed := reg.CompleteUpload(t.Context(), app, upload.ID, chunkOf("half"), oci.DigestOf(oci.SHA256, []byte("half")))
+	for what, err := range map[string]error{"append": appended, "complete": completed} {
+		if !errors.Is(err, registry.ErrLocksUnavailable) {
+			t.Errorf("%s: got %v, want %v", what, err, registry.ErrLocksUnavailable)
+		}
 	}
 }
