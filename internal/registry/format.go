@@ -32,8 +32,15 @@ func (m *Maintenance) Create(ctx context.Context) error {
 	return m.checkFormat(ctx)
 }
 
-// birth writes the format of a store that has none. Of two that are born at once one wins.
+// birth writes the format of a store that has none. Of two that are born at once one wins. A store that has one is
+// only read, so that a start waits for no writer who stands still.
 func birth(ctx context.Context, store storage.Store, metadata string) (formatRecord, error) {
+	if format, found, err := readFormat(ctx, store); err != nil {
+		return format, err
+	} else if found {
+		_, err := store.Revive(ctx, formatKey) // whoever wrote it may not have synced it yet
+		return format, err
+	}
 	id := newNonce()
 	if metadata == "" {
 		metadata = id
