@@ -1,9 +1,9 @@
 package commands
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -21,20 +21,15 @@ func holder(now time.Time) string {
 	return fmt.Sprintf("process %d on %s, since %s", os.Getpid(), host, now.UTC().Format(time.RFC3339))
 }
 
-// claimToServe keeps servers from sharing stores whose locks do not know each other. Release may be called
-// more than once.
-func claimToServe(ctx context.Context, io IO, current *snapshot.Snapshot) (release func(), err error) {
-	release, err = current.ClaimToServe(ctx, snapshot.ServeClaim{
-		Note: holder(time.Now()),
+// newClaims keeps servers from sharing stores whose locks do not know each other.
+func newClaims(io IO, logger *slog.Logger) *snapshot.Claims {
+	return snapshot.NewClaims(snapshot.ClaimOptions{
+		Note:   holder(time.Now()),
+		Logger: logger.With("module", "registry"),
 		Waiting: func(by *snapshot.ClaimedError, most time.Duration) {
 			io.warn(fmt.Sprintf("%s is claimed by another sreg: %s; if that died its claim ends within %s: waiting", by.Root, by.Note, most))
 		},
 	})
-	var claimed *snapshot.ClaimedError
-	if !errors.As(err, &claimed) {
-		return release, err
-	}
-	return nil, refuseClaimed(claimed)
 }
 
 // refuseClaimed says who serves, and how to go on.

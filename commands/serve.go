@@ -2,14 +2,12 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -85,45 +83,40 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 	}
 	defer closing(logger, "close the audit log", audit.Close)
 
-	var draining atomic.Bool
 	shared := snapshot.NewShared(snapshot.SharedOptions{
-		Logger: logger, Metrics: metrics, Version: build.Version, Draining: draining.Load, Audit: audit.Logger,
+		Logger: logger, Metrics: metrics, Version: build.Version, Audit: audit.Logger,
 		Holder: holder(time.Now()), Compiler: from.compiler, Memory: ephemeral.open(io.Environ),
 	})
 	defer shared.Close()
-	current, err := snapshot.Build(ctx, cfg, shared)
+	live, err := snapshot.Open(ctx, cfg, shared, newClaims(io, logger))
 	if err != nil {
-		return withDataHint(placed(err, sources))
+		return refused(err, sources)
 	}
-	defer closing(logger, "close stores", current.Close)
-
-	unlock, err := takeStores(ctx, io, cfg, current)
-	if err != nil {
-		return placed(err, sources)
-	}
-	defer unlock()
-	if err := current.Prepare(ctx); err != nil {
-		return err
-	}
+	defer closing(logger, "close stores", live.Close)
 
 	srv, err := ephemeral.listen(ctx, sources, server.Options{
 		Config: cfg.Server, Logger: logger.With(telemetry.ModuleKey, "server"), Metrics: server.NewMetrics(metrics),
 		Unlimited: []string{"/healthz", "/health", "/readyz", "/metrics"},
-		OnDrain: func() {
-			draining.Store(true)
-			unlock() // the next server may start while this one finishes
-		},
+		OnDrain:   live.Drain,
 	})
 	if err != nil {
 		return err
 	}
-	handler := func(l server.Listener) http.Handler { return current.Handlers[l.Name] }
-	if _, err := srv.Swap(server.Live{Config: cfg.Server, Handler: handler}); err != nil {
+	if err := live.Serve(srv); err != nil {
 		return err
 	}
-	printStart(io.Err, start{build: build, config: cfg, sources: sources, folders: io.ConfigFolders, roots: current.Roots(), bound: srv.Bound()})
+	printStart(io.Err, start{build: build, config: cfg, sources: sources, folders: io.ConfigFolders, roots: live.Snapshot().Roots(), bound: srv.Bound()})
 	ephemeral.announce(io, srv.Bound())
-	return serveAndMaintain(ctx, srv, current)
+	return srv.Serve(ctx)
+}
+
+// refused is why a server does not begin.
+func refused(err error, sources config.Sources) error {
+	var claimed *snapshot.ClaimedError
+	if errors.As(err, &claimed) {
+		return refuseClaimed(claimed)
+	}
+	return withDataHint(placed(err, sources))
 }
 
 // heapGrowth is how much the heap may grow between two collections, in percent of what is alive. What is
@@ -135,29 +128,6 @@ func spareCollector(environ []string) {
 	if !slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, "GOGC=") }) {
 		debug.SetGCPercent(heapGrowth)
 	}
-}
-
-// takeStores makes the stores and keeps other servers away from them. A store that is only read
-// needs neither, and its medium may permit neither.
-func takeStores(ctx context.Context, io IO, cfg *config.Config, current *snapshot.Snapshot) (unlock func(), err error) {
-	if cfg.Registry.ReadOnly {
-		return func() {}, nil
-	}
-	if err := current.Create(ctx); err != nil {
-		return nil, withDataHint(err)
-	}
-	return claimToServe(ctx, io, current)
-}
-
-// serveAndMaintain serves until ctx ends, and maintains the stores until the last request has ended.
-func serveAndMaintain(ctx context.Context, srv *server.Server, current *snapshot.Snapshot) error {
-	maintenance, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var work sync.WaitGroup
-	work.Go(func() { current.Maintain(maintenance) }) // ends with maintenance
-	err := srv.Serve(ctx)
-	cancel()
-	work.Wait()
-	return err
 }
 
 // closing closes something at the end, when nobody waits for its error.

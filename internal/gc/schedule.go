@@ -10,29 +10,64 @@ import (
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
-// Schedule runs the collector at the times of the config, each up to its jitter later, until ctx ends. It
-// returns at once if the config has no schedule. A replica that comes late finds the stores taken, and
-// leaves that time to the one that has them.
-func (c *Collector) Schedule(ctx context.Context, holder string, log *slog.Logger) {
+// Scheduler runs a collector at the times of its config, each up to its jitter later. Another collector may take
+// its place at any time: as long as its schedule is the same no time is lost by that.
+type Scheduler struct {
+	// Current lends the collector, until release is called.
+	Current func() (c *Collector, release func())
+	// Changed has something to receive when the collector is another one.
+	Changed <-chan struct{}
+	// Holder is told to whoever wants to collect meanwhile.
+	Holder string
+	Logger *slog.Logger
+}
+
+// timetable is when a collector runs.
+type timetable struct {
+	schedule string
+	jitter   time.Duration
+}
+
+// Run goes by the schedule until ctx ends, which also ends a run that is under way. A replica that comes late
+// finds the stores taken, and leaves that time to the one that has them.
+func (s Scheduler) Run(ctx context.Context) {
+	var now timetable
+	var due <-chan time.Time // never, without a schedule
+	for {
+		collector, release := s.Current()
+		if is := (timetable{collector.config.Schedule, collector.config.Jitter}); is != now {
+			now, due = is, s.next(ctx, collector)
+		}
+		release()
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.Changed:
+		case <-due:
+			s.run(ctx)
+			now = timetable{}
+		}
+	}
+}
+
+// next is the next time of a collector's schedule.
+func (s Scheduler) next(ctx context.Context, c *Collector) <-chan time.Time {
 	if c.config.Schedule == "" {
-		return
+		return nil
 	}
 	schedule, err := ParseSchedule(c.config.Schedule)
 	if err != nil {
-		log.ErrorContext(ctx, "collector not scheduled", "error", err)
-		return
+		s.Logger.ErrorContext(ctx, "collector not scheduled", "error", err)
+		return nil
 	}
-	for {
-		next := schedule.Next(c.now())
-		timer := time.NewTimer(next.Sub(c.now()) + c.jitter())
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
-		c.scheduled(ctx, holder, log)
-	}
+	now := c.now()
+	return time.After(schedule.Next(now).Sub(now) + c.jitter())
+}
+
+func (s Scheduler) run(ctx context.Context) {
+	collector, release := s.Current()
+	defer release()
+	collector.scheduled(ctx, s.Holder, s.Logger)
 }
 
 func (c *Collector) jitter() time.Duration {

@@ -84,7 +84,8 @@ func follow(t *testing.T, during time.Duration, log *diary, collectors ...*gc.Co
 	defer cancel()
 	var running sync.WaitGroup
 	for _, collector := range collectors {
-		running.Go(func() { collector.Schedule(ctx, "scheduler", log.logger()) }) // ends with ctx
+		current := func() (*gc.Collector, func()) { return collector, func() {} }
+		running.Go(func() { gc.Scheduler{Current: current, Holder: "scheduler", Logger: log.logger()}.Run(ctx) }) // ends with ctx
 	}
 	running.Wait()
 }
@@ -223,6 +224,50 @@ func TestASchedulerGoesOnAfterARunThatWasRefused(t *testing.T) {
 		follow(t, 90*time.Minute, &log, collector)
 		if !strings.Contains(log.text.String(), `"outcome":"done"`) {
 			t.Errorf("got %s, want a run that is done", log.text.String())
+		}
+	})
+}
+
+// TestAnotherCollectorKeepsTheSchedule: it comes in the place of the one before, each time a little earlier than
+// that would run; and with another schedule the time of that counts.
+func TestAnotherCollectorKeepsTheSchedule(t *testing.T) {
+	store := memory.New(memory.Options{})
+	synctest.Test(t, func(t *testing.T) {
+		inUTC(t)
+		var log diary
+		collectors := make(chan *gc.Collector, 1)
+		changed := make(chan struct{}, 1)
+		use := func(text string) {
+			select {
+			case <-collectors:
+			default:
+			}
+			collectors <- scheduledWorld(t, store, schedule(text, 0))
+			changed <- struct{}{}
+		}
+		current := func() (*gc.Collector, func()) {
+			collector := <-collectors
+			return collector, func() { collectors <- collector }
+		}
+		collectors <- scheduledWorld(t, store, schedule("@every 1h", 0))
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { gc.Scheduler{Current: current, Changed: changed, Logger: log.logger()}.Run(ctx) }) // ends with ctx
+		for range 5 {
+			time.Sleep(20 * time.Minute)
+			synctest.Wait()
+			use("@every 1h")
+		}
+		use("0 12 * * *")
+		time.Sleep(13 * time.Hour)
+		cancel()
+		running.Wait()
+		var got []string
+		for _, at := range log.times(t, "collected") {
+			got = append(got, at.Format("15:04"))
+		}
+		if want := []string{"01:00", "12:00"}; !slices.Equal(got, want) {
+			t.Errorf("got runs at %q, want %q", got, want)
 		}
 	})
 }

@@ -77,8 +77,8 @@ func serving(t *testing.T, cfg config.Config, locks string, waiting func()) (rel
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	give, err := core.ClaimToServe(ctx, snapshot.ServeClaim{
-		Note: "process 7",
+	claims := snapshot.NewClaims(snapshot.ClaimOptions{
+		Note: "process 7", Logger: slog.New(slog.DiscardHandler),
 		Waiting: func(_ *snapshot.ClaimedError, most time.Duration) {
 			if most <= 0 {
 				t.Error("it does not say for how long")
@@ -89,12 +89,12 @@ func serving(t *testing.T, cfg config.Config, locks string, waiting func()) (rel
 			}
 		},
 	})
-	if err != nil {
+	if err := claims.Take(ctx, core); err != nil {
 		cancel()
 		return nil, errors.Join(err, core.Close())
 	}
 	return func() {
-		give()
+		claims.Release()
 		cancel()
 		core.Close()
 	}, nil
@@ -104,19 +104,20 @@ func serving(t *testing.T, cfg config.Config, locks string, waiting func()) (rel
 func TestAServerThatDrainsHasItsClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&log, nil))
 		core, err := snapshot.OpenCore(t.Context(), new(config.Default()), snapshot.NewShared(snapshot.SharedOptions{
-			Logger: slog.New(slog.NewTextHandler(&log, nil)), Metrics: prometheus.NewRegistry(), Memory: memory.New(memory.Options{}),
+			Logger: logger, Metrics: prometheus.NewRegistry(), Memory: memory.New(memory.Options{}),
 		}))
 		must(t, err)
 		ctx, end := context.WithCancel(t.Context())
-		release, err := core.ClaimToServe(ctx, snapshot.ServeClaim{Note: "process 7"})
-		must(t, err)
+		claims := snapshot.NewClaims(snapshot.ClaimOptions{Note: "process 7", Logger: logger})
+		must(t, claims.Take(ctx, core))
 		end()
 		synctest.Wait()
 		if log.Len() > 0 {
 			t.Errorf("it is logged: %s", log.String())
 		}
-		release()
+		claims.Release()
 		must(t, core.Close())
 	})
 }

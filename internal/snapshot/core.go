@@ -58,7 +58,11 @@ func (c *Core) open(ctx context.Context) error {
 	if c.rules, err = c.config.Rules(c.shared.Compiler); err != nil {
 		return err
 	}
-	c.Collector, err = gc.New(gc.Options{Registry: c.Maintenance, Retention: Retention(c.rules.Retention), Config: c.config.GC})
+	collects := c.config.GC
+	if c.config.Registry.ReadOnly {
+		collects.Schedule = ""
+	}
+	c.Collector, err = gc.New(gc.Options{Registry: c.Maintenance, Retention: Retention(c.rules.Retention), Config: collects})
 	return err
 }
 

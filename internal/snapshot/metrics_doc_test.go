@@ -111,22 +111,13 @@ func metricsOfAServer(t *testing.T) *prometheus.Registry {
 	cfg.Webhooks = append(cfg.Webhooks, guard)
 	metrics := telemetry.NewMetrics(telemetry.Build{Version: "test"})
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
-	built, err := snapshot.Build(t.Context(), cfg, snapshot.NewShared(snapshot.SharedOptions{Logger: logger, Metrics: metrics}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := built.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	server.NewMetrics(metrics)
-	if err := built.Create(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := built.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	live, err := snapshot.Open(t.Context(), cfg, snapshot.NewShared(snapshot.SharedOptions{Logger: logger, Metrics: metrics}), nil)
+	must(t, err)
+	t.Cleanup(func() { must(t, live.Close()) })
+	srv, err := server.New(server.Options{Config: cfg.Server, Logger: logger, Metrics: server.NewMetrics(metrics)})
+	must(t, err)
+	must(t, live.Serve(srv))
+	built := live.Snapshot()
 	if _, err := built.Collector.Run(t.Context(), gc.RunOptions{}); err != nil {
 		t.Fatal(err) // its figures are those of a run
 	}

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -33,8 +34,6 @@ type SharedOptions struct {
 	Memory *memory.Store
 	// Compiler has compiled the rules of the config when it was loaded; nil is a new one.
 	Compiler *policy.Compiler
-	// Draining says that the server is shutting down.
-	Draining func() bool
 }
 
 // Shared is what outlives a snapshot: what every snapshot of a process uses, one after the other and two at
@@ -42,8 +41,9 @@ type SharedOptions struct {
 type Shared struct {
 	SharedOptions
 
-	metrics metrics
-	signIns *authn.State
+	metrics  metrics
+	signIns  *authn.State
+	draining atomic.Bool // the server is shutting down
 
 	stores      pool[storeKey, *openStore]
 	states      pool[storesKey, *storesState]

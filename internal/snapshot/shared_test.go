@@ -4,14 +4,22 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/policy"
+	"github.com/sreg-project/sreg/internal/redisclient/redistest"
 	"github.com/sreg-project/sreg/internal/snapshot"
+	"github.com/sreg-project/sreg/internal/storage/s3/s3test"
+	"github.com/sreg-project/sreg/internal/webhook"
 )
 
 // TestSnapshotsShareTheirMetrics: a second snapshot beside the first counts on where that one counts.
@@ -68,4 +76,142 @@ repositories:
 `
 	compiled(4, fmt.Sprintf(text, "dev"))
 	compiled(1, fmt.Sprintf(text, "ops"))
+}
+
+// TestSnapshotsServeByTurns: of one bucket, with an upload that both take part in, and after the first is closed.
+func TestSnapshotsServeByTurns(t *testing.T) {
+	t.Parallel()
+	shared, cfg := shared(), newConfig("")
+	defer shared.Close()
+	cfg.Storage.Blobs.Type, cfg.Storage.Blobs.S3 = "s3", s3test.Config(t)
+	first, err := snapshot.Build(t.Context(), cfg, shared)
+	must(t, err)
+	must(t, first.Create(t.Context()))
+	other := *cfg
+	other.Storage.Blobs.S3.MaxAttempts++ // another client of the same bucket
+	second, err := snapshot.Build(t.Context(), &other, shared)
+	must(t, err)
+	must(t, second.Create(t.Context()))
+	a, b := first.Handlers["main"], second.Handlers["main"]
+
+	at := do(a, http.MethodPost, "/v2/app/blobs/uploads/", "").Header().Get("Location")
+	for i, h := range []http.Handler{a, b, a} {
+		if w := do(h, http.MethodPatch, at, fmt.Sprint(i)); w.Code != http.StatusAccepted {
+			t.Fatalf("part %d: status %d: %s", i, w.Code, w.Body)
+		}
+	}
+	must(t, first.Close())
+	if w := do(b, http.MethodPut, at+"?digest="+digestOf("012"), ""); w.Code != http.StatusCreated {
+		t.Fatalf("status %d: %s", w.Code, w.Body)
+	}
+	third, err := snapshot.Build(t.Context(), cfg, shared)
+	must(t, err)
+	for _, h := range []http.Handler{b, third.Handlers["main"]} {
+		if w := do(h, http.MethodGet, "/v2/app/blobs/"+digestOf("012"), ""); w.Code != http.StatusOK && w.Code != http.StatusTemporaryRedirect {
+			t.Errorf("status %d: %s", w.Code, w.Body)
+		}
+	}
+	must(t, second.Close())
+	must(t, third.Close())
+}
+
+// TestWritesOfOneSnapshotAreSeenByAnother: also within metadata_cache_ttl, and by another client of the bucket.
+func TestWritesOfOneSnapshotAreSeenByAnother(t *testing.T) {
+	t.Parallel()
+	shared, cfg := shared(), newConfig("")
+	defer shared.Close()
+	cfg.Storage.Blobs.Type, cfg.Storage.Blobs.S3 = "s3", s3test.Config(t)
+	cfg.Storage.MetadataCacheTTL = time.Hour
+	other := *cfg
+	other.Storage.Blobs.S3.MaxAttempts++
+	var handlers []http.Handler
+	for _, one := range []*config.Config{cfg, &other} {
+		s, err := snapshot.Build(t.Context(), one, shared)
+		must(t, err)
+		defer func() { must(t, s.Close()) }()
+		must(t, s.Create(t.Context()))
+		handlers = append(handlers, s.Handlers["main"])
+	}
+	for i := range 6 {
+		name := fmt.Sprint(i)
+		writer, reader := handlers[i/3], handlers[1-i/3]
+		for _, content := range []string{"config " + name, "layer " + name} {
+			do(writer, http.MethodPost, "/v2/app/blobs/uploads/?digest="+digestOf(content), content)
+		}
+		put := httptest.NewRequest(http.MethodPut, "/v2/app/manifests/x", strings.NewReader(imageOf(name)))
+		put.Header.Set("Content-Type", oci.MediaTypeImageManifest)
+		w := httptest.NewRecorder()
+		writer.ServeHTTP(w, put)
+		if w.Code != http.StatusCreated {
+			t.Fatalf("status %d: %s", w.Code, w.Body)
+		}
+		if got := do(reader, http.MethodGet, "/v2/app/manifests/x", "").Body.String(); got != imageOf(name) {
+			t.Errorf("round %d: got %s, want what the other snapshot has written", i, got)
+		}
+	}
+}
+
+// TestNothingIsLeftWhenAllSnapshotsAreClosed: no goroutine, no file, no connection.
+func TestNothingIsLeftWhenAllSnapshotsAreClosed(t *testing.T) { // not parallel: it counts
+	redis := redistest.Start(t, redistest.Options{})
+	endpoint := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(endpoint.Close)
+	cfg := newConfig(t.TempDir())
+	cfg.Locks.Type, cfg.Cache.Type, cfg.Redis.URL = "redis", "redis", redis.URL()
+	hook := webhook.DefaultConfig()
+	hook.Name, hook.URL = "guard", endpoint.URL
+	cfg.Webhooks = append(cfg.Webhooks, hook)
+	cfg.Policy = &policy.GlobalConfig{Config: policy.Config{Default: "allow", Webhook: "guard"}}
+	bucket := *cfg
+	bucket.Storage.Blobs.Type, bucket.Storage.Blobs.S3 = "s3", s3test.Config(t)
+
+	use := func(s *snapshot.Snapshot) {
+		t.Helper()
+		must(t, s.Create(t.Context()))
+		must(t, s.Prepare(t.Context()))
+		for _, content := range []string{"one", "two"} {
+			if w := do(s.Handlers["main"], http.MethodPost, "/v2/app/blobs/uploads/?digest="+digestOf(content), content); w.Code != http.StatusCreated {
+				t.Fatalf("status %d: %s", w.Code, w.Body)
+			}
+		}
+	}
+	round := func() {
+		t.Helper()
+		shared := shared()
+		var all []*snapshot.Snapshot
+		for _, one := range []*config.Config{cfg, cfg, &bucket, &bucket, cfg} {
+			s, err := snapshot.Build(t.Context(), one, shared)
+			must(t, err)
+			use(s)
+			all = append(all, s)
+		}
+		for _, s := range all {
+			must(t, s.Close())
+		}
+		shared.Close()
+		endpoint.CloseClientConnections()
+	}
+	round() // what is made once in a process
+	goroutines, files := runtime.NumGoroutine(), openFiles(t)
+	round()
+	waitFor(t, "goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines })
+	waitFor(t, "files and connections to be closed", func() bool { return openFiles(t) <= files })
+}
+
+// openFiles counts the files and connections of this process.
+func openFiles(t *testing.T) int {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	must(t, err)
+	return len(all)
+}
+
+// waitFor looks until something is so: the end of a connection has no event.
+func waitFor(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !so(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited 30 s for %s", what)
+		}
+	}
 }

@@ -11,8 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/sreg-project/sreg/internal/authn"
 	"github.com/sreg-project/sreg/internal/authz"
@@ -22,9 +20,6 @@ import (
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/setting"
 )
-
-// maintainEvery is how often expired uploads are looked for.
-const maintainEvery = 10 * time.Minute
 
 // Snapshot is what was built from one version of the config.
 type Snapshot struct {
@@ -72,7 +67,7 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config) error {
 		SignIn:          s.signIns,
 		Authorizer:      s.authorizer,
 		MaxManifestSize: int64(cfg.Registry.MaxManifestSize),
-		Draining:        s.shared.Draining,
+		Draining:        s.shared.draining.Load,
 		Logger:          s.shared.Logger,
 		Gatherer:        s.shared.Metrics,
 		Version:         s.shared.Version,
@@ -98,47 +93,27 @@ func (s *Snapshot) handlers(cfg *config.Config, api *httpapi.API) map[string]htt
 	return handlers
 }
 
-// Prepare gets ready before the first request: it makes the key of tokens, fetches those of providers, and
-// lets the metrics show this snapshot's collector.
-func (s *Snapshot) Prepare(ctx context.Context) error {
-	if err := s.authenticator.Prepare(ctx); err != nil {
-		return err
-	}
-	s.shared.metrics.collector.Show(s.Collector)
-	return nil
-}
+// Prepare gets ready before the first request: it makes the key of tokens, and fetches those of providers.
+func (s *Snapshot) Prepare(ctx context.Context) error { return s.authenticator.Prepare(ctx) }
 
-// Maintain does beside the requests what is due, until ctx ends: it records pulls, ends expired uploads now and
-// then, and collects at the times of the config.
-func (s *Snapshot) Maintain(ctx context.Context) {
-	if s.config.Registry.ReadOnly {
-		return
-	}
-	var work sync.WaitGroup
-	work.Go(func() { s.expireUploads(ctx) })                                                             // ends with ctx
-	work.Go(func() { s.Collector.Schedule(ctx, s.shared.Holder, s.shared.Logger.With("module", "gc")) }) // ends with ctx
+// trackPulls records pulls until ctx ends.
+func (s *Snapshot) trackPulls(ctx context.Context) {
 	s.Registry.TrackPulls(ctx, func(err error) {
 		s.log.WarnContext(ctx, "pulls not recorded", "error", err)
 	})
-	work.Wait()
 }
 
+// expireUploads ends the uploads whose time is over.
 func (s *Snapshot) expireUploads(ctx context.Context) {
-	tick := time.NewTicker(maintainEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		ended, err := s.Maintenance.ExpireUploads(ctx)
-		if err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "uploads not expired", "error", err)
-		}
-		if ended > 0 {
-			s.log.InfoContext(ctx, "uploads expired", "count", ended)
-		}
+	if s.config.Registry.ReadOnly {
+		return
+	}
+	ended, err := s.Maintenance.ExpireUploads(ctx)
+	if err != nil && ctx.Err() == nil {
+		s.log.WarnContext(ctx, "uploads not expired", "error", err)
+	}
+	if ended > 0 {
+		s.log.InfoContext(ctx, "uploads expired", "count", ended)
 	}
 }
 

@@ -29,7 +29,9 @@ type world struct {
 	t        testing.TB
 	url      string
 	root     string
+	live     *snapshot.Live
 	snapshot *snapshot.Snapshot
+	metrics  *prometheus.Registry
 	client   *http.Client
 	logs     *lines
 	audit    *lines
@@ -54,20 +56,27 @@ func newWorld(t testing.TB, set setup) *world {
 	}}
 	t.Cleanup(w.client.CloseIdleConnections)
 	cfg := w.load(set)
-	metrics := prometheus.NewRegistry()
+	w.metrics = prometheus.NewRegistry()
 	logger := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	shared := snapshot.NewShared(snapshot.SharedOptions{
-		Logger: logger, Metrics: metrics, Version: "v1.2.3", Audit: slog.New(slog.NewJSONHandler(w.audit, nil)),
+		Logger: logger, Metrics: w.metrics, Version: "v1.2.3", Audit: slog.New(slog.NewJSONHandler(w.audit, nil)),
 	})
 	t.Cleanup(shared.Close)
-	w.snapshot, err = snapshot.Build(t.Context(), cfg, shared)
+	w.live, err = snapshot.Open(t.Context(), cfg, shared, nil) // without claims: a world may be beside another
 	must(t, err)
-	t.Cleanup(func() { must(t, w.snapshot.Close()) })
-	must(t, w.snapshot.Create(t.Context()))
-	must(t, w.snapshot.Prepare(t.Context()))
-	w.listen(cfg, logger, metrics)
+	t.Cleanup(func() { must(t, w.live.Close()) })
+	w.snapshot = w.live.Snapshot()
+	w.listen(cfg, logger)
 	return w
+}
+
+// replace lets the world go on with another config.
+func (w *world) replace(set setup) {
+	w.t.Helper()
+	set.root = w.root
+	must(w.t, w.live.Replace(w.t.Context(), w.load(set)))
+	w.snapshot = w.live.Snapshot()
 }
 
 // load reads the config text over the settings that every world has.
@@ -83,13 +92,12 @@ func (w *world) load(set setup) *config.Config {
 	return cfg
 }
 
-func (w *world) listen(cfg *config.Config, logger *slog.Logger, metrics *prometheus.Registry) {
+func (w *world) listen(cfg *config.Config, logger *slog.Logger) {
 	w.t.Helper()
-	srv, err := server.New(server.Options{Config: cfg.Server, Logger: logger, Metrics: server.NewMetrics(metrics)})
+	srv, err := server.New(server.Options{Config: cfg.Server, Logger: logger, Metrics: server.NewMetrics(w.metrics)})
 	must(w.t, err)
 	must(w.t, srv.Listen(w.t.Context()))
-	_, err = srv.Swap(server.Live{Config: cfg.Server, Handler: func(l server.Listener) http.Handler { return w.snapshot.Handlers[l.Name] }})
-	must(w.t, err)
+	must(w.t, w.live.Serve(srv))
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(w.t.Context()) }() // ends with the test's context, before clean-ups
 	w.t.Cleanup(func() { must(w.t, <-ended) })
