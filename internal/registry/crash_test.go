@@ -7,10 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/sreg-project/sreg/internal/lock"
-	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
@@ -165,63 +162,4 @@ type everybody struct{}
 
 func (everybody) Lock(ctx context.Context, _ string) (context.Context, func(), error) {
 	return ctx, func() {}, nil
-}
-
-// place is where a store lies, which is opened several times as by several processes.
-type place struct {
-	t     *testing.T
-	at    opener
-	locks lock.Locker
-}
-
-// backend is a store that can be born.
-type backend interface {
-	storage.Store
-	Create(ctx context.Context) error
-}
-
-// newPlace is one in memory.
-func newPlace(t *testing.T) *place {
-	t.Helper()
-	return newPlaceAt(t, inMemory(t))
-}
-
-func newPlaceAt(t *testing.T, at opener) *place {
-	t.Helper()
-	p := &place{t: t, at: at, locks: memory.New()}
-	if err := p.store().Create(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	w := p.open(faulty.NewInjector(faulty.Plan{}))
-	if err := w.reg.Maintenance().Create(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func (p *place) store() backend {
-	p.t.Helper()
-	s := p.at(p.t)
-	p.t.Cleanup(func() { s.Close() })
-	return s
-}
-
-// readsToOpen is how often New reads: the stores' format, which is no step of an operation.
-func (p *place) readsToOpen() int {
-	p.t.Helper()
-	in := faulty.NewInjector(faulty.Plan{})
-	p.open(in)
-	return in.Reads()
-}
-
-func (p *place) open(in *faulty.Injector) *world {
-	p.t.Helper()
-	s := faulty.New(p.store(), in)
-	reg, err := registry.New(p.t.Context(), registry.Options{
-		Blobs: s, Metadata: s, Locks: p.locks, Config: registry.DefaultConfig(), Now: time.Now,
-	})
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return &world{t: p.t, ctx: p.t.Context(), reg: reg, store: s}
 }

@@ -1,17 +1,14 @@
 package registry_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
-	"github.com/sreg-project/sreg/internal/storage"
 )
 
 // operation is one of everything that a client can ask a Registry to change.
@@ -24,13 +21,6 @@ type operation struct {
 	// removes says that the operation may leave names of what is gone, which read as absent.
 	removes bool
 }
-
-var (
-	app, _    = oci.ParseName("team/app")
-	other, _  = oci.ParseName("other")
-	tagV1, _  = oci.ParseTag("v1")
-	tagBig, _ = oci.ParseTag("LATEST")
-)
 
 var operations = []operation{
 	{
@@ -315,118 +305,4 @@ func chunkedUpload(w *world) error {
 	whole += "end"
 	err = w.reg.CompleteUpload(w.ctx, app, upload.ID, last, oci.DigestOf(oci.SHA256, []byte(whole)))
 	return w.ack(err, registrytest.BlobIs(app, []byte(whole)))
-}
-
-// world is a Registry that an operation works on, and what it has acknowledged.
-type world struct {
-	t            *testing.T
-	ctx          context.Context
-	reg          *registry.Registry
-	store        storage.Store
-	acknowledged []registrytest.Fact
-}
-
-func (w *world) subject() registrytest.Subject {
-	return registrytest.Subject{Registry: w.reg, Blobs: w.store, Metadata: w.store}
-}
-
-// ack notes what holds when there was no error.
-func (w *world) ack(err error, facts ...registrytest.Fact) error {
-	if err == nil {
-		w.acknowledged = append(w.acknowledged, facts...)
-	}
-	return err
-}
-
-// must ends the test on an error of a preparation, and returns what was acknowledged so far.
-func (w *world) must(errs ...error) []registrytest.Fact {
-	w.t.Helper()
-	for _, err := range errs {
-		if err != nil {
-			w.t.Fatalf("prepare: %v", err)
-		}
-	}
-	return w.acknowledged
-}
-
-func (w *world) pushBlob(ns oci.Name, content string) error {
-	upload, err := w.reg.StartUpload(w.ctx, ns, oci.SHA256, "somebody")
-	if err != nil {
-		return err
-	}
-	err = w.reg.CompleteUpload(w.ctx, ns, upload.ID, chunkOf(content), oci.DigestOf(oci.SHA256, []byte(content)))
-	return w.ack(err, registrytest.BlobIs(ns, []byte(content)))
-}
-
-func (w *world) pushManifest(ns oci.Name, mediaType string, content []byte, tags ...oci.Tag) error {
-	push := registry.Push{Tags: tags, ContentType: mediaType, Content: content, By: "somebody"}
-	_, err := w.reg.PutManifest(w.ctx, ns, push)
-	facts := []registrytest.Fact{registrytest.ManifestIs(ns, content)}
-	for _, tag := range tags {
-		facts = append(facts, registrytest.TagIs(ns, tag, oci.DigestOf(oci.SHA256, content)))
-	}
-	return w.ack(err, facts...)
-}
-
-// pushImage pushes a config, a layer, and the manifest that names them.
-func (w *world) pushImage(ns oci.Name, name string, tags ...oci.Tag) error {
-	for _, content := range []string{"config " + name, "layer " + name} {
-		if err := w.pushBlob(ns, content); err != nil {
-			return err
-		}
-	}
-	return w.pushManifest(ns, oci.MediaTypeImageManifest, imageManifest(name, ""), tags...)
-}
-
-// condemnAll does what a collector does that finds nothing needed. What was acknowledged before it may
-// go from then on.
-func (w *world) condemnAll() {
-	w.t.Helper()
-	var keys []string
-	for entry, err := range w.store.List(w.ctx, "", storage.ListOptions{Deep: true}) {
-		w.must(err)
-		if entry.Name != "_format" {
-			keys = append(keys, entry.Name)
-		}
-	}
-	for _, key := range keys {
-		w.must(w.store.Condemn(w.ctx, key))
-	}
-	w.acknowledged = nil
-}
-
-// condemnContent does what a collector does that finds no manifest, link and blob needed.
-func (w *world) condemnContent() {
-	w.t.Helper()
-	var keys []string
-	for entry, err := range w.store.List(w.ctx, "", storage.ListOptions{Deep: true}) {
-		w.must(err)
-		if isContent(entry.Name) {
-			keys = append(keys, entry.Name)
-		}
-	}
-	for _, key := range keys {
-		w.must(w.store.Condemn(w.ctx, key))
-	}
-	w.acknowledged = nil
-}
-
-func isContent(key string) bool {
-	return strings.Contains(key, "/_manifests/revisions/") || strings.Contains(key, "/_layers/") || strings.HasPrefix(key, "_blobs/")
-}
-
-func imageManifest(name, annotation string) []byte {
-	return []byte(`{"schemaVersion":2,"config":` + descriptor(oci.MediaTypeImageConfig, []byte("config "+name)) +
-		`,"layers":[` + descriptor("application/vnd.oci.image.layer.v1.tar", []byte("layer "+name)) +
-		`],"annotations":{"org.example.note":"` + annotation + `"}}`)
-}
-
-func imageDigest(name string) oci.Digest { return oci.DigestOf(oci.SHA256, imageManifest(name, "")) }
-
-func descriptor(mediaType string, content []byte) string {
-	return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, mediaType, oci.DigestOf(oci.SHA256, content), len(content))
-}
-
-func chunkOf(content string) registry.Chunk {
-	return registry.Chunk{Body: strings.NewReader(content), Start: -1}
 }

@@ -1,14 +1,12 @@
 package registry_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
@@ -319,19 +317,4 @@ func wantTogether(t *testing.T, w *world, at int) {
 	if len(dangling) > 0 {
 		t.Errorf("step %d: what is gone is named by %q", at, dangling)
 	}
-}
-
-// TestATagThatIsCondemnedCanBePushedAndDeleted: no collector of today condemns a tag, and a store may
-// hold one all the same.
-func TestATagThatIsCondemnedCanBePushedAndDeleted(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	w := newHooked(t, newPlace(t), func() {})
-	w.ctx = ctx
-	w.must(w.pushImage(app, "one", tagV1, tagBig))
-	w.condemnAll()
-	w.must(w.pushImage(app, "one", tagV1))
-	w.must(w.reg.DeleteTag(ctx, app, tagBig, ""))
-	registrytest.Check(t, w.subject(), registrytest.TagIs(app, tagV1, imageDigest("one")), registrytest.NoTag(app, tagBig))
 }

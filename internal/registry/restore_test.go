@@ -3,7 +3,6 @@ package registry_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -33,37 +32,6 @@ func newUndoWorld(t *testing.T, set ...func(*registry.Config)) *world {
 		t.Fatal(err)
 	}
 	return &world{t: t, ctx: t.Context(), reg: reg, store: s}
-}
-
-func (w *world) deleteManifest(ns oci.Name, d oci.Digest) {
-	w.t.Helper()
-	w.must(w.reg.DeleteManifest(w.ctx, ns, d, "bob"))
-}
-
-func (w *world) deleteTag(tag oci.Tag) {
-	w.t.Helper()
-	w.must(w.reg.DeleteTag(w.ctx, app, tag, "bob"))
-}
-
-func (w *world) deleteBlob(content string) {
-	w.t.Helper()
-	w.must(w.reg.DeleteBlob(w.ctx, app, blobDigest(content), "bob"))
-}
-
-func blobDigest(content string) oci.Digest { return oci.DigestOf(oci.SHA256, []byte(content)) }
-
-// removed are the entries of the trash in a few words each.
-func (w *world) removed(within oci.Name) (list []string) {
-	w.t.Helper()
-	for entry, err := range w.reg.Maintenance().Trash(w.ctx, within) {
-		w.must(err)
-		what := string(entry.Kind) + " of " + entry.Namespace.String()
-		if entry.Kind == registry.KindTag {
-			what = "tag " + entry.Tag.String() + " of " + entry.Namespace.String()
-		}
-		list = append(list, what)
-	}
-	return list
 }
 
 func TestWhatAnUndoBringsBack(t *testing.T) {
@@ -418,157 +386,6 @@ func TestAnUndoOpensNothingOfOthers(t *testing.T) {
 	w.must(err)
 	registrytest.Check(t, w.subject(), registrytest.TagIs(app, tagV1, imageDigest("one")),
 		registrytest.NoBlob(app, blobDigest("layer one")), registrytest.NoBlob(app, blobDigest("config one")))
-}
-
-// TestARestoredTagIsAPushOfNow: else retention would drop it again in the night.
-func TestARestoredTagIsAPushOfNow(t *testing.T) {
-	t.Parallel()
-	w := newUndoWorld(t)
-	w.must(w.pushImage(app, "zero", tagV1), w.pushImage(app, "one", tagV1))
-	pushed, err := w.reg.GetManifest(w.ctx, app, oci.Reference{Tag: tagV1})
-	w.must(err)
-	w.deleteManifest(app, imageDigest("one"))
-	wantHistory(t, w, "removed one somebody", "zero somebody")
-	_, err = w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1, By: "carol"})
-	w.must(err)
-	restored, err := w.reg.GetManifest(w.ctx, app, oci.Reference{Tag: tagV1})
-	w.must(err)
-	if !restored.PushedAt.After(pushed.PushedAt) || restored.By != "carol" {
-		t.Errorf("restored at %s by %q, pushed at %s", restored.PushedAt, restored.By, pushed.PushedAt)
-	}
-	wantHistory(t, w, "now one carol", "one somebody", "zero somebody")
-
-	_, err = w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageDigest("zero"), By: "dave"})
-	w.must(err)
-	wantHistory(t, w, "now zero dave", "one carol", "one somebody", "zero somebody")
-
-	w.deleteTag(tagV1)
-	w.must(w.pushImage(app, "two", tagV1))
-	w.deleteManifest(app, imageDigest("one"))
-	w.deleteBlob("layer zero")
-	w.must(w.reg.Maintenance().DropTrash(w.ctx, w.entry(registry.KindBlob)))
-	wantHistory(t, w, "now two somebody", "removed lost zero dave", "one carol", "one somebody", "lost zero somebody")
-
-	if _, err := w.reg.Maintenance().History(w.ctx, app, tagBig); !errors.Is(err, registry.ErrManifestUnknown) {
-		t.Errorf("history of a tag that never was: %v, want %v", err, registry.ErrManifestUnknown)
-	}
-}
-
-// entry is the one of a kind in the trash.
-func (w *world) entry(kind registry.Kind) registry.TrashEntry {
-	w.t.Helper()
-	for entry, err := range w.reg.Maintenance().Trash(w.ctx, app) {
-		w.must(err)
-		if entry.Kind == kind {
-			return entry
-		}
-	}
-	w.t.Fatalf("the trash has no %s", kind)
-	return registry.TrashEntry{}
-}
-
-func wantHistory(t *testing.T, w *world, want ...string) {
-	t.Helper()
-	history, err := w.reg.Maintenance().History(w.ctx, app, tagV1)
-	w.must(err)
-	names := map[oci.Digest]string{imageDigest("zero"): "zero", imageDigest("one"): "one", imageDigest("two"): "two"}
-	var got []string
-	for _, value := range history {
-		line := names[value.Digest] + " " + value.By
-		if !value.Restorable {
-			line = "lost " + line
-		}
-		if value.Removed != nil {
-			line = "removed " + line
-		}
-		if value.Current {
-			line = "now " + line
-		}
-		got = append(got, line)
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("history\n got %q\nwant %q", got, want)
-	}
-}
-
-func TestTheTrash(t *testing.T) {
-	t.Parallel()
-	w := newUndoWorld(t)
-	w.must(w.pushImage(other, "one", tagV1), w.pushImage(app, "one", tagV1))
-	w.deleteManifest(app, imageDigest("one"))
-	w.deleteBlob("layer one")
-	w.must(w.reg.DeleteTag(w.ctx, other, tagV1, "bob"))
-
-	image := int64(len(imageManifest("one", "")))
-	for kind, size := range map[registry.Kind]int64{
-		registry.KindManifest: image + int64(len("config one")+len("layer one")), registry.KindTag: image, registry.KindBlob: int64(len("layer one")),
-	} {
-		entry := w.entry(kind)
-		got, err := w.reg.Maintenance().TrashSize(w.ctx, entry)
-		w.must(err)
-		if got != size || entry.By != "bob" || entry.At.IsZero() {
-			t.Errorf("%s: got %d bytes, by %q at %s, want %d by bob", kind, got, entry.By, entry.At, size)
-		}
-	}
-	team, err := oci.ParseName("team")
-	w.must(err)
-	if got := w.removed(team); len(got) != 3 {
-		t.Errorf("the trash of team and below it is %q", got)
-	}
-	if got := w.removed(other); !slices.Equal(got, []string{"tag v1 of other"}) {
-		t.Errorf("the trash of other is %q", got)
-	}
-
-	for _, kind := range []registry.Kind{registry.KindManifest, registry.KindBlob} {
-		w.must(w.reg.Maintenance().DropTrash(w.ctx, w.entry(kind)))
-	}
-	if got := w.removed(team); !slices.Equal(got, []string{"tag v1 of team/app"}) {
-		t.Errorf("then the trash of team and below it is %q", got)
-	}
-	w.must(w.reg.Maintenance().DropTrash(w.ctx, w.entry(registry.KindTag)))
-	if got := w.removed(oci.Name{}); !slices.Equal(got, []string{"tag v1 of other"}) {
-		t.Errorf("then the trash is %q", got)
-	}
-}
-
-// TestADamagedEntryHidesNoOther: it is shown with its key, and the others are shown and restored.
-func TestADamagedEntryHidesNoOther(t *testing.T) {
-	t.Parallel()
-	for name, data := range map[string]string{
-		"empty":                        "",
-		"no JSON":                      "{\n",
-		"an unknown kind":              `{"kind":"cat","namespace":"team/app","digest":"` + imageDigest("one").String() + `"}` + "\n",
-		"no digest":                    `{"kind":"tag","namespace":"team/app","tag":"v1"}` + "\n",
-		"a tag that is none":           `{"kind":"tag","namespace":"team/app","tag":"/","digest":"` + imageDigest("one").String() + `"}` + "\n",
-		"of another namespace":         `{"kind":"blob","namespace":"other","digest":"` + imageDigest("one").String() + `"}` + "\n",
-		"a manifest of another digest": `{"kind":"manifest","namespace":"team/app","digest":"` + imageDigest("two").String() + `"}` + "\n" + `{"media_type":"a/b"}` + "\n{}",
-		"a tag without a record":       `{"kind":"tag","namespace":"team/app","tag":"v1","digest":"` + imageDigest("one").String() + `"}` + "\n",
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newUndoWorld(t)
-			w.must(w.pushImage(app, "one", tagV1))
-			w.deleteTag(tagV1)
-			key := fmt.Sprintf("_deleted/team.~app/%019d-AAAA", time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC).UnixNano())
-			_, err := w.store.Put(w.ctx, key, []byte(data), storage.PutOptions{})
-			w.must(err)
-			var whole, broken []string
-			for entry, err := range w.reg.Maintenance().Trash(w.ctx, oci.Name{}) {
-				if err == nil {
-					whole = append(whole, string(entry.Kind))
-				} else if strings.Contains(err.Error(), key) {
-					broken = append(broken, entry.Key)
-				}
-			}
-			if !slices.Equal(whole, []string{"tag"}) || !slices.Equal(broken, []string{key}) {
-				t.Errorf("the trash shows %q and as damaged %q, want the tag and %s", whole, broken, key)
-			}
-			done, err := w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1})
-			if err != nil || !slices.Equal(words(done), []string{"tag v1"}) {
-				t.Errorf("restored %q, %v, want the tag", words(done), err)
-			}
-		})
-	}
 }
 
 // TestUndoAgainstDeleteAndPush: whichever comes first, the tag is there with its manifest, or absent.

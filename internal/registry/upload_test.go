@@ -3,12 +3,19 @@ package registry_test
 import (
 	"context"
 	"errors"
+	"io"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/lock"
 	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/redisclient/redistest"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
+	"github.com/sreg-project/sreg/internal/storage/faulty"
 )
 
 func TestTheLabelOfAnUploadIsReadOnceForAChunk(t *testing.T) {
@@ -61,5 +68,90 @@ func TestALockThatIsLostAtOnceIsNoFailureOfOurs(t *testing.T) {
 		if !errors.Is(err, registry.ErrLocksUnavailable) {
 			t.Errorf("%s: got %v, want %v", what, err, registry.ErrLocksUnavailable)
 		}
+	}
+}
+
+// TestOneSessionOfTwoClients: each chunk is taken once, whole, and the blob is what was acknowledged.
+func TestOneSessionOfTwoClients(t *testing.T) {
+	t.Parallel()
+	folder := inFolder(t)
+	clients := []*client{newClient(t, folder), newClient(t, folder)}
+	upload, err := clients[0].reg.StartUpload(t.Context(), app, oci.SHA256, "")
+	clients[0].must(err)
+	const chunks, size = 30, 1000
+	whole := &strings.Builder{}
+	for i := range chunks {
+		piece := strings.Repeat(string(rune('a'+i%26)), size)
+		var taken atomic.Int64
+		atOnce(2, func(c int) {
+			_, err := clients[c].reg.AppendUpload(t.Context(), app, upload.ID, registry.Chunk{Body: strings.NewReader(piece), Start: int64(i * size)})
+			var out *registry.RangeError
+			switch {
+			case err == nil:
+				taken.Add(1)
+			case errors.As(err, &out):
+				if out.Size != int64((i+1)*size) {
+					t.Errorf("chunk %d: told to go on at %d", i, out.Size)
+				}
+			default:
+				t.Errorf("chunk %d: %v", i, err)
+			}
+		})
+		if taken.Load() != 1 {
+			t.Fatalf("chunk %d was taken %d times", i, taken.Load())
+		}
+		whole.WriteString(piece)
+	}
+	var completed atomic.Int64
+	d := oci.DigestOf(oci.SHA256, []byte(whole.String()))
+	atOnce(2, func(c int) {
+		err := clients[c].reg.CompleteUpload(t.Context(), app, upload.ID, registry.Chunk{Start: -1}, d)
+		if err == nil {
+			completed.Add(1)
+		} else if !errors.Is(err, registry.ErrUploadUnknown) {
+			t.Errorf("complete: %v", err)
+		}
+	})
+	if completed.Load() != 1 {
+		t.Errorf("the session was completed %d times", completed.Load())
+	}
+	clients[1].check(t, registrytest.BlobIs(app, []byte(whole.String())))
+}
+
+// TestALostLockIsAnErrorToComeAgainWith: the client did not go away, so it is not told that.
+func TestALostLockIsAnErrorToComeAgainWith(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.Options{})
+	stores := newPlace(t)
+	stores.locks = redisLocks(t, server.URL())
+	w := stores.open(faulty.NewInjector(faulty.Plan{}))
+	upload, err := w.reg.StartUpload(w.ctx, app, oci.SHA256, "somebody")
+	w.must(err)
+	body, sender := io.Pipe()
+	done := make(chan error, 1)
+	go func() { // ends with the body
+		_, err := w.reg.AppendUpload(w.ctx, app, upload.ID, registry.Chunk{Body: body, Start: 0})
+		done <- err
+	}()
+	if _, err := sender.Write([]byte("first ")); err != nil {
+		t.Fatal(err)
+	}
+	server.Restart() // and it knows of no lock any more
+	go func() {      // ends when nobody reads the body any more
+		for {
+			if _, err := sender.Write([]byte("x")); err != nil {
+				return
+			}
+			time.Sleep(5 * time.Millisecond) // a client that sends slowly
+		}
+	}()
+	select {
+	case err = <-done:
+	case <-time.After(20 * time.Second):
+		t.Error("the work goes on 20 s after its lock was lost")
+	}
+	body.Close()
+	if !errors.Is(err, registry.ErrLocksUnavailable) || !errors.Is(err, lock.ErrLost) {
+		t.Errorf("got error %v, want %v", err, registry.ErrLocksUnavailable)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
@@ -48,21 +49,6 @@ func newReplica(t *testing.T, root opener, now func() time.Time) (*world, *dista
 		t.Fatal(err)
 	}
 	return &world{t: t, ctx: t.Context(), reg: reg, store: s}, s
-}
-
-func (w *world) pull(tag oci.Tag) (oci.Digest, error) {
-	m, err := w.reg.GetManifest(w.ctx, app, oci.Reference{Tag: tag})
-	if err != nil {
-		return oci.Digest{}, err
-	}
-	return m.Digest, nil
-}
-
-func (w *world) wantPull(tag oci.Tag, want oci.Digest) {
-	w.t.Helper()
-	if got, err := w.pull(tag); got != want || err != nil {
-		w.t.Errorf("pull of %s = %s, %v, want %s", tag, got, err, want)
-	}
 }
 
 func TestWhatAnotherReplicaChangedIsSeenWhenTheTimeIsOver(t *testing.T) {
@@ -155,16 +141,6 @@ func TestABlobThatAnotherReplicaDeletedIsPulledForAWhile(t *testing.T) {
 	two.must(two.pullBlob(app, d))
 }
 
-func (w *world) pullBlob(ns oci.Name, d oci.Digest) error {
-	blob, err := w.reg.LocateBlob(w.ctx, ns, d, time.Time{})
-	if err == nil && blob.Content != nil {
-		err = blob.Content.Close()
-	}
-	return err
-}
-
-func second[T any](_ T, err error) error { return err }
-
 func TestWhatAReplicaDeletedItShowsToNobody(t *testing.T) {
 	t.Parallel()
 	folder := inFolder(t)
@@ -244,4 +220,31 @@ func TestAnAcknowledgedWriteIsNeverHidden(t *testing.T) {
 	}
 	close(done)
 	work.Wait()
+}
+
+func TestTwoProcessesSeeEachOthersWritesAtOnce(t *testing.T) {
+	t.Parallel()
+	folder := inFolder(t)
+	a, b := newClient(t, folder), newClient(t, folder)
+	for i := range 20 {
+		from, to := a, b
+		if i%2 == 1 {
+			from, to = b, a
+		}
+		name := fmt.Sprint("image ", i)
+		from.acknowledged = nil
+		facts := from.must(from.pushImage(app, name, tagV1, tagBig))
+		for _, fact := range facts {
+			if err := fact.Holds(t.Context(), to.reg); err != nil {
+				t.Fatalf("round %d: %s: %v", i, fact.Name, err)
+			}
+		}
+		from.must(from.reg.DeleteTag(t.Context(), app, tagBig, ""))
+		from.must(from.reg.DeleteManifest(t.Context(), app, imageDigest(name), ""))
+		for _, fact := range []registrytest.Fact{registrytest.NoTag(app, tagV1), registrytest.NoTag(app, tagBig), registrytest.NoManifest(app, imageDigest(name))} {
+			if err := fact.Holds(t.Context(), to.reg); err != nil {
+				t.Fatalf("round %d, after the delete: %s: %v", i, fact.Name, err)
+			}
+		}
+	}
 }

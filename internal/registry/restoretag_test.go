@@ -1,0 +1,68 @@
+package registry_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+)
+
+// TestARestoredTagIsAPushOfNow: else retention would drop it again in the night.
+func TestARestoredTagIsAPushOfNow(t *testing.T) {
+	t.Parallel()
+	w := newUndoWorld(t)
+	w.must(w.pushImage(app, "zero", tagV1), w.pushImage(app, "one", tagV1))
+	pushed, err := w.reg.GetManifest(w.ctx, app, oci.Reference{Tag: tagV1})
+	w.must(err)
+	w.deleteManifest(app, imageDigest("one"))
+	wantHistory(t, w, "removed one somebody", "zero somebody")
+	_, err = w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1, By: "carol"})
+	w.must(err)
+	restored, err := w.reg.GetManifest(w.ctx, app, oci.Reference{Tag: tagV1})
+	w.must(err)
+	if !restored.PushedAt.After(pushed.PushedAt) || restored.By != "carol" {
+		t.Errorf("restored at %s by %q, pushed at %s", restored.PushedAt, restored.By, pushed.PushedAt)
+	}
+	wantHistory(t, w, "now one carol", "one somebody", "zero somebody")
+
+	_, err = w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageDigest("zero"), By: "dave"})
+	w.must(err)
+	wantHistory(t, w, "now zero dave", "one carol", "one somebody", "zero somebody")
+
+	w.deleteTag(tagV1)
+	w.must(w.pushImage(app, "two", tagV1))
+	w.deleteManifest(app, imageDigest("one"))
+	w.deleteBlob("layer zero")
+	w.must(w.reg.Maintenance().DropTrash(w.ctx, w.entry(registry.KindBlob)))
+	wantHistory(t, w, "now two somebody", "removed lost zero dave", "one carol", "one somebody", "lost zero somebody")
+
+	if _, err := w.reg.Maintenance().History(w.ctx, app, tagBig); !errors.Is(err, registry.ErrManifestUnknown) {
+		t.Errorf("history of a tag that never was: %v, want %v", err, registry.ErrManifestUnknown)
+	}
+}
+
+func wantHistory(t *testing.T, w *world, want ...string) {
+	t.Helper()
+	history, err := w.reg.Maintenance().History(w.ctx, app, tagV1)
+	w.must(err)
+	names := map[oci.Digest]string{imageDigest("zero"): "zero", imageDigest("one"): "one", imageDigest("two"): "two"}
+	var got []string
+	for _, value := range history {
+		line := names[value.Digest] + " " + value.By
+		if !value.Restorable {
+			line = "lost " + line
+		}
+		if value.Removed != nil {
+			line = "removed " + line
+		}
+		if value.Current {
+			line = "now " + line
+		}
+		got = append(got, line)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("history\n got %q\nwant %q", got, want)
+	}
+}

@@ -1,0 +1,114 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
+)
+
+func TestManyTagsAtOnce(t *testing.T) {
+	t.Parallel()
+	const count, pushers = 500, 10
+	folder := inFolder(t)
+	clients := []*client{newClient(t, folder), newClient(t, folder)}
+	clients[0].must(clients[0].pushImage(app, "one"))
+	atOnce(pushers, func(p int) {
+		for i := p; i < count; i += pushers {
+			_, err := clients[i%2].reg.PutManifest(t.Context(), app, registry.Push{
+				Tags: []oci.Tag{parseTag(t, fmt.Sprintf("T%03d", i))}, ContentType: oci.MediaTypeImageManifest, Content: imageManifest("one", ""),
+			})
+			if err != nil {
+				t.Errorf("push tag %d: %v", i, err)
+			}
+		}
+	})
+	for _, c := range clients {
+		tags, more, err := c.reg.ListTags(t.Context(), app, "", count)
+		if err != nil || more || len(tags) != count || tags[0] != "T000" || tags[count-1] != "T499" {
+			t.Errorf("%d tags, more %t, %v, want %d", len(tags), more, err, count)
+		}
+	}
+	if dangling := clients[0].check(t); len(dangling) > 0 {
+		t.Errorf("what is gone is named by %q", dangling)
+	}
+}
+
+func TestTwoPushersOfOneTag(t *testing.T) {
+	t.Parallel()
+	for range 10 {
+		folder := inFolder(t)
+		clients := []*client{newClient(t, folder), newClient(t, folder)}
+		clients[0].must(clients[0].pushBlob(app, "config base"), clients[0].pushBlob(app, "layer base"))
+		atOnce(2, func(i int) {
+			if err := clients[i].pushManifest(app, oci.MediaTypeImageManifest, imageManifest("base", fmt.Sprint(i)), tagV1); err != nil {
+				t.Errorf("push %d: %v", i, err)
+			}
+		})
+		won, err := clients[0].reg.GetManifest(t.Context(), app, oci.Reference{Tag: tagV1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := oci.DigestOf(oci.SHA256, imageManifest("base", "0"))
+		if won.Digest == other {
+			other = oci.DigestOf(oci.SHA256, imageManifest("base", "1"))
+		}
+		record, err := clients[1].store.Get(t.Context(), "team/app/_manifests/tags/v1")
+		if err != nil || strings.Count(string(record.Data), other.String()) != 1 || !strings.Contains(string(record.Data), `"former":[{"digest":"`+other.String()) {
+			t.Errorf("the tag's record is %s, %v, want %s as its former value", record.Data, err, other)
+		}
+		clients[1].check(t, registrytest.TagIs(app, tagV1, won.Digest))
+	}
+}
+
+func TestAnImmutableTagHasOneWinner(t *testing.T) {
+	t.Parallel()
+	folder := inFolder(t)
+	locked := func(c *registry.Config) { c.ImmutableTags.Enabled = true }
+	clients := []*client{newClient(t, folder, locked), newClient(t, folder, locked)}
+	clients[0].must(clients[0].pushBlob(app, "config base"), clients[0].pushBlob(app, "layer base"))
+	for round := range 10 {
+		tag := parseTag(t, fmt.Sprint("v", round))
+		var won atomic.Pointer[oci.Digest]
+		atOnce(16, func(i int) {
+			pushed, err := clients[i%2].reg.PutManifest(t.Context(), app, registry.Push{
+				Tags: []oci.Tag{tag}, ContentType: oci.MediaTypeImageManifest, Content: imageManifest("base", fmt.Sprint(round, " ", i)),
+			})
+			var denied *registry.ImmutableTagError
+			switch {
+			case err == nil:
+				if !won.CompareAndSwap(nil, &pushed.Digest) {
+					t.Errorf("round %d has two winners", round)
+				}
+			case !errors.As(err, &denied) || denied.Tag != tag:
+				t.Errorf("push: %v, want that %s is immutable", err, tag)
+			}
+		})
+		if won.Load() == nil {
+			t.Fatalf("round %d has no winner", round)
+		}
+		clients[1].check(t, registrytest.TagIs(app, tag, *won.Load()))
+	}
+}
+
+// TestATagThatIsCondemnedCanBePushedAndDeleted: no collector of today condemns a tag, and a store may
+// hold one all the same.
+func TestATagThatIsCondemnedCanBePushedAndDeleted(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	w := newHooked(t, newPlace(t), func() {})
+	w.ctx = ctx
+	w.must(w.pushImage(app, "one", tagV1, tagBig))
+	w.condemnAll()
+	w.must(w.pushImage(app, "one", tagV1))
+	w.must(w.reg.DeleteTag(ctx, app, tagBig, ""))
+	registrytest.Check(t, w.subject(), registrytest.TagIs(app, tagV1, imageDigest("one")), registrytest.NoTag(app, tagBig))
+}
