@@ -103,40 +103,6 @@ func wantAbout(t *testing.T, what string, got, want, apart time.Duration) {
 	}
 }
 
-func TestAClockThatIsFarBehindTheRecordsIsRefused(t *testing.T) {
-	t.Parallel()
-	w := ripeWorld(t, options())
-	w.CollectorAhead = -w.Now.Sub(time.Unix(0, 0))
-	wantRefused(t, w, gc.RunOptions{}, "the clock says 1970-01-01T00:00:00Z, and app:v1 was pushed at 2026-11-01T12:00:00Z")
-
-	w.CollectorAhead = -23 * time.Hour // as zones differ
-	w.Collect()
-	w.CollectorAhead = 0
-	w.Collect()
-	w.Pull("app:v1")
-}
-
-func TestAPushOfAWrongClockIsNamed(t *testing.T) {
-	t.Parallel()
-	w := gctest.New(t, inFolder(t, options()))
-	w.Play("image v1 app:v1 base")
-	at := w.Now
-	w.Now = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
-	w.Play("image new other:new base two")
-	w.Now = at
-	w.Play("wait 2h")
-	wantRefused(t, w, gc.RunOptions{}, "other:new was pushed at 2100-01-01T00:00:00Z")
-	w.Play("again new other:new")
-	w.Collect()
-
-	w.Now = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
-	w.Play("image untagged other base three")
-	w.Now = at.Add(3 * time.Hour)
-	wantRefused(t, w, gc.RunOptions{}, "other@untagged was pushed at")
-	w.Play("delete other@untagged")
-	w.Collect()
-}
-
 func TestARunOfAWrongClockIsRepairedByTheNext(t *testing.T) {
 	t.Parallel()
 	w := ripeWorld(t, options())

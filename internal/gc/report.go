@@ -2,7 +2,9 @@ package gc
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -85,4 +87,28 @@ func (r *run) warn(text string) {
 	if len(r.report.Warnings) < maxTexts {
 		r.report.Warnings = append(r.report.Warnings, text)
 	}
+}
+
+// keepReport leaves word for whoever asks next.
+func (c *Collector) keepReport(ctx context.Context, report *Report) error {
+	short := *report
+	short.Plan, short.Explanation = nil, nil
+	text, err := json.Marshal(short)
+	if err != nil {
+		return fmt.Errorf("keep report: %w", err)
+	}
+	return c.registry.KeepReport(ctx, append(text, '\n'))
+}
+
+// LastReport is that of the last run that was no dry one, nil if there was none.
+func (c *Collector) LastReport(ctx context.Context) (*Report, error) {
+	text, err := c.registry.Report(ctx)
+	if err != nil || text == nil {
+		return nil, err
+	}
+	var report Report
+	if err := json.Unmarshal(text, &report); err != nil {
+		return nil, fmt.Errorf("read report of the collector: %w", err)
+	}
+	return &report, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 
@@ -283,68 +282,4 @@ func cutRepairAt(w *world, n int) bool {
 		w.t.Errorf("cut at step %d: after everything was pushed again, what is gone is named by\n%s", n, strings.Join(dangling, "\n"))
 	}
 	return in.Broken()
-}
-
-func TestWhatAnUpstreamGivesIsTakenOnlyIfItHashes(t *testing.T) {
-	t.Parallel()
-	layer, image := "layer one", imageManifest("one")
-	honest := map[oci.Digest]string{digest(layer): layer, digest(image): image}
-	for _, c := range []struct {
-		name   string
-		gives  func(d oci.Digest) string
-		healed bool
-	}{
-		{"it tells the truth", func(d oci.Digest) string { return honest[d] }, true},
-		{"it lies", func(oci.Digest) string { return "something else" }, false},
-		{"it cuts short", func(d oci.Digest) string { return honest[d][:5] }, false},
-		{"it gives more", func(d oci.Digest) string { return honest[d] + " " }, false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			w.pushImage(app, "one", v1)
-			w.flip(blobKey(digest(layer)))
-			w.flip(revisionKey(app, digest(image)))
-			report := w.verify(scrub.Options{Repair: true, Fetch: func(_ context.Context, ns oci.Name, d oci.Digest) (io.ReadCloser, error) {
-				if ns != app {
-					return nil, fmt.Errorf("asked for %s of %s", d, ns)
-				}
-				return io.NopCloser(strings.NewReader(c.gives(d))), nil
-			}})
-			dangling := w.check()
-			if healed := len(dangling) == 0 && report.Remaining() == 0; healed != c.healed {
-				t.Errorf("healed: got %v, want %v; %v", healed, c.healed, codes(report))
-			}
-			if c.healed {
-				w.check(registrytest.TagIs(app, v1, digest(image)), registrytest.BlobIs(app, []byte(layer)))
-			}
-		})
-	}
-}
-
-func TestARepairMendsWhateverEntryOfTheTrashStopsTheCollector(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	d := w.pushImage(app, "one")
-	w.must(w.reg.DeleteManifest(t.Context(), app, d, "somebody"))
-	for entry, err := range w.store.List(t.Context(), "_deleted", storage.ListOptions{Deep: true}) {
-		w.must(err)
-		w.flip("_deleted/" + entry.Name)
-	}
-	w.wantCodes(w.verify(scrub.Options{}), scrub.CodeDamagedRecord)
-	w.verify(scrub.Options{Repair: true})
-	for entry, err := range w.reg.Maintenance().Trash(t.Context(), oci.Name{}) {
-		t.Errorf("got %v, %v, want it moved aside", entry.Key, err)
-	}
-}
-
-func TestDamagedTimesOfPullsAreFoundAndLeft(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.pushImage(app, "one", v1)
-	w.write("team/app/_pulls", "{")
-	w.wantCodes(w.verify(scrub.Options{Repair: true}), scrub.CodeDamagedRecord)
-	if w.read("team/app/_pulls") != "{" {
-		t.Error("a repair made all look as if it was never pulled")
-	}
 }

@@ -1,11 +1,12 @@
 package scrub_test
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/scrub"
+	"github.com/sreg-project/sreg/internal/storage"
 )
 
 // damages are what can be wrong with a store: how it comes about, what is found, and what remains of it
@@ -215,25 +216,29 @@ func (w *world) nothingLost(before map[string]int) {
 	}
 }
 
-func TestAQuickRunHashesNoBlob(t *testing.T) {
+func TestDamagedTimesOfPullsAreFoundAndLeft(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.pushAll()
-	w.flip(blobKey(digest("layer one")))
-	w.remove(linkKey(app, digest("layer two")))
-	w.wantCodes(w.verify(scrub.Options{Quick: true}), scrub.CodeNoLink)
+	w.pushImage(app, "one", v1)
+	w.write("team/app/_pulls", "{")
+	w.wantCodes(w.verify(scrub.Options{Repair: true}), scrub.CodeDamagedRecord)
+	if w.read("team/app/_pulls") != "{" {
+		t.Error("a repair made all look as if it was never pulled")
+	}
 }
 
-func TestARunOverOneRepositoryLooksAtItAndAtItsBlobs(t *testing.T) {
+func TestARepairMendsWhateverEntryOfTheTrashStopsTheCollector(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.pushAll()
-	w.flip(blobKey(digest("layer three"))) // other's
-	w.flip(blobKey(digest("layer one")))
-	team := app
-	report := w.verify(scrub.Options{Repository: team})
-	w.wantCodes(report, scrub.CodeCorruptBlob)
-	if got := filepath.Base(report.Findings[0].Key); got != digest("layer one").Hex() {
-		t.Errorf("got %s, want the layer of %s", got, team)
+	d := w.pushImage(app, "one")
+	w.must(w.reg.DeleteManifest(t.Context(), app, d, "somebody"))
+	for entry, err := range w.store.List(t.Context(), "_deleted", storage.ListOptions{Deep: true}) {
+		w.must(err)
+		w.flip("_deleted/" + entry.Name)
+	}
+	w.wantCodes(w.verify(scrub.Options{}), scrub.CodeDamagedRecord)
+	w.verify(scrub.Options{Repair: true})
+	for entry, err := range w.reg.Maintenance().Trash(t.Context(), oci.Name{}) {
+		t.Errorf("got %v, %v, want it moved aside", entry.Key, err)
 	}
 }

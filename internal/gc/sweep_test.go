@@ -1,6 +1,7 @@
 package gc_test
 
 import (
+	"context"
 	"sync"
 	"testing"
 
@@ -62,4 +63,58 @@ func TestARevisionThatLivesAgainKeepsWhatItNames(t *testing.T) {
 	w.Pull("app@old")
 	w.Play("wait 1m\n collect")
 	w.Pull("app@old")
+}
+
+func TestASignatureStaysWithAnImageThatIsPushedAgain(t *testing.T) {
+	t.Parallel()
+	for name, tags := range map[string][]string{"by the tag that it had": {"v1"}, "by another tag": {"v2"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPushed(t)
+			manifest, _ := p.image("one", "v1")
+			p.image("its signature", "sha256-"+manifest.Hex()+".sig")
+			p.decide = func(image registry.Image) bool { // when all tags have been read
+				p.manifest(oci.MediaTypeImageManifest, manifestOf("one"), tags...)
+				return false
+			}
+			report, err := p.collect(1)
+			if err != nil {
+				t.Fatalf("%v: %q", err, report.Errors)
+			}
+			if !p.hasTag(tags[0]) || !p.hasTag("sha256-"+manifest.Hex()+".sig") {
+				t.Error("the image stays, and its signature is gone")
+			}
+		})
+	}
+}
+
+func TestTimesOfPullsOfWhatClientsDeletedGo(t *testing.T) {
+	t.Parallel()
+	p := newPushed(t)
+	manifest, _ := p.image("one", "v1")
+	p.reg.NotePull(p.ns, oci.Reference{Tag: p.tag("v1")}, manifest)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	p.reg.TrackPulls(ended, p.must)
+	p.must(p.reg.DeleteManifest(t.Context(), p.ns, manifest, ""))
+	if report, err := p.collect(1); err != nil {
+		t.Fatalf("%v: %q", err, report.Errors)
+	}
+	if times, err := p.reg.Maintenance().PullTimes(t.Context(), p.ns); err != nil || len(times.Tags)+len(times.Manifests) > 0 {
+		t.Errorf("got %v, %v, want none", times, err)
+	}
+}
+
+func TestWhatAnOpenUploadHoldsIsKeptForThisTime(t *testing.T) {
+	t.Parallel()
+	store, collector := newAltered(t, func(a *altered) { a.busy = true })
+	report, err := collector(registry.DefaultConfig()).Run(t.Context(), gc.RunOptions{})
+	if err != nil || report.Busy.Objects != 1 || report.Awaiting.Objects != 1 {
+		t.Errorf("got %+v, %v, want the link condemned and the bytes kept", report, err)
+	}
+	store.busy = false
+	report, err = collector(registry.DefaultConfig()).Run(t.Context(), gc.RunOptions{})
+	if err != nil || report.Busy.Objects != 0 {
+		t.Errorf("got %+v, %v, want nothing kept", report, err)
+	}
 }

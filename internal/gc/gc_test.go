@@ -57,13 +57,6 @@ func newAltered(t *testing.T, set func(*altered)) (store *altered, collector fun
 	}
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestWithoutConditionalWritesNothingIsCollectedBesideWriters(t *testing.T) {
 	t.Parallel()
 	_, collector := newAltered(t, func(a *altered) { a.features = storage.Features{} })
@@ -78,19 +71,5 @@ func TestWithoutConditionalWritesNothingIsCollectedBesideWriters(t *testing.T) {
 	cfg.ReadOnly = true
 	if report, err := collector(cfg).Run(t.Context(), gc.RunOptions{}); err != nil || report.Awaiting.Objects == 0 {
 		t.Errorf("a run while nobody writes: %+v, %v, want something condemned", report, err)
-	}
-}
-
-func TestWhatAnOpenUploadHoldsIsKeptForThisTime(t *testing.T) {
-	t.Parallel()
-	store, collector := newAltered(t, func(a *altered) { a.busy = true })
-	report, err := collector(registry.DefaultConfig()).Run(t.Context(), gc.RunOptions{})
-	if err != nil || report.Busy.Objects != 1 || report.Awaiting.Objects != 1 {
-		t.Errorf("got %+v, %v, want the link condemned and the bytes kept", report, err)
-	}
-	store.busy = false
-	report, err = collector(registry.DefaultConfig()).Run(t.Context(), gc.RunOptions{})
-	if err != nil || report.Busy.Objects != 0 {
-		t.Errorf("got %+v, %v, want nothing kept", report, err)
 	}
 }

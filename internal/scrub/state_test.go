@@ -148,22 +148,3 @@ func TestAWordOfAnInterruptedRunThatCannotBeReadIsIgnored(t *testing.T) {
 	w.must(w.reg.Maintenance().KeepVerifyState(t.Context(), []byte("{")))
 	w.wantCodes(w.verify(scrub.Options{}))
 }
-
-func TestAReadOnlyRegistryIsVerifiedWithoutAWrite(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.pushAll()
-	config := registry.DefaultConfig()
-	config.ReadOnly = true
-	before := w.contents()
-	beside := openWorld(t, w.at, func(s storage.Store) storage.Store { return s }, config)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := scrub.Run(ctx, beside.reg.Maintenance(), scrub.Options{}); !errors.Is(err, context.Canceled) {
-		t.Fatalf("got %v, want it interrupted", err)
-	}
-	w.wantCodes(beside.verify(scrub.Options{}))
-	if after := w.contents(); len(after) != len(before) {
-		t.Errorf("got %d contents, want %d", len(after), len(before))
-	}
-}

@@ -27,24 +27,6 @@ type traffic struct {
 	pushed chan struct{}       // gets one for each image, while somebody takes it
 }
 
-func (w *world) traffic(pushers int) *traffic {
-	ctx, end := context.WithCancel(w.t.Context())
-	t := &traffic{w: w, end: end, pushed: make(chan struct{})}
-	for pusher := range pushers {
-		t.work.Go(func() { // ends with the context, behind the image that is under way
-			for i := 0; ctx.Err() == nil; i++ {
-				t.image(w.t.Context(), fmt.Sprintf("%d-%d", pusher, i), i%3 == 0)
-				select {
-				case t.pushed <- struct{}{}:
-				default:
-				}
-			}
-		})
-	}
-	w.t.Cleanup(t.stop)
-	return t
-}
-
 // image pushes an image with a referrer; one that is in passing is deleted at once.
 func (t *traffic) image(ctx context.Context, name string, passing bool) {
 	tag, _ := oci.ParseTag("t" + name)
@@ -98,6 +80,24 @@ func (t *traffic) await(n int) {
 func (t *traffic) stop() {
 	t.end()
 	t.work.Wait()
+}
+
+func (w *world) traffic(pushers int) *traffic {
+	ctx, end := context.WithCancel(w.t.Context())
+	t := &traffic{w: w, end: end, pushed: make(chan struct{})}
+	for pusher := range pushers {
+		t.work.Go(func() { // ends with the context, behind the image that is under way
+			for i := 0; ctx.Err() == nil; i++ {
+				t.image(w.t.Context(), fmt.Sprintf("%d-%d", pusher, i), i%3 == 0)
+				select {
+				case t.pushed <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	w.t.Cleanup(t.stop)
+	return t
 }
 
 func TestBesidePushesAndDeletesNothingIsFoundAndNoRepairHarms(t *testing.T) {

@@ -2,46 +2,12 @@ package gc_test
 
 import (
 	"encoding/json"
-	"os"
-	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/gc/gctest"
 )
-
-// TestEveryFieldOfTheJSONIsDocumented compares docs/gc.md with the types that are printed.
-func TestEveryFieldOfTheJSONIsDocumented(t *testing.T) {
-	t.Parallel()
-	page, err := os.ReadFile("../../docs/gc.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var look func(typ reflect.Type)
-	look = func(typ reflect.Type) {
-		for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
-			typ = typ.Elem()
-		}
-		if typ.Kind() != reflect.Struct {
-			return
-		}
-		for i := range typ.NumField() {
-			field := typ.Field(i)
-			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-			switch {
-			case field.Anonymous:
-				look(field.Type)
-			case name != "":
-				if !strings.Contains(string(page), "`"+name+"`") && !strings.Contains(string(page), `"`+name+`"`) {
-					t.Errorf("%s.%s: `%s` is not in docs/gc.md", typ, field.Name, name)
-				}
-				look(field.Type)
-			}
-		}
-	}
-	look(reflect.TypeFor[gc.Report]())
-}
 
 func TestAPlanOfNothingHasListsThatAreEmpty(t *testing.T) {
 	t.Parallel()

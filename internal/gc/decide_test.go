@@ -1,0 +1,58 @@
+package gc_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+)
+
+// TestTheWordOfADeletedBlobStaysAsLongAsAManifestNamesIt, and no longer: it keeps a repair from giving the blob
+// back, and clients can leave any number of them.
+func TestTheWordOfADeletedBlobStaysAsLongAsAManifestNamesIt(t *testing.T) {
+	t.Parallel()
+	p := newPushed(t)
+	words := func() (n int) {
+		for _, err := range p.reg.Maintenance().Markers(t.Context(), p.ns) {
+			p.must(err)
+			n++
+		}
+		return n
+	}
+	manifest, layer := p.image("one", "v1")
+	p.must(p.reg.DeleteBlob(t.Context(), p.ns, layer, ""))
+	if _, err := p.collect(3); err != nil || words() != 1 {
+		t.Errorf("%d words are left, %v, want that of the blob which a manifest names", words(), err)
+	}
+	p.must(p.reg.DeleteManifest(t.Context(), p.ns, manifest, ""))
+	if _, err := p.collect(3); err != nil || words() != 0 {
+		t.Errorf("%d words are left, %v, want none", words(), err)
+	}
+}
+
+func TestTheTrashOfOneRepositoryIsEmptiedAlone(t *testing.T) {
+	t.Parallel()
+	p := newPushed(t)
+	p.trash = time.Hour
+	_, layer := p.image("one")
+	mine := p.ns
+	var err error
+	p.ns, err = oci.ParseName("other")
+	p.must(err)
+	manifest, kept := p.image("another")
+	p.only, p.early = mine, new(time.Duration)
+	if report, err := p.collect(3); err != nil {
+		t.Fatalf("%v: %q", err, report.Errors)
+	}
+	if !p.hasBlob(kept) {
+		t.Error("a blob of another repository is gone before its time")
+	}
+	if _, err := p.reg.Maintenance().Restore(t.Context(), registry.RestoreOptions{Namespace: p.ns, Digest: manifest}); err != nil {
+		t.Errorf("bring back what is condemned in another repository: %v", err)
+	}
+	p.ns = mine
+	if p.hasBlob(layer) {
+		t.Error("the blob of the repository is there still")
+	}
+}
