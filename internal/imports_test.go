@@ -21,12 +21,13 @@ const module = "github.com/sreg-project/sreg/"
 // allowed says which internal packages each package may import, and above each group why.
 var allowed = map[string]string{
 	// Words know nothing.
-	"oci":      "",
-	"access":   "oci",
-	"secret":   "",
-	"bytesize": "",
-	"timespan": "",
-	"setting":  "",
+	"oci":         "",
+	"oci/ocitest": "oci",
+	"access":      "oci",
+	"secret":      "",
+	"bytesize":    "",
+	"timespan":    "",
+	"setting":     "",
 
 	// Mechanisms know bytes, not registries.
 	"atomicfile":            "",
@@ -55,7 +56,7 @@ var allowed = map[string]string{
 
 	// The core knows no HTTP, config or identity.
 	"registry":              "oci storage lock lru bytesize",
-	"registry/registrytest": "oci storage registry",
+	"registry/registrytest": "oci oci/ocitest storage registry",
 
 	// Work over the core: it may use engines, and asks retention by one function.
 	"gc":        "oci registry timespan",
@@ -76,9 +77,10 @@ var allowed = map[string]string{
 	"authz": "access oci policy webhook",
 
 	// Delivery knows people and wires, not where things lie.
-	"router":  "access",
-	"httpapi": "oci access registry router",
-	"server":  "secret",
+	"router":              "access",
+	"httpapi":             "oci access registry router",
+	"httpapi/httpapitest": "oci oci/ocitest",
+	"server":              "secret",
 
 	// Composition knows all and decides nothing.
 	"config":   "authn bytesize cache document gc secret lock oci policy redisclient registry retention server spelling storage storage/fs storage/s3 telemetry timespan webhook",
@@ -96,6 +98,12 @@ var allowed = map[string]string{
 var forbidden = map[string]string{
 	"unsafe": "a registry has no need to outsmart the compiler",
 	"C":      "the binary is static and built without cgo",
+}
+
+// kits are for tests alone, also where a package may import everything.
+var kits = []string{
+	"gc/gctest", "httpapi/httpapitest", "lock/locktest", "oci/ocitest", "redisclient/redistest", "registry/registrytest",
+	"storage/faulty", "storage/s3/s3test", "storage/storagetest",
 }
 
 // vague names say nothing about what a package is for.
@@ -121,6 +129,9 @@ func TestEveryImportIsAnArrowOfTheTable(t *testing.T) {
 				t.Errorf("%s imports %s: %s", p.name, path, reason)
 			}
 			to, internal := strings.CutPrefix(path, module+"internal/")
+			if slices.Contains(kits, to) && !slices.Contains(kits, p.name) {
+				t.Errorf("%s imports %s, which is for tests alone", p.name, to)
+			}
 			if internal && list != "*" && !slices.Contains(may, to) && !strings.HasPrefix(p.name, "cmd/") {
 				t.Errorf("%s imports %s: no such arrow, it may import: %s", p.name, to, list)
 			}

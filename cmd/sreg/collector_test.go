@@ -13,7 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sreg-project/sreg/internal/httpapi/httpapitest"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 )
@@ -69,19 +71,17 @@ func exitCode(err error) int {
 
 // What the store has that lifeOf makes: in each namespace something for another part of a run.
 var (
-	lifeKept = nameOf("life/kept") // keep and drop stand for one manifest, lost for another one
-	lifeBack = nameOf("life/back") // keep names what is condemned, and is revived
-	lifeGone = nameOf("life/gone") // all of it is condemned, and is destroyed
-	lifeDead = nameOf("life/dead") // a delete was killed here
-	lifeUndo = nameOf("life/undo") // a client removed all of it
+	lifeKept = ocitest.Name("life/kept") // keep and drop stand for one manifest, lost for another one
+	lifeBack = ocitest.Name("life/back") // keep names what is condemned, and is revived
+	lifeGone = ocitest.Name("life/gone") // all of it is condemned, and is destroyed
+	lifeDead = ocitest.Name("life/dead") // a delete was killed here
+	lifeUndo = ocitest.Name("life/undo") // a client removed all of it
 
-	tagKeep = tagOf("keep")
-	lifeIs  = []registrytest.Fact{
-		registrytest.ManifestIs(lifeKept, imageOf("kept").manifest()), registrytest.TagIs(lifeKept, tagKeep, imageOf("kept").digest()),
-		blobIs(lifeKept, imageOf("kept").config), blobIs(lifeKept, imageOf("kept").layer),
-		registrytest.ManifestIs(lifeBack, imageOf("back").manifest()), registrytest.TagIs(lifeBack, tagKeep, imageOf("back").digest()),
-		blobIs(lifeBack, imageOf("back").config), blobIs(lifeBack, imageOf("back").layer),
-	}
+	imageKept, imageBack, imageGone = ocitest.Image("kept"), ocitest.Image("back"), ocitest.Image("gone")
+	imageLost, imageDead, imageUndo = ocitest.Image("lost"), ocitest.Image("dead"), ocitest.Image("undo")
+
+	tagKeep = ocitest.Tag("keep")
+	lifeIs  = slices.Concat(registrytest.ImageIs(lifeKept, imageKept, tagKeep), registrytest.ImageIs(lifeBack, imageBack, tagKeep))
 )
 
 // lifeOf makes a store below a folder in which a run of the collector has something to do in each of its
@@ -91,19 +91,19 @@ func lifeOf(t *testing.T, below string) (dir string) {
 	s := serveConfiguredIn(t, filepath.Join(below, "life"), "registry: {missing_references: allow}")
 	w := newWire(t, s)
 	err := errors.Join(
-		w.pushImage(lifeKept, imageOf("kept"), tagKeep, tagOf("drop")),
-		w.pushImage(lifeKept, imageOf("lost"), tagOf("lost")),
-		w.pushImage(lifeBack, imageOf("back"), tagKeep),
-		w.pushImage(lifeGone, imageOf("gone"), tagOne),
-		w.pushImage(lifeDead, imageOf("dead"), tagKeep),
-		w.pushManifest(lifeDead, referrerTo(imageOf("dead").digest()), tagOf("keep-too")),
-		w.pushImage(lifeUndo, imageOf("undo"), tagOne),
-		w.pull(lifeKept, imageOf("lost"), tagOf("lost")),
-		w.remove(lifeUndo, "manifests/"+imageOf("undo").digest().String()),
-		w.remove(lifeUndo, "blobs/"+digestOf(imageOf("undo").layer).String()),
+		w.pushImage(lifeKept, imageKept, tagKeep, ocitest.Tag("drop")),
+		w.pushImage(lifeKept, imageLost, ocitest.Tag("lost")),
+		w.pushImage(lifeBack, imageBack, tagKeep),
+		w.pushImage(lifeGone, imageGone, tagOne),
+		w.pushImage(lifeDead, imageDead, tagKeep),
+		w.pushManifest(lifeDead, ocitest.Referrer(imageDead, "application/vnd.test"), ocitest.Tag("keep-too")),
+		w.pushImage(lifeUndo, imageUndo, tagOne),
+		w.pull(lifeKept, imageLost, ocitest.Tag("lost")),
+		w.remove(lifeUndo, "manifests/"+imageUndo.Digest.String()),
+		w.remove(lifeUndo, "blobs/"+imageUndo.Layers[0].Digest.String()),
 	)
 	location, begun := w.begin(lifeKept)
-	_, sent := w.send(http.MethodPatch, location, "application/octet-stream", []byte("no more than a begin"))
+	_, sent := w.send(http.MethodPatch, location, httpapitest.Bytes, "no more than a begin")
 	if err := errors.Join(err, begun, sent); err != nil {
 		t.Fatalf("prepare: %v", err)
 	}
@@ -111,11 +111,11 @@ func lifeOf(t *testing.T, below string) (dir string) {
 
 	store, opened := openStore(t, s.dir)
 	defer store.Close()
-	for ns, image := range map[oci.Name]image{lifeBack: imageOf("back"), lifeGone: imageOf("gone")} {
+	for ns, image := range map[oci.Name]ocitest.Manifest{lifeBack: imageBack, lifeGone: imageGone} {
 		condemnWhole(t, opened, ns, image)
 	}
 	// A delete takes the manifest first, and then its tags and its entry among the referrers.
-	for _, d := range []oci.Digest{imageOf("dead").digest(), oci.DigestOf(oci.SHA256, referrerTo(imageOf("dead").digest()))} {
+	for _, d := range []oci.Digest{imageDead.Digest, ocitest.Referrer(imageDead, "application/vnd.test").Digest} {
 		killed := filepath.Join(s.dir, lifeDead.String(), "_manifests", "revisions", "sha256", d.Hex())
 		if err := os.Remove(killed); err != nil {
 			t.Fatal(err)
@@ -128,25 +128,18 @@ func lifeOf(t *testing.T, below string) (dir string) {
 }
 
 // condemnWhole condemns an image with all that it names.
-func condemnWhole(t *testing.T, r *registry.Registry, ns oci.Name, image image) {
+func condemnWhole(t *testing.T, r *registry.Registry, ns oci.Name, image ocitest.Manifest) {
 	t.Helper()
-	things := []registry.Object{{Kind: registry.KindManifest, Namespace: ns, Digest: image.digest()}}
-	for _, content := range []string{image.config, image.layer} {
-		things = append(things, registry.Object{Kind: registry.KindLink, Namespace: ns, Digest: digestOf(content)},
-			registry.Object{Kind: registry.KindBlob, Digest: digestOf(content)})
+	things := []registry.Object{{Kind: registry.KindManifest, Namespace: ns, Digest: image.Digest}}
+	for _, blob := range image.Blobs() {
+		things = append(things, registry.Object{Kind: registry.KindLink, Namespace: ns, Digest: blob.Digest},
+			registry.Object{Kind: registry.KindBlob, Digest: blob.Digest})
 	}
 	for _, thing := range things {
 		if err := r.Maintenance().Condemn(t.Context(), thing); err != nil {
 			t.Fatal(err)
 		}
 	}
-}
-
-// referrerTo is an artifact that has a subject.
-func referrerTo(subject oci.Digest) []byte {
-	return []byte(`{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageManifest + `","artifactType":"application/vnd.test",` +
-		`"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},` +
-		`"layers":[],"subject":{"mediaType":"` + oci.MediaTypeImageManifest + `","digest":"` + subject.String() + `","size":2}}`)
 }
 
 // files is what a folder of a store has, by path: without locks, and what is only on its way.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sreg-project/sreg/internal/httpapi/httpapitest"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 )
 
@@ -25,37 +27,37 @@ type change struct {
 }
 
 var (
-	old       = nameOf("team/old")   // holds an image with two tags, and a blob that nothing names
-	other     = nameOf("team/other") // holds the same image with one tag
-	fresh     = nameOf("team/new")   // not there yet
-	one       = imageOf("one")
+	old       = ocitest.Name("team/old")   // holds an image with two tags, and a blob that nothing names
+	other     = ocitest.Name("team/other") // holds the same image with one tag
+	fresh     = ocitest.Name("team/new")   // not there yet
+	one       = ocitest.Image("one")
 	spare     = "a blob that no manifest names"
-	tagOne    = tagOf("1")
-	tagBig    = tagOf("LATEST")
-	untouched = []registrytest.Fact{registrytest.ManifestIs(other, one.manifest()), registrytest.TagIs(other, tagOne, one.digest()), blobIs(other, one.config), blobIs(other, one.layer)}
-	oldBlobs  = []registrytest.Fact{blobIs(old, one.config), blobIs(old, one.layer)}
+	tagOne    = ocitest.Tag("1")
+	tagBig    = ocitest.Tag("LATEST")
+	untouched = registrytest.ImageIs(other, one, tagOne)
+	oldBlobs  = []registrytest.Fact{blobIs(old, one.Config.Text), blobIs(old, one.Layers[0].Text)}
 )
 
 var changes = []change{
-	{name: "push of an image with two tags", do: func(w *wire) error { return w.pushImage(fresh, imageOf("two"), tagOne, tagBig) }},
+	{name: "push of an image with two tags", do: func(w *wire) error { return w.pushImage(fresh, ocitest.Image("two"), tagOne, tagBig) }},
 	{name: "chunked upload", do: func(w *wire) error { return w.pushChunks(fresh, "begin, ", "go on, ", "end") }},
 	{
 		name:  "mount",
-		do:    func(w *wire) error { return w.mount(fresh, other, one.layer) },
-		found: []string{filepath.Join("_blobs/sha256", digestOf(one.layer).Hex()[:2], digestOf(one.layer).Hex())},
+		do:    func(w *wire) error { return w.mount(fresh, other, one.Layers[0]) },
+		found: []string{filepath.Join("_blobs/sha256", one.Layers[0].Digest.Hex()[:2], one.Layers[0].Digest.Hex())},
 	},
 	{
 		name: "delete of a tag",
 		do: func(w *wire) error {
 			return w.remove(old, "manifests/"+tagOne.String(), registrytest.NoTag(old, tagOne))
 		},
-		standing: append(oldBlobs, registrytest.ManifestIs(old, one.manifest()), registrytest.TagIs(old, tagBig, one.digest())),
+		standing: registrytest.ImageIs(old, one, tagBig),
 		removes:  true,
 	},
 	{
 		name: "delete of a manifest with its tags",
 		do: func(w *wire) error {
-			return w.remove(old, "manifests/"+one.digest().String(), registrytest.NoManifest(old, one.digest()), registrytest.NoTag(old, tagOne), registrytest.NoTag(old, tagBig))
+			return w.remove(old, "manifests/"+one.Digest.String(), registrytest.NoManifest(old, one.Digest), registrytest.NoTag(old, tagOne), registrytest.NoTag(old, tagBig))
 		},
 		standing: oldBlobs,
 		removes:  true,
@@ -63,10 +65,10 @@ var changes = []change{
 	{
 		name: "delete of a blob",
 		do: func(w *wire) error {
-			d := digestOf(spare)
+			d := ocitest.DigestOf(spare)
 			return w.remove(old, "blobs/"+d.String(), registrytest.NoBlob(old, d))
 		},
-		standing: append(oldBlobs, registrytest.ManifestIs(old, one.manifest()), registrytest.TagIs(old, tagBig, one.digest())),
+		standing: registrytest.ImageIs(old, one, tagBig),
 		removes:  true,
 	},
 }
@@ -150,7 +152,7 @@ func killBehind(t *testing.T, prepared string, c change, n int) []call {
 	verify(t, s.dir, c, slices.Concat(standing, w.acknowledged))
 	again := serveIn(t, s.dir)
 	w = newWire(t, again)
-	if err := c.do(w); err != nil && !(c.removes && refused(err, 404)) {
+	if err := c.do(w); err != nil && !(c.removes && httpapitest.Refused(err, 404)) {
 		t.Errorf("done once more: %v", err)
 	}
 	if err := w.pull(other, one, tagOne); err != nil {

@@ -11,7 +11,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sreg-project/sreg/internal/httpapi/httpapitest"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 )
 
 // mountMemory mounts a file system of a size such as 4m, which lies in memory, until the test ends.
@@ -67,8 +69,8 @@ func TestAFullDiskRefusesPushesAndKeepsWhatIsThere(t *testing.T) {
 			}
 			return err
 		},
-		"a manifest": func() error { return w.pushManifest(old, one.manifest(), tagBig) },
-		"a mount":    func() error { return w.mount(fresh, old, one.layer) },
+		"a manifest": func() error { return w.pushManifest(old, one, tagBig) },
+		"a mount":    func() error { return w.mount(fresh, old, one.Layers[0]) },
 	} {
 		before := freeBytes(t, disk)
 		if err := push(); err != nil {
@@ -91,7 +93,7 @@ func TestAFullDiskRefusesPushesAndKeepsWhatIsThere(t *testing.T) {
 	if err := errors.Join(os.Remove(weight), os.Remove(rest)); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.pushImage(fresh, imageOf("two"), tagOne); err != nil {
+	if err := w.pushImage(fresh, ocitest.Image("two"), tagOne); err != nil {
 		t.Errorf("push after room was made: %v", err)
 	}
 	check()
@@ -107,8 +109,7 @@ func fill(t *testing.T, w *wire, size int) {
 		location, err := w.begin(old)
 		if err == nil {
 			content := randomText(size)
-			_, err = w.send(http.MethodPut, location+"?digest="+digestOf(content).String(), "", []byte(content))
-			if w.ack(err, blobIs(old, content)) == nil {
+			if err = w.ack(w.complete(location, content, content), blobIs(old, content)); err == nil {
 				continue
 			}
 			w.cancel(t, location)
@@ -144,7 +145,7 @@ func randomText(size int) string {
 // cancel ends an upload.
 func (w *wire) cancel(t *testing.T, location string) {
 	t.Helper()
-	if _, err := w.send(http.MethodDelete, location, "", nil); err != nil {
+	if _, err := w.send(http.MethodDelete, location, "", ""); err != nil {
 		t.Errorf("cancel: %v", err)
 	}
 }
@@ -153,8 +154,8 @@ func (w *wire) cancel(t *testing.T, location string) {
 func uploadsGiveTheirSpaceBack(t *testing.T, w *wire, disk string) {
 	t.Helper()
 	before := freeBytes(t, disk)
-	content := []byte(randomText(2 << 20))
-	d := oci.DigestOf(oci.SHA256, content).String()
+	content := randomText(2 << 20)
+	d := ocitest.DigestOf(content).String()
 	_, err := w.send(http.MethodPost, "/v2/"+fresh.String()+"/blobs/uploads/?digest="+d, "", content)
 	wantNoSpace(t, "a POST of a whole blob", err)
 	if free := freeBytes(t, disk); free < before {
@@ -178,11 +179,11 @@ func uploadsGiveTheirSpaceBack(t *testing.T, w *wire, disk string) {
 // wantNoSpace wants a refusal that says what has to be done.
 func wantNoSpace(t *testing.T, what string, err error) {
 	t.Helper()
-	var got *refusal
-	if !errors.As(err, &got) || got.status != http.StatusInsufficientStorage {
+	var got *httpapitest.RefusedError
+	if !errors.As(err, &got) || got.Status != http.StatusInsufficientStorage {
 		t.Fatalf("%s: got %v, want 507", what, err)
 	}
-	info, err := errorIn(got)
+	info, err := got.Info()
 	if err != nil || info.Code != oci.CodeUnavailable || !strings.Contains(info.Message, "make room") {
 		t.Errorf("%s: got %+v, %v, want what has to be done", what, info, err)
 	}

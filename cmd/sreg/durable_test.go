@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 )
 
 // A kill takes nothing from the page cache, so that a server which syncs nothing passes the tests that
@@ -55,7 +56,7 @@ func TestAServerThatDoesNotSyncIsFoundOut(t *testing.T) {
 	got := strings.Join(unsynced(s.dir, calls), "\n")
 	for _, want := range []string{
 		"rests on the name " + filepath.Join(s.dir, "_blobs/sha256"),
-		"rests on the bytes of " + filepath.Join(s.dir, "team/new/_manifests/revisions/sha256", one.digest().Hex()),
+		"rests on the bytes of " + filepath.Join(s.dir, "team/new/_manifests/revisions/sha256", one.Digest.Hex()),
 		"rests on the name " + filepath.Join(s.dir, "team/new/_manifests/tags", tagOne.String()),
 	} {
 		if !strings.Contains(got, want) {
@@ -74,7 +75,7 @@ func TestASmallPushCostsTheSyncsThatAreDocumented(t *testing.T) {
 	if err := w.pushImage(fresh, one, tagOne); err != nil {
 		t.Fatal(err)
 	}
-	two := image{config: besides(one.config), layer: besides(one.layer)}
+	two := ocitest.ImageOf(ocitest.Config(besides(one.Config.Text)), ocitest.Layer(besides(one.Layers[0].Text)))
 	calls := s.watchChange(t, func(w *wire) error { return w.pushImage(fresh, two, tagBig) })
 	syncs := len(slices.DeleteFunc(slices.Clone(calls), func(c call) bool { return !isSync(c) }))
 	if want := documentedSyncs(t); syncs > want || syncs == 0 {
@@ -105,7 +106,7 @@ func (s *server) watchChange(t *testing.T, do func(w *wire) error) []call {
 			t.Fatal(err)
 		}
 		// When the server answers the next request it has told strace how it wrote the last answer.
-		if _, err := w.send(http.MethodGet, "/v2/", "", nil); err != nil {
+		if _, err := w.send(http.MethodGet, "/v2/", "", ""); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -128,7 +129,7 @@ func serveConfiguredIn(t *testing.T, dir, yaml string) *server {
 func besides(content string) string {
 	folder := func(d oci.Digest) string { return d.Hex()[:2] }
 	for i := 0; ; i++ {
-		if other := content + strings.Repeat(" ", i) + "."; folder(digestOf(other)) == folder(digestOf(content)) {
+		if other := content + strings.Repeat(" ", i) + "."; folder(ocitest.DigestOf(other)) == folder(ocitest.DigestOf(content)) {
 			return other
 		}
 	}

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sreg-project/sreg/internal/httpapi/httpapitest"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 )
 
 // TestAnyCallOfAPushMayFail lets each call that a push makes on its store fail once, in a server that lives
@@ -52,9 +55,9 @@ func failAt(t *testing.T, prepared string, f failure) []call {
 	onStore := func(c call) bool {
 		return answersSuccess(c) || len(c.paths) > 0 && strings.HasPrefix(c.paths[0], s.dir) && !strings.Contains(c.text, "/_locks/")
 	}
-	push := func() error { return w.pushImage(fresh, imageOf("two"), tagOne) }
+	push := func() error { return w.pushImage(fresh, ocitest.Image("two"), tagOne) }
 	calls, held, done := stepper{kinds: writeCalls, counts: onStore, n: n}.run(t, s, func() error {
-		_, err := w.send(http.MethodGet, "/v2/", "", nil)
+		_, err := w.send(http.MethodGet, "/v2/", "", "")
 		return errors.Join(err, push())
 	})
 	if n == 0 {
@@ -106,15 +109,15 @@ func wantClearError(t *testing.T, err error) {
 	if err == nil {
 		return
 	}
-	var got *refusal
-	if !errors.As(err, &got) || got.status/100 != 5 {
+	var got *httpapitest.RefusedError
+	if !errors.As(err, &got) || got.Status/100 != 5 {
 		t.Errorf("got %v, want an answer of 5xx", err)
 		return
 	}
-	if _, err := errorIn(got); err != nil {
+	if _, err := got.Info(); err != nil {
 		t.Error(err)
 	}
-	if got.header.Get("X-Request-Id") == "" {
+	if got.Header.Get("X-Request-Id") == "" {
 		t.Errorf("%v has no request id", got)
 	}
 }
@@ -131,10 +134,7 @@ func TestASyncThatFailedIsFinal(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := filepath.Join(s.dir, "_uploads", location[strings.LastIndex(location, "/")+1:]+".data")
-	put := func(body string) error {
-		_, err := w.send(http.MethodPut, location+"?digest="+digestOf("content").String(), "", []byte(body))
-		return err
-	}
+	put := func(body string) error { return w.complete(location, body, "content") }
 	failed := 0
 	strace := s.attach(t, &tracer{saw: func(c call) {
 		if strings.Contains(c.text, "(INJECTED)") {
@@ -146,7 +146,7 @@ func TestASyncThatFailedIsFinal(t *testing.T) {
 	if failed != 1 {
 		t.Fatalf("%d syncs of the upload failed, want 1", failed)
 	}
-	if err := put(""); !refused(err, http.StatusNotFound) {
+	if err := put(""); !httpapitest.Refused(err, http.StatusNotFound) {
 		t.Errorf("asked again: got %v, want 404: the bytes have to be sent again", err)
 	}
 	if err := w.pushBlob(fresh, "content"); err != nil {

@@ -137,11 +137,7 @@ func TestAnUndoThatIsKilledBehindAnyWriteIsFinishedByTheNext(t *testing.T) {
 	needRoot(t)
 	prepared := lifeOf(t, mountMemory(t, "2g"))
 	before := checkStore(t, copyStore(t, prepared), lifeIs...)
-	undo := imageOf("undo")
-	restored := slices.Concat(lifeIs, []registrytest.Fact{
-		registrytest.ManifestIs(lifeUndo, undo.manifest()), registrytest.TagIs(lifeUndo, tagOne, undo.digest()),
-		blobIs(lifeUndo, undo.config), blobIs(lifeUndo, undo.layer),
-	})
+	restored := slices.Concat(lifeIs, registrytest.ImageIs(lifeUndo, imageUndo, tagOne))
 	restore := func(dir string) *exec.Cmd {
 		return command(t, binary, "gc", "restore", lifeUndo.String(), "--data", dir)
 	}
@@ -182,18 +178,17 @@ func TestARepairThatIsKilledBehindAnyWriteIsFinishedByTheNext(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
 	prepared := lifeOf(t, mountMemory(t, "2g"))
-	kept := imageOf("kept")
-	corrupt := blobFile(prepared, digestOf(kept.layer))
+	corrupt := blobFile(prepared, imageKept.Layers[0].Digest)
 	if err := os.WriteFile(corrupt, []byte("no layer"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, lost := range []string{lifeKept.String() + "/_layers/sha256/" + digestOf(kept.config).Hex(), "_namespaces/life.~kept"} {
+	for _, lost := range []string{lifeKept.String() + "/_layers/sha256/" + imageKept.Config.Digest.Hex(), "_namespaces/life.~kept"} {
 		if err := os.Remove(filepath.Join(prepared, lost)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	repair := func(dir string) *exec.Cmd { return command(t, binary, "gc", "verify", "--repair", "--data", dir) }
-	repaired := slices.Concat(lifeIs[:3], lifeIs[4:], []registrytest.Fact{registrytest.NoBlob(lifeKept, digestOf(kept.layer))})
+	repaired := slices.Concat(lifeIs[:3], lifeIs[4:], []registrytest.Fact{registrytest.NoBlob(lifeKept, imageKept.Layers[0].Digest)})
 	everyKill(t, 5, func(t *testing.T, n int) []call {
 		dir, calls := killProcess(t, prepared, n, repair)
 		// The layer has to be pushed again, so a finding remains.
@@ -201,7 +196,7 @@ func TestARepairThatIsKilledBehindAnyWriteIsFinishedByTheNext(t *testing.T) {
 			t.Errorf("repaired again: want exit code 1, got %v\n%s", err, out)
 		}
 		checkStore(t, dir, repaired...)
-		aside, err := filepath.Glob(filepath.Join(dir, "_corrupt", "*", "_blobs", "sha256", "*", digestOf(kept.layer).Hex()))
+		aside, err := filepath.Glob(filepath.Join(dir, "_corrupt", "*", "_blobs", "sha256", "*", imageKept.Layers[0].Digest.Hex()))
 		if err != nil || len(aside) == 0 {
 			t.Errorf("the last copy of the layer is gone: %v", err)
 		}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sreg-project/sreg/internal/httpapi/httpapitest"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 )
 
@@ -112,7 +114,7 @@ func TestAPusherThatStandsStillLosesNothingToTheCollector(t *testing.T) {
 		dir := copyStore(t, prepared)
 		s := serveConfiguredIn(t, dir, hastyButForUploads)
 		w := newWire(t, s)
-		push := func(w *wire) error { return w.pushImage(lifeGone, imageOf("gone"), tagKeep) }
+		push := func(w *wire) error { return w.pushImage(lifeGone, imageGone, tagKeep) }
 		calls, held, done := stepper{kinds: turningCalls, counts: turning(dir), n: n}.run(t, s, func() error { return push(w) })
 		if held {
 			aside(t, s, func() { collects(t, dir, 4) })
@@ -125,7 +127,7 @@ func TestAPusherThatStandsStillLosesNothingToTheCollector(t *testing.T) {
 			}
 		}
 		wantAfter(t, s, slices.Concat(w.acknowledged, lifeIs))
-		if err := w.pull(lifeGone, imageOf("gone"), tagKeep); err != nil {
+		if err := w.pull(lifeGone, imageGone, tagKeep); err != nil {
 			t.Errorf("pull: %v", err)
 		}
 		return calls
@@ -135,12 +137,12 @@ func TestAPusherThatStandsStillLosesNothingToTheCollector(t *testing.T) {
 // wantRefusal wants an answer of the specification, from which a client knows what to do.
 func wantRefusal(t *testing.T, err error) {
 	t.Helper()
-	var got *refusal
+	var got *httpapitest.RefusedError
 	if !errors.As(err, &got) {
 		t.Errorf("got %v, want an answer", err)
 		return
 	}
-	if _, err := errorIn(got); err != nil {
+	if _, err := got.Info(); err != nil {
 		t.Error(err)
 	}
 }
@@ -160,26 +162,25 @@ func TestADeleterThatStandsStillLeavesNothing(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
 	prepared := lifeOf(t, mountMemory(t, "2g"))
-	back := imageOf("back")
-	gone := []registrytest.Fact{registrytest.NoManifest(lifeBack, back.digest()), registrytest.NoTag(lifeBack, tagKeep)}
+	gone := []registrytest.Fact{registrytest.NoManifest(lifeBack, imageBack.Digest), registrytest.NoTag(lifeBack, tagKeep)}
 	everyStop(t, 5, func(t *testing.T, n int) []call {
 		dir := copyStore(t, prepared)
 		s := serveConfiguredIn(t, dir, hastyButForUploads)
 		w := newWire(t, s)
-		remove := func() error { return w.remove(lifeBack, "manifests/"+back.digest().String()) }
+		remove := func() error { return w.remove(lifeBack, "manifests/"+imageBack.Digest.String()) }
 		calls, held, done := stepper{kinds: turningCalls, counts: turning(dir), n: n}.run(t, s, remove)
 		if held {
 			aside(t, s, func() { collects(t, dir, 4) })
 		}
 		if err := <-done; err != nil {
 			wantRefusal(t, err)
-			if err := remove(); err != nil && !refused(err, 404) {
+			if err := remove(); err != nil && !httpapitest.Refused(err, 404) {
 				t.Errorf("deleted again: %v", err)
 			}
 		}
 		collects(t, dir, 2)
 		wantAfter(t, s, slices.Concat(gone, lifeIs[:4], []registrytest.Fact{
-			registrytest.NoBlob(lifeBack, digestOf(back.config)), registrytest.NoBlob(lifeBack, digestOf(back.layer)),
+			registrytest.NoBlob(lifeBack, imageBack.Config.Digest), registrytest.NoBlob(lifeBack, imageBack.Layers[0].Digest),
 		}))
 		return calls
 	})
@@ -191,6 +192,7 @@ func TestACollectorThatStandsStillTakesNothingThatWasPromised(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
 	prepared := lifeOf(t, mountMemory(t, "2g"))
+	mounted := ocitest.ImageOf(imageGone.Config, imageKept.Layers...)
 	everyStop(t, 100, func(t *testing.T, n int) []call {
 		dir := copyStore(t, prepared)
 		collector, begin := heldBack(t, dir, gcCommand(t, dir, hastyButForUploads))
@@ -212,11 +214,11 @@ func TestACollectorThatStandsStillTakesNothingThatWasPromised(t *testing.T) {
 				t.Errorf("another collector: want exit code 3 and who holds the lock, got %v\n%s", err, out)
 			}
 			err = errors.Join(
-				w.pushImage(lifeGone, imageOf("gone"), tagKeep),
-				w.mount(lifeGone, lifeKept, imageOf("kept").layer),
-				w.pushImage(lifeGone, image{config: imageOf("gone").config, layer: imageOf("kept").layer}, tagOf("keep-mounted")),
-				w.pushImage(lifeKept, imageOf("lost"), tagOf("keep-lost")),
-				w.remove(lifeBack, "manifests/"+imageOf("back").digest().String(), registrytest.NoManifest(lifeBack, imageOf("back").digest()), registrytest.NoTag(lifeBack, tagKeep)),
+				w.pushImage(lifeGone, imageGone, tagKeep),
+				w.mount(lifeGone, lifeKept, imageKept.Layers[0]),
+				w.pushImage(lifeGone, mounted, ocitest.Tag("keep-mounted")),
+				w.pushImage(lifeKept, imageLost, ocitest.Tag("keep-lost")),
+				w.remove(lifeBack, "manifests/"+imageBack.Digest.String(), registrytest.NoManifest(lifeBack, imageBack.Digest), registrytest.NoTag(lifeBack, tagKeep)),
 			)
 			if err != nil {
 				t.Errorf("beside a collector that stands still: %v", err)
@@ -226,8 +228,8 @@ func TestACollectorThatStandsStillTakesNothingThatWasPromised(t *testing.T) {
 			t.Errorf("the collector that stood still: %v", err)
 		}
 		wantAfter(t, s, slices.Concat(w.acknowledged, lifeIs[:4]))
-		for tag, image := range map[string]image{"keep": imageOf("gone"), "keep-mounted": {config: imageOf("gone").config, layer: imageOf("kept").layer}} {
-			if err := w.pull(lifeGone, image, tagOf(tag)); err != nil {
+		for tag, image := range map[string]ocitest.Manifest{"keep": imageGone, "keep-mounted": mounted} {
+			if err := w.pull(lifeGone, image, ocitest.Tag(tag)); err != nil {
 				t.Errorf("pull: %v", err)
 			}
 		}

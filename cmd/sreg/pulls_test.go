@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
@@ -26,7 +27,7 @@ func pushTwice(t *testing.T, s *server) {
 	for _, tag := range []string{"pulled", "asked"} {
 		run(t, "crane", "push", archive, s.address+"/team/app:"+tag)
 	}
-	if times := pullTimes(t, s, nameOf("team/app")); len(times.Tags)+len(times.Manifests) > 0 {
+	if times := pullTimes(t, s, ocitest.Name("team/app")); len(times.Tags)+len(times.Manifests) > 0 {
 		t.Fatalf("after the pushes there are pulls: %v", times)
 	}
 }
@@ -46,10 +47,10 @@ func pullTimes(t *testing.T, s *server, ns oci.Name) registry.PullTimes {
 func wantPulled(t *testing.T, times registry.PullTimes, from time.Time) {
 	t.Helper()
 	from = from.Truncate(time.Second)
-	if at := times.Tags[tagOf("pulled")]; at.Before(from) || at.After(time.Now()) {
+	if at := times.Tags[ocitest.Tag("pulled")]; at.Before(from) || at.After(time.Now()) {
 		t.Errorf("the tag was pulled at %s, want it not before %s", at, from)
 	}
-	if at, asked := times.Tags[tagOf("asked")]; asked {
+	if at, asked := times.Tags[ocitest.Tag("asked")]; asked {
 		t.Errorf("a HEAD is a pull, at %s", at)
 	}
 	if len(times.Manifests) != 1 {
@@ -63,7 +64,7 @@ func TestAServerThatEndsRecordsTheLastPulls(t *testing.T) {
 	s := serveTracking(t, "registry: {track_pulls_every: 1h}\nserver: {shutdown: {delay: 2s}}\n")
 	pushTwice(t, s)
 	w := newWire(t, s)
-	if err := w.pushImage(nameOf("late"), one, tagOne); err != nil {
+	if err := w.pushImage(ocitest.Name("late"), one, tagOne); err != nil {
 		t.Fatal(err)
 	}
 	from := time.Now()
@@ -71,14 +72,14 @@ func TestAServerThatEndsRecordsTheLastPulls(t *testing.T) {
 	run(t, "crane", "pull", s.address+"/team/app:pulled", filepath.Join(t.TempDir(), "pulled.tar"))
 	s.process.signal(t, syscall.SIGTERM)
 	s.process.await(t, regexp.MustCompile("draining"))
-	if _, err := w.send("GET", "/v2/late/manifests/"+tagOne.String(), "", nil); err != nil {
+	if _, err := w.send("GET", "/v2/late/manifests/"+tagOne.String(), "", ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.process.wait(t); err != nil {
 		t.Fatalf("end: %v, want exit code 0", err)
 	}
-	wantPulled(t, pullTimes(t, s, nameOf("team/app")), from)
-	if late := pullTimes(t, s, nameOf("late")); late.Tags[tagOne].IsZero() {
+	wantPulled(t, pullTimes(t, s, ocitest.Name("team/app")), from)
+	if late := pullTimes(t, s, ocitest.Name("late")); late.Tags[tagOne].IsZero() {
 		t.Errorf("got %v, want the pull that came while the server ended", late)
 	}
 }
@@ -92,7 +93,7 @@ func TestAServerThatIsKilledForgetsNoPullsThatAreOlderThanTheInterval(t *testing
 	run(t, "crane", "pull", s.address+"/team/app:pulled", filepath.Join(t.TempDir(), "pulled.tar"))
 	tick, deadline := time.NewTicker(20*time.Millisecond), time.After(patience)
 	defer tick.Stop()
-	for len(pullTimes(t, s, nameOf("team/app")).Tags) == 0 {
+	for len(pullTimes(t, s, ocitest.Name("team/app")).Tags) == 0 {
 		select {
 		case <-tick.C:
 		case <-deadline:
@@ -101,6 +102,6 @@ func TestAServerThatIsKilledForgetsNoPullsThatAreOlderThanTheInterval(t *testing
 	}
 	s.process.signal(t, syscall.SIGKILL)
 	<-s.process.done
-	wantPulled(t, pullTimes(t, s, nameOf("team/app")), from)
+	wantPulled(t, pullTimes(t, s, ocitest.Name("team/app")), from)
 	checkStore(t, s.dir)
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 )
 
 // TestRealClientsOnReplicas sends each request of real clients to another replica, where blobs come by a
@@ -89,11 +91,11 @@ func skopeoOnReplicas(t *testing.T, r *replicas) {
 func (r *replicas) redirects(t *testing.T) bool {
 	t.Helper()
 	w := newWire(t, r.server)
-	if err := w.pushBlob(nameOf("team/app"), "a blob to look at"); err != nil {
+	if err := w.pushBlob(ocitest.Name("team/app"), "a blob to look at"); err != nil {
 		t.Fatal(err)
 	}
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := client.Get(r.url("/v2/team/app/blobs/" + digestOf("a blob to look at").String()))
+	response, err := client.Get(r.url("/v2/team/app/blobs/" + ocitest.DigestOf("a blob to look at").String()))
 	if err != nil {
 		t.Fatal(err)
 	}

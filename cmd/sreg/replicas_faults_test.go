@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sreg-project/sreg/internal/httpapi/httpapitest"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/storage/s3"
 	"github.com/sreg-project/sreg/internal/storage/s3/s3test"
 )
@@ -113,7 +115,7 @@ func (r *replicas) endure(t *testing.T, harms []harm) {
 	before := map[*server]vitals{}
 	warmUp := newWire(t, r.server)
 	for i := range 2 * replicaCount {
-		if err := warmUp.pushImage(nameOf("team/app"), imageOf(fmt.Sprint("warm ", i)), tagOf(fmt.Sprint("warm", i))); err != nil {
+		if err := warmUp.pushImage(ocitest.Name("team/app"), ocitest.Image(fmt.Sprint("warm ", i)), ocitest.Tag(fmt.Sprint("warm", i))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -211,18 +213,18 @@ func (r *replicas) startPushers(ctx context.Context, t *testing.T) *pushers {
 }
 
 func (p *pusher) push(ctx context.Context) {
-	ns := nameOf(fmt.Sprintf("team/pusher%d", p.number))
+	ns := ocitest.Name(fmt.Sprintf("team/pusher%d", p.number))
 	for n := 0; ctx.Err() == nil; n++ {
-		img := imageOf(fmt.Sprintf("%d of pusher %d", n, p.number))
+		img := ocitest.Image(fmt.Sprintf("%d of pusher %d", n, p.number))
 		for ctx.Err() == nil {
-			err := p.wire.pushImage(ns, img, tagOf(fmt.Sprint("n", n)))
+			err := p.wire.pushImage(ns, img, ocitest.Tag(fmt.Sprint("n", n)))
 			if err == nil {
 				p.pushed.Add(1)
 				break
 			}
 			p.failed.Add(1)
 			p.last = err
-			if refused(err, http.StatusInternalServerError) {
+			if httpapitest.Refused(err, http.StatusInternalServerError) {
 				p.broken = append(p.broken, err)
 			}
 			select { // as clients do

@@ -15,7 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/httpapi/httpapitest"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 )
 
 // TestNothingIsLostInARaceOfProcesses has clients push, tag and delete through three replicas while processes
@@ -33,7 +34,7 @@ func TestNothingIsLostInARaceOfProcesses(t *testing.T) {
 	var others sync.WaitGroup
 	var owners []*bucketOwner
 	for i := range 4 {
-		o := &bucketOwner{race: race, number: i, tags: map[string]image{}}
+		o := &bucketOwner{race: race, number: i, tags: map[string]ocitest.Manifest{}}
 		for _, s := range r.members {
 			o.wires = append(o.wires, newWire(t, s))
 		}
@@ -165,12 +166,12 @@ func (r *processRace) disturb(cmd *exec.Cmd, done <-chan struct{}) (killed bool)
 type bucketOwner struct {
 	race   *processRace
 	number int
-	wires  []*wire          // one to each replica
-	tags   map[string]image // what was acknowledged and not deleted
+	wires  []*wire                     // one to each replica
+	tags   map[string]ocitest.Manifest // what was acknowledged and not deleted
 	count  int
 }
 
-var raceSpace = nameOf("race/app")
+var raceSpace = ocitest.Name("race/app")
 
 func (o *bucketOwner) any() *wire { return o.wires[rand.N(len(o.wires))] }
 
@@ -191,10 +192,7 @@ func (o *bucketOwner) act() {
 // deleted.
 func (o *bucketOwner) push(tag string) {
 	o.count++
-	img := image{
-		config: imageOf(fmt.Sprintf("%d of owner %d", o.count, o.number)).config,
-		layer:  fmt.Sprint("layer of all ", rand.N(5)),
-	}
+	img := ocitest.ImageOf(ocitest.Config(fmt.Sprintf("%d of owner %d", o.count, o.number)), ocitest.Layer(fmt.Sprint("layer of all ", rand.N(5))))
 	if err := o.pushImage(img, tag); err != nil {
 		if !passes(err) {
 			o.race.violate("push %s: %v", tag, err)
@@ -209,24 +207,24 @@ func (o *bucketOwner) push(tag string) {
 }
 
 // pushImage pushes each blob that a HEAD does not find, as clients do.
-func (o *bucketOwner) pushImage(img image, tag string) error {
-	for _, content := range []string{img.config, img.layer} {
+func (o *bucketOwner) pushImage(img ocitest.Manifest, tag string) error {
+	for _, blob := range img.Blobs() {
 		w := o.any()
-		_, err := w.send(http.MethodHead, "/v2/"+raceSpace.String()+"/blobs/"+digestOf(content).String(), "", nil)
-		if refused(err, http.StatusNotFound) {
-			err = o.any().pushBlob(raceSpace, content)
+		_, err := w.send(http.MethodHead, "/v2/"+raceSpace.String()+"/blobs/"+blob.Digest.String(), "", "")
+		if httpapitest.Refused(err, http.StatusNotFound) {
+			err = o.any().pushBlob(raceSpace, blob.Text)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return o.any().pushManifest(raceSpace, img.manifest(), tagOf(tag))
+	return o.any().pushManifest(raceSpace, img, ocitest.Tag(tag))
 }
 
 // passes says that a request was told that something went away under it, or to try again.
 func passes(err error) bool {
-	var r *refusal
-	return errors.As(err, &r) && (r.status == http.StatusNotFound || r.status >= http.StatusInternalServerError)
+	var r *httpapitest.RefusedError
+	return errors.As(err, &r) && (r.Status == http.StatusNotFound || r.Status >= http.StatusInternalServerError)
 }
 
 func (o *bucketOwner) untag(tag string) { o.erase(tag, "manifests/"+tag) }
@@ -234,7 +232,7 @@ func (o *bucketOwner) untag(tag string) { o.erase(tag, "manifests/"+tag) }
 // remove deletes an image with all its tags.
 func (o *bucketOwner) remove(tag string) {
 	if img, there := o.tags[tag]; there {
-		o.erase(tag, "manifests/"+img.digest().String())
+		o.erase(tag, "manifests/"+img.Digest.String())
 	}
 }
 
@@ -243,7 +241,7 @@ func (o *bucketOwner) erase(tag, path string) {
 	delete(o.tags, tag)
 	for range 20 {
 		err := o.any().remove(raceSpace, path)
-		if err == nil || refused(err, http.StatusNotFound) {
+		if err == nil || httpapitest.Refused(err, http.StatusNotFound) {
 			break
 		}
 		if !passes(err) {
@@ -251,7 +249,7 @@ func (o *bucketOwner) erase(tag, path string) {
 			return
 		}
 	}
-	_, err := o.any().send(http.MethodGet, "/v2/"+raceSpace.String()+"/manifests/"+tag, "", nil)
+	_, err := o.any().send(http.MethodGet, "/v2/"+raceSpace.String()+"/manifests/"+tag, "", "")
 	if err == nil {
 		o.race.violate("tag %s, which was deleted, is there", tag)
 	}
@@ -265,14 +263,14 @@ func (o *bucketOwner) verify(tag string) {
 	}
 	var err error
 	for range 20 {
-		err = o.any().pull(raceSpace, img, tagOf(tag))
-		var r *refusal
-		if !errors.As(err, &r) || r.status < http.StatusInternalServerError {
+		err = o.any().pull(raceSpace, img, ocitest.Tag(tag))
+		var r *httpapitest.RefusedError
+		if !errors.As(err, &r) || r.Status < http.StatusInternalServerError {
 			break
 		}
 	}
 	if err != nil {
-		o.race.violate("tag %s, which was acknowledged with %s: %v", tag, oci.DigestOf(oci.SHA256, img.manifest()), err)
+		o.race.violate("tag %s, which was acknowledged with %s: %v", tag, img.Digest, err)
 	}
 }
 

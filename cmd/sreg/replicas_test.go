@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sreg-project/sreg/internal/httpapi/httpapitest"
 	"github.com/sreg-project/sreg/internal/lock/memory"
-	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/redisclient/redistest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
@@ -184,7 +185,7 @@ func (w *wire) allTags() (tags []tagRef, err error) {
 	for _, ns := range catalog.Repositories {
 		var list struct{ Tags []string }
 		err := w.read("/v2/"+ns+"/tags/list?n=1000", &list)
-		if refused(err, http.StatusNotFound) {
+		if httpapitest.Refused(err, http.StatusNotFound) {
 			continue // its last manifest went meanwhile
 		}
 		if err != nil {
@@ -198,16 +199,16 @@ func (w *wire) allTags() (tags []tagRef, err error) {
 }
 
 func (w *wire) read(path string, into any) error {
-	got, err := w.send(http.MethodGet, path, "", nil)
+	got, err := w.send(http.MethodGet, path, "", "")
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(got.body, into)
+	return json.Unmarshal([]byte(got.Body), into)
 }
 
 // pullAnything pulls what a tag or a digest stands for, with all that it names, and hashes it.
 func (w *wire) pullAnything(ns, reference string) error {
-	got, err := w.send(http.MethodGet, "/v2/"+ns+"/manifests/"+reference, "", nil)
+	got, err := w.send(http.MethodGet, "/v2/"+ns+"/manifests/"+reference, "", "")
 	if err != nil {
 		return err
 	}
@@ -215,19 +216,19 @@ func (w *wire) pullAnything(ns, reference string) error {
 		Config            *named
 		Layers, Manifests []named
 	}
-	if err := json.Unmarshal(got.body, &manifest); err != nil {
+	if err := json.Unmarshal([]byte(got.Body), &manifest); err != nil {
 		return err
 	}
 	if manifest.Config != nil {
 		manifest.Layers = append(manifest.Layers, *manifest.Config)
 	}
 	for _, blob := range manifest.Layers {
-		got, err := w.send(http.MethodGet, "/v2/"+ns+"/blobs/"+blob.Digest, "", nil)
+		got, err := w.send(http.MethodGet, "/v2/"+ns+"/blobs/"+blob.Digest, "", "")
 		if err != nil {
 			return err
 		}
-		if d := oci.DigestOf(oci.SHA256, got.body).String(); d != blob.Digest {
-			return fmt.Errorf("blob %s: got %d bytes that hash to %s", blob.Digest, len(got.body), d)
+		if d := ocitest.DigestOf(got.Body).String(); d != blob.Digest {
+			return fmt.Errorf("blob %s: got %d bytes that hash to %s", blob.Digest, len(got.Body), d)
 		}
 	}
 	for _, child := range manifest.Manifests {

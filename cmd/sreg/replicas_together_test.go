@@ -12,6 +12,9 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/sreg-project/sreg/internal/httpapi/httpapitest"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 )
 
 // The tests of this file want three replicas to be as one.
@@ -21,7 +24,7 @@ import (
 func TestAnUploadGoesOnAtAnotherReplica(t *testing.T) {
 	t.Parallel()
 	r := newReplicas(t, replicaOptions{})
-	ns := nameOf("team/app")
+	ns := ocitest.Name("team/app")
 	var wires []*wire
 	for _, s := range r.members {
 		wires = append(wires, newWire(t, s))
@@ -46,24 +49,23 @@ func TestAnUploadGoesOnAtAnotherReplica(t *testing.T) {
 			sent := 0
 			for i, chunk := range chunks {
 				at := wires[(i+1)%len(wires)]
-				if _, err := at.send(http.MethodPatch, location, "application/octet-stream", []byte(chunk)); err != nil {
+				if _, err := at.send(http.MethodPatch, location, httpapitest.Bytes, chunk); err != nil {
 					t.Fatalf("chunk %d: %v", i, err)
 				}
 				sent += len(chunk)
-				status, err := wires[(i+2)%len(wires)].send(http.MethodGet, location, "", nil)
-				if want := fmt.Sprintf("0-%d", max(sent-1, 0)); err != nil || status.header.Get("Range") != want {
-					t.Errorf("after chunk %d another replica says %q, %v, want %q", i, status.header.Get("Range"), err, want)
+				status, err := wires[(i+2)%len(wires)].send(http.MethodGet, location, "", "")
+				if want := fmt.Sprintf("0-%d", max(sent-1, 0)); err != nil || status.Header.Get("Range") != want {
+					t.Errorf("after chunk %d another replica says %q, %v, want %q", i, status.Header.Get("Range"), err, want)
 				}
 			}
 			whole := strings.Join(chunks, "") + "the end"
-			_, err = wires[len(chunks)%len(wires)].send(http.MethodPut, location+"?digest="+digestOf(whole).String(), "application/octet-stream", []byte("the end"))
-			if err != nil {
+			if err := wires[len(chunks)%len(wires)].complete(location, "the end", whole); err != nil {
 				t.Fatal(err)
 			}
 			for _, w := range wires {
-				got, err := w.send(http.MethodGet, "/v2/team/app/blobs/"+digestOf(whole).String(), "", nil)
-				if err != nil || string(got.body) != whole {
-					t.Errorf("%s has %d bytes, %v, want %d", w.base, len(got.body), err, len(whole))
+				got, err := w.send(http.MethodGet, "/v2/team/app/blobs/"+ocitest.DigestOf(whole).String(), "", "")
+				if err != nil || got.Body != whole {
+					t.Errorf("%s has %d bytes, %v, want %d", w.Base, len(got.Body), err, len(whole))
 				}
 			}
 		})
@@ -73,27 +75,27 @@ func TestAnUploadGoesOnAtAnotherReplica(t *testing.T) {
 
 // raced is what became of pushes of one tag, all begun at the same moment, each through another replica.
 type raced struct {
-	images []image
+	images []ocitest.Manifest
 	errs   []error
 }
 
 func (r *replicas) race(t *testing.T, tag string, pushers int) raced {
 	t.Helper()
 	var done raced
-	ns, begin := nameOf("team/app"), make(chan struct{})
+	ns, begin := ocitest.Name("team/app"), make(chan struct{})
 	var all sync.WaitGroup
 	for i := range pushers {
-		img := imageOf(fmt.Sprint(tag, " of pusher ", i))
+		img := ocitest.Image(fmt.Sprint(tag, " of pusher ", i))
 		w := newWire(t, r.members[i%len(r.members)])
-		for _, content := range []string{img.config, img.layer} {
-			if err := w.pushBlob(ns, content); err != nil {
+		for _, blob := range img.Blobs() {
+			if err := w.pushBlob(ns, blob.Text); err != nil {
 				t.Fatal(err)
 			}
 		}
 		done.images, done.errs = append(done.images, img), append(done.errs, nil)
 		all.Go(func() {
 			<-begin
-			done.errs[i] = w.pushManifest(ns, img.manifest(), tagOf(tag))
+			done.errs[i] = w.pushManifest(ns, img, ocitest.Tag(tag))
 		})
 	}
 	close(begin)
@@ -107,11 +109,11 @@ func (r *replicas) valueOf(t *testing.T, tag string) string {
 	values := map[string]bool{}
 	var value string
 	for _, s := range r.members {
-		got, err := newWire(t, s).send(http.MethodGet, "/v2/team/app/manifests/"+tag, "", nil)
+		got, err := newWire(t, s).send(http.MethodGet, "/v2/team/app/manifests/"+tag, "", "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		value = got.header.Get("Docker-Content-Digest")
+		value = got.Header.Get("Docker-Content-Digest")
 		values[value] = true
 	}
 	if len(values) != 1 {
@@ -129,7 +131,7 @@ func TestPushesOfOneTagThroughAllReplicasHaveOneWinner(t *testing.T) {
 		if err != nil {
 			t.Errorf("pusher %d: %v", i, err)
 		}
-		pushed[done.images[i].digest().String()] = true
+		pushed[done.images[i].Digest.String()] = true
 	}
 	if value := r.valueOf(t, "latest"); !pushed[value] {
 		t.Errorf("the tag stands for %s, which nobody pushed", value)
@@ -147,10 +149,10 @@ func TestAnImmutableTagHasOneWinnerAmongReplicas(t *testing.T) {
 		for i, err := range done.errs {
 			switch {
 			case err == nil && winner == "":
-				winner = done.images[i].digest().String()
+				winner = done.images[i].Digest.String()
 			case err == nil:
 				t.Errorf("%s was pushed twice: by pusher %d, too", tag, i)
-			case !refused(err, http.StatusConflict):
+			case !httpapitest.Refused(err, http.StatusConflict):
 				t.Errorf("pusher %d of %s: got %v, want 409", i, tag, err)
 			}
 		}
@@ -168,7 +170,7 @@ func TestOneCollectsAtATime(t *testing.T) {
 	r := newReplicas(t, replicaOptions{})
 	w := newWire(t, r.server)
 	for _, tag := range []string{"1", "2", "3", "4", "5", "6"} {
-		if err := w.pushImage(nameOf("team/app"), imageOf(tag), tagOf(tag)); err != nil {
+		if err := w.pushImage(ocitest.Name("team/app"), ocitest.Image(tag), ocitest.Tag(tag)); err != nil {
 			t.Fatal(err)
 		}
 	}

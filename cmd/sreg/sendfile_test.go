@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 )
 
 // everything is a config that puts all there is between a socket and a blob: limits, the access log and
@@ -56,7 +57,7 @@ func TestABlobGoesOutBySendfile(t *testing.T) {
 				t.Errorf("%s: got %d bytes, %v, want %d", pull.name, len(got), err, len(pull.want))
 			}
 			// When the server answers the next request it has told strace of this one.
-			if _, err := w.send(http.MethodGet, "/v2/", "", nil); err != nil {
+			if _, err := w.send(http.MethodGet, "/v2/", "", ""); err != nil {
 				t.Error(err)
 			}
 		}) {
@@ -87,14 +88,14 @@ func toClient(c call) bool {
 
 // blob pulls a blob, or the part of it that a Range header names.
 func (w *wire) blob(ns oci.Name, content, part string) ([]byte, error) {
-	req, err := http.NewRequest(http.MethodGet, fmt.Sprintf("%s/v2/%s/blobs/%s", w.base, ns, digestOf(content)), nil)
+	req, err := http.NewRequest(http.MethodGet, fmt.Sprintf("%s/v2/%s/blobs/%s", w.Base, ns, ocitest.DigestOf(content)), nil)
 	if err != nil {
 		return nil, err
 	}
 	if part != "" {
 		req.Header.Set("Range", part)
 	}
-	res, err := w.client.Do(req)
+	res, err := w.HTTP.Do(req)
 	if err != nil {
 		return nil, err
 	}
@@ -116,8 +117,8 @@ func TestABlobIsWholeOverTLS(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca)
 	w := newWire(t, s)
-	w.base = "https://" + s.address
-	w.client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
+	w.Base = "https://" + s.address
+	w.HTTP.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
 	blob := randomText(5<<20 + 17)
 	if err := w.pushBlob(fresh, blob); err != nil {
 		t.Fatal(err)

@@ -1,19 +1,17 @@
 package main_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sreg-project/sreg/internal/httpapi/httpapitest"
 	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage/fs"
@@ -21,8 +19,8 @@ import (
 
 // wire is a client without a library between it and the API, which keeps what was acknowledged.
 type wire struct {
-	client       *http.Client
-	base         string
+	httpapitest.Client
+	ctx          context.Context
 	acknowledged []registrytest.Fact
 }
 
@@ -30,53 +28,13 @@ func newWire(t *testing.T, s *server) *wire {
 	t.Helper()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &wire{client: &http.Client{Transport: transport, Timeout: 2 * patience}, base: s.url("")}
-}
-
-// answer is what a server said.
-type answer struct {
-	request string
-	status  int
-	header  http.Header
-	body    []byte
-}
-
-// refusal is an answer that is no success.
-type refusal struct{ answer }
-
-func (r *refusal) Error() string {
-	return fmt.Sprintf("%s: %d %s", r.request, r.status, bytes.TrimSpace(r.body))
-}
-
-// refused says whether an error is an answer of that status.
-func refused(err error, status int) bool {
-	var r *refusal
-	return errors.As(err, &r) && r.status == status
+	client := httpapitest.Client{HTTP: &http.Client{Transport: transport, Timeout: 2 * patience}, Base: s.url("")}
+	return &wire{Client: client, ctx: t.Context()}
 }
 
 // send sends a request. Any answer but a success is an error.
-func (w *wire) send(method, path, contentType string, body []byte) (answer, error) {
-	req, err := http.NewRequest(method, w.base+path, bytes.NewReader(body))
-	if err != nil {
-		return answer{}, err
-	}
-	if contentType != "" {
-		req.Header.Set("Content-Type", contentType)
-	}
-	res, err := w.client.Do(req)
-	if err != nil {
-		return answer{}, err
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		return answer{}, err
-	}
-	got := answer{request: method + " " + path, status: res.StatusCode, header: res.Header, body: text}
-	if got.status/100 != 2 {
-		return got, &refusal{got}
-	}
-	return got, nil
+func (w *wire) send(method, path, contentType, body string) (httpapitest.Answer, error) {
+	return w.Send(w.ctx, method, path, contentType, body)
 }
 
 // ack notes what holds from now on, if there was no error.
@@ -96,7 +54,6 @@ func (w *wire) pushChunks(ns oci.Name, chunks ...string) error {
 		return err
 	}
 	whole := strings.Join(chunks, "")
-	d := digestOf(whole)
 	session := &session{ns: ns, id: location[strings.LastIndex(location, "/")+1:]}
 	w.acknowledged = append(w.acknowledged, session.goesOn())
 	last := len(chunks) - 1
@@ -104,45 +61,47 @@ func (w *wire) pushChunks(ns oci.Name, chunks ...string) error {
 		if chunk == "" {
 			continue
 		}
-		if _, err := w.send(http.MethodPatch, location, "application/octet-stream", []byte(chunk)); err != nil {
+		if _, err := w.send(http.MethodPatch, location, httpapitest.Bytes, chunk); err != nil {
 			return err
 		}
 		session.size += int64(len(chunk))
 	}
 	session.ended = true
-	_, err = w.send(http.MethodPut, location+"?digest="+d.String(), "application/octet-stream", []byte(chunks[last]))
-	return w.ack(err, blobIs(ns, whole))
+	return w.ack(w.complete(location, chunks[last], whole), blobIs(ns, whole))
 }
 
 // begin begins an upload and returns where it goes on.
 func (w *wire) begin(ns oci.Name) (location string, err error) {
-	begun, err := w.send(http.MethodPost, "/v2/"+ns.String()+"/blobs/uploads/", "", nil)
-	return begun.header.Get("Location"), err
+	return w.StartUpload(w.ctx, ns.String())
 }
 
-func (w *wire) mount(ns, from oci.Name, content string) error {
-	d := digestOf(content)
-	got, err := w.send(http.MethodPost, fmt.Sprintf("/v2/%s/blobs/uploads/?mount=%s&from=%s", ns, d, from), "", nil)
-	if err == nil && got.status != http.StatusCreated {
-		err = &refusal{got}
+// complete ends an upload of a content with its last bytes.
+func (w *wire) complete(location, last, whole string) error {
+	return w.CompleteUpload(w.ctx, location, last, ocitest.DigestOf(whole))
+}
+
+func (w *wire) mount(ns, from oci.Name, blob ocitest.Content) error {
+	got, err := w.send(http.MethodPost, fmt.Sprintf("/v2/%s/blobs/uploads/?mount=%s&from=%s", ns, blob.Digest, from), "", "")
+	if err == nil && got.Status != http.StatusCreated {
+		err = &httpapitest.RefusedError{Answer: got}
 	}
-	return w.ack(err, blobIs(ns, content))
+	return w.ack(err, blobIs(ns, blob.Text))
 }
 
-func (w *wire) pushManifest(ns oci.Name, content []byte, tag oci.Tag) error {
-	_, err := w.send(http.MethodPut, fmt.Sprintf("/v2/%s/manifests/%s", ns, tag), oci.MediaTypeImageManifest, content)
-	return w.ack(err, registrytest.ManifestIs(ns, content), registrytest.TagIs(ns, tag, oci.DigestOf(oci.SHA256, content)))
+func (w *wire) pushManifest(ns oci.Name, m ocitest.Manifest, tag oci.Tag) error {
+	err := w.PushManifest(w.ctx, ns.String(), tag.String(), m.Content)
+	return w.ack(err, registrytest.ManifestIs(ns, []byte(m.Text)), registrytest.TagIs(ns, tag, m.Digest))
 }
 
-// pushImage pushes a config, a layer, and the manifest that names them, to each of the tags.
-func (w *wire) pushImage(ns oci.Name, image image, tags ...oci.Tag) error {
-	for _, content := range []string{image.config, image.layer} {
-		if err := w.pushBlob(ns, content); err != nil {
+// pushImage pushes an image to each of the tags.
+func (w *wire) pushImage(ns oci.Name, image ocitest.Manifest, tags ...oci.Tag) error {
+	for _, blob := range image.Blobs() {
+		if err := w.pushBlob(ns, blob.Text); err != nil {
 			return err
 		}
 	}
 	for _, tag := range tags {
-		if err := w.pushManifest(ns, image.manifest(), tag); err != nil {
+		if err := w.pushManifest(ns, image, tag); err != nil {
 			return err
 		}
 	}
@@ -150,27 +109,13 @@ func (w *wire) pushImage(ns oci.Name, image image, tags ...oci.Tag) error {
 }
 
 // pull pulls an image by its tag and compares every byte.
-func (w *wire) pull(ns oci.Name, image image, tag oci.Tag) error {
-	want := map[string]string{
-		"manifests/" + tag.String():                string(image.manifest()),
-		"blobs/" + digestOf(image.config).String(): image.config,
-		"blobs/" + digestOf(image.layer).String():  image.layer,
-	}
-	for path, content := range want {
-		got, err := w.send(http.MethodGet, "/v2/"+ns.String()+"/"+path, "", nil)
-		if err != nil {
-			return err
-		}
-		if string(got.body) != content {
-			return fmt.Errorf("%s: got %d bytes, want %d others", path, len(got.body), len(content))
-		}
-	}
-	return nil
+func (w *wire) pull(ns oci.Name, image ocitest.Manifest, tag oci.Tag) error {
+	return w.Pull(w.ctx, ns.String(), tag.String(), image)
 }
 
 // remove deletes what a path below a namespace names.
 func (w *wire) remove(ns oci.Name, path string, facts ...registrytest.Fact) error {
-	_, err := w.send(http.MethodDelete, "/v2/"+ns.String()+"/"+path, "", nil)
+	_, err := w.send(http.MethodDelete, "/v2/"+ns.String()+"/"+path, "", "")
 	return w.ack(err, facts...)
 }
 
@@ -199,50 +144,8 @@ func (u *session) goesOn() registrytest.Fact {
 	}
 }
 
-// image is a config, a layer and the manifest that names them.
-type image struct{ config, layer string }
-
-func imageOf(name string) image {
-	return image{config: `{"architecture":"amd64","os":"linux","author":"` + name + `"}`, layer: "the layer of " + name}
-}
-
-func (i image) manifest() []byte {
-	return fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":%s,"layers":[%s]}`, oci.MediaTypeImageManifest,
-		describe(oci.MediaTypeImageConfig, i.config), describe("application/vnd.oci.image.layer.v1.tar", i.layer))
-}
-
-func (i image) digest() oci.Digest { return oci.DigestOf(oci.SHA256, i.manifest()) }
-
-func describe(mediaType, content string) string {
-	return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, mediaType, digestOf(content), len(content))
-}
-
-// nameOf and tagOf are for tests that know what they write.
-
-func nameOf(text string) oci.Name { return parsed(oci.ParseName(text)) }
-
-func tagOf(text string) oci.Tag { return parsed(oci.ParseTag(text)) }
-
-func parsed[T any](value T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return value
-}
-
-func digestOf(content string) oci.Digest { return oci.DigestOf(oci.SHA256, []byte(content)) }
-
 func blobIs(ns oci.Name, content string) registrytest.Fact {
 	return registrytest.BlobIs(ns, []byte(content))
-}
-
-// errorIn reads the OCI error of a refusal.
-func errorIn(r *refusal) (oci.ErrorInfo, error) {
-	var body oci.ErrorBody
-	if err := json.Unmarshal(r.body, &body); err != nil || len(body.Errors) != 1 {
-		return oci.ErrorInfo{}, fmt.Errorf("%s: want an OCI error, got %.200q (%v)", r.request, r.body, err)
-	}
-	return body.Errors[0], nil
 }
 
 // checkStore opens the folder of a server beside it, or behind it, verifies S1 to S6 there and what was

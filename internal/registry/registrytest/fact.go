@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
@@ -16,6 +17,18 @@ import (
 type Fact struct {
 	Name  string
 	Holds func(ctx context.Context, r *registry.Registry) error
+}
+
+// ImageIs says that a namespace holds an image and its blobs, and that each of the tags stands for it.
+func ImageIs(ns oci.Name, m ocitest.Manifest, tags ...oci.Tag) []Fact {
+	facts := []Fact{ManifestIs(ns, []byte(m.Text))}
+	for _, tag := range tags {
+		facts = append(facts, TagIs(ns, tag, m.Digest))
+	}
+	for _, blob := range m.Blobs() {
+		facts = append(facts, BlobIs(ns, []byte(blob.Text)))
+	}
+	return facts
 }
 
 // BlobIs says that a namespace holds a blob of that content.
