@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
@@ -39,16 +38,9 @@ func newReplica(t *testing.T, root opener, now func() time.Time) (*world, *dista
 	t.Helper()
 	s := &distant{Store: root(t)}
 	t.Cleanup(func() { s.Close() })
-	reg, err := registry.New(t.Context(), registry.Options{
-		Blobs: s, Metadata: s, Locks: memory.New(), Config: registry.DefaultConfig(), MetadataTTL: time.Minute, Now: now,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := reg.Maintenance().Create(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return &world{t: t, ctx: t.Context(), reg: reg, store: s}, s
+	w := openWorld(t, s, func(o *registry.Options) { o.MetadataTTL, o.Now = time.Minute, now })
+	w.must(w.reg.Maintenance().Create(t.Context()))
+	return w, s
 }
 
 func TestWhatAnotherReplicaChangedIsSeenWhenTheTimeIsOver(t *testing.T) {
@@ -225,7 +217,7 @@ func TestAnAcknowledgedWriteIsNeverHidden(t *testing.T) {
 func TestTwoProcessesSeeEachOthersWritesAtOnce(t *testing.T) {
 	t.Parallel()
 	folder := inFolder(t)
-	a, b := newClient(t, folder), newClient(t, folder)
+	a, b := newWorld(t, folder), newWorld(t, folder)
 	for i := range 20 {
 		from, to := a, b
 		if i%2 == 1 {

@@ -135,10 +135,7 @@ type collector struct {
 func newCollector(t *testing.T, store storage.Store) *collector {
 	t.Helper()
 	ahead := func() time.Time { return time.Now().Add(time.Hour) }
-	reg, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Config: registry.DefaultConfig(), Now: ahead})
-	if err != nil {
-		t.Fatal(err)
-	}
+	reg := openWorld(t, store, func(o *registry.Options) { o.Now = ahead }).reg
 	// No time at all would mean that untagged manifests stay.
 	config := gc.Config{UntaggedAfter: 1, MaxDelete: "100%", Concurrency: 1}
 	real, err := gc.New(gc.Options{Registry: reg.Maintenance(), Config: config, Now: ahead})

@@ -47,12 +47,12 @@ func TestAMarkThatCannotReadDoesNothing(t *testing.T) {
 // collectBroken breaks one run after the other in equal worlds, until a run does not reach the place.
 func collectBroken(t *testing.T, name string, plan func(n int) faulty.Plan) {
 	t.Helper()
-	everywhere(t, name, 0, func(t *testing.T, w where) {
-		undisturbed := newUntidy(t, newPlaceAt(t, w.at(t)))
+	everywhere(t, name, 0, func(t *testing.T, sample sampling) {
+		undisturbed := newUntidy(t, newSharedStore(t, sample.at(t)))
 		undisturbed.tidy()
 		want := undisturbed.keys()
-		for n, more := w.first, true; more; n += w.every {
-			u := newUntidy(t, newPlaceAt(t, w.at(t)))
+		for n, more := sample.first, true; more; n += sample.every {
+			u := newUntidy(t, newSharedStore(t, sample.at(t)))
 			more = u.breakRun(plan(n))
 			u.verify("broken")
 			u.tidy()
@@ -72,16 +72,16 @@ func collectBroken(t *testing.T, name string, plan func(n int) faulty.Plan) {
 // untidy is a world in which a run has something to do in each of its phases.
 type untidy struct {
 	*world
-	stores *place
+	stores *sharedStore
 	facts  []registrytest.Fact
 }
 
-func newUntidy(t *testing.T, stores *place) *untidy {
+func newUntidy(t *testing.T, stores *sharedStore) *untidy {
 	t.Helper()
-	w := stores.open(faulty.NewInjector(faulty.Plan{}))
+	w := stores.world()
 	u := &untidy{world: w, stores: stores}
 	w.must(w.pushImage(app, "past"), w.pushImage(app, "back"), w.pushImage(other, "past", tagV1), w.pushImage(app, "torn", tagBig))
-	newCollector(t, stores.store()).run() // condemns what has no tag
+	newCollector(t, stores.open()).run() // condemns what has no tag
 	w.acknowledged = nil
 
 	facts := w.must(w.pushImage(app, "one", tagV1), pushReferrer(w))
@@ -126,9 +126,9 @@ func (u *untidy) breakRun(plan faulty.Plan) bool {
 		plan.FailReadAt += u.stores.readsToOpen()
 	}
 	in := faulty.NewInjector(plan)
-	reaper := newCollector(u.t, faulty.New(u.stores.store(), in))
+	collector := newCollector(u.t, faulty.New(u.stores.open(), in))
 	marked := false
-	report, err := reaper.real.Run(context.Background(), gc.RunOptions{Progress: func(p gc.Progress) {
+	report, err := collector.real.Run(context.Background(), gc.RunOptions{Progress: func(p gc.Progress) {
 		marked = marked || p.Phase == "uploads" // they are looked for when the mark is over
 	}})
 	if !in.Broken() {
@@ -174,9 +174,9 @@ func (u *untidy) verify(when string) (dangling []string) {
 // tidy collects until there is nothing to do.
 func (u *untidy) tidy() {
 	u.t.Helper()
-	reaper := newCollector(u.t, u.stores.store())
+	collector := newCollector(u.t, u.stores.open())
 	for range 10 {
-		report, err := reaper.real.Run(u.ctx, gc.RunOptions{})
+		report, err := collector.real.Run(u.ctx, gc.RunOptions{})
 		u.must(err)
 		if report.Awaiting.Objects+report.Freed.Objects+report.Revived.Objects+int64(len(report.Plan.Finish)) == 0 {
 			return

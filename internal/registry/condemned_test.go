@@ -46,15 +46,11 @@ func TestANamespaceIsWithdrawnOnlyWhileItHasNoManifest(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c := newClient(t, inMemory(t))
+			c := newWorld(t, inMemory(t))
 			c.must(c.pushImage(app, "one"), c.reg.DeleteManifest(t.Context(), app, imageDigest("one"), ""))
-			before, after, afterwards := tt.push(c.world)
+			before, after, afterwards := tt.push(c)
 			watched := &condemning{Store: c.store, before: before, after: after}
-			collector, err := registry.New(t.Context(), registry.Options{Blobs: watched, Metadata: watched, Config: c.config})
-			if err != nil {
-				t.Fatal(err)
-			}
-			withdrawn, err := collector.Maintenance().Withdraw(t.Context(), app)
+			withdrawn, err := openWorld(t, watched).reg.Maintenance().Withdraw(t.Context(), app)
 			if err != nil || withdrawn != tt.wantWithdrawn {
 				t.Errorf("withdrawn: %t, %v, want %t", withdrawn, err, tt.wantWithdrawn)
 			}
@@ -64,7 +60,7 @@ func TestANamespaceIsWithdrawnOnlyWhileItHasNoManifest(t *testing.T) {
 				t.Errorf("the catalog lists %q, %v, want one: %t", names, err, tt.wantListed)
 			}
 			if tt.wantListed {
-				c.check(t, registrytest.ManifestIs(app, imageManifest("two", "")), registrytest.TagIs(app, tagV1, imageDigest("two")))
+				c.check(registrytest.ManifestIs(app, imageManifest("two", "")), registrytest.TagIs(app, tagV1, imageDigest("two")))
 			}
 		})
 	}

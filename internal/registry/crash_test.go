@@ -21,9 +21,9 @@ import (
 func TestEveryOperationCutAtEveryStep(t *testing.T) {
 	t.Parallel()
 	for i, op := range operations {
-		everywhere(t, op.name, i, func(t *testing.T, w where) {
-			for n, more := w.first, true; more && !t.Failed(); n += w.every {
-				more = breakAt(t, newPlaceAt(t, w.at(t)), op, faulty.Plan{CutAt: n})
+		everywhere(t, op.name, i, func(t *testing.T, sample sampling) {
+			for n, more := sample.first, true; more && !t.Failed(); n += sample.every {
+				more = breakAt(t, newSharedStore(t, sample.at(t)), op, faulty.Plan{CutAt: n})
 			}
 		})
 	}
@@ -43,9 +43,9 @@ func TestEveryOperationFailsAtEveryStep(t *testing.T) {
 		{"at a read", func(n int) faulty.Plan { return faulty.Plan{FailReadAt: n} }},
 	} {
 		for i, op := range operations {
-			everywhere(t, kind.name+", "+op.name, i, func(t *testing.T, w where) {
-				for n, more := w.first, true; more && !t.Failed(); n += w.every {
-					more = breakAt(t, newPlaceAt(t, w.at(t)), op, kind.plan(n))
+			everywhere(t, kind.name+", "+op.name, i, func(t *testing.T, sample sampling) {
+				for n, more := sample.first, true; more && !t.Failed(); n += sample.every {
+					more = breakAt(t, newSharedStore(t, sample.at(t)), op, kind.plan(n))
 				}
 			})
 		}
@@ -53,16 +53,16 @@ func TestEveryOperationFailsAtEveryStep(t *testing.T) {
 }
 
 // breakAt does an operation that breaks as planned, and says whether the plan was reached.
-func breakAt(t *testing.T, stores *place, op operation, plan faulty.Plan) bool {
+func breakAt(t *testing.T, stores *sharedStore, op operation, plan faulty.Plan) bool {
 	t.Helper()
-	w := stores.open(faulty.NewInjector(faulty.Plan{}))
+	w := stores.world()
 	facts := op.before(w)
 	if plan.FailReadAt > 0 {
 		plan.FailReadAt += stores.readsToOpen()
 	}
 
 	in := faulty.NewInjector(plan)
-	broken := stores.open(in)
+	broken := stores.faultyWorld(in)
 	err := op.do(broken)
 	if !in.Broken() {
 		if err != nil {
@@ -76,10 +76,10 @@ func breakAt(t *testing.T, stores *place, op operation, plan faulty.Plan) bool {
 
 	next := broken
 	if plan.CutAt > 0 {
-		next = stores.open(faulty.NewInjector(faulty.Plan{}))
+		next = stores.world()
 	}
 	verify(t, op, where, next, slices.Concat(facts, broken.acknowledged))
-	again := stores.open(faulty.NewInjector(faulty.Plan{}))
+	again := stores.world()
 	if err := op.do(again); err != nil && !(op.removes && isUnknown(err)) {
 		t.Errorf("%s: done once more: %v", where, err)
 	}
@@ -120,9 +120,9 @@ func verify(t *testing.T, op operation, where string, w *world, facts []registry
 // many pushers of one tag leave nothing that is wrong, only errors.
 func TestNoLockDecidesSafety(t *testing.T) {
 	t.Parallel()
-	stores := newPlace(t)
+	stores := newSharedStore(t, inMemory(t))
 	stores.locks = everybody{}
-	w := stores.open(faulty.NewInjector(faulty.Plan{}))
+	w := stores.world()
 	facts := w.must(w.pushImage(app, "base", tagV1))
 
 	upload, err := w.reg.StartUpload(w.ctx, app, oci.SHA256, "somebody")

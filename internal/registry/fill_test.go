@@ -4,28 +4,16 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 )
 
 // newMirrorWorld has the repository team, which an upstream fills: app is a namespace of it.
-func newMirrorWorld(t *testing.T, set ...func(*registry.Config)) *world {
+func newMirrorWorld(t *testing.T, set ...func(*registry.Options)) *world {
 	t.Helper()
-	s := newPlace(t).store()
-	config := registry.DefaultConfig()
-	for _, one := range set {
-		one(&config)
-	}
-	reg, err := registry.New(t.Context(), registry.Options{
-		Blobs: s, Metadata: s, Locks: memory.New(), Config: config,
-		Repositories: []registry.RepositoryConfig{{Name: "team", Mirror: true}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &world{t: t, ctx: t.Context(), reg: reg, store: s}
+	mirror := func(o *registry.Options) { o.Repositories = []registry.RepositoryConfig{{Name: "team", Mirror: true}} }
+	return newWorld(t, inMemory(t), append(set, mirror)...)
 }
 
 // fillImage is pushImage as a cache does it, with the layer in two chunks.
@@ -95,7 +83,7 @@ func TestAFillWritesIntoMirrorsAlone(t *testing.T) {
 	if _, err := w.reg.Fill().PutManifest(w.ctx, other, registry.Push{ContentType: oci.MediaTypeImageIndex, Content: []byte(`{"schemaVersion":2,"manifests":[]}`)}); err == nil {
 		t.Error("a fill has put a manifest into a repository of clients")
 	}
-	w = newMirrorWorld(t, func(c *registry.Config) { c.ReadOnly = true })
+	w = newMirrorWorld(t, readOnly)
 	if err := w.fillImage(w.reg.Fill(), app, "one"); !errors.Is(err, registry.ErrReadOnly) {
 		t.Errorf("fill of a registry that is read-only: got %v, want ErrReadOnly", err)
 	}

@@ -10,7 +10,7 @@ import (
 // means to drop the word of the first time.
 func TestAMarkerIsDroppedOnlyAsItWasRead(t *testing.T) {
 	t.Parallel()
-	c := newClient(t, inMemory(t))
+	c := newWorld(t, inMemory(t))
 	d := oci.DigestOf(oci.SHA256, []byte("secret"))
 	takeAway := func() {
 		t.Helper()

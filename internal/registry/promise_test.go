@@ -8,7 +8,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
@@ -130,20 +129,20 @@ func TestNothingAcknowledgedIsCollected(t *testing.T) {
 	t.Parallel()
 	for i, p := range promises {
 		for _, condemned := range []int{0, 1} {
-			everywhere(t, fmt.Sprintf("%s, after %d runs", p.name, condemned), i, func(t *testing.T, w where) {
-				p.besideEverySchedule(t, w, condemned)
+			everywhere(t, fmt.Sprintf("%s, after %d runs", p.name, condemned), i, func(t *testing.T, sample sampling) {
+				p.besideEverySchedule(t, sample, condemned)
 			})
 		}
 	}
 }
 
-func (p promise) besideEverySchedule(t *testing.T, w where, condemned int) {
+func (p promise) besideEverySchedule(t *testing.T, sample sampling, condemned int) {
 	t.Helper()
-	steps := p.keep(t, newPlaceAt(t, w.at(t)), condemned, schedule{})
-	for look := w.first; look <= steps; look += w.every {
+	steps := p.keep(t, newSharedStore(t, sample.at(t)), condemned, schedule{})
+	for look := sample.first; look <= steps; look += sample.every {
 		// All pairs of steps are too many for a test; over the promises each distance comes up often.
 		for _, s := range []schedule{{look: look, act: look}, {look: look, act: look + 1 + look%7}, {look: look, act: look + 1 + look%5, whole: true}} {
-			p.keep(t, newPlaceAt(t, w.at(t)), condemned, s)
+			p.keep(t, newSharedStore(t, sample.at(t)), condemned, s)
 			if t.Failed() {
 				t.Fatalf("with the collector at work %+v of %d steps", s, steps)
 			}
@@ -172,37 +171,37 @@ func (s schedule) at(step int, c *collector) {
 }
 
 // keep does the operation beside a collector and returns its number of steps.
-func (p promise) keep(t *testing.T, stores *place, condemned int, s schedule) (steps int) {
+func (p promise) keep(t *testing.T, stores *sharedStore, condemned int, s schedule) (steps int) {
 	t.Helper()
-	reaper := newCollector(t, stores.store())
+	collector := newCollector(t, stores.open())
 	begun, step := false, 0
 	w := newHooked(t, stores, func() {
 		if begun {
 			step++
-			s.at(step, reaper)
+			s.at(step, collector)
 		}
 	})
 	p.before(w)
 	for range condemned {
-		reaper.run()
+		collector.run()
 	}
 	begun = true
 	err := p.do(w)
 	begun, steps = false, step
-	if err != nil && !forgetful(err) {
+	if err != nil && !foundItGone(err) {
 		t.Errorf("%v", err)
 	}
 	if step < s.act {
-		s.at(s.act, reaper) // it stalled for longer than the operation took
+		s.at(s.act, collector) // it stalled for longer than the operation took
 	}
 	if err == nil {
-		p.lasting(t, w, reaper)
+		p.lasting(t, w, collector)
 	}
 	return steps
 }
 
 // lasting verifies what was acknowledged, at once and after some more runs.
-func (p promise) lasting(t *testing.T, w *world, reaper *collector) {
+func (p promise) lasting(t *testing.T, w *world, collector *collector) {
 	t.Helper()
 	for run := range 4 {
 		for _, fact := range p.lasts {
@@ -210,31 +209,27 @@ func (p promise) lasting(t *testing.T, w *world, reaper *collector) {
 				t.Errorf("after %d more runs: %s: %v", run, fact.Name, err)
 			}
 		}
-		reaper.run()
+		collector.run()
 	}
 }
 
-// forgetful says that an operation found something gone that was there before, and told so. Without
+// foundItGone says that an operation found something gone that was there before, and told so. Without
 // ages the collector may take a blob that no manifest names yet.
-func forgetful(err error) bool {
+func foundItGone(err error) bool {
 	var missing *registry.MissingError
 	return errors.As(err, &missing) || errors.Is(err, registry.ErrDisturbed) || errors.Is(err, registry.ErrBlobUnknown) ||
 		errors.Is(err, registry.ErrUploadUnknown) || errors.Is(err, registry.ErrNotInTrash)
 }
 
-func newHooked(t *testing.T, stores *place, before func()) *world {
+func newHooked(t *testing.T, stores *sharedStore, before func()) *world {
 	t.Helper()
 	var one sync.Mutex // several looks may be under way
-	s := &hooked{Store: stores.store(), before: func() {
+	s := &hooked{Store: stores.open(), before: func() {
 		one.Lock()
 		defer one.Unlock()
 		before()
 	}}
-	reg, err := registry.New(t.Context(), registry.Options{Blobs: s, Metadata: s, Locks: memory.New(), Config: registry.DefaultConfig()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &world{t: t, ctx: t.Context(), reg: reg, store: s}
+	return openWorld(t, s)
 }
 
 // TestAPushInTheMiddleOfADelete runs a whole push before each step of a delete, and a whole delete
@@ -276,9 +271,9 @@ func TestAPushInTheMiddleOfADelete(t *testing.T) {
 		{"an undo within an undo", undo, undo},
 		{"an undo within a push", push, undo},
 	} {
-		everywhere(t, tt.name, i, func(t *testing.T, where where) {
-			for at, steps := where.first, where.first; at <= steps && !t.Failed(); at += where.every {
-				stores := newPlaceAt(t, where.at(t))
+		everywhere(t, tt.name, i, func(t *testing.T, sample sampling) {
+			for at, steps := sample.first, sample.first; at <= steps && !t.Failed(); at += sample.every {
+				stores := newSharedStore(t, sample.at(t))
 				inner := newHooked(t, stores, func() {})
 				steps = 0
 				w := newHooked(t, stores, func() {
@@ -287,7 +282,7 @@ func TestAPushInTheMiddleOfADelete(t *testing.T) {
 					}
 				})
 				inner.must(push(inner))
-				if err := tt.outer(w); err != nil && !forgetful(err) {
+				if err := tt.outer(w); err != nil && !foundItGone(err) {
 					t.Errorf("%v", err)
 				}
 				wantTogether(t, inner, at)

@@ -10,7 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
@@ -75,9 +74,8 @@ func keepNone[K any](K) bool { return false }
 func TestARecordIsBehindByTheIntervalAtMost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		stores := newPlace(t)
 		in := faulty.NewInjector(faulty.Plan{})
-		w := stores.open(in)
+		w := newSharedStore(t, inMemory(t)).faultyWorld(in)
 		w.must(w.pushImage(app, "one", tagV1))
 		every := registry.DefaultConfig().TrackPullsEvery
 		ctx, end := context.WithCancel(t.Context())
@@ -133,12 +131,10 @@ func countRecords(in *faulty.Injector) int {
 func TestAStoreThatIsDownIsToldOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		stores := newPlace(t)
-		w := stores.open(faulty.NewInjector(faulty.Plan{}))
+		w := newWorld(t, inMemory(t))
 		w.must(w.pushImage(app, "one", tagV1), w.pushImage(other, "one", tagV1))
 		flaky := &outage{Store: w.store}
-		reg, err := registry.New(t.Context(), registry.Options{Blobs: flaky, Metadata: flaky, Locks: memory.New(), Config: registry.DefaultConfig()})
-		w.must(err)
+		reg := openWorld(t, flaky).reg
 		var told []error
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan struct{})
@@ -187,19 +183,14 @@ func (o *outage) Get(ctx context.Context, key string) (storage.Value, error) {
 func TestTwoProcessesRecordPullsOfOneNamespace(t *testing.T) {
 	t.Parallel()
 	const rounds = 20
-	stores := newPlace(t)
-	first := stores.open(faulty.NewInjector(faulty.Plan{}))
+	stores := newSharedStore(t, inMemory(t))
+	first := stores.world()
 	first.must(first.pushImage(app, "one"))
 	var seconds atomic.Int64
 	clock := func() time.Time { return time.Unix(seconds.Load(), 0) }
 	var regs []*registry.Registry
 	for range 4 {
-		store := stores.store()
-		reg, err := registry.New(t.Context(), registry.Options{
-			Blobs: store, Metadata: store, Locks: memory.New(), Config: registry.DefaultConfig(), Now: clock,
-		})
-		first.must(err)
-		regs = append(regs, reg)
+		regs = append(regs, openWorld(t, stores.open(), func(o *registry.Options) { o.Now = clock }).reg)
 	}
 	for round := range rounds {
 		seconds.Store(int64(1000 + round))
@@ -236,7 +227,7 @@ func TestTwoProcessesRecordPullsOfOneNamespace(t *testing.T) {
 func TestADamagedRecordOfPullsIsNamedAndLeftAlone(t *testing.T) {
 	t.Parallel()
 	for _, damage := range []string{"", "{", "null", "[]", "{}", `{"tags":{"-":1},"manifests":{}}`, `{"tags":{},"manifests":{"sha256:00":1}}`, `{"tags":{"v1":"noon"},"manifests":{}}`} {
-		w := newPlace(t).open(faulty.NewInjector(faulty.Plan{}))
+		w := newWorld(t, inMemory(t))
 		w.must(w.pushImage(app, "one", tagV1))
 		_, err := w.store.Put(t.Context(), pullsKey, []byte(damage), storage.PutOptions{})
 		w.must(err)
@@ -266,7 +257,7 @@ func TestADamagedRecordOfPullsIsNamedAndLeftAlone(t *testing.T) {
 
 func TestWhatIsKeptOrThereIsNotPruned(t *testing.T) {
 	t.Parallel()
-	w := newPlace(t).open(faulty.NewInjector(faulty.Plan{}))
+	w := newWorld(t, inMemory(t))
 	w.must(w.pushImage(app, "one", tagV1))
 	gone, kept := parseTag(t, "gone"), parseTag(t, "kept")
 	for tag, name := range map[oci.Tag]string{tagV1: "one", gone: "gone", kept: "kept"} {
@@ -299,7 +290,7 @@ func TestPrunedBesideRecords(t *testing.T) {
 	t.Parallel()
 	const pulls = 50
 	store := inMemory(t)
-	clients := []*client{newClient(t, store), newClient(t, store), newClient(t, store)}
+	clients := []*world{newWorld(t, store), newWorld(t, store), newWorld(t, store)}
 	clients[0].must(clients[0].pushImage(app, "one", tagV1))
 	atOnce(len(clients), func(c int) {
 		for i := range pulls {
@@ -322,12 +313,12 @@ func TestPrunedBesideRecords(t *testing.T) {
 	if len(times.Tags) != 1 || len(times.Manifests) != 1 || times.Tags[tagV1].IsZero() {
 		t.Errorf("got %v, want the times of %s and its manifest alone", times, tagV1)
 	}
-	clients[0].check(t)
+	clients[0].check()
 }
 
 func TestANamespaceThatIsGoneIsNotBroughtBackByItsPulls(t *testing.T) {
 	t.Parallel()
-	w := newPlace(t).open(faulty.NewInjector(faulty.Plan{}))
+	w := newWorld(t, inMemory(t))
 	w.reg.NotePull(app, oci.Reference{Tag: tagV1}, imageDigest("one"))
 	w.must(recordPulls(w.reg))
 	if _, err := w.store.Stat(t.Context(), pullsKey); !errors.Is(err, storage.ErrNotExist) {
@@ -337,17 +328,13 @@ func TestANamespaceThatIsGoneIsNotBroughtBackByItsPulls(t *testing.T) {
 
 func TestPullsAreNotTrackedWhereTheyMustNotBe(t *testing.T) {
 	t.Parallel()
-	for name, set := range map[string]func(*registry.Config){
-		"not wanted": func(c *registry.Config) { c.TrackPulls = false },
-		"read-only":  func(c *registry.Config) { c.ReadOnly = true },
+	for name, set := range map[string]func(*registry.Options){
+		"not wanted": func(o *registry.Options) { o.Config.TrackPulls = false },
+		"read-only":  readOnly,
 	} {
-		store := inMemory(t)
-		writer := newClient(t, store)
+		writer := newWorld(t, inMemory(t))
 		writer.must(writer.pushImage(app, "one", tagV1))
-		config := registry.DefaultConfig()
-		set(&config)
-		reg, err := registry.New(t.Context(), registry.Options{Blobs: writer.store, Metadata: writer.store, Locks: memory.New(), Config: config})
-		writer.must(err)
+		reg := openWorld(t, writer.store, set).reg
 		reg.NotePull(app, oci.Reference{Tag: tagV1}, imageDigest("one"))
 		writer.must(recordPulls(reg))
 		if err := neverPulled(app, tagV1).Holds(t.Context(), writer.reg); err != nil {

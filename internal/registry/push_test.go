@@ -7,7 +7,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/storage"
@@ -58,13 +57,7 @@ func (c *counting) OpenUpload(ctx context.Context, id string) (storage.Upload, e
 func newCounting(t *testing.T) (*world, *counting) {
 	t.Helper()
 	store := &counting{Store: inMemory(t)(t), reads: map[string]int{}}
-	config := registry.DefaultConfig()
-	config.ImmutableTags.Enabled = true
-	reg, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: memory.New(), Config: config})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &world{t: t, ctx: t.Context(), reg: reg, store: store}, store
+	return openWorld(t, store, immutable), store
 }
 
 func TestAnImmutableTagIsReadOnceInAPush(t *testing.T) {
@@ -91,19 +84,14 @@ func TestATagThatChangesBehindItsReadIsReadAgain(t *testing.T) {
 	w, _ := newCounting(t)
 	w.must(w.pushImage(app, "one"), w.pushImage(app, "two"))
 	store := &racing{Store: w.store}
-	reg, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: memory.New(), Config: registry.DefaultConfig()})
-	w.must(err)
-	config := registry.DefaultConfig()
-	config.ImmutableTags.Enabled = true
-	slow, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: memory.New(), Config: config})
-	w.must(err)
+	fast, slow := openWorld(t, store), openWorld(t, store, immutable)
 	store.prepare = func() {
-		_, err := reg.PutManifest(t.Context(), app, registry.Push{
+		_, err := fast.reg.PutManifest(t.Context(), app, registry.Push{
 			Tags: []oci.Tag{tagV1}, ContentType: oci.MediaTypeImageManifest, Content: imageManifest("two", ""),
 		})
 		w.must(err)
 	}
-	_, err = slow.PutManifest(t.Context(), app, registry.Push{
+	_, err := slow.reg.PutManifest(t.Context(), app, registry.Push{
 		Tags: []oci.Tag{tagV1}, ContentType: oci.MediaTypeImageManifest, Content: imageManifest("one", ""),
 	})
 	var immutable *registry.ImmutableTagError

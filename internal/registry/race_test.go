@@ -28,7 +28,7 @@ func TestPushAgainstDelete(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			folder := inFolder(t)
-			clients := []*client{newClient(t, folder), newClient(t, folder)}
+			clients := []*world{newWorld(t, folder), newWorld(t, folder)}
 			for range 20 {
 				clients[0].must(clients[0].pushImage(app, "one", tagV1))
 				atOnce(4, func(i int) {
@@ -48,16 +48,16 @@ func TestPushAgainstDelete(t *testing.T) {
 				clients[0].tagsFollowTheManifest(t, clients[1], d)
 			}
 			clients[0].must(clients[1].pushImage(app, "one", tagV1))
-			clients[0].check(t, clients[1].acknowledged...)
+			clients[0].check(clients[1].acknowledged...)
 		})
 	}
 }
 
 // tagsFollowTheManifest asks two processes by name.
-func (c *client) tagsFollowTheManifest(t *testing.T, other *client, d oci.Digest) {
+func (c *world) tagsFollowTheManifest(t *testing.T, other *world, d oci.Digest) {
 	t.Helper()
 	_, err := c.reg.GetManifest(t.Context(), app, oci.Reference{Digest: d})
-	for _, one := range []*client{c, other} {
+	for _, one := range []*world{c, other} {
 		for _, tag := range []oci.Tag{tagV1, tagBig} {
 			_, tagErr := one.reg.GetManifest(t.Context(), app, oci.Reference{Tag: tag})
 			if isUnknown(err) && !isUnknown(tagErr) {

@@ -9,8 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/sreg-project/sreg/internal/lock/memory"
-	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
@@ -43,10 +41,7 @@ func TestAServiceIsLookedAtOnceASecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := &service{}
-		r, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: memory.New(), Config: registry.DefaultConfig()})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := openWorld(t, store).reg
 		ask := func() (failed int64) {
 			var failures atomic.Int64
 			var work sync.WaitGroup

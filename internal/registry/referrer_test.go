@@ -12,7 +12,7 @@ func TestManyReferrersAtOnce(t *testing.T) {
 	t.Parallel()
 	const count, pushers = 500, 10
 	folder := inFolder(t)
-	clients := []*client{newClient(t, folder), newClient(t, folder)}
+	clients := []*world{newWorld(t, folder), newWorld(t, folder)}
 	clients[0].must(clients[0].pushImage(app, "one", tagV1))
 	atOnce(pushers, func(p int) {
 		for i := p; i < count; i += pushers {

@@ -8,7 +8,6 @@ import (
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
-	"github.com/sreg-project/sreg/internal/storage/faulty"
 	"github.com/sreg-project/sreg/internal/storage/s3/s3test"
 )
 
@@ -32,7 +31,7 @@ func TestALinkFollowsTheBytes(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newPlaceAt(t, inBucket(t, server)).open(faulty.NewInjector(faulty.Plan{}))
+			w := newWorld(t, inBucket(t, server))
 			w.must(w.pushBlob(app, "shared"))
 			moved, err := w.reg.Maintenance().MoveAside(w.ctx, registry.Object{Kind: registry.KindBlob, Digest: d}, func(io.Reader) (bool, error) { return false, nil })
 			w.must(err)

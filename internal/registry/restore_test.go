@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
@@ -16,22 +15,11 @@ import (
 )
 
 // newUndoWorld has a clock on which each look is a minute later, from noon on.
-func newUndoWorld(t *testing.T, set ...func(*registry.Config)) *world {
+func newUndoWorld(t *testing.T, set ...func(*registry.Options)) *world {
 	t.Helper()
-	s := newPlace(t).store()
-	config := registry.DefaultConfig()
-	for _, one := range set {
-		one(&config)
-	}
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	reg, err := registry.New(t.Context(), registry.Options{
-		Blobs: s, Metadata: s, Locks: memory.New(), Config: config,
-		Now: func() time.Time { now = now.Add(time.Minute); return now },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &world{t: t, ctx: t.Context(), reg: reg, store: s}
+	clock := func(o *registry.Options) { o.Now = func() time.Time { now = now.Add(time.Minute); return now } }
+	return newWorld(t, inMemory(t), append(set, clock)...)
 }
 
 func TestWhatAnUndoBringsBack(t *testing.T) {
@@ -279,7 +267,7 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 	}
 	tests := []struct {
 		name   string
-		config func(*registry.Config)
+		config func(*registry.Options)
 		before func(w *world)
 		undo   registry.RestoreOptions
 		want   string // in its error
@@ -333,11 +321,9 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 		},
 		{
 			name:   "an immutable tag that stands for something else",
-			config: func(c *registry.Config) { c.ImmutableTags.Enabled = true },
+			config: immutable,
 			before: func(w *world) {
-				mutable, err := registry.New(w.ctx, registry.Options{Blobs: w.store, Metadata: w.store, Locks: memory.New(), Config: registry.DefaultConfig()})
-				w.must(err)
-				m := &world{t: w.t, ctx: w.ctx, reg: mutable, store: w.store}
+				m := openWorld(w.t, w.store)
 				m.must(m.pushImage(app, "one", tagV1), m.pushImage(app, "two", tagV1))
 			},
 			undo: registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageDigest("one")},
@@ -345,7 +331,7 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 		},
 		{
 			name:   "anything, as the registry is read-only",
-			config: func(c *registry.Config) { c.ReadOnly = true },
+			config: readOnly,
 			before: func(*world) {},
 			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1},
 			want:   registry.ErrReadOnly.Error(),
@@ -356,7 +342,7 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 			t.Parallel()
 			config := tt.config
 			if config == nil {
-				config = func(*registry.Config) {}
+				config = asItIs
 			}
 			w := newUndoWorld(t, config)
 			tt.before(w)
@@ -378,7 +364,7 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 // TestAnUndoOpensNothingOfOthers: a manifest of the trash names a blob that only another namespace holds.
 func TestAnUndoOpensNothingOfOthers(t *testing.T) {
 	t.Parallel()
-	w := newUndoWorld(t, func(c *registry.Config) { c.MissingReferences = "allow" })
+	w := newUndoWorld(t, func(o *registry.Options) { o.Config.MissingReferences = "allow" })
 	w.must(w.pushImage(other, "one"))
 	w.must(w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("one", ""), tagV1))
 	w.deleteManifest(app, imageDigest("one"))
@@ -392,7 +378,7 @@ func TestAnUndoOpensNothingOfOthers(t *testing.T) {
 func TestUndoAgainstDeleteAndPush(t *testing.T) {
 	t.Parallel()
 	store := inMemory(t)
-	clients := []*client{newClient(t, store), newClient(t, store)}
+	clients := []*world{newWorld(t, store), newWorld(t, store)}
 	d := imageDigest("one")
 	for range 20 {
 		clients[0].must(clients[0].pushImage(app, "one", tagV1, tagBig))
@@ -420,5 +406,5 @@ func TestUndoAgainstDeleteAndPush(t *testing.T) {
 	clients[0].deleteManifest(app, d)
 	_, err := clients[1].reg.Maintenance().Restore(context.Background(), registry.RestoreOptions{Namespace: app, Tag: tagV1})
 	clients[1].must(err)
-	clients[0].check(t, imageLasts(app, tagV1)...)
+	clients[0].check(imageLasts(app, tagV1)...)
 }

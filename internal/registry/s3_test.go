@@ -30,15 +30,15 @@ func TestEveryOperationInABucket(t *testing.T) {
 		for i, op := range operations {
 			t.Run(op.name, func(t *testing.T) {
 				t.Parallel()
-				stores := newPlaceAt(t, inBucket(t, server))
-				facts := op.before(stores.open(faulty.NewInjector(faulty.Plan{})))
-				w := stores.open(faulty.NewInjector(faulty.Plan{}))
+				stores := newSharedStore(t, inBucket(t, server))
+				facts := op.before(stores.world())
+				w := stores.world()
 				if err := op.do(w); err != nil {
 					t.Fatal(err)
 				}
 				verify(t, op, "nothing disturbed", w, append(facts, w.acknowledged...))
 				for n, more := 1+i%every, true; more && !t.Failed(); n += every {
-					more = breakAt(t, newPlaceAt(t, inBucket(t, server)), op, faulty.Plan{CutAt: n})
+					more = breakAt(t, newSharedStore(t, inBucket(t, server)), op, faulty.Plan{CutAt: n})
 				}
 			})
 		}
@@ -52,10 +52,10 @@ func TestNothingAcknowledgedIsCollectedInABucket(t *testing.T) {
 		for i, p := range promises {
 			t.Run(p.name, func(t *testing.T) {
 				t.Parallel()
-				steps := p.keep(t, newPlaceAt(t, inBucket(t, server)), i%2, schedule{})
+				steps := p.keep(t, newSharedStore(t, inBucket(t, server)), i%2, schedule{})
 				for look := 1 + i%every; look <= steps && !t.Failed(); look += every {
 					s := schedule{look: look, act: look + look%7}
-					if p.keep(t, newPlaceAt(t, inBucket(t, server)), i%2, s); t.Failed() {
+					if p.keep(t, newSharedStore(t, inBucket(t, server)), i%2, s); t.Failed() {
 						t.Fatalf("with the collector at work %+v of %d steps", s, steps)
 					}
 				}
@@ -67,7 +67,7 @@ func TestNothingAcknowledgedIsCollectedInABucket(t *testing.T) {
 func TestACollectorInABucketComesToAnEnd(t *testing.T) {
 	t.Parallel()
 	s3test.Each(t, func(t *testing.T, server *s3test.Server) {
-		u := newUntidy(t, newPlaceAt(t, inBucket(t, server)))
+		u := newUntidy(t, newSharedStore(t, inBucket(t, server)))
 		u.tidy()
 		if dangling := registrytest.Check(t, u.subject(), u.facts...); len(dangling) > 0 {
 			t.Errorf("what is gone is named by %q", dangling)

@@ -16,7 +16,6 @@ import (
 	"github.com/sreg-project/sreg/internal/redisclient/redistest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
-	"github.com/sreg-project/sreg/internal/storage/faulty"
 )
 
 // deaf is a Locker whose holders do not hear that their lock was lost: work that stalls, and then goes on.
@@ -57,12 +56,12 @@ func redisLocks(t *testing.T, url string) lock.Locker {
 func TestAHolderThatStallsPastItsLease(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, redistest.Options{})
-	stores := newPlace(t)
+	stores := newSharedStore(t, inMemory(t))
 	stalling := deaf{Locker: redisLocks(t, server.URL()), held: make(chan context.Context, 1)}
 	stores.locks = stalling
-	a := stores.open(faulty.NewInjector(faulty.Plan{}))
+	a := stores.world()
 	stores.locks = redisLocks(t, server.URL())
-	b := stores.open(faulty.NewInjector(faulty.Plan{}))
+	b := stores.world()
 
 	upload, err := a.reg.StartUpload(a.ctx, app, oci.SHA256, "somebody")
 	a.must(err)

@@ -6,7 +6,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 )
@@ -14,15 +13,7 @@ import (
 // sharing opens a Registry on a store that shares a State with others.
 func sharing(t *testing.T, store *distant, state *registry.State, change func(*registry.Options)) *world {
 	t.Helper()
-	opts := registry.Options{
-		Blobs: store, Metadata: store, Locks: memory.New(), Config: registry.DefaultConfig(), MetadataTTL: time.Minute, State: state,
-	}
-	change(&opts)
-	reg, err := registry.New(t.Context(), opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &world{t: t, ctx: t.Context(), reg: reg, store: store}
+	return openWorld(t, store, func(o *registry.Options) { o.MetadataTTL, o.State = time.Minute, state }, change)
 }
 
 // twoOfOneProcess are two Registries on one store that is far away, as after a reload of the config: the
@@ -42,8 +33,8 @@ func asItIs(*registry.Options) {}
 
 func TestASecondRegistryOfAProcessSeesTheWritesOfTheFirst(t *testing.T) {
 	t.Parallel()
-	forgetful := func(o *registry.Options) { o.MetadataTTL = 0 }
-	one, two, _ := twoOfOneProcess(t, forgetful, asItIs)
+	remembersNothing := func(o *registry.Options) { o.MetadataTTL = 0 }
+	one, two, _ := twoOfOneProcess(t, remembersNothing, asItIs)
 	one.must(one.pushImage(app, "one", tagV1), one.pushImage(app, "two"))
 	two.wantPull(tagV1, imageDigest("one"))
 	one.must(one.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("two", ""), tagV1))

@@ -53,7 +53,7 @@ var removals = []promise{
 func TestWhatIsRemovedStaysRemoved(t *testing.T) {
 	t.Parallel()
 	for i, p := range removals {
-		everywhere(t, p.name, i, func(t *testing.T, w where) { p.besideEverySchedule(t, w, 0) })
+		everywhere(t, p.name, i, func(t *testing.T, sample sampling) { p.besideEverySchedule(t, sample, 0) })
 	}
 }
 
@@ -62,10 +62,10 @@ func TestWhatIsRemovedStaysRemoved(t *testing.T) {
 func TestACollectorStoppedAtAnyStep(t *testing.T) {
 	t.Parallel()
 	for i, p := range slices.Concat(promises, removals) {
-		everywhere(t, p.name, i, func(t *testing.T, w where) {
-			for at, steps := w.first, w.first; at <= steps; at += w.every {
+		everywhere(t, p.name, i, func(t *testing.T, sample sampling) {
+			for at, steps := sample.first, sample.first; at <= steps; at += sample.every {
 				// Every other time a whole run has condemned before what nothing named by then.
-				steps = max(steps, p.withinARun(t, newPlaceAt(t, w.at(t)), at%2, at))
+				steps = max(steps, p.withinARun(t, newSharedStore(t, sample.at(t)), at%2, at))
 				if t.Failed() {
 					t.Fatalf("with the collector stopped before step %d of %d", at, steps)
 				}
@@ -75,12 +75,12 @@ func TestACollectorStoppedAtAnyStep(t *testing.T) {
 }
 
 // withinARun does the operation whole before one step of a run, and returns the number of steps.
-func (p promise) withinARun(t *testing.T, stores *place, before, at int) (steps int) {
+func (p promise) withinARun(t *testing.T, stores *sharedStore, before, at int) (steps int) {
 	t.Helper()
 	w := newHooked(t, stores, func() {})
 	begun := false
 	var err error
-	reaper := newCollector(t, &hooked{Store: stores.store(), before: func() {
+	collector := newCollector(t, &hooked{Store: stores.open(), before: func() {
 		if !begun {
 			return
 		}
@@ -90,18 +90,18 @@ func (p promise) withinARun(t *testing.T, stores *place, before, at int) (steps 
 	}})
 	p.before(w)
 	for range before {
-		reaper.run()
+		collector.run()
 	}
 	begun = true
-	reaper.run()
+	collector.run()
 	begun = false
-	if err != nil && !forgetful(err) {
+	if err != nil && !foundItGone(err) {
 		t.Errorf("%v", err)
 	}
 	if steps < at || err != nil {
 		return steps
 	}
-	p.lasting(t, w, reaper)
+	p.lasting(t, w, collector)
 	if dangling := registrytest.Check(t, w.subject()); len(dangling) > 0 {
 		t.Errorf("what is gone is named by\n  %s", strings.Join(dangling, "\n  "))
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/sreg-project/sreg/internal/lock"
 	lockmemory "github.com/sreg-project/sreg/internal/lock/memory"
@@ -38,25 +37,25 @@ func inFolder(t *testing.T) opener {
 	}
 }
 
-// where says in which stores a proof breaks something, and before which of its steps.
-type where struct {
+// sampling says in which store a proof breaks something, and at which of its steps.
+type sampling struct {
 	at           func(t *testing.T) opener
 	first, every int // in steps
 }
 
 // everywhere proves something in memory at every step, and in folders at some, which are others from turn to
 // turn. In the slow set those are all, too.
-func everywhere(t *testing.T, name string, turn int, prove func(t *testing.T, w where)) {
+func everywhere(t *testing.T, name string, turn int, prove func(t *testing.T, sample sampling)) {
 	t.Helper()
 	// No schedule of these tests repeats itself after so many steps.
 	every := sparse(11, 1)
-	for in, w := range map[string]where{
+	for in, sample := range map[string]sampling{
 		"in memory":  {inMemory, 1, 1},
 		"in folders": {inFolder, 1 + turn%every, every},
 	} {
 		t.Run(name+", "+in, func(t *testing.T) {
 			t.Parallel()
-			prove(t, w)
+			prove(t, sample)
 		})
 	}
 }
@@ -69,61 +68,46 @@ func sparse(quick, slow int) int {
 	return quick
 }
 
-// place is where a store lies, which is opened several times as by several processes.
-type place struct {
-	t     *testing.T
-	at    opener
-	locks lock.Locker
-}
-
-// backend is a store that can be born.
+// backend is a store that can be created.
 type backend interface {
 	storage.Store
 	Create(ctx context.Context) error
 }
 
-// newPlace is one in memory.
-func newPlace(t *testing.T) *place {
-	t.Helper()
-	return newPlaceAt(t, inMemory(t))
+// sharedStore is a store that several processes open, and the locks that they have in common.
+type sharedStore struct {
+	t     *testing.T
+	at    opener
+	locks lock.Locker
 }
 
-func newPlaceAt(t *testing.T, at opener) *place {
+func newSharedStore(t *testing.T, at opener) *sharedStore {
 	t.Helper()
-	p := &place{t: t, at: at, locks: lockmemory.New()}
-	if err := p.store().Create(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	w := p.open(faulty.NewInjector(faulty.Plan{}))
-	if err := w.reg.Maintenance().Create(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return p
+	newWorld(t, at)
+	return &sharedStore{t: t, at: at, locks: lockmemory.New()}
 }
 
-func (p *place) store() backend {
-	p.t.Helper()
-	s := p.at(p.t)
-	p.t.Cleanup(func() { s.Close() })
-	return s
+// open opens the store as one more process.
+func (s *sharedStore) open() backend {
+	s.t.Helper()
+	store := s.at(s.t)
+	s.t.Cleanup(func() { store.Close() })
+	return store
+}
+
+// world is one more process on the store.
+func (s *sharedStore) world() *world { return s.faultyWorld(faulty.NewInjector(faulty.Plan{})) }
+
+// faultyWorld is one for which the store breaks as planned.
+func (s *sharedStore) faultyWorld(in *faulty.Injector) *world {
+	s.t.Helper()
+	return openWorld(s.t, faulty.New(s.open(), in), func(o *registry.Options) { o.Locks = s.locks })
 }
 
 // readsToOpen is how often New reads: the stores' format, which is no step of an operation.
-func (p *place) readsToOpen() int {
-	p.t.Helper()
+func (s *sharedStore) readsToOpen() int {
+	s.t.Helper()
 	in := faulty.NewInjector(faulty.Plan{})
-	p.open(in)
+	s.faultyWorld(in)
 	return in.Reads()
-}
-
-func (p *place) open(in *faulty.Injector) *world {
-	p.t.Helper()
-	s := faulty.New(p.store(), in)
-	reg, err := registry.New(p.t.Context(), registry.Options{
-		Blobs: s, Metadata: s, Locks: p.locks, Config: registry.DefaultConfig(), Now: time.Now,
-	})
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return &world{t: p.t, ctx: p.t.Context(), reg: reg, store: s}
 }

@@ -18,7 +18,7 @@ func TestManyTagsAtOnce(t *testing.T) {
 	t.Parallel()
 	const count, pushers = 500, 10
 	folder := inFolder(t)
-	clients := []*client{newClient(t, folder), newClient(t, folder)}
+	clients := []*world{newWorld(t, folder), newWorld(t, folder)}
 	clients[0].must(clients[0].pushImage(app, "one"))
 	atOnce(pushers, func(p int) {
 		for i := p; i < count; i += pushers {
@@ -36,7 +36,7 @@ func TestManyTagsAtOnce(t *testing.T) {
 			t.Errorf("%d tags, more %t, %v, want %d", len(tags), more, err, count)
 		}
 	}
-	if dangling := clients[0].check(t); len(dangling) > 0 {
+	if dangling := clients[0].check(); len(dangling) > 0 {
 		t.Errorf("what is gone is named by %q", dangling)
 	}
 }
@@ -45,7 +45,7 @@ func TestTwoPushersOfOneTag(t *testing.T) {
 	t.Parallel()
 	for range 10 {
 		folder := inFolder(t)
-		clients := []*client{newClient(t, folder), newClient(t, folder)}
+		clients := []*world{newWorld(t, folder), newWorld(t, folder)}
 		clients[0].must(clients[0].pushBlob(app, "config base"), clients[0].pushBlob(app, "layer base"))
 		atOnce(2, func(i int) {
 			if err := clients[i].pushManifest(app, oci.MediaTypeImageManifest, imageManifest("base", fmt.Sprint(i)), tagV1); err != nil {
@@ -64,15 +64,14 @@ func TestTwoPushersOfOneTag(t *testing.T) {
 		if err != nil || strings.Count(string(record.Data), other.String()) != 1 || !strings.Contains(string(record.Data), `"former":[{"digest":"`+other.String()) {
 			t.Errorf("the tag's record is %s, %v, want %s as its former value", record.Data, err, other)
 		}
-		clients[1].check(t, registrytest.TagIs(app, tagV1, won.Digest))
+		clients[1].check(registrytest.TagIs(app, tagV1, won.Digest))
 	}
 }
 
 func TestAnImmutableTagHasOneWinner(t *testing.T) {
 	t.Parallel()
 	folder := inFolder(t)
-	locked := func(c *registry.Config) { c.ImmutableTags.Enabled = true }
-	clients := []*client{newClient(t, folder, locked), newClient(t, folder, locked)}
+	clients := []*world{newWorld(t, folder, immutable), newWorld(t, folder, immutable)}
 	clients[0].must(clients[0].pushBlob(app, "config base"), clients[0].pushBlob(app, "layer base"))
 	for round := range 10 {
 		tag := parseTag(t, fmt.Sprint("v", round))
@@ -94,7 +93,7 @@ func TestAnImmutableTagHasOneWinner(t *testing.T) {
 		if won.Load() == nil {
 			t.Fatalf("round %d has no winner", round)
 		}
-		clients[1].check(t, registrytest.TagIs(app, tag, *won.Load()))
+		clients[1].check(registrytest.TagIs(app, tag, *won.Load()))
 	}
 }
 
@@ -104,7 +103,7 @@ func TestATagThatIsCondemnedCanBePushedAndDeleted(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	w := newHooked(t, newPlace(t), func() {})
+	w := newHooked(t, newSharedStore(t, inMemory(t)), func() {})
 	w.ctx = ctx
 	w.must(w.pushImage(app, "one", tagV1, tagBig))
 	w.condemnAll()

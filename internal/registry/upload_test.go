@@ -10,12 +10,10 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/lock"
-	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/redisclient/redistest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
-	"github.com/sreg-project/sreg/internal/storage/faulty"
 )
 
 func TestTheLabelOfAnUploadIsReadOnceForAChunk(t *testing.T) {
@@ -53,11 +51,7 @@ func (l losing) Lock(ctx context.Context, key string) (context.Context, func(), 
 // TestALockThatIsLostAtOnceIsNoFailureOfOurs: the client may send its request again.
 func TestALockThatIsLostAtOnceIsNoFailureOfOurs(t *testing.T) {
 	t.Parallel()
-	store := inMemory(t)(t)
-	reg, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: losing{memory.New()}, Config: registry.DefaultConfig()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	reg := newWorld(t, inMemory(t), func(o *registry.Options) { o.Locks = losing{o.Locks} }).reg
 	upload, err := reg.StartUpload(t.Context(), app, oci.SHA256, "somebody")
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +69,7 @@ func TestALockThatIsLostAtOnceIsNoFailureOfOurs(t *testing.T) {
 func TestOneSessionOfTwoClients(t *testing.T) {
 	t.Parallel()
 	folder := inFolder(t)
-	clients := []*client{newClient(t, folder), newClient(t, folder)}
+	clients := []*world{newWorld(t, folder), newWorld(t, folder)}
 	upload, err := clients[0].reg.StartUpload(t.Context(), app, oci.SHA256, "")
 	clients[0].must(err)
 	const chunks, size = 30, 1000
@@ -115,16 +109,16 @@ func TestOneSessionOfTwoClients(t *testing.T) {
 	if completed.Load() != 1 {
 		t.Errorf("the session was completed %d times", completed.Load())
 	}
-	clients[1].check(t, registrytest.BlobIs(app, []byte(whole.String())))
+	clients[1].check(registrytest.BlobIs(app, []byte(whole.String())))
 }
 
 // TestALostLockIsAnErrorToComeAgainWith: the client did not go away, so it is not told that.
 func TestALostLockIsAnErrorToComeAgainWith(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, redistest.Options{})
-	stores := newPlace(t)
+	stores := newSharedStore(t, inMemory(t))
 	stores.locks = redisLocks(t, server.URL())
-	w := stores.open(faulty.NewInjector(faulty.Plan{}))
+	w := stores.world()
 	upload, err := w.reg.StartUpload(w.ctx, app, oci.SHA256, "somebody")
 	w.must(err)
 	body, sender := io.Pipe()

@@ -136,36 +136,40 @@ func chunkOf(content string) registry.Chunk {
 	return registry.Chunk{Body: strings.NewReader(content), Start: -1}
 }
 
-// client is a Registry of its own on a store: to the others on it, another process.
-type client struct {
-	*world
-	config registry.Config
-}
-
-func newClient(t *testing.T, at opener, set ...func(*registry.Config)) *client {
+// openWorld opens a Registry of its own on a store: to the others on it, another process.
+func openWorld(t *testing.T, store storage.Store, set ...func(*registry.Options)) *world {
 	t.Helper()
-	s := at(t)
-	t.Cleanup(func() { s.Close() })
-	config := registry.DefaultConfig()
+	opts := registry.Options{Blobs: store, Metadata: store, Locks: memory.New(), Config: registry.DefaultConfig()}
 	for _, one := range set {
-		one(&config)
+		one(&opts)
 	}
-	if err := s.Create(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	reg, err := registry.New(t.Context(), registry.Options{Blobs: s, Metadata: s, Locks: memory.New(), Config: config})
+	reg, err := registry.New(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := reg.Maintenance().Create(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return &client{world: &world{t: t, ctx: t.Context(), reg: reg, store: s}, config: config}
+	return &world{t: t, ctx: t.Context(), reg: reg, store: store}
 }
 
-func (c *client) check(t *testing.T, facts ...registrytest.Fact) []string {
+// newWorld is openWorld for a store that need not have been created.
+func newWorld(t *testing.T, at opener, set ...func(*registry.Options)) *world {
 	t.Helper()
-	return registrytest.Check(t, c.subject(), facts...)
+	store := at(t)
+	t.Cleanup(func() { store.Close() })
+	if err := store.Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w := openWorld(t, store, set...)
+	w.must(w.reg.Maintenance().Create(t.Context()))
+	return w
+}
+
+func immutable(o *registry.Options) { o.Config.ImmutableTags.Enabled = true }
+
+func readOnly(o *registry.Options) { o.Config.ReadOnly = true }
+
+func (w *world) check(facts ...registrytest.Fact) (dangling []string) {
+	w.t.Helper()
+	return registrytest.Check(w.t, w.subject(), facts...)
 }
 
 // atOnce runs n calls, all released at the same moment, and waits for them.
