@@ -44,8 +44,7 @@ func runUserVerify(ctx context.Context, io IO, file usersFile, name string, from
 	if err != nil {
 		return err
 	}
-	result := user.Hash.Verify(password)
-	if !result.OK {
+	if !user.Hash.Verify(password) {
 		return fmt.Errorf("this is not the password of %s", name)
 	}
 	if user.Expired(time.Now()) {
@@ -54,7 +53,7 @@ func runUserVerify(ctx context.Context, io IO, file usersFile, name string, from
 			fmt.Sprintf("sreg user set %s --expires never", name),
 		}
 	}
-	if result.Rehash {
+	if user.Hash.Rehash() {
 		io.warn(fmt.Sprintf("the hash is weak (%s): set the password again with sreg user set %s", user.Hash.Algorithm(), name))
 	}
 	_, err = fmt.Fprintf(io.Out, "ok: %s\n", name)

@@ -10,30 +10,20 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/users"
 )
 
 // maxPassword bounds a password, so that hashing one costs what hashing any costs.
 const maxPassword = 1 << 10
 
-// User is somebody with a password.
-type User struct {
-	Name    string
-	Hash    string
-	Groups  []string
-	Expires time.Time // zero = never
-}
-
-func (u User) expired(now time.Time) bool { return !u.Expires.IsZero() && !now.Before(u.Expires) }
-
 // Users are asked with each request and hold everything in memory; they are never changed, only replaced.
 type Users interface {
 	// Lookup finds a user by name.
-	Lookup(name string) (User, bool)
+	Lookup(name string) (users.User, bool)
 	// Decoy is a hash for a name that is no user's: no password fits, and to verify one costs what a user's does.
-	Decoy(name string) string
-	// Verify tells whether a password is that of a hash, and whether the hash is weaker than one made today. It
-	// is an error only if the hash cannot be used.
-	Verify(hash, password string) (ok, rehash bool, err error)
+	Decoy(name string) users.Hash
+	// Verify tells whether a password is that of a hash.
+	Verify(hash users.Hash, password string) bool
 }
 
 // passwords verifies users.
@@ -48,16 +38,16 @@ type passwords struct {
 }
 
 // authenticate finds the user. Somebody who does not exist costs what somebody who does costs.
-func (p *passwords) authenticate(ctx context.Context, c Credentials) (User, error) {
+func (p *passwords) authenticate(ctx context.Context, c Credentials) (users.User, error) {
 	password := c.secret.Reveal()
 	if len(password) > maxPassword {
-		return User{}, errPassword
+		return users.User{}, errPassword
 	}
 	user, known := p.users.Lookup(c.user)
 	now := time.Now()
-	key := p.key(c.user, user.Hash, password) // without a hash for somebody who does not exist
+	key := p.key(c.user, user.Hash.Reveal(), password) // without a hash for somebody who does not exist
 	if !known {
-		user = User{Name: c.user, Hash: p.users.Decoy(c.user)}
+		user = users.User{Name: c.user, Hash: p.users.Decoy(c.user)}
 	}
 	until, ok := p.state.passwords.Get(key)
 	if !ok || !now.Before(until) {
@@ -66,48 +56,39 @@ func (p *passwords) authenticate(ctx context.Context, c Credentials) (User, erro
 		// attempt, right or wrong.
 		ok, err = p.state.verifying.do(ctx, key, func(ctx context.Context) (bool, error) { return p.check(ctx, c, user) })
 		if err != nil {
-			return User{}, err
+			return users.User{}, err
 		}
 		if ok && known && p.config.Basic.Remember > 0 {
 			p.state.passwords.Put(key, now.Add(p.config.Basic.Remember), 1)
 		}
 	}
-	if !ok || !known || user.expired(now) {
-		return User{}, errPassword
+	if !ok || !known || user.Expired(now) {
+		return users.User{}, errPassword
 	}
 	return user, nil
 }
 
 // check verifies a password, within the bounds of how many are verified at once and how often a client may fail.
-func (p *passwords) check(ctx context.Context, c Credentials, user User) (bool, error) {
+func (p *passwords) check(ctx context.Context, c Credentials, user users.User) (bool, error) {
 	attempt, wait := p.throttle.begin(ctx, c.Client, c.user)
 	if wait > 0 {
 		return false, &access.ThrottledError{RetryAfter: wait}
 	}
-	var right, rehash bool
-	var broken error
-	if err := p.queue.do(ctx, func() { right, rehash, broken = p.users.Verify(user.Hash, c.secret.Reveal()) }); err != nil {
+	var right bool
+	if err := p.queue.do(ctx, func() { right = p.users.Verify(user.Hash, c.secret.Reveal()) }); err != nil {
 		attempt.takeBack(ctx)
 		return false, err
 	}
-	if broken != nil {
-		p.log.ErrorContext(ctx, "the hash of a user cannot be used", "user", user.Name, "error", broken)
-		return false, errPassword
+	if !right {
+		return false, nil
 	}
-	if right {
-		attempt.succeeded(ctx)
+	attempt.succeeded(ctx)
+	if user.Hash.Rehash() {
+		if _, reported := p.reported.LoadOrStore(user.Name, true); !reported {
+			p.log.InfoContext(ctx, "a user's password has a weak hash, set it anew", "user", user.Name)
+		}
 	}
-	if right && rehash {
-		p.reportWeak(ctx, user.Name)
-	}
-	return right, nil
-}
-
-// reportWeak says once of a user that the hash should be made anew.
-func (p *passwords) reportWeak(ctx context.Context, name string) {
-	if _, told := p.reported.LoadOrStore(name, true); !told {
-		p.log.InfoContext(ctx, "a user's password has a weak hash, set it anew", "user", name)
-	}
+	return true, nil
 }
 
 // key names a credential that is remembered. Outside this process no password can be tried against it, and it changes

@@ -17,6 +17,7 @@ import (
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/cache"
 	"github.com/sreg-project/sreg/internal/setting"
+	"github.com/sreg-project/sreg/internal/users"
 )
 
 // Options are what an Authenticator is made of.
@@ -245,7 +246,7 @@ func (a *Authenticator) verifyBasic(ctx context.Context, c Credentials) (*verifi
 }
 
 // ofUser is what is known of a user who signed in.
-func ofUser(method Method, user User) *verified {
+func ofUser(method Method, user users.User) *verified {
 	return &verified{
 		method: method, user: user.Name, hash: user.Hash, end: user.Expires,
 		identity: access.Identity{ID: user.Name, Username: user.Name, Groups: user.Groups},
@@ -327,7 +328,7 @@ func (a *Authenticator) current(known *verified) *verified {
 	switch {
 	case known.user != "":
 		user, there := a.passwords.users.Lookup(known.user)
-		if !there || user.Hash != known.hash || user.expired(time.Now()) {
+		if !there || user.Hash != known.hash || user.Expired(time.Now()) {
 			return nil
 		}
 		now := ofUser(known.method, user)

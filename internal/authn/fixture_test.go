@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -23,36 +22,45 @@ import (
 
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/secret"
+	"github.com/sreg-project/sreg/internal/users"
 )
 
 // list is users in memory.
-type list map[string]User
+type list map[string]users.User
 
 // listed is a list and a way to verify passwords.
 type listed struct {
 	users  list
-	verify func(hash, password string) (ok, rehash bool, err error)
+	verify func(hash users.Hash, password string) bool
 }
 
-func (l listed) Lookup(name string) (User, bool) {
+func (l listed) Lookup(name string) (users.User, bool) {
 	user, ok := l.users[name]
 	return user, ok
 }
 
-func (listed) Decoy(string) string { return hashOf("decoy") }
+func (listed) Decoy(string) users.Hash { return hashOf("decoy") }
 
-func (l listed) Verify(hash, password string) (ok, rehash bool, err error) {
+func (l listed) Verify(hash users.Hash, password string) bool {
 	return l.verify(hash, password)
 }
 
-// hashOf is a hash for tests: as unlike passwords as any, and quick.
-func hashOf(password string) string {
+// hashOf is a hash for tests: as unlike passwords as any, and quick. That of a password that begins so is weak.
+func hashOf(password string) users.Hash {
 	sum := sha256.Sum256([]byte("salt" + password))
-	return "$test$" + hex.EncodeToString(sum[:])
+	cost := "m=65536,t=3,p=1"
+	if strings.HasPrefix(password, "weak") {
+		cost = "m=7168,t=5,p=1"
+	}
+	hash, err := users.ParseHash("$argon2id$v=19$" + cost + "$c2FsdHNhbHRzYWx0c2FsdA$" + base64.RawStdEncoding.EncodeToString(sum[:]))
+	if err != nil {
+		panic(err) // it has the form of one
+	}
+	return hash
 }
 
-func newUser(name, password string, groups ...string) User {
-	return User{Name: name, Hash: hashOf(password), Groups: groups}
+func newUser(name, password string, groups ...string) users.User {
+	return users.User{Name: name, Hash: hashOf(password), Groups: groups}
 }
 
 // verifier counts what it verifies, and can be held up.
@@ -61,12 +69,12 @@ type verifier struct {
 	gate  chan struct{} // nil = open
 }
 
-func (v *verifier) verify(hash, password string) (ok, rehash bool, err error) {
+func (v *verifier) verify(hash users.Hash, password string) bool {
 	v.count.Add(1)
 	if v.gate != nil {
 		<-v.gate
 	}
-	return hash == hashOf(password), strings.HasPrefix(password, "weak"), nil
+	return hash == hashOf(password)
 }
 
 // keysInMemory is a KeyStore.

@@ -15,6 +15,8 @@ import (
 	"os"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/sreg-project/sreg/internal/users"
 )
 
 // KeyStore keeps the one key that signs tokens, as a PEM file has it. Replicas that share it accept each
@@ -87,8 +89,8 @@ func parseKey(content []byte) (*signingKey, error) {
 }
 
 // fingerprint is another one when the user has another password, and tells nothing of its hash.
-func (k *signingKey) fingerprint(user User) string {
+func (k *signingKey) fingerprint(user users.User) string {
 	mac := hmac.New(sha256.New, k.secret)
-	mac.Write([]byte(user.Name + "\x00" + user.Hash))
+	mac.Write([]byte(user.Name + "\x00" + user.Hash.Reveal()))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:15])
 }

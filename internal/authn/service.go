@@ -15,6 +15,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/secret"
+	"github.com/sreg-project/sreg/internal/users"
 )
 
 // TokenRequest is a request to /token, in either of the forms of the Docker token protocol.
@@ -192,7 +193,7 @@ func (a *Authenticator) refreshed(ctx context.Context, text string) (claims, err
 func (a *Authenticator) describe(key *signingKey, found *verified) (claims, error) {
 	who := claims{Use: useAccess, Subject: found.identity.ID, Username: found.identity.Username, Groups: found.identity.Groups}
 	if found.user != "" {
-		who.UserFingerprint = key.fingerprint(User{Name: found.user, Hash: found.hash})
+		who.UserFingerprint = key.fingerprint(users.User{Name: found.user, Hash: found.hash})
 		who.Groups = nil // looked up when the token is used, so that they are never stale
 		return who, nil
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/users"
 )
 
 const (
@@ -63,7 +64,7 @@ type verified struct {
 	end      time.Time // of the OIDC token, or of the user; zero is never
 	provider string    // the fingerprint of the provider
 	user     string
-	hash     string // of the user's password
+	hash     users.Hash
 	issuer   string // of our own tokens: the id of the key, and the service
 }
 
@@ -188,7 +189,7 @@ func (a *Authenticator) resolve(who claims) (*verified, error) {
 	switch {
 	case who.UserFingerprint != "":
 		user, known := a.passwords.users.Lookup(who.Username)
-		if !known || user.expired(time.Now()) || !hmac.Equal([]byte(key.fingerprint(user)), []byte(who.UserFingerprint)) {
+		if !known || user.Expired(time.Now()) || !hmac.Equal([]byte(key.fingerprint(user)), []byte(who.UserFingerprint)) {
 			return nil, errUserGone
 		}
 		found.user, found.hash = user.Name, user.Hash

@@ -9,16 +9,16 @@ import (
 
 // Directory is the users of the config and of the file. NewDirectory makes it.
 type Directory struct {
-	byName map[string]User
+	byName map[string]users.User
 	decoys users.Decoys
 }
 
 // NewDirectory takes the users of the config, and those of a file whose names the config has not.
 func NewDirectory(config []UserConfig, file []users.User) (*Directory, error) {
-	d := &Directory{byName: map[string]User{}}
+	d := &Directory{byName: map[string]users.User{}}
 	var hashes []users.Hash
 	for _, u := range file {
-		d.byName[u.Name] = User{Name: u.Name, Hash: u.Hash.Reveal(), Groups: u.Groups, Expires: u.Expires}
+		d.byName[u.Name] = u
 		hashes = append(hashes, u.Hash)
 	}
 	for i, c := range config {
@@ -26,7 +26,7 @@ func NewDirectory(config []UserConfig, file []users.User) (*Directory, error) {
 		if err != nil {
 			return nil, &setting.Error{Key: fmt.Sprintf("auth.users[%d].password_hash", i), Err: err}
 		}
-		u := User{Name: c.Name, Hash: hash.Reveal(), Groups: c.Groups}
+		u := users.User{Name: c.Name, Hash: hash, Groups: c.Groups}
 		if c.Expires != "" {
 			if u.Expires, err = users.ParseExpires(c.Expires); err != nil {
 				return nil, &setting.Error{Key: fmt.Sprintf("auth.users[%d].expires", i), Err: err}
@@ -40,20 +40,13 @@ func NewDirectory(config []UserConfig, file []users.User) (*Directory, error) {
 }
 
 // Lookup finds a user.
-func (d *Directory) Lookup(name string) (User, bool) {
+func (d *Directory) Lookup(name string) (users.User, bool) {
 	user, ok := d.byName[name]
 	return user, ok
 }
 
 // Decoy is a hash with the parameters of a user's.
-func (d *Directory) Decoy(name string) string { return d.decoys.For(name).Reveal() }
+func (d *Directory) Decoy(name string) users.Hash { return d.decoys.For(name) }
 
-// Verify is that of package users.
-func (d *Directory) Verify(hash, password string) (ok, rehash bool, err error) {
-	parsed, err := users.ParseHash(hash)
-	if err != nil {
-		return false, false, err
-	}
-	found := parsed.Verify(password)
-	return found.OK, found.Rehash, nil
-}
+// Verify is that of the hash.
+func (*Directory) Verify(hash users.Hash, password string) bool { return hash.Verify(password) }

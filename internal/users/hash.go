@@ -22,13 +22,6 @@ type Hash struct {
 	bcrypt int      // the cost; 0 for Argon2id
 }
 
-// Result is what the comparison of a password with a hash found.
-type Result struct {
-	OK bool
-	// Rehash says that the hash is weaker than the ones that NewHash makes.
-	Rehash bool
-}
-
 // ParseHash accepts Argon2id in the PHC string format ($argon2id$v=19$m=65536,t=3,p=1$salt$hash) and
 // bcrypt ($2a$, $2b$, $2y$), each within bounds: one that is too cheap does not protect the password, and one
 // that is too expensive would let whoever writes the file overload the server. The error never repeats the
@@ -83,19 +76,17 @@ func checkPassword(password string) error {
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 // Verify compares a password with the hash, in a time that does not depend on how much of it is right.
-func (h Hash) Verify(password string) Result {
-	// This is the same for every hash, so its time says nothing about the user.
-	if password == "" || len(password) > maxPassword {
-		return Result{Rehash: h.Rehash()}
-	}
-	ok := false
+func (h Hash) Verify(password string) bool {
 	switch {
+	case password == "" || len(password) > maxPassword:
+		// This is the same for every hash, so its time says nothing about the user.
+		return false
 	case h.bcrypt != 0:
-		ok = verifyBcrypt(h.text, password)
+		return verifyBcrypt(h.text, password)
 	case h.text != "":
-		ok = subtle.ConstantTimeCompare([]byte(h.argon2.key(password, len(h.argon2.sum))), []byte(h.argon2.sum)) == 1
+		return subtle.ConstantTimeCompare([]byte(h.argon2.key(password, len(h.argon2.sum))), []byte(h.argon2.sum)) == 1
 	}
-	return Result{OK: ok, Rehash: h.Rehash()}
+	return false
 }
 
 // Rehash says that the hash is weaker than the ones that NewHash makes: its owner should set the password

@@ -38,11 +38,11 @@ func TestANewHashOpensToItsPasswordAlone(t *testing.T) {
 	if !strings.HasPrefix(h.Reveal(), "$argon2id$v=19$m=65536,t=3,p=1$") {
 		t.Errorf("got %s, want the second recommended option of RFC 9106 on one thread", h.Reveal())
 	}
-	if got := h.Verify(password); got != (Result{OK: true}) {
-		t.Errorf("the right password: got %+v, want OK and no rehash", got)
+	if !h.Verify(password) || h.Rehash() {
+		t.Errorf("the right password: got %t, and that the hash is weak: %t", h.Verify(password), h.Rehash())
 	}
 	for _, wrong := range []string{"", "correct hors", "correct horse ", "Correct horse", strings.Repeat("x", maxPassword+1)} {
-		if h.Verify(wrong).OK {
+		if h.Verify(wrong) {
 			t.Errorf("%.20q opens the hash of another password", wrong)
 		}
 	}
@@ -70,24 +70,25 @@ func TestHashesOfOtherPrograms(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, hash, password string
-		want                 Result
+		ok, rehash           bool
 	}{
-		{"argon2 with little work is right and to be made again", cheapArgon2id, password, Result{OK: true, Rehash: true}},
-		{"argon2 with the work of the RFC stays", fullArgon2id, password, Result{OK: true}},
-		{"argon2 does not open to another password", fullArgon2id, "Correct horse", Result{}},
-		{"bcrypt of the default cost is right and to be made again", bcrypt5, password, Result{OK: true, Rehash: true}},
-		{"bcrypt of cost 10 is right and to be made again", bcrypt10, password, Result{OK: true, Rehash: true}},
-		{"bcrypt of version 2a is the same", strings.Replace(bcrypt5, "2y", "2a", 1), password, Result{OK: true, Rehash: true}},
-		{"bcrypt of version 2b is the same", strings.Replace(bcrypt5, "2y", "2b", 1), password, Result{OK: true, Rehash: true}},
-		{"bcrypt does not open to another password", bcrypt5, "Correct horse", Result{Rehash: true}},
-		{"bcrypt of 72 bytes opens to them", bcryptOf72, strings.Repeat("a", 72), Result{OK: true, Rehash: true}},
-		{"bcrypt does not open to what only begins with them", bcryptOf72, strings.Repeat("a", 73), Result{Rehash: true}},
+		{"argon2 with little work is right and to be made again", cheapArgon2id, password, true, true},
+		{"argon2 with the work of the RFC stays", fullArgon2id, password, true, false},
+		{"argon2 does not open to another password", fullArgon2id, "Correct horse", false, false},
+		{"bcrypt of the default cost is right and to be made again", bcrypt5, password, true, true},
+		{"bcrypt of cost 10 is right and to be made again", bcrypt10, password, true, true},
+		{"bcrypt of version 2a is the same", strings.Replace(bcrypt5, "2y", "2a", 1), password, true, true},
+		{"bcrypt of version 2b is the same", strings.Replace(bcrypt5, "2y", "2b", 1), password, true, true},
+		{"bcrypt does not open to another password", bcrypt5, "Correct horse", false, true},
+		{"bcrypt of 72 bytes opens to them", bcryptOf72, strings.Repeat("a", 72), true, true},
+		{"bcrypt does not open to what only begins with them", bcryptOf72, strings.Repeat("a", 73), false, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := mustParseHash(t, tt.hash).Verify(tt.password); got != tt.want {
-				t.Errorf("got %+v, want %+v", got, tt.want)
+			h := mustParseHash(t, tt.hash)
+			if ok, rehash := h.Verify(tt.password), h.Rehash(); ok != tt.ok || rehash != tt.rehash {
+				t.Errorf("got right %t and weak %t, want %t and %t", ok, rehash, tt.ok, tt.rehash)
 			}
 		})
 	}
@@ -96,7 +97,7 @@ func TestHashesOfOtherPrograms(t *testing.T) {
 func TestNoHashOpensToNothing(t *testing.T) {
 	t.Parallel()
 	for _, try := range []string{"", "x"} {
-		if (Hash{}).Verify(try).OK {
+		if (Hash{}).Verify(try) {
 			t.Errorf("no hash opens to %q", try)
 		}
 	}
