@@ -20,6 +20,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/sync/singleflight"
+	"golang.org/x/time/rate"
 
 	"github.com/sreg-project/sreg/internal/cache"
 	"github.com/sreg-project/sreg/internal/outbound"
@@ -69,18 +70,17 @@ type keySet struct {
 	end    func()
 
 	fetching singleflight.Group
+	fetches  *rate.Limiter
 
 	mu      sync.Mutex // guards the rest
 	keys    []jose.JSONWebKey
 	fetched time.Time
-	left    int // fetches that are allowed now
-	refill  time.Time
 }
 
 func newKeySet(source keySource, roots *x509.CertPool, log *slog.Logger) *keySet {
 	life, end := context.WithCancel(context.Background())
 	return &keySet{
-		source: source, log: log, life: life, end: end, left: fetchBurst,
+		source: source, log: log, life: life, end: end, fetches: rate.NewLimiter(rate.Every(fetchEvery), fetchBurst),
 		// A provider is trusted with its own tokens alone, so its answers are bounded.
 		client: outbound.New(outbound.Options{
 			TLS: &tls.Config{RootCAs: roots}, Proxies: true, Header: headerTimeout, Total: fetchTimeout, MaxBody: maxAnswer,
@@ -147,24 +147,6 @@ func (s *keySet) fetch(ctx context.Context) error {
 	}
 }
 
-// allowed takes one of the fetches that are allowed.
-func (s *keySet) allowed(now time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.left == fetchBurst {
-		s.refill = now
-	}
-	for s.left < fetchBurst && now.Sub(s.refill) >= fetchEvery {
-		s.left++
-		s.refill = s.refill.Add(fetchEvery)
-	}
-	if s.left == 0 {
-		return false
-	}
-	s.left--
-	return true
-}
-
 func (s *keySet) empty() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,7 +156,7 @@ func (s *keySet) empty() bool {
 // load asks the provider and keeps its answer. A failure leaves the keys that were there.
 // Whoever waits for it may leave: the answer is for those who come, too.
 func (s *keySet) load() error {
-	if !s.allowed(time.Now()) {
+	if !s.fetches.Allow() {
 		return errors.New("asked too often")
 	}
 	ctx, cancel := context.WithTimeout(s.life, fetchTimeout)

@@ -49,7 +49,7 @@ func TestFetchesAreBounded(t *testing.T) {
 		set := newKeySet(keySource{}, nil, nil)
 		n := 0
 		for range 600 { // a minute of ten tokens a second
-			if set.allowed(time.Now()) {
+			if set.fetches.Allow() {
 				n++
 			}
 			time.Sleep(100 * time.Millisecond)
