@@ -42,11 +42,34 @@ func buildAndRun(m *testing.M) int {
 // withRaceDetector builds the program once more, for tests in which many clients meet in one process. What it
 // finds ends the process with an exit code, and fails the test. Without a C compiler it is the usual one.
 var withRaceDetector = sync.OnceValues(func() (string, error) {
-	if _, err := exec.LookPath("gcc"); err != nil && os.Getenv("SREG_TEST_PARTIAL") == "1" {
+	if !hasCompiler() && os.Getenv("SREG_TEST_PARTIAL") == "1" {
 		return binary, nil
 	}
 	return buildProgram("sreg-race", "CGO_ENABLED=1", "-race")
 })
+
+// hasCompiler says whether the C compiler is there that Go calls, as tools/test.sh finds out.
+func hasCompiler() bool {
+	name, err := exec.Command("go", "env", "CC").Output()
+	if err == nil {
+		_, err = exec.LookPath(strings.TrimSpace(string(name)))
+	}
+	return err == nil
+}
+
+func TestTheCompilerIsTheOneThatGoCalls(t *testing.T) {
+	other := filepath.Join(t.TempDir(), "other-cc")
+	t.Setenv("CC", other)
+	if hasCompiler() {
+		t.Errorf("found %s, which is not there", other)
+	}
+	if err := os.WriteFile(other, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if !hasCompiler() {
+		t.Errorf("%s was not found", other)
+	}
+}
 
 func buildProgram(name, environ string, flags ...string) (string, error) {
 	path := filepath.Join(programs, name)
