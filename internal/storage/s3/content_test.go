@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,5 +53,36 @@ func TestUploadContent(t *testing.T) {
 			wantBytes(t, server, cfg, id, 1)
 			wantNoMultiparts(t, server, cfg, id)
 		})
+	}
+}
+
+// TestACopyNamesItsSourceEscaped has a prefix whose characters mean something else in a header: the SDK sends the
+// source of a copy as it is given.
+func TestACopyNamesItsSourceEscaped(t *testing.T) {
+	t.Parallel()
+	var sources []string
+	cfg := s3test.Proxied(t, s3test.Config(t), func(service http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if source := r.Header.Get("X-Amz-Copy-Source"); source != "" {
+				sources = append(sources, source) // by one request at a time
+			}
+			service.ServeHTTP(w, r)
+		})
+	})
+	cfg.Prefix = "a b+c%2F&=ü"
+	s := create(t, cfg)
+	must(t, s.CreateUpload(t.Context(), "upload", nil))
+	u := openUpload(t, s, "upload")
+	first, second := noise(6*mib), noise(7*mib)
+	appendTo(t, u, first)
+	r, err := u.Content(t.Context()) // joins the parts, so that what follows begins with a copy
+	must(t, err)
+	must(t, r.Close())
+	appendTo(t, u, second)
+	commit(t, u, "blobs/odd")
+	wantObject(t, s, "blobs/odd", slices.Concat(first, second))
+	const want = "/a%20b%2Bc%252F%26%3D%C3%BC/_bytes/upload~"
+	if len(sources) != 1 || !strings.HasPrefix(sources[0], cfg.Bucket+want) {
+		t.Errorf("got the sources %q, want one that begins with %q", sources, cfg.Bucket+want)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/encoding/httpbinding"
 
 	"github.com/sreg-project/sreg/internal/storage"
 )
@@ -117,11 +118,12 @@ func (s *bucket) sendPart(ctx context.Context, m multipart, number int32, b []by
 	return part{Number: number, Size: d.Size, ETag: d.ETag, Sum: aws.ToString(sum)}, err
 }
 
-// copyPart makes a part of the bytes of an object from one position to before another one.
+// copyPart makes a part of the bytes of an object from one position to before another one. Its source is a header,
+// which the SDK wants escaped.
 func (s *bucket) copyPart(ctx context.Context, m multipart, number int32, of dataObject, from, to int64) (part, error) {
 	out, err := s.client.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{
 		Bucket: &s.name, Key: s.at(m.Key), UploadId: &m.ID, PartNumber: &number,
-		CopySource: aws.String(s.name + "/" + s.prefix + of.Key), CopySourceIfMatch: &of.ETag,
+		CopySource: aws.String(httpbinding.EscapePath(s.name+"/"+s.prefix+of.Key, false)), CopySourceIfMatch: &of.ETag,
 		CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", from, to-1)),
 	})
 	if err == nil && out.CopyPartResult == nil {
