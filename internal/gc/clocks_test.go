@@ -105,7 +105,7 @@ func wantAbout(t *testing.T, what string, got, want, apart time.Duration) {
 
 func TestARunOfAWrongClockIsRepairedByTheNext(t *testing.T) {
 	t.Parallel()
-	w := ripeWorld(t, options())
+	w := fullWorld(t, options())
 	w.CollectorAhead = 80 * 365 * 24 * time.Hour
 	w.Collect()
 	w.CollectorAhead = 0

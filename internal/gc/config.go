@@ -12,9 +12,9 @@ import (
 // Config is the gc section of sreg's configuration. The struct tags are the single source of the keys'
 // names, values and documentation.
 type Config struct {
-	Schedule      string        `mapstructure:"schedule" doc:"When sreg serve runs the collector by itself, in the five words of cron, as \"30 3 * * *\" or @daily; empty = never."`
+	Schedule      string        `mapstructure:"schedule" doc:"When sreg serve runs the collector by itself, in the five fields of cron, as \"30 3 * * *\" or @daily; empty = never."`
 	Jitter        time.Duration `mapstructure:"jitter" doc:"A scheduled run begins up to this much later, so that replicas do not all begin at once."`
-	Grace         time.Duration `mapstructure:"grace" doc:"What is younger is not condemned: how long the word of a HEAD and the parts of a push may wait for their manifest."`
+	Grace         time.Duration `mapstructure:"grace" doc:"What is younger is not condemned. A client that has pushed a blob, or was told by a HEAD that it is there, has this long to push the manifest that names it."`
 	Trash         time.Duration `mapstructure:"trash" doc:"How long what was removed can be restored, and what was condemned waits to be destroyed."`
 	UntaggedAfter time.Duration `mapstructure:"untagged_after" doc:"An untagged manifest that nothing names and no rule keeps goes when it is older; 0 = never, unless retention rules drop it."`
 	MaxDelete     string        `mapstructure:"max_delete" pattern:"^([0-9]|[1-9][0-9]|100)%$" want:"a percentage from 0% to 100%" doc:"A plan is refused that removes more than this share of all tags, manifests or blobs."`
@@ -37,12 +37,12 @@ func (c Config) Validate(report func(path, problem string)) {
 	}
 }
 
-// ParseSchedule reads when a run begins: the five words of cron, or @hourly, @daily, @weekly, @monthly
+// ParseSchedule reads when a run begins: the five fields of cron, or @hourly, @daily, @weekly, @monthly
 // and @every with a duration.
 func ParseSchedule(text string) (cron.Schedule, error) {
 	schedule, err := cron.ParseStandard(text)
 	if err != nil {
-		return nil, fmt.Errorf("want five words of cron such as \"30 3 * * *\", or @daily, got %q: %w", text, err)
+		return nil, fmt.Errorf("want the five fields of cron, such as \"30 3 * * *\", or @daily, got %q: %w", text, err)
 	}
 	if schedule.Next(time.Now()).IsZero() {
 		return nil, fmt.Errorf("want a time that comes, got %q", text)

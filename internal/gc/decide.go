@@ -12,8 +12,8 @@ import (
 	"github.com/sreg-project/sreg/internal/timespan"
 )
 
-// await marks what must not be destroyed yet: what can be restored, and what a condemned manifest names that
-// is not destroyed in this run. A condemned one is there for every reader, and so is all that it names.
+// await marks what must not be destroyed yet: what can be restored, and what is named by a condemned manifest
+// that is not destroyed in this run. Readers still find such a manifest, so they must find all that it names.
 func (r *run) await(g *graph, condemned []*registry.Condemned) {
 	for _, entry := range r.trash[g.ns] {
 		if entry.Kind == registry.KindBlob {
@@ -29,31 +29,31 @@ func (r *run) await(g *graph, condemned []*registry.Condemned) {
 		g.need(g.node(entry.Digest), awaited, "")
 	}
 	for _, one := range condemned {
-		if one.Kind == registry.KindManifest && !r.ripeIn(g.ns, one.Since) {
+		if one.Kind == registry.KindManifest && !r.waitOverIn(g.ns, one.Since) {
 			g.need(g.node(one.Digest), awaited, "")
 		}
 	}
 }
 
-// ripe tells whether what is condemned since then may be destroyed.
-func (r *run) ripe(since time.Time) bool { return r.began.Sub(since) >= r.trashFor }
+// waitOver tells whether what is condemned since then has waited for gc.trash, and so may be destroyed.
+func (r *run) waitOver(since time.Time) bool { return r.began.Sub(since) >= r.trashFor }
 
-// ripeIn is ripe for what belongs to a namespace: to one that the run is not about its trash is left. Bytes
-// belong to none, and wait for the links that lead to them.
-func (r *run) ripeIn(ns oci.Name, since time.Time) bool {
+// waitOverIn is waitOver for an object of a namespace. RunOptions.Trash counts in the repository of the run alone;
+// elsewhere gc.trash does. Bytes belong to no namespace, and wait for the links that lead to them.
+func (r *run) waitOverIn(ns oci.Name, since time.Time) bool {
 	if !ns.IsZero() && !ns.Within(r.opts.Repository) {
 		return r.began.Sub(since) >= r.config.Trash
 	}
-	return r.ripe(since)
+	return r.waitOver(since)
 }
 
-// fate plans what becomes of a condemned object by what it is needed for.
-func (r *run) fate(p Planned, needs need) {
+// planCondemned decides whether a condemned object is revived, waits or is destroyed, by what needs it.
+func (r *run) planCondemned(p Planned, needs need) {
 	switch {
 	case needs&held != 0:
 		p.Why = "something that is live names it"
 		r.plan.Revive = append(r.plan.Revive, p)
-	case needs&awaited != 0 || !r.ripeIn(p.Namespace, p.condemned.Since):
+	case needs&awaited != 0 || !r.waitOverIn(p.Namespace, p.condemned.Since):
 		r.plan.Waiting.add(p.Bytes)
 	default:
 		p.Why = "nothing needs it, and gc.trash is over"
@@ -71,7 +71,7 @@ func (r *run) planManifests(g *graph, condemned []*registry.Condemned) {
 			continue // it was revived or destroyed meanwhile, or cannot be read
 		}
 		n := &g.nodes[i]
-		r.fate(Planned{Object: one.Object, Bytes: one.Size, condemned: one, subject: n.subject, depth: n.depth}, n.needs)
+		r.planCondemned(Planned{Object: one.Object, Bytes: one.Size, condemned: one, subject: n.subject, depth: n.depth}, n.needs)
 	}
 	for i := range g.nodes {
 		n := &g.nodes[i]
@@ -122,9 +122,9 @@ func (r *run) planLink(ctx context.Context, g *graph, d oci.Digest) error {
 	link := registry.Object{Kind: registry.KindLink, Namespace: g.ns, Digest: d}
 	number := r.number(d)
 	r.needs[number] |= held
-	if r.aside[g.ns] {
+	if r.movedAside[g.ns] {
 		r.needs[number] |= kept
-		r.explainObject(link, true, whyAside)
+		r.explainObject(link, true, whyMovedAside)
 		return nil
 	}
 	if blob := g.blobs[number]; blob.needs&kept != 0 {
@@ -153,12 +153,12 @@ func (r *run) planLink(ctx context.Context, g *graph, d oci.Digest) error {
 func (r *run) planCondemnedLink(g *graph, condemned *registry.Condemned) {
 	number := r.number(condemned.Digest)
 	needs := g.blobs[number].needs
-	if needs&held == 0 && !r.ripeIn(g.ns, condemned.Since) {
+	if needs&held == 0 && !r.waitOverIn(g.ns, condemned.Since) {
 		needs |= awaited
 	}
 	r.needs[number] |= needs
-	r.fate(Planned{Object: condemned.Object, Bytes: condemned.Size, condemned: condemned}, needs)
-	r.explainObject(condemned.Object, needs&held != 0, r.departing(condemned.Since, needs)...)
+	r.planCondemned(Planned{Object: condemned.Object, Bytes: condemned.Size, condemned: condemned}, needs)
+	r.explainObject(condemned.Object, needs&held != 0, r.future(condemned.Since, needs)...)
 }
 
 // planEntry decides about the catalog's entry: a namespace that has nothing at all any more, nor anything
@@ -174,7 +174,7 @@ func (r *run) planEntry(ctx context.Context, g *graph, condemned []*registry.Con
 		if used {
 			needs = held
 		}
-		r.fate(Planned{Object: entry, condemned: one}, needs)
+		r.planCondemned(Planned{Object: entry, condemned: one}, needs)
 	}
 	if used || hasLinks || len(condemned) > 0 || len(r.trash[g.ns]) > 0 {
 		return nil
@@ -186,7 +186,7 @@ func (r *run) planEntry(ctx context.Context, g *graph, condemned []*registry.Con
 	return err
 }
 
-// young looks at how old something is that nothing needs. What went away meanwhile counts as young: there is
+// young looks at how old something is that nothing needs. What is gone meanwhile counts as young: there is
 // nothing to do about it.
 func (r *run) young(ctx context.Context, o registry.Object) (young bool, info registry.ObjectInfo, err error) {
 	if err := r.wait(ctx); err != nil {
@@ -214,8 +214,8 @@ func (r *run) markBlobs(ctx context.Context) error {
 	for i := range r.condemned {
 		if condemned := &r.condemned[i]; condemned.Kind == registry.KindBlob {
 			needs := r.blobNeeds(condemned.Digest)
-			r.fate(Planned{Object: condemned.Object, Bytes: condemned.Size, condemned: condemned}, needs)
-			r.explainObject(condemned.Object, needs&held != 0, r.departing(condemned.Since, needs)...)
+			r.planCondemned(Planned{Object: condemned.Object, Bytes: condemned.Size, condemned: condemned}, needs)
+			r.explainObject(condemned.Object, needs&held != 0, r.future(condemned.Since, needs)...)
 		}
 	}
 	return nil
@@ -247,10 +247,10 @@ func (r *run) blobNeeds(d oci.Digest) need {
 	return 0
 }
 
-// planMarkers chooses the words of deletes of blobs that no manifest names any more, so that nothing would ever
-// give the blob back.
+// planMarkers chooses the markers of deleted blobs to drop: of those that no manifest names any more, so that no
+// repair would link the blob again.
 func (r *run) planMarkers(g *graph, markers []registry.Marker) {
-	if len(markers) == 0 || r.aside[g.ns] {
+	if len(markers) == 0 || r.movedAside[g.ns] {
 		return
 	}
 	named := map[uint32]bool{}
@@ -271,10 +271,11 @@ func (r *run) planMarkers(g *graph, markers []registry.Marker) {
 	}
 }
 
-// planUnfinished finds what a delete that was killed left: tags and referrer entries of what is gone.
+// planUnfinished finds what a delete that was killed left behind: tags and referrer entries of a manifest that is
+// gone.
 func (r *run) planUnfinished(ctx context.Context, g *graph) error {
 	for _, tag := range g.tags {
-		if g.gone(tag.stored.Digest) && !r.aside[g.ns] {
+		if g.gone(tag.stored.Digest) && !r.movedAside[g.ns] {
 			r.plan.Finish = append(r.plan.Finish, Unfinished{
 				Namespace: g.ns, Digest: tag.stored.Digest, Tag: tag.stored.Tag.String(), tag: tag.stored.Tag,
 			})

@@ -8,12 +8,12 @@ import (
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
-// TestTheWordOfADeletedBlobStaysAsLongAsAManifestNamesIt, and no longer: it keeps a repair from giving the blob
-// back, and clients can leave any number of them.
-func TestTheWordOfADeletedBlobStaysAsLongAsAManifestNamesIt(t *testing.T) {
+// TestTheMarkerOfADeletedBlobStaysAsLongAsAManifestNamesIt, and no longer: it keeps a repair from linking the blob
+// again, and clients can make any number of them.
+func TestTheMarkerOfADeletedBlobStaysAsLongAsAManifestNamesIt(t *testing.T) {
 	t.Parallel()
 	p := newPushed(t)
-	words := func() (n int) {
+	markers := func() (n int) {
 		for _, err := range p.reg.Maintenance().Markers(t.Context(), p.ns) {
 			p.must(err)
 			n++
@@ -22,12 +22,12 @@ func TestTheWordOfADeletedBlobStaysAsLongAsAManifestNamesIt(t *testing.T) {
 	}
 	manifest, layer := p.image("one", "v1")
 	p.must(p.reg.DeleteBlob(t.Context(), p.ns, layer, ""))
-	if _, err := p.collect(3); err != nil || words() != 1 {
-		t.Errorf("%d words are left, %v, want that of the blob which a manifest names", words(), err)
+	if _, err := p.collect(3); err != nil || markers() != 1 {
+		t.Errorf("%d markers are left, %v, want that of the blob which a manifest names", markers(), err)
 	}
 	p.must(p.reg.DeleteManifest(t.Context(), p.ns, manifest, ""))
-	if _, err := p.collect(3); err != nil || words() != 0 {
-		t.Errorf("%d words are left, %v, want none", words(), err)
+	if _, err := p.collect(3); err != nil || markers() != 0 {
+		t.Errorf("%d markers are left, %v, want none", markers(), err)
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/sreg-project/sreg/internal/oci"
 )
 
-// digests number digests in the order in which they come. They keep the sums alone: a digest's text takes
-// three times as much, and a store may have a million.
+// digests gives each digest a number, in the order in which they come. It keeps the sums alone: the text of a
+// digest takes three times as much, and a store may have a million.
 type digests struct {
 	short map[[sha256.Size]byte]uint32
 	long  map[[sha512.Size]byte]uint32

@@ -49,13 +49,13 @@ func (r *run) explainNamespace(g *graph) {
 	}
 }
 
-// asked tells whether an explanation is wanted of a link or of bytes.
+// asked tells whether the run is to explain a link or bytes.
 func (r *run) asked(o registry.Object) bool {
 	t := r.opts.Explain
 	return t != nil && t.Digest == o.Digest && (t.Namespace.IsZero() || o.Namespace.IsZero() || t.Namespace == o.Namespace)
 }
 
-// explainObject says of a link, or of bytes, what was planned, if anybody wants to know.
+// explainObject says what was planned for a link or for bytes, if the run is to explain them.
 func (r *run) explainObject(o registry.Object, stays bool, why ...string) {
 	switch {
 	case !r.asked(o):
@@ -70,7 +70,7 @@ func (r *run) whyYoung() string {
 	return fmt.Sprintf("it was stored less than gc.grace (%s) ago", timespan.Text(r.config.Grace))
 }
 
-// names says that a manifest names what is spoken of.
+// names says that a manifest names the blob in question.
 func (g *graph) names(manifest int32) string {
 	return fmt.Sprintf("manifest %s names it", g.nodes[manifest].digest)
 }
@@ -105,10 +105,10 @@ func (r *run) explainTag(g *graph, tag tagEdge) {
 		r.explain(what, true, fmt.Sprintf("it belongs to manifest %s", g.nodes[tag.subject].digest))
 	case tag.verdict.Rule != "":
 		r.explain(what, true, tag.verdict.why())
-	case g.unasked != "":
-		r.explain(what, true, g.unasked)
+	case g.whyNotAsked != "":
+		r.explain(what, true, g.whyNotAsked)
 	case r.retention.Rules(g.ns):
-		r.explain(what, true, "this run does not judge it")
+		r.explain(what, true, "this run applies no rules to it")
 	default:
 		r.explain(what, true, "there are no rules of retention for "+g.ns.String())
 	}
@@ -123,19 +123,19 @@ func (r *run) explainManifest(g *graph, i int) {
 	case n.needs&kept != 0:
 		r.explain(what, true, g.chain(i)...)
 	case n.condemned:
-		r.explain(what, false, r.departing(n.since, n.needs)...)
+		r.explain(what, false, r.future(n.since, n.needs)...)
 	default:
 		r.explain(what, false, r.whyGone(g, i), r.willBeDestroyed())
 	}
 }
 
-// departing says what becomes of something condemned.
-func (r *run) departing(since time.Time, needs need) []string {
+// future says what becomes of something condemned.
+func (r *run) future(since time.Time, needs need) []string {
 	first := fmt.Sprintf("condemned since %s", since.UTC().Format(time.RFC3339))
 	switch {
 	case needs&held != 0:
 		return []string{first, "it is revived, because something that is live names it"}
-	case !r.ripe(since):
+	case !r.waitOver(since):
 		return []string{first, fmt.Sprintf("it can be destroyed from %s on, when gc.trash (%s) is over, unless somebody needs it until then",
 			since.Add(r.trashFor).UTC().Format(time.RFC3339), timespan.Text(r.trashFor))}
 	case needs&awaited != 0:
@@ -158,7 +158,7 @@ func (r *run) whyAbsent(ns oci.Name, d oci.Digest) string {
 	return "it is not there"
 }
 
-func (r *run) restorable(entry trashed) string {
+func (r *run) restorable(entry trashEntry) string {
 	by := ""
 	if entry.By != "" {
 		by = " by " + entry.By

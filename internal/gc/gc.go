@@ -22,7 +22,7 @@ import (
 type Retention interface {
 	// Rules tells whether there is any rule for a namespace. Where there is none all is kept.
 	Rules(ns oci.Name) bool
-	// Decide judges all images of a namespace, and answers for each in the same order.
+	// Decide asks the rules about all images of a namespace, and answers for each in the same order.
 	Decide(ns oci.Name, now time.Time, images []registry.Image) []Verdict
 }
 
@@ -142,11 +142,11 @@ var ErrIncomplete = errors.New("not all could be collected")
 // ErrIncomplete, and the context's. A *registry.ClaimedError says who collects already.
 func (c *Collector) Run(ctx context.Context, opts RunOptions) (*Report, error) {
 	if !opts.DryRun {
-		guarded, err := c.guarded(ctx)
+		safe, err := c.besideWriters(ctx)
 		if err != nil {
 			return nil, err
 		}
-		c = guarded
+		c = safe
 		held, release, err := c.registry.ClaimCollector(ctx, opts.Holder)
 		if err != nil {
 			return nil, err
@@ -163,9 +163,9 @@ func (c *Collector) Run(ctx context.Context, opts RunOptions) (*Report, error) {
 	return r.report, errors.Join(err, c.keepReport(context.WithoutCancel(ctx), r.report))
 }
 
-// guarded is the collector for stores in which nobody can make live what it destroys: by conditional
-// writes, or because nobody writes at all.
-func (c *Collector) guarded(ctx context.Context) (*Collector, error) {
+// besideWriters is the collector that can run now: one that others may write beside, if the stores honour
+// conditional writes; else one that writes alone, because every registry on the stores is read-only.
+func (c *Collector) besideWriters(ctx context.Context) (*Collector, error) {
 	conditional, err := c.registry.ConditionalWrites(ctx)
 	if err != nil || conditional {
 		return c, err
@@ -176,9 +176,9 @@ func (c *Collector) guarded(ctx context.Context) (*Collector, error) {
 			Do:  "set registry.read_only of every sreg on this store and restart them; collect with the same config, then set it back",
 		}
 	}
-	quiet := *c
-	quiet.registry = c.registry.WhileReadOnly()
-	return &quiet, nil
+	alone := *c
+	alone.registry = c.registry.WhileReadOnly()
+	return &alone, nil
 }
 
 // run is one run of the collector.
@@ -192,22 +192,22 @@ type run struct {
 	report   *Report
 	plan     *Plan
 
-	condemned []registry.Condemned // when the run began
-	trash     map[oci.Name][]trashed
-	pending   map[oci.Name][]pending
-	aside     map[oci.Name]bool // namespaces of which something that was no good lies aside
-	blobs     digests           // of all blobs that any namespace names or holds
-	needs     []need            // by their numbers in blobs
-	spaces    int               // namespaces that were found
-	stale     []oci.Name        // namespaces that have times of pulls of what is gone
-	newest    struct {          // of all records
+	condemned  []registry.Condemned      // when the run began
+	trash      map[oci.Name][]trashEntry // what can still be restored
+	pending    map[oci.Name][]pending
+	movedAside map[oci.Name]bool // namespaces of which a repair moved a damaged manifest or tag aside
+	blobs      digests           // of all blobs that any namespace names or holds
+	needs      []need            // by their numbers in blobs
+	namespaces int               // how many were found
+	stalePulls []oci.Name        // namespaces that have times of pulls of what is gone
+	newest     struct {          // of all records
 		registry.Image
 		namespace oci.Name
 	}
 
-	texts    sync.Mutex          // guards the report and what is below
-	unstable map[oci.Name]bool   // namespaces in which a tag changed while its removal was planned
-	spared   map[oci.Digest]bool // blobs with a link that was to be condemned, and stays
+	mu        sync.Mutex          // guards the report and what is below
+	changed   map[oci.Name]bool   // namespaces that have changed since the plan was made
+	bytesKept map[oci.Digest]bool // blobs with a link that was to be condemned, and stays
 }
 
 // need says what an object is needed for.
@@ -230,13 +230,13 @@ func (c *Collector) newRun(opts RunOptions) *run {
 	r := &run{
 		Collector: c, opts: opts, began: c.now(), trashFor: c.config.Trash,
 		limiter: rate.NewLimiter(limit, max(c.config.Rate/10, 1)),
-		// Lists that are empty are no null to machines.
+		// Not nil, so that an empty list is [] in JSON and not null.
 		plan: &Plan{
 			Tags: []PlannedTag{}, Uploads: []PlannedUpload{}, Revive: []Planned{}, Destroy: []Planned{},
 			Condemn: []Planned{}, Finish: []Unfinished{}, Problems: []string{},
 		},
-		pending: map[oci.Name][]pending{}, trash: map[oci.Name][]trashed{},
-		aside: map[oci.Name]bool{}, unstable: map[oci.Name]bool{}, spared: map[oci.Digest]bool{},
+		pending: map[oci.Name][]pending{}, trash: map[oci.Name][]trashEntry{},
+		movedAside: map[oci.Name]bool{}, changed: map[oci.Name]bool{}, bytesKept: map[oci.Digest]bool{},
 	}
 	if opts.Trash != nil {
 		r.trashFor = *opts.Trash
@@ -245,9 +245,9 @@ func (c *Collector) newRun(opts RunOptions) *run {
 	return r
 }
 
-// everything is the order of a run, which alone makes it safe: what is condemned is listed before it is
-// looked for what is needed, and what is destroyed was on that list; condemned is last. A mark that missed
-// a push began before that push's second look, which revived what the list held.
+// everything does the steps of a run in the order that makes it safe. What is condemned is listed first, then
+// the mark looks for what is needed; only what was on that list is destroyed; the run condemns last. So a mark
+// that missed a push began before the second look of that push, which revived what it needs of that list.
 func (r *run) everything(ctx context.Context) error {
 	if r.opts.Only != UploadsPart {
 		if err := r.mark(ctx); err != nil {

@@ -10,20 +10,20 @@ import (
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
-// graph is what the manifests of one namespace name. Nodes are manifests that are there, or that another
+// graph is the manifests of one namespace and what they name. Nodes are manifests that are there, or that another
 // one names; blobs are known by the numbers that the run gives them.
 type graph struct {
 	ns     oci.Name
 	nodes  []node
 	index  map[oci.Digest]int
 	number func(blob oci.Digest) uint32
-	images bool // rules look at them
+	images bool // keep them for the rules
 	blobs  map[uint32]blobNeed
 	tags   []tagEdge
-	// annotations is how many bytes of them the images have.
+	// annotations is the size of all annotations, in bytes.
 	annotations int
-	// unasked says why no rule could be asked; empty if they were.
-	unasked string
+	// whyNotAsked says why no rule could be asked; empty if the rules were asked.
+	whyNotAsked string
 }
 
 // blobNeed says what a namespace needs a blob for, and so its link.
@@ -48,24 +48,24 @@ type node struct {
 	needs     need
 	why       reason
 
-	blobs    []uint32
-	children []int // those that it names
-	follow   []int // those that are kept with it: its referrers, also by tags
-	tagged   bool
-	depth    int // 0 names no other manifest; computed by heights
+	blobs     []uint32
+	children  []int // those that it names
+	referrers []int // those that stay with it, by their subject or by a tag
+	tagged    bool
+	depth     int // 0: it names no other manifest; set by setDepths
 }
 
 // reason is why a node is kept.
 type reason struct {
 	text string
-	from int // the node that keeps it, -1 if it stands by itself
+	from int // the node that keeps it, -1 if text alone says why
 }
 
 // tagEdge is a tag and what it stands for.
 type tagEdge struct {
 	stored  registry.StoredTag
 	node    int
-	subject int // the node whose referrer it is by its name, -1 if it is an ordinary tag
+	subject int // the node that it belongs to by its name, -1 if it is an ordinary tag
 	keep    bool
 	verdict Verdict // zero if no rule was asked
 }
@@ -100,7 +100,7 @@ func (g *graph) needBlob(number uint32, what need, by int) {
 	g.blobs[number] = n
 }
 
-// add takes a manifest in that is live or condemned.
+// add adds a manifest that is live or condemned.
 func (g *graph) add(stored *registry.Manifest, names oci.Manifest) {
 	i := g.node(stored.Digest)
 	if g.nodes[i].there {
@@ -119,7 +119,7 @@ func (g *graph) add(stored *registry.Manifest, names oci.Manifest) {
 	}
 }
 
-// addPending takes a manifest in whose push is under way.
+// addPending adds a manifest whose push is under way.
 func (g *graph) addPending(p pending) {
 	i := g.node(p.Digest)
 	g.connect(i, p.Manifest, p.names)
@@ -149,8 +149,8 @@ func (g *graph) connect(i int, stored *registry.Manifest, names oci.Manifest) {
 	}
 }
 
-// maxAnnotations bounds the annotations of one namespace that are in mind at once, in bytes: a client chooses
-// them, and a manifest may have megabytes of them.
+// maxAnnotations bounds the annotations of one namespace that are kept in memory, in bytes: clients choose them,
+// and a manifest may have megabytes of them.
 const maxAnnotations = 64 << 20
 
 func (g *graph) annotationsOf(m oci.Manifest) map[string]string {
@@ -163,8 +163,8 @@ func (g *graph) annotationsOf(m oci.Manifest) map[string]string {
 	return m.Annotations
 }
 
-// allBlobs are those that a push has to bring, and those that it may: whoever uploads a foreign layer all
-// the same wants to keep it.
+// allBlobs are all blobs that a manifest names, also foreign layers, which a push may leave out: whoever uploads
+// one wants to keep it.
 func allBlobs(m oci.Manifest) []oci.Descriptor {
 	if m.Config == nil {
 		return m.Layers
@@ -182,25 +182,24 @@ func platforms(m oci.Manifest) []string {
 	return list
 }
 
-// join makes what is listed among the referrers of a subject follow it. Condemned and live ones do.
-func (g *graph) join() {
+// addReferrers gives each subject its referrers, live and condemned ones.
+func (g *graph) addReferrers() {
 	for i := range g.nodes {
 		if g.nodes[i].subject.IsZero() {
 			continue
 		}
 		if subject, known := g.index[g.nodes[i].subject]; known {
-			g.nodes[subject].follow = append(g.nodes[subject].follow, i)
+			g.nodes[subject].referrers = append(g.nodes[subject].referrers, i)
 		}
 	}
 	for _, tag := range g.tags {
 		if tag.subject >= 0 {
-			g.nodes[tag.subject].follow = append(g.nodes[tag.subject].follow, tag.node)
+			g.nodes[tag.subject].referrers = append(g.nodes[tag.subject].referrers, tag.node)
 		}
 	}
 }
 
-// need marks a node, and all that it brings along, as needed. The reason is that of the first one who needs
-// it.
+// need marks a node, all that it names and its referrers as needed. A node keeps the first reason that it gets.
 func (g *graph) need(root int, what need, why string) {
 	type step struct{ node, from int }
 	stack := []step{{root, -1}}
@@ -221,34 +220,34 @@ func (g *graph) need(root int, what need, why string) {
 		for _, child := range n.children {
 			stack = append(stack, step{child, at.node})
 		}
-		for _, follower := range n.follow {
-			stack = append(stack, step{follower, at.node})
+		for _, referrer := range n.referrers {
+			stack = append(stack, step{referrer, at.node})
 		}
 	}
 }
 
-// heights computes how deep each node's tree is, so that what names others can go before them. What a
-// manifest names is known by its digest, so there are no circles.
-func (g *graph) heights() {
+// setDepths counts the levels of manifests below each node, so that what names others can go before them.
+// Manifests name each other by digest, so there are no circles.
+func (g *graph) setDepths() {
 	for i := range g.nodes {
-		g.height(i)
+		g.depthOf(i)
 	}
 }
 
-func (g *graph) height(i int) int {
+func (g *graph) depthOf(i int) int {
 	n := &g.nodes[i]
 	if n.depth > 0 || len(n.children) == 0 {
 		return n.depth
 	}
 	deepest := 0
 	for _, child := range n.children {
-		deepest = max(deepest, g.height(child))
+		deepest = max(deepest, g.depthOf(child))
 	}
 	g.nodes[i].depth = deepest + 1
 	return deepest + 1
 }
 
-// chain says why a node stays, one step after the other: "it" is what the line before it names.
+// chain says why a node stays, one step after the other. In each line "it" is the manifest of the line before.
 func (g *graph) chain(i int) []string {
 	var lines []string
 	for steps := 0; steps < len(g.nodes); steps++ {

@@ -15,7 +15,7 @@ type dropAll struct{ t *testing.T }
 func (dropAll) Rules(oci.Name) bool { return true }
 
 func (d dropAll) Decide(oci.Name, time.Time, []registry.Image) []Verdict {
-	d.t.Error("rules were asked about images whose annotations are not in mind")
+	d.t.Error("rules were asked about images whose annotations are not in memory")
 	return nil
 }
 
@@ -31,14 +31,14 @@ func TestTooManyAnnotationsKeepTheirNamespace(t *testing.T) {
 	g := newGraph(ns, func(d oci.Digest) uint32 { n, _ := numbers.number(d); return n })
 	g.images = true
 	text := strings.Repeat("x", maxAnnotations/4)
-	inMind := 0
+	inMemory := 0
 	for _, name := range []string{"one", "two", "three", "four", "five"} {
 		d := oci.DigestOf(oci.SHA256, []byte(name))
 		g.add(&registry.Manifest{Digest: d}, oci.Manifest{Annotations: map[string]string{"a": text}})
-		inMind += len(g.nodes[g.index[d]].image.Annotations["a"])
+		inMemory += len(g.nodes[g.index[d]].image.Annotations["a"])
 	}
-	if inMind > maxAnnotations {
-		t.Errorf("%d bytes of annotations are in mind, want at most %d", inMind, maxAnnotations)
+	if inMemory > maxAnnotations {
+		t.Errorf("%d bytes of annotations are in memory, want at most %d", inMemory, maxAnnotations)
 	}
 	c, err := New(Options{Config: DefaultConfig(), Retention: dropAll{t}})
 	if err != nil {
@@ -48,7 +48,7 @@ func TestTooManyAnnotationsKeepTheirNamespace(t *testing.T) {
 	if _, err := r.askRules(t.Context(), g); err != nil {
 		t.Fatal(err)
 	}
-	if g.unasked == "" || r.report.ErrorCount != 1 || !strings.Contains(r.report.Errors[0], "annotations") {
-		t.Errorf("unasked is %q with the errors %q, want a reason and one error", g.unasked, r.report.Errors)
+	if g.whyNotAsked == "" || r.report.ErrorCount != 1 || !strings.Contains(r.report.Errors[0], "annotations") {
+		t.Errorf("whyNotAsked is %q with the errors %q, want a reason and one error", g.whyNotAsked, r.report.Errors)
 	}
 }

@@ -12,12 +12,12 @@ import (
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
-// mark looks for what is needed, and makes the plan. Its order is part of what makes a run safe: what is
-// condemned is listed first, and what is pending before what is live.
+// mark looks for what is needed, and makes the plan. Its order is part of what makes a run safe: it lists what is
+// condemned first, and what is pending before what is live.
 func (r *run) mark(ctx context.Context) error {
 	r.begin("mark")
 	defer r.phase.end()
-	err := r.lookAround(ctx)
+	err := r.markInOrder(ctx)
 	if err != nil && ctx.Err() == nil {
 		r.plan.Problems = append(r.plan.Problems, err.Error())
 		return nil
@@ -25,7 +25,7 @@ func (r *run) mark(ctx context.Context) error {
 	return err
 }
 
-func (r *run) lookAround(ctx context.Context) error {
+func (r *run) markInOrder(ctx context.Context) error {
 	if err := r.listCondemned(ctx); err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (r *run) lookAround(ctx context.Context) error {
 	if err := r.listPending(ctx); err != nil {
 		return err
 	}
-	if err := r.listAside(ctx); err != nil {
+	if err := r.listMovedAside(ctx); err != nil {
 		return err
 	}
 	if err := r.markNamespaces(ctx); err != nil {
@@ -47,8 +47,9 @@ func (r *run) lookAround(ctx context.Context) error {
 	return r.markBlobs(ctx)
 }
 
-// damage notes what cannot be read, and lets the mark go on to find the rest of it. Other errors end it.
-func (r *run) damage(err error) error {
+// noteDamage adds what cannot be read to the problems of the plan, so that the mark goes on and finds all of
+// them. Other errors end the mark.
+func (r *run) noteDamage(err error) error {
 	if !errors.Is(err, registry.ErrDamaged) {
 		return err
 	}
@@ -61,7 +62,7 @@ func readable[T any](r *run, all iter.Seq2[T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for one, err := range all {
 			if err != nil {
-				if err = r.damage(err); err == nil {
+				if err = r.noteDamage(err); err == nil {
 					continue
 				}
 			}
@@ -82,9 +83,9 @@ func (r *run) listCondemned(ctx context.Context) error {
 	return nil
 }
 
-// trashed is an entry of the trash and what has to be there to restore it. A client may delete any number of
-// large manifests, and they are in mind until the end: so of each no more than that.
-type trashed struct {
+// trashEntry is an entry of the trash, and what must be there to restore it. A client may delete any number of
+// large manifests, and all entries stay in memory until the run ends: so their content does not.
+type trashEntry struct {
 	registry.TrashEntry
 	blobs    []uint32
 	children []oci.Digest
@@ -100,7 +101,7 @@ func (r *run) listTrash(ctx context.Context) error {
 			return err
 		}
 		size := int64(len(entry.Content))
-		one := r.trashed(entry)
+		one := r.trashEntry(entry)
 		if r.began.Sub(entry.At) >= r.config.Trash {
 			r.plan.Restore.add(size)
 			r.plan.drop = append(r.plan.drop, one.TrashEntry)
@@ -111,9 +112,9 @@ func (r *run) listTrash(ctx context.Context) error {
 	return nil
 }
 
-// trashed keeps of an entry what it names, each once.
-func (r *run) trashed(entry registry.TrashEntry) trashed {
-	one := trashed{TrashEntry: entry}
+// trashEntry keeps of an entry what it names, each once.
+func (r *run) trashEntry(entry registry.TrashEntry) trashEntry {
+	one := trashEntry{TrashEntry: entry}
 	one.Content, one.Names = nil, oci.Manifest{}
 	for _, blob := range allBlobs(entry.Names) {
 		one.blobs = append(one.blobs, r.number(blob.Digest))
@@ -143,7 +144,7 @@ func (r *run) listPending(ctx context.Context) error {
 		}
 		names, err := stored.Names()
 		if err != nil {
-			if err := r.damage(err); err != nil {
+			if err := r.noteDamage(err); err != nil {
 				return err
 			}
 			continue
@@ -153,25 +154,25 @@ func (r *run) listPending(ctx context.Context) error {
 	return nil
 }
 
-const whyAside = "a damaged manifest or tag of its namespace was moved aside, and may have named it"
+const whyMovedAside = "a damaged manifest or tag of its namespace was moved aside, and may have named it"
 
-// listAside finds the namespaces in which something is missing that was no good: what it named looks as if
-// nothing did, and waits until it is pushed again, or somebody removes what lies aside.
-func (r *run) listAside(ctx context.Context) error {
+// listMovedAside finds the namespaces of which a repair moved a damaged manifest or tag aside. What that named
+// looks unneeded, and must stay until it is pushed again, or somebody removes it from _corrupt.
+func (r *run) listMovedAside(ctx context.Context) error {
 	for ns, err := range r.registry.MovedAside(ctx) {
 		if err != nil {
 			return err
 		}
-		if !r.aside[ns] {
-			r.aside[ns] = true
+		if !r.movedAside[ns] {
+			r.movedAside[ns] = true
 			r.warn(fmt.Sprintf("%s: nothing of it is condemned, because a damaged manifest or tag of it was moved aside; push it again, or remove it from _corrupt", ns))
 		}
 	}
 	return nil
 }
 
-// markNamespaces visits every namespace that has anything: also one of which all is condemned, or can only
-// be restored.
+// markNamespaces visits every namespace that has anything, also where all of it is condemned, or can only be
+// restored.
 func (r *run) markNamespaces(ctx context.Context) error {
 	condemned := map[oci.Name][]*registry.Condemned{}
 	for i := range r.condemned {
@@ -192,9 +193,9 @@ func (r *run) markNamespaces(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.spaces++
+		r.namespaces++
 		r.plan.Totals.Namespaces++
-		if r.opts.Only == RetentionPart && !r.judges(ns) {
+		if r.opts.Only == RetentionPart && !r.appliesRules(ns) {
 			if err := r.countTags(ctx, ns); err != nil {
 				return err
 			}
@@ -236,8 +237,8 @@ func (r *run) markNamespaces(ctx context.Context) error {
 func (r *run) markNamespace(ctx context.Context, ns oci.Name, condemned []*registry.Condemned) error {
 	g := newGraph(ns, r.number)
 	g.images = r.retention.Rules(ns)
-	// Before the manifests: a delete behind this leaves another marker, and one before it takes a blob away
-	// that no manifest which is not seen here can have held.
+	// Before the manifests: then the mark sees every manifest that was pushed before one of these deletes. A
+	// delete that comes later writes another marker, which this run does not drop.
 	markers, err := r.readMarkers(ctx, ns)
 	if err != nil {
 		return err
@@ -248,11 +249,11 @@ func (r *run) markNamespace(ctx context.Context, ns oci.Name, condemned []*regis
 	if err := r.readTags(ctx, g); err != nil {
 		return err
 	}
-	g.join()
-	g.heights()
+	g.addReferrers()
+	g.setDepths()
 
 	r.hold(g)
-	if err := r.judge(ctx, g); err != nil {
+	if err := r.keep(ctx, g); err != nil {
 		return err
 	}
 	r.await(g, condemned)

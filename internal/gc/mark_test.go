@@ -62,7 +62,7 @@ func TestWhatCannotBeReadStopsARun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := ripeWorld(t, options())
+			w := fullWorld(t, options())
 			key := tc.key(w)
 			path := filepath.Join(w.Root(), key)
 			if err := os.RemoveAll(path); err != nil {
@@ -96,7 +96,7 @@ func TestWhatCannotBeReadStopsARun(t *testing.T) {
 
 func TestWhatAFileSystemKeepsInItsRootIsNoNamespace(t *testing.T) {
 	t.Parallel()
-	w := ripeWorld(t, options())
+	w := fullWorld(t, options())
 	for _, name := range []string{".DS_Store", "lost+found/x", ".snapshot/app/_manifests/tags/v1", "._app"} {
 		path := filepath.Join(w.Root(), name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

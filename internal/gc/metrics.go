@@ -9,18 +9,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// scrapePatience bounds how long a scrape waits for the store.
-const scrapePatience = 5 * time.Second
+// scrapeTimeout bounds how long a scrape waits for the store.
+const scrapeTimeout = 5 * time.Second
 
-// Metrics are the figures of the last run, from the report that is stored of it, whoever ran it: so a run from
-// cron is seen, too. NewMetrics makes them once.
+// Metrics are the figures of the last run, read from the stored report: so a run from cron counts, too. NewMetrics
+// makes them once.
 type Metrics struct {
 	log                              *slog.Logger
 	collector                        atomic.Pointer[Collector]
 	ended, duration, freed, failures *prometheus.Desc
 }
 
-// NewMetrics registers the metrics. They are absent until Show says whose they are, and until there was a run.
+// NewMetrics registers the metrics. They are absent until Show names a collector, and until there was a run.
 func NewMetrics(registerer prometheus.Registerer, log *slog.Logger) *Metrics {
 	desc := func(name, help string) *prometheus.Desc {
 		return prometheus.NewDesc("sreg_gc_last_run_"+name, help, nil, nil)
@@ -55,7 +55,7 @@ func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 	if collector == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	report, err := collector.LastReport(ctx)
 	if err != nil {

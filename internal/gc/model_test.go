@@ -457,8 +457,8 @@ func (s *space) collect(config gc.Config, rules *keeping) {
 			kept.mark(at)
 		}
 	}
-	settle(s.manifests, held.manifests, kept.manifests, config)
-	settle(s.blobs, held.blobs, kept.blobs, config)
+	advance(s.manifests, held.manifests, kept.manifests, config)
+	advance(s.blobs, held.blobs, kept.blobs, config)
 }
 
 // staysUntagged tells whether a manifest stays although no tag that is kept leads to it.
@@ -472,8 +472,8 @@ func staysUntagged(config gc.Config, rules *keeping, tagged bool) bool {
 	return rules.untagged || config.UntaggedAfter == patience
 }
 
-// settle gives everything its next state.
-func settle[K comparable](all map[K]state, held, kept map[K]bool, config gc.Config) {
+// advance gives everything its next state.
+func advance[K comparable](all map[K]state, held, kept map[K]bool, config gc.Config) {
 	for one, now := range all {
 		switch {
 		case now == condemned && held[one]:

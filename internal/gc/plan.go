@@ -16,7 +16,7 @@ type Plan struct {
 	Condemn  []Planned       `json:"condemn"`  // nothing needs them
 	Waiting  Tally           `json:"waiting"`  // condemned, and not yet to be destroyed
 	Restore  Tally           `json:"restore"`  // what was removed and can be restored no longer
-	Finish   []Unfinished    `json:"finish"`   // what a killed delete left
+	Finish   []Unfinished    `json:"finish"`   // what a delete that was killed left behind
 	Totals   Totals          `json:"totals"`   // what is there
 	Problems []string        `json:"problems"` // what could not be read: nothing is condemned nor destroyed
 
@@ -86,7 +86,7 @@ type Unfinished struct {
 	tag oci.Tag
 }
 
-// Freed is what the destroyed of the plan and the uploads that it ends have in bytes.
+// Freed is how many bytes the plan frees now: of what it destroys and of uploads that it ends.
 func (p *Plan) Freed() int64 {
 	bytes := bytesOf(p.Destroy)
 	for _, upload := range p.Uploads {
@@ -95,7 +95,7 @@ func (p *Plan) Freed() int64 {
 	return bytes
 }
 
-// Freeable is what the condemned of the plan will free when their time is over.
+// Freeable is how many bytes are freed when what the plan condemns is destroyed.
 func (p *Plan) Freeable() int64 { return bytesOf(p.Condemn) }
 
 func bytesOf(list []Planned) (bytes int64) {

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// phase counts what one phase of a run has done, and tells whoever listens.
+// phase counts what one phase of a run has done, and reports it to RunOptions.Progress.
 type phase struct {
 	name           string
 	objects, bytes atomic.Int64
@@ -23,10 +23,10 @@ func (p *phase) add(objects, bytes int64) {
 	}
 }
 
-// end tells the last count, also that of a phase that had nothing to do.
+// end reports the last count, also of a phase that had nothing to do.
 func (p *phase) end() { p.add(0, 0) }
 
-// wait keeps the run to its rate: one object more.
+// wait is called before each object, and keeps the run to its rate.
 func (r *run) wait(ctx context.Context) error {
 	if err := r.limiter.Wait(ctx); err != nil {
 		return fmt.Errorf("collect: %w", err)

@@ -43,7 +43,7 @@ func TestNothingIsLostInARace(t *testing.T) {
 	r := newRace(t, raceFolder(t))
 	r.run(length)
 	r.report()
-	r.settle()
+	r.verifyEnd()
 	r.report()
 }
 
@@ -83,7 +83,7 @@ func TestTheRaceFindsNothingWhereNothingIsTakenAway(t *testing.T) {
 	r := newDangerousRace(t)
 	r.run(raceTime / 10)
 	r.report()
-	r.settle()
+	r.verifyEnd()
 	r.report()
 }
 
@@ -292,8 +292,8 @@ func (r *race) collectOnce(reg *registry.Registry) {
 	}
 }
 
-// settle verifies what there is when all have gone, before and after some runs that have time on their side.
-func (r *race) settle() {
+// verifyEnd verifies what there is when nobody works any more, before and after some runs to which everything is old.
+func (r *race) verifyEnd() {
 	r.t.Helper()
 	verify := func() {
 		for _, o := range r.owners {

@@ -14,8 +14,8 @@ import (
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
-// countTags counts those of a namespace that is not looked at further: what goes is compared with all that
-// there is, also when only a part of it was judged.
+// countTags counts the tags of a namespace about which this run asks no rules: gc.max_delete is a share of all
+// tags, also when only some may go.
 func (r *run) countTags(ctx context.Context, ns oci.Name) error {
 	for _, err := range readable(r, r.registry.Tags(ctx, ns)) {
 		if err != nil {
@@ -26,7 +26,7 @@ func (r *run) countTags(ctx context.Context, ns oci.Name) error {
 	return nil
 }
 
-// readMarkers finds the words of clients who took blobs away.
+// readMarkers reads the markers of the blobs that clients deleted from a namespace.
 func (r *run) readMarkers(ctx context.Context, ns oci.Name) (markers []registry.Marker, err error) {
 	for d, err := range readable(r, r.registry.Markers(ctx, ns)) {
 		if err != nil {
@@ -67,26 +67,26 @@ func (r *run) readManifests(ctx context.Context, g *graph, condemned []*registry
 			since[one.Digest] = one.Since
 		}
 	}
-	// They are read in whatever order; numbered in this one a plan comes out the same each time.
+	// They are read in no order. Numbered in this one, they make the same plan each time.
 	for _, d := range wanted {
 		g.node(d)
 	}
 	return r.readEach(ctx, g.ns, wanted, func(stored *registry.Manifest, names oci.Manifest) {
 		g.add(stored, names)
 		g.nodes[g.index[stored.Digest]].since = since[stored.Digest]
-		r.seen(stored.PushedAt, g.ns, registry.Image{Digest: stored.Digest})
+		r.noteNewest(stored.PushedAt, g.ns, registry.Image{Digest: stored.Digest})
 	})
 }
 
-// readEach reads manifests, several at a time, and takes them in one at a time. One that went away
-// meanwhile is none.
+// readEach reads manifests, several at a time, and hands them to take, one at a time. It skips what is gone
+// meanwhile.
 func (r *run) readEach(ctx context.Context, ns oci.Name, wanted []oci.Digest, take func(*registry.Manifest, oci.Manifest)) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(r.config.Concurrency)
 	var mu sync.Mutex // guards take and the plan
 	for _, d := range wanted {
 		if err := r.wait(ctx); err != nil {
-			// What could not be read ended ctx, and is the cause; else it is the caller's end.
+			// An error of a reader has ended ctx, and says why; without one the caller has.
 			return cmp.Or(group.Wait(), err)
 		}
 		group.Go(func() error {
@@ -101,7 +101,7 @@ func (r *run) readEach(ctx context.Context, ns oci.Name, wanted []oci.Digest, ta
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
-				return r.damage(err)
+				return r.noteDamage(err)
 			}
 			r.phase.add(1, int64(len(stored.Content)))
 			take(stored, names)
@@ -111,8 +111,8 @@ func (r *run) readEach(ctx context.Context, ns oci.Name, wanted []oci.Digest, ta
 	return group.Wait()
 }
 
-// seen notes the newest time of all records: a clock that is far behind it is wrong.
-func (r *run) seen(at time.Time, ns oci.Name, image registry.Image) {
+// noteNewest keeps the newest time of all records: refuse compares it with the clock.
+func (r *run) noteNewest(at time.Time, ns oci.Name, image registry.Image) {
 	if at.After(r.newest.PushedAt) || at.Equal(r.newest.PushedAt) && !image.Tag.IsZero() {
 		image.PushedAt = at
 		r.newest.Image, r.newest.namespace = image, ns
@@ -136,21 +136,21 @@ func (r *run) readTags(ctx context.Context, g *graph) error {
 			continue
 		}
 		if err != nil {
-			if err := r.damage(err); err != nil {
+			if err := r.noteDamage(err); err != nil {
 				return err
 			}
 			continue
 		}
 		r.phase.add(1, 0)
-		r.seen(stored.PushedAt, g.ns, registry.Image{Tag: name})
+		r.noteNewest(stored.PushedAt, g.ns, registry.Image{Tag: name})
 		r.plan.Totals.Tags++
 		i := g.node(stored.Digest)
 		subject := g.subjectOf(name)
 		if subject == i {
-			subject = -1 // it stands for what it names, as some tools hold an image: no referrer, rules judge it
+			subject = -1 // the tag names its own manifest, as some tools tag an image: it is an ordinary tag
 		}
-		// A tag that follows a subject judges nothing: without another one the rules are asked about a
-		// manifest without a tag.
+		// The rules are not asked about a tag that belongs to a subject. A manifest with no other tag counts as
+		// untagged, so that they are asked about that.
 		g.nodes[i].tagged = g.nodes[i].tagged || subject < 0
 		g.tags = append(g.tags, tagEdge{stored: stored, node: i, subject: subject, keep: true})
 	}

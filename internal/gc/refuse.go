@@ -11,7 +11,7 @@ import (
 // maxBehind is how far the clock may be behind the newest record: clocks of replicas differ.
 const maxBehind = 24 * time.Hour
 
-// refuse keeps a plan from being carried out that nobody can have meant.
+// refuse stops a plan that nobody can have meant.
 func (r *run) refuse() error {
 	p, totals := r.plan, r.plan.Totals
 	if len(p.Problems) > 0 {
@@ -31,7 +31,7 @@ func (r *run) refuse() error {
 			Do:  fmt.Sprintf("set the clock of this computer right; if it is, the clock was wrong when %s was pushed: push that again, or delete it", newest),
 		}
 	}
-	if r.spaces == 0 && totals.Blobs > 0 && r.opts.Only.includes(CollectPart) && !r.confirmed() {
+	if r.namespaces == 0 && totals.Blobs > 0 && r.opts.Only.includes(CollectPart) && !r.confirmed() {
 		return &RefusedError{
 			Why: fmt.Sprintf("the metadata store has no namespace at all, and the blob store has %d blobs, which all would go", totals.Blobs),
 			Do:  "look whether storage.metadata is the place that belongs to storage.blobs, and whole; if all shall go, say --max-delete 100%",
@@ -40,7 +40,7 @@ func (r *run) refuse() error {
 	return r.refuseShare()
 }
 
-// unread counts problems in words.
+// unread says how many places cannot be read.
 func unread(problems int) string {
 	if problems == 1 {
 		return "one place in the store cannot be read"

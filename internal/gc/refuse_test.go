@@ -13,7 +13,7 @@ import (
 
 func TestAMetadataStoreWithoutNamespacesIsRefused(t *testing.T) {
 	t.Parallel()
-	w := ripeWorld(t, options())
+	w := fullWorld(t, options())
 	for _, name := range []string{"app", "other"} {
 		if err := os.RemoveAll(filepath.Join(w.Root(), name)); err != nil {
 			t.Fatal(err)
@@ -102,7 +102,7 @@ func TestAPlanThatIsRefusedCanBeSeen(t *testing.T) {
 
 func TestAClockThatIsFarBehindTheRecordsIsRefused(t *testing.T) {
 	t.Parallel()
-	w := ripeWorld(t, options())
+	w := fullWorld(t, options())
 	w.CollectorAhead = -w.Now.Sub(time.Unix(0, 0))
 	wantRefused(t, w, gc.RunOptions{}, "the clock says 1970-01-01T00:00:00Z, and app:v1 was pushed at 2026-11-01T12:00:00Z")
 

@@ -17,7 +17,7 @@ type Outcome string
 // The outcomes.
 const (
 	Done        Outcome = "done"
-	Failed      Outcome = "failed"      // some of it; the next run does that
+	Failed      Outcome = "failed"      // some of it; the next run does the rest
 	Refused     Outcome = "refused"     // the plan was not carried out
 	Interrupted Outcome = "interrupted" // the next run goes on
 )
@@ -71,8 +71,8 @@ func (r *Report) finish(now time.Time, err error) {
 
 // fail notes an error of the run, which goes on.
 func (r *run) fail(err error) {
-	r.texts.Lock()
-	defer r.texts.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.report.ErrorCount++
 	if len(r.report.Errors) < maxTexts {
 		r.report.Errors = append(r.report.Errors, err.Error())
@@ -81,15 +81,15 @@ func (r *run) fail(err error) {
 
 // warn notes what is not wrong but should be known.
 func (r *run) warn(text string) {
-	r.texts.Lock()
-	defer r.texts.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.report.WarningCount++
 	if len(r.report.Warnings) < maxTexts {
 		r.report.Warnings = append(r.report.Warnings, text)
 	}
 }
 
-// keepReport leaves word for whoever asks next.
+// keepReport stores what a run did, for status and metrics.
 func (c *Collector) keepReport(ctx context.Context, report *Report) error {
 	short := *report
 	short.Plan, short.Explanation = nil, nil
@@ -100,7 +100,7 @@ func (c *Collector) keepReport(ctx context.Context, report *Report) error {
 	return c.registry.KeepReport(ctx, append(text, '\n'))
 }
 
-// LastReport is that of the last run that was no dry one, nil if there was none.
+// LastReport is the report of the last run that was not dry, nil if there was none.
 func (c *Collector) LastReport(ctx context.Context) (*Report, error) {
 	text, err := c.registry.Report(ctx)
 	if err != nil || text == nil {

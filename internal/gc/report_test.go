@@ -12,7 +12,7 @@ import (
 
 func TestADamagedReportIsWrittenAnew(t *testing.T) {
 	t.Parallel()
-	w := ripeWorld(t, options())
+	w := fullWorld(t, options())
 	path := filepath.Join(w.Root(), "_gc/report")
 	if err := os.WriteFile(path, []byte("garbage"), 0o600); err != nil {
 		t.Fatal(err)

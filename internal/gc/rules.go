@@ -10,8 +10,8 @@ import (
 	"github.com/sreg-project/sreg/internal/timespan"
 )
 
-// judges tells whether this run asks rules about a namespace.
-func (r *run) judges(ns oci.Name) bool {
+// appliesRules tells whether this run removes what the rules of a namespace do not keep.
+func (r *run) appliesRules(ns oci.Name) bool {
 	return r.opts.Only.includes(RetentionPart) && r.retention.Rules(ns) && ns.Within(r.opts.Repository)
 }
 
@@ -28,8 +28,8 @@ func (r *run) hold(g *graph) {
 	}
 }
 
-// judge asks the rules, and marks what will be named also after this run.
-func (r *run) judge(ctx context.Context, g *graph) error {
+// keep asks the rules, and marks what will still be named after this run.
+func (r *run) keep(ctx context.Context, g *graph) error {
 	rules := r.retention.Rules(g.ns)
 	untagged := map[int]Verdict{}
 	if rules {
@@ -44,7 +44,7 @@ func (r *run) judge(ctx context.Context, g *graph) error {
 		}
 	}
 	for i := range g.nodes {
-		if why := r.standsAlone(g, i, rules, untagged); why != "" {
+		if why := r.ownReason(g, i, rules, untagged); why != "" {
 			g.need(i, kept, why)
 		}
 	}
@@ -57,15 +57,15 @@ func tagWhy(tag tagEdge, rules bool) string {
 	case !rules:
 		return fmt.Sprintf("tag %s stands for it", tag.stored.Tag)
 	case tag.verdict.Rule == "":
-		return fmt.Sprintf("tag %s stands for it, which this run does not judge", tag.stored.Tag)
+		return fmt.Sprintf("tag %s stands for it, and this run applies no rules to it", tag.stored.Tag)
 	case tag.verdict.failed():
 		return fmt.Sprintf("tag %s stands for it, which rule %s keeps by failing", tag.stored.Tag, tag.verdict.Rule)
 	}
 	return fmt.Sprintf("tag %s stands for it, which rule %s keeps", tag.stored.Tag, tag.verdict.Rule)
 }
 
-// standsAlone says why a manifest stays although nothing names it; empty if it does not for that.
-func (r *run) standsAlone(g *graph, i int, rules bool, untagged map[int]Verdict) string {
+// ownReason says why a manifest stays even if nothing names it; empty if there is no such reason.
+func (r *run) ownReason(g *graph, i int, rules bool, untagged map[int]Verdict) string {
 	n := &g.nodes[i]
 	age := r.began.Sub(n.pushedAt)
 	switch verdict := untagged[i]; {
@@ -73,18 +73,18 @@ func (r *run) standsAlone(g *graph, i int, rules bool, untagged map[int]Verdict)
 		return "its push is under way"
 	case !n.there || n.condemned:
 		return ""
-	case r.aside[g.ns]:
-		return whyAside
+	case r.movedAside[g.ns]:
+		return whyMovedAside
 	case age < r.config.Grace:
 		return fmt.Sprintf("it was pushed less than gc.grace (%s) ago", timespan.Text(r.config.Grace))
-	case g.unasked != "":
-		return g.unasked
+	case g.whyNotAsked != "":
+		return g.whyNotAsked
 	case verdict.Kept:
 		return verdict.why()
 	case rules && !g.ns.Within(r.opts.Repository):
-		return "this run does not judge it"
+		return "this run applies no rules to it"
 	case n.tagged && rules:
-		return "" // its tags were judged
+		return "" // the rules were asked about its tags
 	case r.config.UntaggedAfter > 0 && age < r.config.UntaggedAfter:
 		return fmt.Sprintf("it was pushed less than gc.untagged_after (%s) ago", timespan.Text(r.config.UntaggedAfter))
 	case !rules && r.config.UntaggedAfter == 0:
@@ -93,27 +93,27 @@ func (r *run) standsAlone(g *graph, i int, rules bool, untagged map[int]Verdict)
 	return ""
 }
 
-// askRules judges the tags, and the manifests that have none.
+// askRules asks the rules about the tags, and about the manifests that have none.
 func (r *run) askRules(ctx context.Context, g *graph) (untagged map[int]Verdict, err error) {
 	if g.annotations > maxAnnotations {
-		// Rules may look at what is not in mind.
+		// A rule may look at annotations that were not kept in memory.
 		r.fail(fmt.Errorf("retention in %s: its manifests have more than %d MiB of annotations, so no rule was asked; delete some of them", g.ns, maxAnnotations>>20))
-		g.unasked = "no rule could be asked, because the namespace has too many annotations"
+		g.whyNotAsked = "no rule could be asked, because the namespace has too many annotations"
 		return nil, ctx.Err()
 	}
 	pulled, err := r.registry.PullTimes(ctx, g.ns)
 	if err != nil {
-		// Who does not know when something was pulled last keeps it.
+		// Without the times of pulls everything looks as if it was never pulled.
 		r.fail(fmt.Errorf("retention in %s: %w", g.ns, err))
-		g.unasked = "no rule could be asked, because the times of pulls cannot be read"
+		g.whyNotAsked = "no rule could be asked, because the times of pulls cannot be read"
 		return nil, ctx.Err()
 	}
-	if g.outlived(pulled) {
-		r.stale = append(r.stale, g.ns)
+	if g.hasStalePulls(pulled) {
+		r.stalePulls = append(r.stalePulls, g.ns)
 	}
 	var images []registry.Image
 	var ask []func(Verdict)
-	judged := r.judges(g.ns)
+	applied := r.appliesRules(g.ns)
 	for i := range g.tags {
 		tag := &g.tags[i]
 		n := &g.nodes[tag.node]
@@ -124,7 +124,7 @@ func (r *run) askRules(ctx context.Context, g *graph) (untagged map[int]Verdict,
 		image.Tag, image.PushedAt = tag.stored.Tag, tag.stored.PushedAt
 		image.LastPulledAt = latest(pulled.Tags[tag.stored.Tag], pulled.Manifests[n.digest])
 		images = append(images, image)
-		ask = append(ask, func(v Verdict) { tag.keep, tag.verdict = v.Kept || !judged, v })
+		ask = append(ask, func(v Verdict) { tag.keep, tag.verdict = v.Kept || !applied, v })
 	}
 	untagged = map[int]Verdict{}
 	for i := range g.nodes {
@@ -146,9 +146,9 @@ func (r *run) askRules(ctx context.Context, g *graph) (untagged map[int]Verdict,
 	return untagged, ctx.Err()
 }
 
-// outlived tells whether there are times of pulls whose tag or manifest is gone: a run that is killed between
-// the two leaves them.
-func (g *graph) outlived(pulled registry.PullTimes) bool {
+// hasStalePulls tells whether there are times of pulls of a tag or a manifest that is gone. A run that is killed
+// before it removes them leaves some.
+func (g *graph) hasStalePulls(pulled registry.PullTimes) bool {
 	for d := range pulled.Manifests {
 		if g.gone(d) {
 			return true
@@ -180,9 +180,9 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// planTags plans the removal of tags that no rule keeps, and of those whose subject goes.
+// planTags plans the removal of tags that no rule keeps, and of tags that belong to a subject which goes.
 func (r *run) planTags(g *graph, rules bool) {
-	judged := r.judges(g.ns)
+	applied := r.appliesRules(g.ns)
 	for i := range g.tags {
 		tag := &g.tags[i]
 		planned := PlannedTag{
@@ -191,7 +191,7 @@ func (r *run) planTags(g *graph, rules bool) {
 		if tag.subject >= 0 {
 			subject := &g.nodes[tag.subject]
 			planned.subject, planned.subjectAt = subject.digest, subject.storedAt
-			tag.keep = !rules || !judged || subject.needs&kept != 0
+			tag.keep = !rules || !applied || subject.needs&kept != 0
 			planned.Why = fmt.Sprintf("manifest %s, which it belongs to, goes", subject.digest)
 			if tag.keep {
 				g.need(tag.node, kept, fmt.Sprintf("tag %s stands for it", tag.stored.Tag))

@@ -13,7 +13,7 @@ import (
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
-func TestATagThatNamesItsOwnManifestIsJudged(t *testing.T) {
+func TestTheRulesAreAskedAboutATagThatNamesItsOwnManifest(t *testing.T) {
 	t.Parallel()
 	p := newPushed(t)
 	manifest, _ := p.image("one")
@@ -29,9 +29,9 @@ func TestATagThatNamesItsOwnManifestIsJudged(t *testing.T) {
 	}
 }
 
-// TestATagThatFollowsASubjectTakesNoRuleAway: who may push must not lose, by a tag that looks like a
+// TestATagThatBelongsToASubjectKeepsNoRuleFromItsManifest: who may push must not lose, by a tag that looks like a
 // signature's, an image that the rules keep without a tag.
-func TestATagThatFollowsASubjectTakesNoRuleAway(t *testing.T) {
+func TestATagThatBelongsToASubjectKeepsNoRuleFromItsManifest(t *testing.T) {
 	t.Parallel()
 	p := newPushed(t)
 	_, layer := p.image("one")
@@ -50,7 +50,7 @@ func TestATagThatFollowsASubjectTakesNoRuleAway(t *testing.T) {
 	}
 }
 
-func TestARunForOneRepositoryJudgesNothingOfAnother(t *testing.T) {
+func TestARunForOneRepositoryAppliesNoRulesToAnother(t *testing.T) {
 	t.Parallel()
 	p := newPushed(t)
 	_, untagged := p.image("untagged")

@@ -77,7 +77,7 @@ func (c *Collector) jitter() time.Duration {
 	return rand.N(c.config.Jitter)
 }
 
-// scheduled is one run that nobody waits for: what became of it is logged.
+// scheduled is one run by the schedule. Its outcome is logged.
 func (c *Collector) scheduled(ctx context.Context, holder string, log *slog.Logger) {
 	report, err := c.Run(ctx, RunOptions{Holder: holder})
 	var claimed *registry.ClaimedError

@@ -91,7 +91,7 @@ func follow(t *testing.T, during time.Duration, log *diary, collectors ...*gc.Co
 }
 
 // The clock of a bubble begins at midnight UTC, 2000-01-01, a Saturday.
-func TestTheWordsOfASchedule(t *testing.T) {
+func TestTheFieldsOfASchedule(t *testing.T) {
 	for words, want := range map[string][]string{
 		"30 3 * * *":   {"01 03:30", "02 03:30", "03 03:30"},
 		"0 4 * * 0":    {"02 04:00"},
@@ -119,7 +119,7 @@ func TestTheWordsOfASchedule(t *testing.T) {
 	}
 }
 
-// inUTC makes cron's words those of UTC for a test that is alone: a schedule goes by the zone of the computer.
+// inUTC makes UTC the zone of schedules for a test that runs alone: a schedule goes by the zone of the computer.
 func inUTC(t *testing.T) {
 	t.Helper()
 	before := time.Local

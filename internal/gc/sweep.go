@@ -13,7 +13,7 @@ import (
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
-// by is who removed what retention takes away, in the trash and in histories.
+// by is the name in the trash and in histories of tags for what retention removes.
 const by = "retention"
 
 // planUploads finds the uploads that have expired.
@@ -56,8 +56,8 @@ func each[T any](ctx context.Context, r *run, items []T, do func(context.Context
 	return group.Wait()
 }
 
-// removeTags takes away what no rule keeps. A tag that was pushed again meanwhile stays, and so does all
-// that was planned with it: the tags that belong to a subject come last.
+// removeTags removes the tags that no rule keeps, and last those that belong to a subject. If a tag was pushed
+// again meanwhile, it stays, and so does everything else in its namespace that was to go.
 func (r *run) removeTags(ctx context.Context) error {
 	r.begin("retention")
 	defer r.phase.end()
@@ -75,7 +75,7 @@ func (r *run) removeTags(ctx context.Context) error {
 	return each(ctx, r, bound, func(ctx context.Context, tag PlannedTag) error {
 		anew, err := r.pushedAnew(ctx, tag)
 		if err != nil || anew {
-			r.disturb(tag.Namespace)
+			r.noteChange(tag.Namespace)
 			return err
 		}
 		return r.removeTag(ctx, tag)
@@ -85,7 +85,7 @@ func (r *run) removeTags(ctx context.Context) error {
 func (r *run) removeTag(ctx context.Context, tag PlannedTag) error {
 	err := r.registry.RemoveTag(ctx, tag.Namespace, tag.stored, by, tag.Why)
 	if err != nil {
-		r.disturb(tag.Namespace)
+		r.noteChange(tag.Namespace)
 	}
 	if errors.Is(err, registry.ErrTagChanged) {
 		return nil
@@ -96,10 +96,10 @@ func (r *run) removeTag(ctx context.Context, tag PlannedTag) error {
 	return err
 }
 
-// pushedAnew tells whether the subject of a tag may stay by now: it was pushed again, perhaps under a new
-// tag, or something of its namespace was.
+// pushedAnew tells whether the subject of a tag, or a tag of its namespace, was pushed again since the plan was
+// made: then the subject may stay.
 func (r *run) pushedAnew(ctx context.Context, tag PlannedTag) (bool, error) {
-	if r.disturbed(Planned{Object: registry.Object{Kind: registry.KindTag, Namespace: tag.Namespace}}) {
+	if r.outdated(Planned{Object: registry.Object{Kind: registry.KindTag, Namespace: tag.Namespace}}) {
 		return true, nil
 	}
 	info, err := r.registry.Stat(ctx, registry.Object{Kind: registry.KindManifest, Namespace: tag.Namespace, Digest: tag.subject})
@@ -109,18 +109,18 @@ func (r *run) pushedAnew(ctx context.Context, tag PlannedTag) (bool, error) {
 	return err == nil && !info.StoredAt.Equal(tag.subjectAt), err
 }
 
-// disturb notes that a namespace is not any more what the plan was made from.
-func (r *run) disturb(ns oci.Name) {
-	r.texts.Lock()
-	defer r.texts.Unlock()
-	r.unstable[ns] = true
+// noteChange notes that a namespace has changed since the plan was made.
+func (r *run) noteChange(ns oci.Name) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.changed[ns] = true
 }
 
 // count adds to the report and to the phase.
 func (r *run) count(tally *Tally, bytes int64) {
-	r.texts.Lock()
+	r.mu.Lock()
 	tally.add(bytes)
-	r.texts.Unlock()
+	r.mu.Unlock()
 	r.phase.add(1, bytes)
 }
 
@@ -156,20 +156,20 @@ func (r *run) revive(ctx context.Context) error {
 	})
 }
 
-// destroy ends what has been condemned for long enough, what names before what is named. If one cannot be
-// destroyed, what it names must not be either, so nothing behind it is. If a manifest was not condemned any more,
-// nothing behind it in its namespace is.
+// destroy ends what has been condemned for long enough. What names another thing goes before that thing, and the
+// first error ends it: what is left may still be named by what could not be destroyed. If a manifest is not
+// condemned any more, nothing else of its namespace is destroyed.
 func (r *run) destroy(ctx context.Context) error {
 	r.begin("destroy")
 	defer r.phase.end()
 	err := r.inBatches(ctx, batches(r.plan.Destroy, +1), func(ctx context.Context, p Planned) error {
-		if r.disturbed(p) {
-			r.spare(p)
+		if r.outdated(p) {
+			r.keepBytes(p)
 			return nil
 		}
 		err := r.registry.Destroy(ctx, *p.condemned)
 		if errors.Is(err, registry.ErrGone) && p.Kind == registry.KindManifest {
-			r.disturb(p.Namespace) // a push that has just ended may have revived it, and rests on what it names
+			r.noteChange(p.Namespace) // a push that has just ended may have revived it, and needs what it names
 		}
 		if err != nil {
 			return skipGone(err)
@@ -204,11 +204,10 @@ func (r *run) destroy(ctx context.Context) error {
 	})
 }
 
-// touched are the namespaces that lost a tag or a manifest, and so may have times of pulls that nobody asks
-// for any more.
+// touched are the namespaces that lost a tag or a manifest, and so may have times of pulls of what is gone.
 func (r *run) touched() []oci.Name {
 	lost := map[oci.Name]bool{}
-	for _, ns := range r.stale {
+	for _, ns := range r.stalePulls {
 		lost[ns] = true
 	}
 	for _, tag := range r.plan.Tags {
@@ -228,24 +227,24 @@ func (r *run) touched() []oci.Name {
 	return slices.Collect(maps.Keys(lost))
 }
 
-// condemn is the last thing that a run does: what it condemns no list of this run has, so that only a later
-// one can destroy it, whose mark sees all that was promised until now.
+// condemn is the last step of a run. What it condemns is not on the list that the run began with, so only a later
+// run can destroy it; and the mark of that run sees everything that was promised until now.
 func (r *run) condemn(ctx context.Context) error {
 	r.begin("condemn")
 	defer r.phase.end()
 	return r.inBatches(ctx, batches(r.plan.Condemn, +1), func(ctx context.Context, p Planned) error {
-		if r.disturbed(p) {
-			r.spare(p)
+		if r.outdated(p) {
+			r.keepBytes(p)
 			return nil
 		}
-		// Who pushed it anew since it was looked at needs it. Were it condemned all the same the next
-		// run would revive it.
+		// Whoever wrote it again since the mark needs it. If it were condemned all the same, the next run would
+		// revive it.
 		info, err := r.registry.Stat(ctx, p.Object)
 		if err != nil {
 			return skipGone(err)
 		}
 		if !info.StoredAt.Equal(p.storedAt) {
-			r.spare(p)
+			r.keepBytes(p)
 			return nil
 		}
 		if p.Kind == registry.KindNamespace {
@@ -253,7 +252,7 @@ func (r *run) condemn(ctx context.Context) error {
 				return skipGone(err)
 			}
 		} else if err := r.registry.Condemn(ctx, p.Object); errors.Is(err, registry.ErrBusy) {
-			r.kept(p) // the upload that it came by is still open
+			r.leaveBusy(p) // the upload that it came by is still open
 			return nil
 		} else if err != nil {
 			return skipGone(err)
@@ -263,30 +262,30 @@ func (r *run) condemn(ctx context.Context) error {
 	})
 }
 
-// disturbed tells whether an object is not to be condemned or destroyed after all.
-func (r *run) disturbed(p Planned) bool {
-	r.texts.Lock()
-	defer r.texts.Unlock()
-	return r.unstable[p.Namespace] || p.Kind == registry.KindBlob && r.spared[p.Digest]
+// outdated tells whether the plan for an object is: it is not to be condemned or destroyed after all.
+func (r *run) outdated(p Planned) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changed[p.Namespace] || p.Kind == registry.KindBlob && r.bytesKept[p.Digest]
 }
 
-// kept counts what stays for this time because somebody holds it.
-func (r *run) kept(p Planned) {
-	r.spare(p)
+// leaveBusy counts what is not condemned in this run, because the upload that it came by is still open.
+func (r *run) leaveBusy(p Planned) {
+	r.keepBytes(p)
 	r.count(&r.report.Busy, p.Bytes)
 }
 
-// spare keeps the bytes of a link that stays: links come before bytes.
-func (r *run) spare(p Planned) {
+// keepBytes keeps the bytes of a link that stays: links come before bytes.
+func (r *run) keepBytes(p Planned) {
 	if p.Kind != registry.KindLink {
 		return
 	}
-	r.texts.Lock()
-	defer r.texts.Unlock()
-	r.spared[p.Digest] = true
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.bytesKept[p.Digest] = true
 }
 
-// skipGone: what went away, or came to life again, is the ordinary lot of a collector.
+// skipGone is no error for what is gone or was revived meanwhile: others work on the store, too.
 func skipGone(err error) error {
 	if errors.Is(err, registry.ErrGone) {
 		return nil
@@ -297,8 +296,8 @@ func skipGone(err error) error {
 // rank is the order in which objects are destroyed: what names comes before what is named.
 var rank = map[registry.Kind]int{registry.KindManifest: 0, registry.KindLink: 1, registry.KindBlob: 2, registry.KindNamespace: 3}
 
-// batches sorts objects so that with direction 1 what names comes before what is named, and with -1 behind
-// it. Those of one batch name nothing of each other.
+// batches sorts objects: with direction 1 what names another thing comes before that thing, with -1 after it.
+// Objects of one batch do not name each other.
 func batches(objects []Planned, direction int) [][]Planned {
 	sorted := slices.Clone(objects)
 	order := func(a, b Planned) int {
@@ -320,7 +319,7 @@ func batches(objects []Planned, direction int) [][]Planned {
 	return all
 }
 
-// inBatches does one batch after the other, and ends with the first that had an error.
+// inBatches does one batch after the other, and stops after the first that had an error.
 func (r *run) inBatches(ctx context.Context, all [][]Planned, do func(context.Context, Planned) error) error {
 	for _, batch := range all {
 		before := r.errorCount()
@@ -335,7 +334,7 @@ func (r *run) inBatches(ctx context.Context, all [][]Planned, do func(context.Co
 }
 
 func (r *run) errorCount() int {
-	r.texts.Lock()
-	defer r.texts.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	return r.report.ErrorCount
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
-// TestATagThatIsPushedAgainMeanwhileStaysWithAllThatItNeeds: it is not any more what was judged, and neither is
-// anything that was planned with it.
+// TestATagThatIsPushedAgainMeanwhileStaysWithAllThatItNeeds: it is not what the rules were asked about, and what
+// was planned with it is outdated, too.
 func TestATagThatIsPushedAgainMeanwhileStaysWithAllThatItNeeds(t *testing.T) {
 	t.Parallel()
 	opts := options()
@@ -31,7 +31,7 @@ func TestATagThatIsPushedAgainMeanwhileStaysWithAllThatItNeeds(t *testing.T) {
 	w.Pull("app:old")
 	w.Play("wait 2h")
 	if report := w.Collect(); report.Removed.Objects != 1 || report.Awaiting.Objects != 5 {
-		t.Errorf("got %+v, want that the next run judges it anew", report)
+		t.Errorf("got %+v, want that the next run asks the rules again", report)
 	}
 }
 

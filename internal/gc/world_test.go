@@ -31,8 +31,8 @@ func options() gctest.Options {
 	return gctest.Options{Registry: registry.DefaultConfig(), GC: cfg}
 }
 
-// ripeWorld has something for every phase of a run: to be revived, destroyed and condemned.
-func ripeWorld(t *testing.T, opts gctest.Options) *gctest.World {
+// fullWorld has something for every phase of a run: to be revived, destroyed and condemned.
+func fullWorld(t *testing.T, opts gctest.Options) *gctest.World {
 	t.Helper()
 	w := gctest.New(t, inFolder(t, opts))
 	w.Play(`

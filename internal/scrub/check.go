@@ -12,8 +12,8 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// check looks at one object as its kind wants it, and repairs it if that is wanted. What went meanwhile is
-// no finding.
+// check looks at one object by its kind, and repairs it if that was asked for. What is gone meanwhile is no
+// finding.
 func (s *scrubber) check(ctx context.Context, one item) (result, error) {
 	var found result
 	var err error
@@ -23,7 +23,7 @@ func (s *scrubber) check(ctx context.Context, one item) (result, error) {
 	case one.Kind == registry.KindManifest:
 		found, err = s.checkRevision(ctx, one)
 	case one.condemned:
-		// It is on its way out, and names nothing any more.
+		// The collector removes it, and does not look at what it names.
 	case one.Kind == registry.KindLink:
 		found, err = s.checkLink(ctx, one)
 	case one.Kind == registry.KindTag:
@@ -32,7 +32,7 @@ func (s *scrubber) check(ctx context.Context, one item) (result, error) {
 		found.findings, err = s.checkReferrer(ctx, one)
 	case one.Kind == registry.KindTrash:
 		found.findings, err = s.checkTrash(ctx, one.Object)
-	case one.alone:
+	case one.recordOnly:
 	case one.Kind == registry.KindPulls:
 		found.findings, err = s.checkPulls(ctx, one.Object)
 	case one.Kind == registry.KindCorrupt:
@@ -54,7 +54,7 @@ func (s *scrubber) check(ctx context.Context, one item) (result, error) {
 	return found, nil
 }
 
-// checkBlob hashes the bytes, twice before it says that they are no good.
+// checkBlob hashes the bytes, twice before it says that they are corrupt.
 func (s *scrubber) checkBlob(ctx context.Context, o registry.Object) (found result, err error) {
 	if s.opts.Quick {
 		return found, nil
@@ -77,19 +77,19 @@ func (s *scrubber) checkBlob(ctx context.Context, o registry.Object) (found resu
 	return found, nil
 }
 
-// aside is how something was repaired that only a push can heal.
-const aside = "moved aside; the next push makes it anew"
+// movedAside is how something was repaired that only a push can bring back.
+const movedAside = "moved aside; the next push stores it again"
 
-// moveAside notes what became of it.
+// moveAside moves an object aside unless it is good by now, and notes which of the two.
 func (s *scrubber) moveAside(ctx context.Context, o registry.Object, f *Finding, good func(io.Reader) (bool, error)) {
 	moved, err := s.reg.MoveAside(ctx, o, good)
 	switch {
 	case err != nil:
 		f.Problem = err.Error()
 	case moved:
-		f.Repaired = aside
+		f.Repaired = movedAside
 	default:
-		f.Repaired = "it was made anew meanwhile"
+		f.Repaired = "it was pushed again meanwhile"
 	}
 }
 
@@ -102,7 +102,7 @@ func (s *scrubber) checkRevision(ctx context.Context, one item) (found result, e
 	}
 	found.bytes = int64(len(stored.Content))
 	if code != "" {
-		found.findings = []Finding{s.mendRevision(ctx, o, code, stored.MediaType)}
+		found.findings = []Finding{s.repairRevision(ctx, o, code, stored.MediaType)}
 		return found, nil
 	}
 	m, err := oci.ParseManifest(stored.MediaType, stored.Content)
@@ -112,14 +112,14 @@ func (s *scrubber) checkRevision(ctx context.Context, one item) (found result, e
 		found.findings = []Finding{f}
 		return found, nil //nolint:nilerr // the finding tells it
 	}
-	if one.condemned || one.alone || stored.Stored.Condemned {
+	if one.condemned || one.recordOnly || stored.Stored.Condemned {
 		return found, nil
 	}
 	found.findings, err = s.checkReferences(ctx, o, stored, m)
 	if err != nil {
 		return found, err
 	}
-	// A delete takes the manifest first. What it names may go as soon as it has.
+	// A delete removes the manifest first. From then on what it names may be gone.
 	there, err := s.reg.Exists(ctx, o)
 	if err == nil && !there {
 		err = fmt.Errorf("%s: %w", o.Key(), storage.ErrNotExist)
@@ -139,8 +139,8 @@ func (s *scrubber) readRevision(ctx context.Context, o registry.Object) (*regist
 	return stored, "", err
 }
 
-// mendRevision moves a manifest aside. Whether it can be had again is for later, see fetchManifests.
-func (s *scrubber) mendRevision(ctx context.Context, o registry.Object, code Code, mediaType string) Finding {
+// repairRevision moves a damaged manifest aside, if the run repairs. fetchManifests gets it back later.
+func (s *scrubber) repairRevision(ctx context.Context, o registry.Object, code Code, mediaType string) Finding {
 	f := newFinding(code, o)
 	f.MediaType = mediaType
 	if s.opts.Repair {
@@ -152,7 +152,7 @@ func (s *scrubber) mendRevision(ctx context.Context, o registry.Object, code Cod
 	return f
 }
 
-// checkReferences looks at what a manifest names, and at the entry by which its subject shows it.
+// checkReferences looks at what a manifest names, and at its entry among the referrers of its subject.
 func (s *scrubber) checkReferences(ctx context.Context, o registry.Object, stored *registry.Manifest, m oci.Manifest) ([]Finding, error) {
 	var findings []Finding
 	seen := map[oci.Digest]bool{}
@@ -179,7 +179,7 @@ func (s *scrubber) checkReferences(ctx context.Context, o registry.Object, store
 	if m.Subject == nil {
 		return findings, nil
 	}
-	more, err := s.checkShown(ctx, o, m.Subject.Digest)
+	more, err := s.checkListed(ctx, o, m.Subject.Digest)
 	return append(findings, more...), err
 }
 
@@ -212,39 +212,22 @@ func (s *scrubber) checkNamedBlob(ctx context.Context, o registry.Object, blob o
 		f.Means, f.Do = "the manifest names a blob that a client deleted from the namespace", "delete the manifest, or push the image again"
 	}
 	if s.opts.Repair {
-		s.relink(ctx, o, blob, &f)
+		f.noteRepair(s.reg.Relink(ctx, o.Namespace, o.Digest, blob), "linked again")
 	}
 	return []Finding{f}, nil
 }
 
-func (s *scrubber) relink(ctx context.Context, o registry.Object, blob oci.Digest, f *Finding) {
-	if err := s.reg.Relink(ctx, o.Namespace, o.Digest, blob); err != nil {
-		f.Problem = err.Error()
-		return
-	}
-	f.Repaired = "linked again"
-}
-
-// checkShown looks whether the referrers of a subject show a manifest.
-func (s *scrubber) checkShown(ctx context.Context, o registry.Object, subject oci.Digest) ([]Finding, error) {
+// checkListed looks whether a manifest is listed among the referrers of its subject.
+func (s *scrubber) checkListed(ctx context.Context, o registry.Object, subject oci.Digest) ([]Finding, error) {
 	there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.KindReferrer, Namespace: o.Namespace, Subject: subject, Digest: o.Digest})
 	if err != nil || there {
 		return nil, err
 	}
 	f := naming(CodeNoReferrer, o, subject)
 	if s.opts.Repair {
-		f.settle(s.reg.RebuildReferrer(ctx, o.Namespace, o.Digest), "entry rebuilt")
+		f.noteRepair(s.reg.RebuildReferrer(ctx, o.Namespace, o.Digest), "entry rebuilt")
 	}
 	return []Finding{f}, nil
-}
-
-// settle notes how a repair ended.
-func (f *Finding) settle(err error, how string) {
-	if err != nil {
-		f.Problem = err.Error()
-		return
-	}
-	f.Repaired = how
 }
 
 // checkLink looks at the bytes of a link. Within one repository it hashes them, too.
@@ -258,17 +241,17 @@ func (s *scrubber) checkLink(ctx context.Context, one item) (found result, err e
 		return s.checkProposed(ctx, o)
 	}
 	blob := registry.Object{Kind: registry.KindBlob, Digest: o.Digest}
-	if !s.opts.Repository.IsZero() && one.alone == s.opts.Repair {
+	if !s.opts.Repository.IsZero() && one.recordOnly == s.opts.Repair {
 		if found, err = s.checkBlob(ctx, blob); err != nil && !errors.Is(err, storage.ErrNotExist) {
 			return found, err
 		}
 	}
-	if one.alone {
+	if one.recordOnly {
 		return found, nil
 	}
 	there, err := s.reg.Exists(ctx, blob)
 	if err == nil && there {
-		return s.checkPlace(ctx, o, found)
+		return s.checkDataKey(ctx, o, found)
 	}
 	if err != nil {
 		return found, err
@@ -276,27 +259,27 @@ func (s *scrubber) checkLink(ctx context.Context, one item) (found result, err e
 	f := newFinding(CodeDanglingLink, o)
 	if s.opts.Repair && s.opts.Fetch != nil {
 		err := s.fetch(ctx, o, func(content io.Reader) error { return s.reg.Refetch(ctx, o.Namespace, o.Digest, content) })
-		f.settle(err, "fetched again")
+		f.noteRepair(err, "fetched again")
 	}
 	found.findings = append(found.findings, f)
 	return found, nil
 }
 
-// checkPlace looks whether a link leads to where the bytes lie by now.
-func (s *scrubber) checkPlace(ctx context.Context, o registry.Object, found result) (result, error) {
+// checkDataKey looks whether a link names the data key under which the bytes lie.
+func (s *scrubber) checkDataKey(ctx context.Context, o registry.Object, found result) (result, error) {
 	misplaced, err := s.reg.Misplaced(ctx, o.Namespace, o.Digest)
 	if err != nil || !misplaced {
 		return found, err
 	}
 	f := newFinding(CodeMisplacedLink, o)
 	if s.opts.Repair {
-		f.settle(s.reg.PutRight(ctx, o.Namespace, o.Digest), "names the right place")
+		f.noteRepair(s.reg.PutRight(ctx, o.Namespace, o.Digest), "names the right data key")
 	}
 	found.findings = append(found.findings, f)
 	return found, nil
 }
 
-// checkProposed is for a link that was proposed, or went meanwhile.
+// checkProposed is for a link that a repair proposed and did not finish, or that is gone meanwhile.
 func (s *scrubber) checkProposed(ctx context.Context, o registry.Object) (found result, err error) {
 	content, size, err := s.reg.OpenObject(ctx, o)
 	if err != nil {
@@ -307,21 +290,21 @@ func (s *scrubber) checkProposed(ctx context.Context, o registry.Object) (found 
 	}
 	f := newFinding(CodeProposedLink, o)
 	if s.opts.Repair {
-		f.settle(s.reg.WithdrawLink(ctx, o.Namespace, o.Digest), "withdrawn; whatever needs it proposes it anew")
+		f.noteRepair(s.reg.WithdrawLink(ctx, o.Namespace, o.Digest), "withdrawn; what needs it proposes it again")
 	}
 	found.findings = []Finding{f}
 	return found, nil
 }
 
-// checkTag looks whether there is what a tag stands for. A tag whose manifest is gone may be that of a
-// delete which was cut off, so it is left as it is.
+// checkTag looks whether the manifest of a tag is there. A tag without one may come from a delete that was
+// interrupted, so no repair touches it.
 func (s *scrubber) checkTag(ctx context.Context, one item) ([]Finding, error) {
 	o := one.Object
 	stands, err := s.reg.ReadTag(ctx, o.Namespace, o.Tag)
 	if errors.Is(err, registry.ErrDamaged) {
-		return s.mendRecord(ctx, o, err), nil
+		return s.repairRecord(ctx, o, err), nil
 	}
-	if err != nil || one.alone {
+	if err != nil || one.recordOnly {
 		return nil, err
 	}
 	there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.KindManifest, Namespace: o.Namespace, Digest: stands})
@@ -331,25 +314,25 @@ func (s *scrubber) checkTag(ctx context.Context, one item) ([]Finding, error) {
 	return []Finding{naming(CodeDanglingTag, o, stands)}, nil
 }
 
-// mendRecord moves a record aside that cannot be read.
-func (s *scrubber) mendRecord(ctx context.Context, o registry.Object, why error) []Finding {
+// repairRecord moves a record that cannot be read aside, if the run repairs.
+func (s *scrubber) repairRecord(ctx context.Context, o registry.Object, why error) []Finding {
 	f := newFinding(CodeDamagedRecord, o)
 	f.Problem = why.Error()
 	if s.opts.Repair {
 		f.Problem = ""
-		f.settle(s.reg.MoveRecordAside(ctx, o), aside)
+		f.noteRepair(s.reg.MoveRecordAside(ctx, o), movedAside)
 	}
 	return []Finding{f}
 }
 
-// checkReferrer looks whether there is what an entry shows.
+// checkReferrer looks whether the manifest of an entry among referrers is there.
 func (s *scrubber) checkReferrer(ctx context.Context, one item) ([]Finding, error) {
 	o := one.Object
 	err := s.reg.CheckReferrer(ctx, o.Namespace, o.Subject, o.Digest)
 	if errors.Is(err, registry.ErrDamaged) {
-		return s.mendRecord(ctx, o, err), nil
+		return s.repairRecord(ctx, o, err), nil
 	}
-	if err != nil || one.alone {
+	if err != nil || one.recordOnly {
 		return nil, err
 	}
 	there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.KindManifest, Namespace: o.Namespace, Digest: o.Digest})
@@ -358,7 +341,7 @@ func (s *scrubber) checkReferrer(ctx context.Context, one item) ([]Finding, erro
 	}
 	f := naming(CodeStaleReferrer, o, o.Subject)
 	if s.opts.Repair {
-		f.settle(s.reg.DropReferrer(ctx, o.Namespace, o.Subject, o.Digest), "entry removed")
+		f.noteRepair(s.reg.DropReferrer(ctx, o.Namespace, o.Subject, o.Digest), "entry removed")
 	}
 	return []Finding{f}, nil
 }
@@ -366,13 +349,13 @@ func (s *scrubber) checkReferrer(ctx context.Context, one item) ([]Finding, erro
 func (s *scrubber) checkTrash(ctx context.Context, o registry.Object) ([]Finding, error) {
 	err := s.reg.CheckTrash(ctx, o)
 	if errors.Is(err, registry.ErrDamaged) {
-		return s.mendRecord(ctx, o, err), nil
+		return s.repairRecord(ctx, o, err), nil
 	}
 	return nil, err
 }
 
-// checkPulls reads the times of pulls of a namespace. A repair leaves them: without them all looks as if it
-// was never pulled, and rules may drop it.
+// checkPulls reads the times of pulls of a namespace. No repair moves them aside: without them everything looks as
+// if it was never pulled, and rules of retention may drop it.
 func (s *scrubber) checkPulls(ctx context.Context, o registry.Object) ([]Finding, error) {
 	_, err := s.reg.PullTimes(ctx, o.Namespace)
 	if !errors.Is(err, registry.ErrDamaged) {
@@ -393,7 +376,7 @@ func (s *scrubber) checkNamespace(ctx context.Context, o registry.Object) ([]Fin
 	}
 	f := newFinding(CodeNoNamespace, o)
 	if s.opts.Repair {
-		f.settle(s.reg.Enroll(ctx, o.Namespace), "entered in the catalog")
+		f.noteRepair(s.reg.Enroll(ctx, o.Namespace), "entered in the catalog")
 	}
 	return []Finding{f}, nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
-// fetch gets the content of an object from where it came, for one who takes nothing on trust.
+// fetch gets the content of an object from where it came. Take must verify it.
 func (s *scrubber) fetch(ctx context.Context, o registry.Object, take func(io.Reader) error) error {
 	content, err := s.opts.Fetch(ctx, o.Namespace, o.Digest)
 	if err != nil {
@@ -18,8 +18,8 @@ func (s *scrubber) fetch(ctx context.Context, o registry.Object, take func(io.Re
 	return errors.Join(take(content), content.Close())
 }
 
-// fetchManifests gets back the manifests that were moved aside, once the blobs are there that they name.
-// An index waits for its children: it goes on as long as one more comes back.
+// fetchManifests gets back the manifests that were moved aside, after the blobs that they name. An index needs its
+// children first: so it repeats that as long as one more comes back.
 func (s *scrubber) fetchManifests(ctx context.Context) error {
 	if !s.opts.Repair || s.opts.Fetch == nil {
 		return nil
@@ -30,7 +30,7 @@ func (s *scrubber) fetchManifests(ctx context.Context) error {
 		for i := range findings {
 			f := &findings[i]
 			o := registry.ParseKey(f.Key)
-			if o.Kind != registry.KindManifest || f.Repaired != aside {
+			if o.Kind != registry.KindManifest || f.Repaired != movedAside {
 				continue
 			}
 			err := s.fetch(ctx, o, func(content io.Reader) error {

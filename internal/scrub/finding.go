@@ -12,8 +12,8 @@ import (
 // Severity is how bad a finding is.
 type Severity string
 
-// The severities. Critical is bytes or records that are no good; an error makes something absent that was
-// stored; a warning makes nothing absent that is asked for by name; a note is no finding.
+// The severities. Critical: bytes or records are damaged. Error: something that was stored reads as absent.
+// Warning: everything that is asked for by name is there. Note: nothing has to be repaired.
 const (
 	Critical Severity = "critical"
 	Error    Severity = "error"
@@ -65,10 +65,10 @@ var kinds = map[Code]struct {
 	CodeNoReferrer:      {Warning, "the referrers of the subject do not show the manifest", "run it with --repair"},
 	CodeStaleReferrer:   {Warning, "the referrers of the subject show a manifest that is gone", "run it with --repair"},
 	CodeProposedLink:    {Warning, "a repair was interrupted before it linked the blob; it reads as absent", "run it with --repair"},
-	CodeMisplacedLink:   {Warning, "the link names another place than the one where the bytes of the blob lie, so that redirected pulls fail", "run it with --repair"},
+	CodeMisplacedLink:   {Warning, "the link does not name the data key of the bytes, so that redirected pulls fail", "run it with --repair"},
 	CodeNoNamespace:     {Warning, "the catalog does not show the namespace", "run it with --repair"},
 	CodeStrangeKey:      {Warning, "the key has no place in the layout", "find out who put it there, and move it out of the store"},
-	CodeMovedAside:      {Note, "it was no good and lies aside", "push again what it was, look at it, then delete the file"},
+	CodeMovedAside:      {Note, "it was damaged, and a repair moved it here", "push again what it was, look at it, then delete the file"},
 }
 
 // Finding is one thing that is not as it should be.
@@ -95,12 +95,21 @@ func newFinding(code Code, o registry.Object) Finding {
 	}
 }
 
-// passes tells whether a push or a delete that is under way may look like this.
-func (f Finding) passes() bool {
+// noteRepair notes how a repair ended.
+func (f *Finding) noteRepair(err error, how string) {
+	if err != nil {
+		f.Problem = err.Error()
+		return
+	}
+	f.Repaired = how
+}
+
+// transient tells whether it may come from a push or a delete that is under way.
+func (f Finding) transient() bool {
 	return f.Repaired == "" && (f.Severity == Error || f.Severity == Warning && f.Code != CodeStrangeKey)
 }
 
-// keptFindings bounds how many findings are kept; the others only count.
+// keptFindings bounds how many findings a report keeps; it counts the others.
 const keptFindings = 10_000
 
 // Report is what a run found.
@@ -113,7 +122,7 @@ type Report struct {
 	Counts   map[Severity]int64      `json:"counts"`
 	Repaired int64                   `json:"repaired"`
 	Findings []Finding               `json:"findings"`
-	Omitted  int64                   `json:"omitted"` // counted and not kept
+	Omitted  int64                   `json:"omitted"` // findings that were counted and not kept
 }
 
 func newReport() Report {
@@ -138,7 +147,7 @@ func (r *Report) count(f Finding, by int64) {
 	}
 }
 
-// Remaining is how many findings were not repaired. Notes are none.
+// Remaining is how many findings were not repaired. Notes do not count.
 func (r *Report) Remaining() int64 {
 	return r.Counts[Critical] + r.Counts[Error] + r.Counts[Warning] - r.Repaired
 }

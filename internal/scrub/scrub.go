@@ -37,8 +37,8 @@ type Options struct {
 	Concurrency int
 	// Fetch gets back what is lost; nil gets nothing back.
 	Fetch Fetch
-	// Patience is how long a delete may take that is under way at the end, before what it has not done yet
-	// counts as left behind.
+	// Patience is how long the end of a run waits for pushes and deletes that are under way, before what they
+	// have not done yet is a finding.
 	Patience time.Duration
 	// SaveEvery is how often it is noted how far the run came; 0 is every five seconds.
 	SaveEvery time.Duration
@@ -62,7 +62,7 @@ type scrubber struct {
 }
 
 // Run verifies the stores. The report is there also when the run was interrupted; then the next run goes
-// on from there. Beside it others may push and delete: what only they explain is no finding.
+// on from there. Others may push and delete meanwhile: what comes from that is no finding.
 func Run(ctx context.Context, reg *registry.Maintenance, opts Options) (*Report, error) {
 	if opts.Concurrency == 0 {
 		opts.Concurrency = 1
@@ -84,7 +84,7 @@ func Run(ctx context.Context, reg *registry.Maintenance, opts Options) (*Report,
 		err = s.fetchManifests(ctx)
 	}
 	if err == nil {
-		err = s.lookAgain(ctx)
+		err = s.confirmAll(ctx)
 	}
 	report := &s.run.state.Report
 	report.Ended = time.Now().UTC()
@@ -95,11 +95,12 @@ func Run(ctx context.Context, reg *registry.Maintenance, opts Options) (*Report,
 	return report, s.forget(ctx)
 }
 
-// partRecords is the metadata once more, before it: a repair moves aside what is no good in itself before
-// anything looks at what names it.
+// partRecords is a part of a repair before PartMetadata, over the same objects: it moves damaged records aside
+// before the next part follows what names what.
 const partRecords registry.Part = "records"
 
-// phases are the parts of a run in their order: blobs first, for the same reason.
+// phases are the parts of a run in their order. Blobs come first, so that a repair moves damaged ones aside before
+// anything looks for them.
 func (s *scrubber) phases() []registry.Part {
 	var parts []registry.Part
 	all := s.opts.Repository.IsZero()
@@ -136,30 +137,30 @@ func (s *scrubber) parts(ctx context.Context) error {
 	return nil
 }
 
-// lookEvery is how long a look at what may be under way waits for the next one.
-const lookEvery = 100 * time.Millisecond
+// confirmEvery is how long confirmAll waits before it looks again.
+const confirmEvery = 100 * time.Millisecond
 
-// lookAgain drops what the end of the run does not confirm: a push or a delete was under way. It looks until
-// nothing is left to drop, or patience is over.
-func (s *scrubber) lookAgain(ctx context.Context) error {
+// confirmAll looks once more at all findings, and drops what it does not find again: a push or a delete was under
+// way. It repeats that until no transient finding is left, or Patience is over.
+func (s *scrubber) confirmAll(ctx context.Context) error {
 	patience := time.After(s.opts.Patience)
 	for {
-		unsure, err := s.dropUnconfirmed(ctx)
-		if err != nil || unsure == 0 || s.opts.Patience == 0 {
+		transient, err := s.dropUnconfirmed(ctx)
+		if err != nil || transient == 0 || s.opts.Patience == 0 {
 			return err
 		}
 		select {
 		case <-patience:
 			return nil
-		case <-time.After(lookEvery):
+		case <-time.After(confirmEvery):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// dropUnconfirmed looks once at each finding that was not repaired, and says how many more looks may drop.
-func (s *scrubber) dropUnconfirmed(ctx context.Context) (unsure int, err error) {
+// dropUnconfirmed looks once at each finding that was not repaired, and counts those that are still transient.
+func (s *scrubber) dropUnconfirmed(ctx context.Context) (transient int, err error) {
 	report := &s.run.state.Report
 	kept := []Finding{}
 	var gone []Finding
@@ -173,15 +174,15 @@ func (s *scrubber) dropUnconfirmed(ctx context.Context) (unsure int, err error) 
 			continue
 		}
 		kept = append(kept, f)
-		if f.passes() {
-			unsure++
+		if f.transient() {
+			transient++
 		}
 	}
 	for _, f := range gone {
 		report.count(f, -1)
 	}
 	report.Findings = kept
-	return unsure, nil
+	return transient, nil
 }
 
 func (s *scrubber) confirm(ctx context.Context, f Finding) (bool, error) {

@@ -18,7 +18,7 @@ type state struct {
 	Repository oci.Name      `json:"repository,omitzero"`
 	Part       registry.Part `json:"part"`
 	Last       string        `json:"last"`  // all keys up to it are done
-	Ahead      []string      `json:"ahead"` // keys behind it that are done, too
+	Ahead      []string      `json:"ahead"` // keys after it that are done, too
 	Report     Report        `json:"report"`
 }
 
@@ -40,7 +40,7 @@ type ticket struct {
 	done bool
 }
 
-// windowSize bounds how far the others go on while one large blob is hashed.
+// windowSize bounds how many objects are done ahead of one that takes long, such as a large blob.
 const windowSize = 1024
 
 func newRun(s state) *run {
@@ -51,7 +51,7 @@ func newRun(s state) *run {
 	return r
 }
 
-// begin goes on to a part.
+// begin starts a part.
 func (r *run) begin(part registry.Part) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -59,7 +59,7 @@ func (r *run) begin(part registry.Part) {
 	r.ahead = map[string]bool{}
 }
 
-// start takes a ticket, once there is room for it.
+// start queues an object, once the window has room for it.
 func (r *run) start(ctx context.Context, key string) (*ticket, error) {
 	select {
 	case r.window <- struct{}{}:
@@ -73,13 +73,13 @@ func (r *run) start(ctx context.Context, key string) (*ticket, error) {
 	return t, nil
 }
 
-// finish notes what was found at an object and that it is done, as one.
+// finish notes at once what was found at an object and that it is done.
 func (r *run) finish(one item, found result) {
 	t := one.ticket
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !t.done {
-		if !one.alone {
+		if !one.recordOnly {
 			r.state.Report.Objects[one.Kind]++
 		}
 		r.state.Report.Bytes += found.bytes
@@ -95,8 +95,8 @@ func (r *run) finish(one item, found result) {
 	}
 }
 
-// aheadNow are the keys that are done behind the first one that is not.
-func (r *run) aheadNow() []string {
+// doneAhead are the keys that are done and come after the first one that is not.
+func (r *run) doneAhead() []string {
 	var keys []string
 	for _, t := range r.queue {
 		if t.done {
@@ -123,26 +123,26 @@ func (s *scrubber) load(ctx context.Context) (state, error) {
 	}
 	var last state
 	if json.Unmarshal(data, &last) != nil || !last.fits(fresh) {
-		return fresh, nil //nolint:nilerr // a state that cannot be read is one to begin anew from
+		return fresh, nil //nolint:nilerr // without a state that can be read the run starts from the beginning
 	}
 	last.Report.Resumed = true
 	return last, nil
 }
 
-// fits tells whether a run looked at the same as another one. What cannot be gone on with does not.
+// fits tells whether a new run looks for the same as the interrupted one did, and can go on from its state.
 func (s state) fits(other state) bool {
 	same := s.Repair == other.Repair && s.Quick == other.Quick && s.Repository == other.Repository
 	return same && s.Part != "" && s.Report.Objects != nil && s.Report.Counts != nil
 }
 
-// save notes how far the run came. A store that takes no writes gets no note.
+// save stores how far the run came, unless the registry is read-only.
 func (s *scrubber) save(ctx context.Context) error {
 	if s.reg.ReadOnly() {
 		return nil
 	}
 	s.run.mu.Lock()
 	now := s.run.state
-	now.Ahead = s.run.aheadNow()
+	now.Ahead = s.run.doneAhead()
 	data, err := json.Marshal(now)
 	s.run.mu.Unlock()
 	if err != nil {
@@ -152,10 +152,10 @@ func (s *scrubber) save(ctx context.Context) error {
 	return s.reg.KeepVerifyState(ctx, data)
 }
 
-// keepInterrupted notes it when the run is asked to end.
+// keepInterrupted saves how far an interrupted run came.
 func (s *scrubber) keepInterrupted(ctx context.Context) error {
 	if s.run.state.Part == registry.PartCondemned {
-		return nil // it has no order: that part begins anew
+		return nil // that part has no order, and starts from its beginning
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

@@ -14,10 +14,10 @@ import (
 // item is one object to look at.
 type item struct {
 	registry.Object
-	condemned bool
-	first     bool // of its namespace that needs an entry in the catalog
-	alone     bool // what it names is not looked at yet
-	ticket    *ticket
+	condemned  bool
+	first      bool // the first of its namespace that needs an entry in the catalog
+	recordOnly bool // look at the record itself, and not yet at what it names
+	ticket     *ticket
 }
 
 // result is what was found at one object.
@@ -57,8 +57,8 @@ func (s *scrubber) walk(ctx context.Context, part registry.Part, items chan<- it
 		if err != nil {
 			return err
 		}
-		one := item{Object: o, condemned: part == registry.PartCondemned, alone: part == partRecords}
-		if !one.alone && (o.Kind == registry.KindManifest || o.Kind == registry.KindTag) && o.Namespace != named {
+		one := item{Object: o, condemned: part == registry.PartCondemned, recordOnly: part == partRecords}
+		if !one.recordOnly && (o.Kind == registry.KindManifest || o.Kind == registry.KindTag) && o.Namespace != named {
 			one.first, named = true, o.Namespace
 		}
 		if one.ticket, err = s.run.start(ctx, o.Key()); err != nil {
@@ -88,8 +88,8 @@ func (s *scrubber) objects(ctx context.Context, part registry.Part) iter.Seq2[re
 	return s.reg.Objects(ctx, part, s.run.state.Last)
 }
 
-// look looks at one object and notes what it found. What cannot be read is a finding; only a run that was
-// interrupted is not.
+// look checks one object and notes what it found. That it cannot be read is a finding, too, unless the run was
+// interrupted.
 func (s *scrubber) look(ctx context.Context, one item) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -107,8 +107,8 @@ func (s *scrubber) look(ctx context.Context, one item) error {
 			found.findings = append(found.findings, f)
 		}
 	}
-	if one.alone {
-		// What remains is found again when all is looked at; blobs of a repository are hashed only now.
+	if one.recordOnly {
+		// The part that follows finds what was not repaired. Blobs of one repository are hashed only here.
 		found.findings = slices.DeleteFunc(found.findings, func(f Finding) bool {
 			return f.Repaired == "" && f.Code != CodeCorruptBlob && one.Kind != registry.KindLink
 		})
@@ -118,7 +118,7 @@ func (s *scrubber) look(ctx context.Context, one item) error {
 	return nil
 }
 
-// showEvery is how often progress is told.
+// showEvery is how often progress is reported, at most.
 const showEvery = 100 * time.Millisecond
 
 func (s *scrubber) show() {
@@ -126,7 +126,7 @@ func (s *scrubber) show() {
 		return
 	}
 	s.run.mu.Lock()
-	defer s.run.mu.Unlock() // so that one at a time tells it
+	defer s.run.mu.Unlock() // Progress is called by one at a time
 	if time.Since(s.run.shown) < showEvery {
 		return
 	}

@@ -16,16 +16,16 @@ type clocked struct {
 	storage.Store
 	now func() time.Time
 
-	mu      sync.Mutex // guards the times
-	written map[string]time.Time
-	left    map[string]time.Time // when it was condemned
+	mu        sync.Mutex // guards the times
+	written   map[string]time.Time
+	condemned map[string]time.Time // since when
 }
 
-// newClocked knows the times that the one before on the same folder has noted, if there was one.
+// newClocked goes on with the times of the Store before it on the same folder, if there was one.
 func newClocked(inner storage.Store, now func() time.Time, before storage.Store) *clocked {
-	c := &clocked{Store: inner, now: now, written: map[string]time.Time{}, left: map[string]time.Time{}}
+	c := &clocked{Store: inner, now: now, written: map[string]time.Time{}, condemned: map[string]time.Time{}}
 	if b, was := before.(*clocked); was {
-		c.written, c.left = b.written, b.left
+		c.written, c.condemned = b.written, b.condemned
 	}
 	return c
 }
@@ -112,7 +112,7 @@ func (c *clocked) Condemn(ctx context.Context, key string) error {
 	if err == nil && before.State == storage.Live {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.left[key] = c.now()
+		c.condemned[key] = c.now()
 	}
 	return err
 }
@@ -126,7 +126,7 @@ func (c *clocked) Condemned(ctx context.Context, prefix string) iter.Seq2[storag
 	return func(yield func(storage.Condemnation, error) bool) {
 		for condemnation, err := range c.Store.Condemned(ctx, prefix) {
 			c.mu.Lock()
-			if at, known := c.left[condemnation.Key]; known {
+			if at, known := c.condemned[condemnation.Key]; known {
 				condemnation.Since = at
 			}
 			c.mu.Unlock()

@@ -62,9 +62,9 @@ func (w *World) play(word string, args []string) error {
 	case word == "mount" && len(args) == 3:
 		return w.Registry.MountBlob(w.t.Context(), w.name(args[1]), w.name(args[2]), w.Digest(args[0]))
 	case word == "upload" && len(args) == 2:
-		return w.leave(w.name(args[1]), w.layer(args[0]))
+		return w.leaveUpload(w.name(args[1]), w.layer(args[0]))
 	case word == "pull" && len(args) == 1:
-		return w.note(args[0])
+		return w.recordPull(args[0])
 	case word == "delete" && len(args) == 1:
 		return w.remove(w.Registry, args[0])
 	case word == "kill" && len(args) == 1:
@@ -135,7 +135,7 @@ func (w *World) image(name, ref string, words []string) error {
 			doc.Layers = append(doc.Layers, descriptor)
 		case special && kind == "missing":
 			doc.Layers = append(doc.Layers, w.layer(layer).descriptor(layerType))
-		case w.aside(&doc, word):
+		case w.option(&doc, word):
 		default:
 			c := w.layer(word)
 			doc.Layers = append(doc.Layers, c.descriptor(layerType))
@@ -153,7 +153,7 @@ var platforms = []string{"amd64", "arm64", "riscv64"}
 func (w *World) index(name, ref string, words []string) error {
 	doc := document{SchemaVersion: 2, MediaType: oci.MediaTypeImageIndex, Manifests: []oci.Descriptor{}}
 	for _, word := range words {
-		if w.aside(&doc, word) {
+		if w.option(&doc, word) {
 			continue
 		}
 		child, missing := strings.CutPrefix(word, "missing:")
@@ -172,8 +172,8 @@ func (w *World) index(name, ref string, words []string) error {
 	return w.push(w.manifest(name, doc), ref)
 }
 
-// aside reads a word that both images and indexes have.
-func (w *World) aside(doc *document, word string) bool {
+// option reads a word that images and indexes have in common, and tells whether it is one.
+func (w *World) option(doc *document, word string) bool {
 	if subject, found := strings.CutPrefix(word, "subject="); found {
 		c := w.find(subject)
 		descriptor := c.descriptor(c.about.ContentType)
@@ -224,7 +224,8 @@ func (w *World) blob(ns oci.Name, c *content) error {
 	return w.Registry.CompleteUpload(ctx, ns, session.ID, registry.Chunk{Body: bytes.NewReader(c.bytes), Start: -1}, c.digest)
 }
 
-func (w *World) leave(ns oci.Name, c *content) error {
+// leaveUpload begins an upload, and does not complete it.
+func (w *World) leaveUpload(ns oci.Name, c *content) error {
 	session, err := w.Registry.StartUpload(w.t.Context(), ns, c.digest.Algorithm(), "alice")
 	if err != nil {
 		return err
@@ -233,8 +234,8 @@ func (w *World) leave(ns oci.Name, c *content) error {
 	return err
 }
 
-// note tells the registry that a client pulls, and waits until that is recorded.
-func (w *World) note(ref string) error {
+// recordPull tells the registry that a client pulls, and waits until that is recorded.
+func (w *World) recordPull(ref string) error {
 	ns, reference := w.reference(ref)
 	stored, err := w.Registry.GetManifest(w.t.Context(), ns, reference)
 	if err != nil {
@@ -266,7 +267,7 @@ func (w *World) remove(from *registry.Registry, what string) error {
 
 // kill deletes a manifest in a process that ends when the manifest is gone, and nothing else is.
 func (w *World) kill(what string) error {
-	dying := &mortal{Store: w.store}
+	dying := &killable{Store: w.store}
 	other, err := registry.New(w.t.Context(), registry.Options{
 		Blobs: dying, Metadata: dying, Config: w.opts.Registry, Repositories: w.opts.Repositories,
 		Now: func() time.Time { return w.Now },
@@ -280,32 +281,32 @@ func (w *World) kill(what string) error {
 	return nil
 }
 
-// mortal is a Store that does nothing any more after its first delete.
-type mortal struct {
+// killable is a Store that fails after its first delete, as if its process had been killed.
+type killable struct {
 	storage.Store
 	dead bool
 }
 
-func (m *mortal) Delete(ctx context.Context, key string, opts storage.DeleteOptions) error {
-	if m.dead {
+func (k *killable) Delete(ctx context.Context, key string, opts storage.DeleteOptions) error {
+	if k.dead {
 		return errKilled
 	}
-	m.dead = true
-	return m.Store.Delete(ctx, key, opts)
+	k.dead = true
+	return k.Store.Delete(ctx, key, opts)
 }
 
-func (m *mortal) Get(ctx context.Context, key string) (storage.Value, error) {
-	if m.dead {
+func (k *killable) Get(ctx context.Context, key string) (storage.Value, error) {
+	if k.dead {
 		return storage.Value{}, errKilled
 	}
-	return m.Store.Get(ctx, key)
+	return k.Store.Get(ctx, key)
 }
 
-func (m *mortal) List(ctx context.Context, prefix string, opts storage.ListOptions) iter.Seq2[storage.Entry, error] {
-	if m.dead {
+func (k *killable) List(ctx context.Context, prefix string, opts storage.ListOptions) iter.Seq2[storage.Entry, error] {
+	if k.dead {
 		return func(yield func(storage.Entry, error) bool) { yield(storage.Entry{}, errKilled) }
 	}
-	return m.Store.List(ctx, prefix, opts)
+	return k.Store.List(ctx, prefix, opts)
 }
 
 // verify reads content to its end and compares its digest.

@@ -130,7 +130,7 @@ func (w *World) openStore() {
 // Root is the folder of the store.
 func (w *World) Root() string { return w.opts.Folder }
 
-// Collect runs the collector as it comes.
+// Collect is one run of the collector.
 func (w *World) Collect() *gc.Report {
 	w.t.Helper()
 	report, err := w.Collector.Run(w.t.Context(), gc.RunOptions{Holder: "the test"})
