@@ -81,11 +81,7 @@ func (w *wire) complete(location, last, whole string) error {
 }
 
 func (w *wire) mount(ns, from oci.Name, blob ocitest.Content) error {
-	got, err := w.send(http.MethodPost, fmt.Sprintf("/v2/%s/blobs/uploads/?mount=%s&from=%s", ns, blob.Digest, from), "", "")
-	if err == nil && got.Status != http.StatusCreated {
-		err = &httpapitest.RefusedError{Answer: got}
-	}
-	return w.ack(err, blobIs(ns, blob.Text))
+	return w.ack(w.Mount(w.ctx, ns.String(), from.String(), blob.Digest), blobIs(ns, blob.Text))
 }
 
 func (w *wire) pushManifest(ns oci.Name, m ocitest.Manifest, tag oci.Tag) error {

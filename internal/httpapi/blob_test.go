@@ -317,7 +317,7 @@ func damageBytes(t *testing.T, folder string, content []byte) {
 func BenchmarkGetBlob16K(b *testing.B) {
 	f := newHandlerWithImage(b)
 	content := strings.Repeat("x", 16<<10)
-	f.send(b, "POST", "/v2/app/blobs/uploads/?digest="+digestOf(content).String(), content)
+	f.pushBlob("app", content)
 	b.SetBytes(int64(len(content)))
 	bench(b, f, "GET", "/v2/app/blobs/"+digestOf(content).String(), 200)
 }

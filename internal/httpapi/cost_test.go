@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/storage/s3/s3test"
 )
 
@@ -51,7 +51,7 @@ func TestWhatAPushAndAPullCost(t *testing.T) {
 			what string
 			cost int
 		}{
-			{"the first manifest into a new namespace", p.cost(func() { p.pushManifest("app", "v0", oci.MediaTypeImageIndex, bare("v0")) })},
+			{"the first manifest into a new namespace", p.cost(func() { p.pushManifest("app", "v0", ocitest.Index().Note("v0").Content) })},
 		}
 		add := func(what string, cost int) {
 			rows = append(rows, struct {
@@ -60,10 +60,7 @@ func TestWhatAPushAndAPullCost(t *testing.T) {
 			}{what, cost})
 		}
 		add("an image: POST and PUT of a config and of a layer, PUT of the manifest by tag", p.cost(func() {
-			for _, blob := range []string{"config whole", "layer whole"} {
-				p.finish(p.start("app", ""), blob, digestOf(blob)).wants(t, want{status: 201})
-			}
-			p.pushManifest("app", "whole", oci.MediaTypeImageManifest, image("whole"))
+			p.pushImage("app", "whole", "whole")
 		}))
 		add("a small blob: POST and PUT", p.cost(func() { p.pushBlob("app", "config one") }))
 		d := digestOf("layer one")
@@ -79,9 +76,9 @@ func TestWhatAPushAndAPullCost(t *testing.T) {
 		add("a mount", p.cost(func() {
 			p.do(call{method: "POST", path: "/v2/other/blobs/uploads/?mount=" + d.String() + "&from=app"}).wants(t, want{status: 201})
 		}))
-		manifest := image("one")
-		m := digestOf(manifest)
-		add("a manifest of a config and a layer, by tag", p.cost(func() { p.pushManifest("app", "v1", oci.MediaTypeImageManifest, manifest) }))
+		image := ocitest.Image("one")
+		m := image.Digest
+		add("a manifest of a config and a layer, by tag", p.cost(func() { p.pushManifest("app", "v1", image.Content) }))
 
 		add("a pull of a blob, redirected", p.cost(func() { p.get("/v2/app/blobs/"+d.String()).wants(t, want{status: 307}) }))
 		add("a pull of a manifest by digest, GET or HEAD", p.cost(func() { p.get("/v2/app/manifests/"+m.String()).wants(t, want{status: 200}) }))
@@ -94,7 +91,7 @@ func TestWhatAPushAndAPullCost(t *testing.T) {
 		}
 		streaming.pushBlob("app", "layer one")
 		add("a pull of a blob, streamed", streaming.cost(func() { streaming.get("/v2/app/blobs/"+d.String()).wants(t, want{status: 200, body: "layer one"}) }))
-		remembering.pushManifest("app", "v1", oci.MediaTypeImageIndex, bare("v1"))
+		remembering.pushManifest("app", "v1", ocitest.Index().Content)
 		remembering.get("/v2/app/manifests/v1").wants(t, want{status: 200})
 		add("a manifest within metadata_cache_ttl", remembering.cost(func() { remembering.get("/v2/app/manifests/v1").wants(t, want{status: 200}) }))
 		remembering.pushBlob("app", "layer one")
@@ -121,17 +118,4 @@ func TestWhatAPushAndAPullCost(t *testing.T) {
 		}
 		t.Logf("requests to %s:\n%s", server.Name, &table)
 	})
-}
-
-// bare is a manifest that names no blob.
-func bare(note string) string {
-	return `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageIndex + `","manifests":[],"annotations":{"org.example.note":"` + note + `"}}`
-}
-
-func image(name string) string {
-	descriptor := func(mediaType, content string) string {
-		return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, mediaType, digestOf(content), len(content))
-	}
-	return `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageManifest + `","config":` + descriptor(oci.MediaTypeImageConfig, "config "+name) +
-		`,"layers":[` + descriptor("application/vnd.oci.image.layer.v1.tar", "layer "+name) + `]}`
 }

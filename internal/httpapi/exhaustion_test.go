@@ -12,13 +12,14 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 )
 
 // TestThreatMemoryExhausted sends what made other registries grow. Its subtests run one after the
 // other, and nothing runs beside them, because they look at the memory of the whole process.
 func TestThreatMemoryExhausted(t *testing.T) {
 	f := newFixture(t, settings{})
-	subject, d := f.pushImage("app", "a", "v1")
+	subject := f.pushImage("app", "a", "v1")
 	bounded := func(t *testing.T, limit int64, do func()) {
 		t.Helper()
 		if grown := allocated(do); grown > limit {
@@ -62,25 +63,25 @@ func TestThreatMemoryExhausted(t *testing.T) {
 		for _, pair := range []struct{ begin, end string }{{"[", "]"}, {`{"a":`, "}"}} {
 			deep := `{"x":` + strings.Repeat(pair.begin, 400_000) + "0" + strings.Repeat(pair.end, 400_000) + "}"
 			bounded(t, 64<<20, func() {
-				f.putManifest("app", "deep", "application/vnd.example+json", deep).wants(t, want{status: 400, code: oci.CodeManifestInvalid})
+				f.putManifest("app", "deep", ocitest.New("application/vnd.example+json", deep)).wants(t, want{status: 400, code: oci.CodeManifestInvalid})
 			})
 		}
 	})
 	t.Run("a body that stalls", func(t *testing.T) { f.stalledManifests(t) })
-	t.Run("10,000 referrers", func(t *testing.T) { f.manyReferrers(t, subject, d, bounded) })
+	t.Run("10,000 referrers", func(t *testing.T) { f.manyReferrers(t, subject, bounded) })
 }
 
 // manyReferrers have annotations so long that one answer cannot hold them all.
-func (f *fixture) manyReferrers(t *testing.T, subject string, d oci.Digest, bounded func(*testing.T, int64, func())) {
+func (f *fixture) manyReferrers(t *testing.T, subject ocitest.Manifest, bounded func(*testing.T, int64, func())) {
 	const count, page = 10_000, 4 << 20
 	f.pushBlob("app", "{}")
 	note := strings.Repeat("n", 600)
 	for i := range count {
-		manifest := referrerOf(subject, "application/vnd.example.sbom", fmt.Sprint(i, note))
-		f.pushManifest("app", digestOf(manifest).String(), oci.MediaTypeImageManifest, manifest)
+		manifest := ocitest.Referrer(subject, "application/vnd.example.sbom").Note(fmt.Sprint(i, note))
+		f.pushManifest("app", manifest.Digest.String(), manifest.Content)
 	}
 	seen := map[string]bool{}
-	path := "/v2/app/referrers/" + d.String() + "?artifactType=application/vnd.example.sbom"
+	path := "/v2/app/referrers/" + subject.Digest.String() + "?artifactType=application/vnd.example.sbom"
 	for path != "" {
 		var a answer
 		bounded(t, 128<<20, func() { a = f.get(path) })

@@ -22,8 +22,10 @@ import (
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/bytesize"
 	"github.com/sreg-project/sreg/internal/httpapi"
+	"github.com/sreg-project/sreg/internal/httpapi/httpapitest"
 	lockmemory "github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/router"
@@ -279,61 +281,42 @@ func (a answer) info(t testing.TB) oci.ErrorInfo {
 	return body.Errors[0]
 }
 
-// pushBlob sends a blob in one request and returns its digest.
+// api is a client that pushes and pulls as most do.
+func (f *fixture) api() httpapitest.Client { return httpapitest.Client{HTTP: f.client, Base: f.url} }
+
 func (f *fixture) pushBlob(ns, content string) oci.Digest {
 	f.t.Helper()
-	d := digestOf(content)
-	a := f.do(call{method: "POST", path: "/v2/" + ns + "/blobs/uploads/?digest=" + d.String(), body: strings.NewReader(content)})
-	a.wants(f.t, want{status: http.StatusCreated})
-	return d
-}
-
-// pushManifest puts a manifest by a reference and returns its digest.
-func (f *fixture) pushManifest(ns, reference, mediaType, content string) oci.Digest {
-	f.t.Helper()
-	f.putManifest(ns, reference, mediaType, content).wants(f.t, want{status: http.StatusCreated})
+	must(f.t, f.api().PushBlob(f.t.Context(), ns, content))
 	return digestOf(content)
 }
 
-func (f *fixture) putManifest(ns, reference, mediaType, content string) answer {
+func (f *fixture) pushManifest(ns, reference string, m ocitest.Content) {
+	f.t.Helper()
+	must(f.t, f.api().PushManifest(f.t.Context(), ns, reference, m))
+}
+
+// putManifest is pushManifest for a test that looks at the answer.
+func (f *fixture) putManifest(ns, reference string, m ocitest.Content) answer {
 	f.t.Helper()
 	return f.do(call{
 		method: "PUT", path: "/v2/" + ns + "/manifests/" + reference,
-		body: strings.NewReader(content), header: map[string]string{"Content-Type": mediaType},
+		body: strings.NewReader(m.Text), header: map[string]string{"Content-Type": m.MediaType},
 	})
 }
 
-// pushImage pushes a config, a layer and the manifest that names them, and returns the manifest.
-func (f *fixture) pushImage(ns, name, reference string) (manifest string, d oci.Digest) {
+// pushImage pushes the image of a name with its config and layer.
+func (f *fixture) pushImage(ns, name, reference string) ocitest.Manifest {
 	f.t.Helper()
-	f.pushBlob(ns, "config "+name)
-	f.pushBlob(ns, "layer "+name)
-	manifest = imageOf(name)
-	return manifest, f.pushManifest(ns, reference, oci.MediaTypeImageManifest, manifest)
-}
-
-func imageOf(name string) string {
-	return `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageManifest + `","config":` +
-		descriptorOf(oci.MediaTypeImageConfig, "config "+name) + `,"layers":[` +
-		descriptorOf("application/vnd.oci.image.layer.v1.tar", "layer "+name) + `]}`
-}
-
-// referrerOf is an artifact without content of its own that refers to a manifest.
-func referrerOf(subject, artifactType, note string) string {
-	return `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageManifest + `","artifactType":"` + artifactType +
-		`","config":` + descriptorOf(oci.MediaTypeEmptyJSON, "{}") + `,"layers":[],"subject":` +
-		descriptorOf(oci.MediaTypeImageManifest, subject) + `,"annotations":{"org.example.note":"` + note + `"}}`
+	image := ocitest.Image(name)
+	must(f.t, f.api().Push(f.t.Context(), ns, image, reference))
+	return image
 }
 
 func descriptorOf(mediaType, content string) string {
 	return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, mediaType, digestOf(content), len(content))
 }
 
-func indexOf(descriptors ...string) string {
-	return `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageIndex + `","manifests":[` + strings.Join(descriptors, ",") + `]}`
-}
-
-func digestOf(content string) oci.Digest { return oci.DigestOf(oci.SHA256, []byte(content)) }
+func digestOf(content string) oci.Digest { return ocitest.DigestOf(content) }
 
 func digest512Of(content string) oci.Digest { return oci.DigestOf(oci.SHA512, []byte(content)) }
 
@@ -432,21 +415,9 @@ func (f *fixture) settle(b *testing.B) {
 func newHandlerWithImage(b *testing.B, set ...func(*registry.Config)) *fixture {
 	b.Helper()
 	f := newHandler(b, b.TempDir(), set...)
-	for _, content := range []string{"config a", "layer a"} {
-		f.send(b, "POST", "/v2/app/blobs/uploads/?digest="+digestOf(content).String(), content)
-	}
-	f.send(b, "PUT", "/v2/app/manifests/v1", imageOf("a"))
+	f.pushImage("app", "a", "v1")
 	f.settle(b)
 	return f
-}
-
-func (f *fixture) send(b *testing.B, method, path, body string) {
-	b.Helper()
-	w := httptest.NewRecorder()
-	f.handler.ServeHTTP(w, httptest.NewRequestWithContext(b.Context(), method, path, strings.NewReader(body)))
-	if w.Code != http.StatusCreated {
-		b.Fatalf("%s %s: status %d, %s", method, path, w.Code, w.Body)
-	}
 }
 
 // newHandler is a fixture without a listener, in a folder or in memory.
@@ -460,5 +431,7 @@ func newHandler(t testing.TB, root string, change ...func(*registry.Config)) *fi
 	}}
 	f.openRegistry(set)
 	f.makeHandler(set)
+	api := httpapitest.InProcess(f.handler)
+	f.client, f.url = api.HTTP, api.Base
 	return f
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 )
 
 // page reads a listing, whichever of the two it is, and the path of the next page.
@@ -44,10 +45,10 @@ var tagsInOrder = []string{"0", "1.0", "1.0-rc", "10", "A", "AB", "Aa", "B", "LA
 func TestPagesOfTags(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
-	image, d := f.pushImage("app", "a", "z")
+	image := f.pushImage("app", "a", "z")
 	shuffled := slices.Clone(tagsInOrder)
 	slices.Reverse(shuffled)
-	f.putManifest("app", d.String()+"?tag="+strings.Join(shuffled, "&tag="), oci.MediaTypeImageManifest, image).wants(t, want{status: 201})
+	f.putManifest("app", image.Digest.String()+"?tag="+strings.Join(shuffled, "&tag="), image.Content).wants(t, want{status: 201})
 
 	f.get("/v2/app/tags/list").wants(t, want{
 		status: 200, header: map[string]string{"Link": none, "Docker-Distribution-Api-Version": "registry/2.0"},
@@ -102,13 +103,13 @@ func TestTagsOfNamespacesWithoutTags(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
 	f.get("/v2/none/tags/list").wants(t, want{status: 404, code: oci.CodeNameUnknown})
-	image, _ := f.pushImage("app", "a", "v1")
+	image := f.pushImage("app", "a", "v1")
 	f.get("/v2/ap/tags/list").wants(t, want{status: 404, code: oci.CodeNameUnknown})
 	f.delete("/v2/app/manifests/v1").wants(t, want{status: 202})
 	f.get("/v2/app/tags/list").wants(t, want{status: 200, body: `{"name":"app","tags":[]}`})
-	f.pushManifest("untagged", digestOf(indexOf()).String(), oci.MediaTypeImageIndex, indexOf())
+	f.pushManifest("untagged", ocitest.Index().Digest.String(), ocitest.Index().Content)
 	f.get("/v2/untagged/tags/list").wants(t, want{status: 200, body: `{"name":"untagged","tags":[]}`})
-	f.get("/v2/app/manifests/"+digestOf(image).String()).wants(t, want{status: 200})
+	f.get("/v2/app/manifests/"+image.Digest.String()).wants(t, want{status: 200})
 }
 
 // TestPagesOfTheCatalog has nested names, and one whose next byte sorts before '/'.
@@ -124,7 +125,7 @@ func TestPagesOfTheCatalog(t *testing.T) {
 	shuffled := slices.Clone(inOrder)
 	slices.Reverse(shuffled)
 	for _, ns := range shuffled {
-		f.pushManifest(ns, "v1", oci.MediaTypeImageIndex, indexOf())
+		f.pushManifest(ns, "v1", ocitest.Index().Content)
 	}
 	f.get("/v2/_catalog").wants(t, want{status: 200, header: map[string]string{"Link": none}, body: `{"repositories":["` + strings.Join(inOrder, `","`) + `"]}`})
 	for _, n := range []string{"1", "3", "10", "11"} {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
@@ -21,10 +22,9 @@ func TestAManifestComesBackByteForByte(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
 	// No writer of JSON would write it so.
-	manifest := strings.Replace(imageOf("a"), "{", "{ \n", 1) + "\n"
-	f.pushBlob("app", "config a")
-	f.pushBlob("app", "layer a")
-	d := f.pushManifest("app", "v1", oci.MediaTypeImageManifest, manifest)
+	manifest := strings.Replace(f.pushImage("app", "a", "v1").Text, "{", "{ \n", 1) + "\n"
+	d := digestOf(manifest)
+	f.pushManifest("app", "v1", ocitest.New(oci.MediaTypeImageManifest, manifest))
 
 	for _, tt := range []struct{ reference, cacheControl string }{
 		{"v1", "no-cache"},
@@ -52,14 +52,14 @@ func TestAGetIsAPullAndNothingElseIs(t *testing.T) {
 		tag, manifest bool // whether it was pulled
 	}{
 		{"GET by tag", call{method: "GET", path: "/v2/app/manifests/v1"}, true, true},
-		{"GET by digest", call{method: "GET", path: "/v2/app/manifests/" + digestOf(imageOf("a")).String()}, false, true},
+		{"GET by digest", call{method: "GET", path: "/v2/app/manifests/" + ocitest.Image("a").Digest.String()}, false, true},
 		{"GET of what the client has", call{method: "GET", path: "/v2/app/manifests/v1", header: map[string]string{"If-None-Match": "*"}}, true, true},
 		{"HEAD by tag", call{method: "HEAD", path: "/v2/app/manifests/v1"}, false, false},
-		{"HEAD by digest", call{method: "HEAD", path: "/v2/app/manifests/" + digestOf(imageOf("a")).String()}, false, false},
+		{"HEAD by digest", call{method: "HEAD", path: "/v2/app/manifests/" + ocitest.Image("a").Digest.String()}, false, false},
 		{"GET of another tag", call{method: "GET", path: "/v2/app/manifests/v2"}, false, false},
 		{"list of tags", call{method: "GET", path: "/v2/app/tags/list"}, false, false},
-		{"list of referrers", call{method: "GET", path: "/v2/app/referrers/" + digestOf(imageOf("a")).String()}, false, false},
-		{"push", call{method: "PUT", path: "/v2/app/manifests/v1", header: map[string]string{"Content-Type": oci.MediaTypeImageManifest}, body: strings.NewReader(imageOf("a"))}, false, false},
+		{"list of referrers", call{method: "GET", path: "/v2/app/referrers/" + ocitest.Image("a").Digest.String()}, false, false},
+		{"push", call{method: "PUT", path: "/v2/app/manifests/v1", header: map[string]string{"Content-Type": oci.MediaTypeImageManifest}, body: strings.NewReader(ocitest.Image("a").Text)}, false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -83,7 +83,7 @@ func TestAGetIsAPullAndNothingElseIs(t *testing.T) {
 func TestAClientThatHasTheManifestIsToldSo(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
-	_, d := f.pushImage("app", "a", "v1")
+	d := f.pushImage("app", "a", "v1").Digest
 	for _, tt := range []struct {
 		name, condition string
 		status          int
@@ -111,34 +111,39 @@ func TestAClientThatHasTheManifestIsToldSo(t *testing.T) {
 func TestManifestsOfEveryTypeAreTaken(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
-	image, _ := f.pushImage("app", "a", "v1")
+	image := f.pushImage("app", "a", "v1")
 	f.pushBlob("app", "{}")
-	child := descriptorOf(oci.MediaTypeImageManifest, image)
-	docker := strings.ReplaceAll(image, oci.MediaTypeImageManifest, oci.MediaTypeDockerManifest)
-	f.pushManifest("app", "docker", oci.MediaTypeDockerManifest, docker)
+	index := ocitest.Index(image)
+	docker := image.Change(func(d *ocitest.Document) { d.MediaType = oci.MediaTypeDockerManifest })
+	f.pushManifest("app", "docker", docker.Content)
+	dockerList := ocitest.Index(docker).Change(func(d *ocitest.Document) { d.MediaType = oci.MediaTypeDockerManifestList })
 
-	for _, tt := range []struct{ name, mediaType, manifest string }{
-		{"an index", oci.MediaTypeImageIndex, indexOf(child)},
-		{"an index of nothing", oci.MediaTypeImageIndex, indexOf()},
-		{"a Docker manifest list", oci.MediaTypeDockerManifestList, `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeDockerManifestList + `","manifests":[` + descriptorOf(oci.MediaTypeDockerManifest, docker) + `]}`},
-		{"an artifact", oci.MediaTypeImageManifest, referrerOf(image, "application/vnd.example.sbom", "")},
-		{"a manifest of a type that nobody knows", "application/vnd.example.thing+json", `{"anything":[1,2,{"goes":null}]}`},
-		{"a type with parameters", oci.MediaTypeImageIndex + "; charset=utf-8", indexOf(child) + " "},
-		{"a body that says its type itself", "", indexOf(child) + "  "},
-		{
-			"a layer that lies elsewhere", oci.MediaTypeImageManifest,
-			`{"schemaVersion":2,"config":` + descriptorOf(oci.MediaTypeImageConfig, "config a") + `,"layers":[{"mediaType":"application/vnd.oci.image.layer.nondistributable.v1.tar","digest":"` + unknown + `","size":1,"urls":["https://example.com/l"]}]}`,
-		},
+	for _, tt := range []struct {
+		name     string
+		manifest ocitest.Content
+	}{
+		{"an index", index.Content},
+		{"an index of nothing", ocitest.Index().Content},
+		{"a Docker manifest list", dockerList.Content},
+		{"an artifact", ocitest.Referrer(image, "application/vnd.example.sbom").Content},
+		{"a manifest of a type that nobody knows", ocitest.New("application/vnd.example.thing+json", `{"anything":[1,2,{"goes":null}]}`)},
+		{"a type with parameters", ocitest.New(oci.MediaTypeImageIndex+"; charset=utf-8", index.Text+" ")},
+		{"a body that says its type itself", ocitest.New("", index.Text+"  ")},
+		{"a layer that lies elsewhere", image.Change(func(d *ocitest.Document) {
+			elsewhere := ocitest.New("application/vnd.oci.image.layer.nondistributable.v1.tar", "elsewhere").Descriptor()
+			elsewhere.URLs = []string{"https://example.com/l"}
+			d.Layers = []oci.Descriptor{elsewhere}
+		}).Content},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			d := digestOf(tt.manifest)
-			f.putManifest("app", d.String(), tt.mediaType, tt.manifest).wants(t, want{status: 201})
-			mediaType, _, _ := strings.Cut(tt.mediaType, ";")
+			d := tt.manifest.Digest
+			f.putManifest("app", d.String(), tt.manifest).wants(t, want{status: 201})
+			mediaType, _, _ := strings.Cut(tt.manifest.MediaType, ";")
 			if mediaType == "" {
 				mediaType = oci.MediaTypeImageIndex
 			}
-			f.get("/v2/app/manifests/"+d.String()).wants(t, want{status: 200, body: tt.manifest, header: map[string]string{"Content-Type": mediaType}})
+			f.get("/v2/app/manifests/"+d.String()).wants(t, want{status: 200, body: tt.manifest.Text, header: map[string]string{"Content-Type": mediaType}})
 		})
 	}
 }
@@ -146,7 +151,7 @@ func TestManifestsOfEveryTypeAreTaken(t *testing.T) {
 func TestManifestsThatAreWrongAreRefused(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
-	image, _ := f.pushImage("app", "a", "v1")
+	image := f.pushImage("app", "a", "v1")
 	for _, tt := range []struct {
 		name, reference, mediaType, manifest string
 		code                                 oci.ErrorCode
@@ -154,23 +159,23 @@ func TestManifestsThatAreWrongAreRefused(t *testing.T) {
 	}{
 		{"no JSON", "v2", oci.MediaTypeImageManifest, "no", oci.CodeManifestInvalid, ""},
 		{"nothing", "v2", oci.MediaTypeImageManifest, "", oci.CodeManifestInvalid, ""},
-		{"half", "v2", oci.MediaTypeImageManifest, image[:100], oci.CodeManifestInvalid, ""},
-		{"two", "v2", oci.MediaTypeImageManifest, image + image, oci.CodeManifestInvalid, ""},
+		{"half", "v2", oci.MediaTypeImageManifest, image.Text[:100], oci.CodeManifestInvalid, ""},
+		{"two", "v2", oci.MediaTypeImageManifest, image.Text + image.Text, oci.CodeManifestInvalid, ""},
 		{"schema 1", "v2", oci.MediaTypeDockerSchema1, `{"schemaVersion":1,"fsLayers":[]}`, oci.CodeManifestInvalid, "schema 1"},
 		{"signed schema 1", "v2", oci.MediaTypeDockerSchema1Signed, `{"schemaVersion":1,"fsLayers":[]}`, oci.CodeManifestInvalid, "schema 1"},
 		{"schema 1 without saying so", "v2", "application/json", `{"schemaVersion":1,"name":"app","fsLayers":[]}`, oci.CodeManifestInvalid, "schema 1"},
-		{"another type inside", "v2", oci.MediaTypeImageIndex, image, oci.CodeManifestInvalid, "mediaType"},
+		{"another type inside", "v2", oci.MediaTypeImageIndex, image.Text, oci.CodeManifestInvalid, "mediaType"},
 		{"no config", "v2", oci.MediaTypeImageManifest, `{"schemaVersion":2,"layers":[]}`, oci.CodeManifestInvalid, "config"},
-		{"a malformed digest inside", "v2", oci.MediaTypeImageManifest, strings.Replace(image, "sha256:", "sha256:zz", 1), oci.CodeManifestInvalid, "digest"},
-		{"another digest", unknown, oci.MediaTypeImageManifest, image, oci.CodeDigestInvalid, digestOf(image).String()},
-		{"a malformed digest", "sha256:12", oci.MediaTypeImageManifest, image, oci.CodeDigestInvalid, ""},
-		{"an unknown algorithm", "md5:" + strings.Repeat("0", 32), oci.MediaTypeImageManifest, image, oci.CodeDigestInvalid, "sha512"},
-		{"a malformed tag", "-v2", oci.MediaTypeImageManifest, image, oci.CodeTagInvalid, ""},
-		{"too long a tag", strings.Repeat("a", 129), oci.MediaTypeImageManifest, image, oci.CodeTagInvalid, "128"},
+		{"a malformed digest inside", "v2", oci.MediaTypeImageManifest, strings.Replace(image.Text, "sha256:", "sha256:zz", 1), oci.CodeManifestInvalid, "digest"},
+		{"another digest", unknown, oci.MediaTypeImageManifest, image.Text, oci.CodeDigestInvalid, image.Digest.String()},
+		{"a malformed digest", "sha256:12", oci.MediaTypeImageManifest, image.Text, oci.CodeDigestInvalid, ""},
+		{"an unknown algorithm", "md5:" + strings.Repeat("0", 32), oci.MediaTypeImageManifest, image.Text, oci.CodeDigestInvalid, "sha512"},
+		{"a malformed tag", "-v2", oci.MediaTypeImageManifest, image.Text, oci.CodeTagInvalid, ""},
+		{"too long a tag", strings.Repeat("a", 129), oci.MediaTypeImageManifest, image.Text, oci.CodeTagInvalid, "128"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			a := f.putManifest("app", tt.reference, tt.mediaType, tt.manifest)
+			a := f.putManifest("app", tt.reference, ocitest.New(tt.mediaType, tt.manifest))
 			a.wants(t, want{status: 400, code: tt.code})
 			if !strings.Contains(a.body, tt.says) {
 				t.Errorf("body %s does not say %q", a.body, tt.says)
@@ -185,28 +190,28 @@ func TestAManifestMayNotNameWhatIsMissing(t *testing.T) {
 	f := newFixture(t, settings{})
 	f.pushImage("other", "a", "v1")
 	f.pushBlob("app", "config a")
-	a := f.putManifest("app", "v1", oci.MediaTypeImageManifest, imageOf("a"))
+	a := f.putManifest("app", "v1", ocitest.Image("a").Content)
 	a.wants(t, want{status: 404, code: oci.CodeManifestBlobUnknown})
 	if !strings.Contains(a.info(t).Message, digestOf("layer a").String()) || strings.Contains(a.body, digestOf("config a").String()) {
 		t.Errorf("body %s, want it to name the layer alone", a.body)
 	}
-	index := indexOf(descriptorOf(oci.MediaTypeImageManifest, imageOf("a")))
-	a = f.putManifest("app", "v1", oci.MediaTypeImageIndex, index)
+	index := ocitest.Index(ocitest.Image("a"))
+	a = f.putManifest("app", "v1", index.Content)
 	a.wants(t, want{status: 404, code: oci.CodeManifestBlobUnknown})
-	if !strings.Contains(a.body, digestOf(imageOf("a")).String()) {
+	if !strings.Contains(a.body, ocitest.Image("a").Digest.String()) {
 		t.Errorf("body %s does not name the child", a.body)
 	}
 	f.get("/v2/app/manifests/v1").wants(t, want{status: 404, code: oci.CodeManifestUnknown})
-	f.get("/v2/app/manifests/"+digestOf(index).String()).wants(t, want{status: 404})
+	f.get("/v2/app/manifests/"+index.Digest.String()).wants(t, want{status: 404})
 }
 
 func TestAPutByTagSaysWhereTheManifestIs(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
 	f.pushImage("team/app", "a", "v1")
-	f.putManifest("team/app", "v1", oci.MediaTypeImageManifest, imageOf("a")).wants(t, want{status: 201, header: map[string]string{
-		"Location":              "/v2/team/app/manifests/" + digestOf(imageOf("a")).String(),
-		"Docker-Content-Digest": digestOf(imageOf("a")).String(),
+	f.putManifest("team/app", "v1", ocitest.Image("a").Content).wants(t, want{status: 201, header: map[string]string{
+		"Location":              "/v2/team/app/manifests/" + ocitest.Image("a").Digest.String(),
+		"Docker-Content-Digest": ocitest.Image("a").Digest.String(),
 		"Oci-Tag":               none, "Oci-Subject": none, "Content-Length": "0",
 	}})
 }
@@ -214,21 +219,21 @@ func TestAPutByTagSaysWhereTheManifestIs(t *testing.T) {
 func TestAPutByDigestMayCarryTags(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
-	image, d := f.pushImage("app", "a", "first")
-	f.putManifest("app", d.String()+"?tag=one&tag=two", oci.MediaTypeImageManifest, image).wants(t, want{
-		status: 201, header: map[string]string{"Oci-Tag": "one|two", "Docker-Content-Digest": d.String()},
+	image := f.pushImage("app", "a", "first")
+	f.putManifest("app", image.Digest.String()+"?tag=one&tag=two", image.Content).wants(t, want{
+		status: 201, header: map[string]string{"Oci-Tag": "one|two", "Docker-Content-Digest": image.Digest.String()},
 	})
 	for _, tag := range []string{"first", "one", "two"} {
-		f.get("/v2/app/manifests/"+tag).wants(t, want{status: 200, body: image})
+		f.get("/v2/app/manifests/"+tag).wants(t, want{status: 200, body: image.Text})
 	}
 	for _, tt := range []struct{ name, reference string }{
 		{"tags beside a tag", "v1?tag=one"},
-		{"a malformed tag", d.String() + "?tag=one&tag=-"},
-		{"more than a thousand", d.String() + "?tag=x" + strings.Repeat("&tag=x", 1000)},
+		{"a malformed tag", image.Digest.String() + "?tag=one&tag=-"},
+		{"more than a thousand", image.Digest.String() + "?tag=x" + strings.Repeat("&tag=x", 1000)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			f.putManifest("app", tt.reference, oci.MediaTypeImageManifest, image).wants(t, want{status: 400, code: oci.CodeTagInvalid})
+			f.putManifest("app", tt.reference, image.Content).wants(t, want{status: 400, code: oci.CodeTagInvalid})
 		})
 	}
 }
@@ -236,68 +241,68 @@ func TestAPutByDigestMayCarryTags(t *testing.T) {
 func TestAPutWithASha512Digest(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
-	image, _ := f.pushImage("app", "a", "v1")
-	d := digest512Of(image)
-	f.putManifest("app", d.String()+"?tag=strong", oci.MediaTypeImageManifest, image).wants(t, want{
+	image := f.pushImage("app", "a", "v1")
+	d := digest512Of(image.Text)
+	f.putManifest("app", d.String()+"?tag=strong", image.Content).wants(t, want{
 		status: 201, header: map[string]string{"Docker-Content-Digest": d.String()},
 	})
 	for _, reference := range []string{d.String(), "strong"} {
-		f.get("/v2/app/manifests/"+reference).wants(t, want{status: 200, body: image, header: map[string]string{"Docker-Content-Digest": d.String()}})
+		f.get("/v2/app/manifests/"+reference).wants(t, want{status: 200, body: image.Text, header: map[string]string{"Docker-Content-Digest": d.String()}})
 	}
 }
 
 func TestDeletesOfManifests(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
-	image, d := f.pushImage("app", "a", "v1")
+	image := f.pushImage("app", "a", "v1")
 	for _, tag := range []string{"v2", "v3"} {
-		f.pushManifest("app", tag, oci.MediaTypeImageManifest, image)
+		f.pushManifest("app", tag, image.Content)
 	}
-	_, other := f.pushImage("app", "b", "kept")
+	other := f.pushImage("app", "b", "kept").Digest
 
 	t.Log("by tag: the tag alone")
 	f.delete("/v2/app/manifests/v1").wants(t, want{status: http.StatusAccepted})
 	f.get("/v2/app/manifests/v1").wants(t, want{status: 404, code: oci.CodeManifestUnknown})
-	f.get("/v2/app/manifests/v2").wants(t, want{status: 200, body: image})
-	f.get("/v2/app/manifests/"+d.String()).wants(t, want{status: 200, body: image})
+	f.get("/v2/app/manifests/v2").wants(t, want{status: 200, body: image.Text})
+	f.get("/v2/app/manifests/"+image.Digest.String()).wants(t, want{status: 200, body: image.Text})
 	f.delete("/v2/app/manifests/v1").wants(t, want{status: 404, code: oci.CodeManifestUnknown})
 
 	t.Log("by digest: with all its tags")
-	f.delete("/v2/app/manifests/"+d.String()).wants(t, want{status: http.StatusAccepted})
-	for _, reference := range []string{"v2", "v3", d.String()} {
+	f.delete("/v2/app/manifests/"+image.Digest.String()).wants(t, want{status: http.StatusAccepted})
+	for _, reference := range []string{"v2", "v3", image.Digest.String()} {
 		f.get("/v2/app/manifests/"+reference).wants(t, want{status: 404, code: oci.CodeManifestUnknown})
 		f.head("/v2/app/manifests/"+reference).wants(t, want{status: 404})
 	}
 	f.get("/v2/app/tags/list").wants(t, want{status: 200, body: `{"name":"app","tags":["kept"]}`})
 	f.get("/v2/app/manifests/"+other.String()).wants(t, want{status: 200})
-	f.delete("/v2/app/manifests/"+d.String()).wants(t, want{status: 404, code: oci.CodeManifestUnknown})
+	f.delete("/v2/app/manifests/"+image.Digest.String()).wants(t, want{status: 404, code: oci.CodeManifestUnknown})
 
 	t.Log("a push brings it back")
-	f.pushManifest("app", "v1", oci.MediaTypeImageManifest, image)
-	f.get("/v2/app/manifests/v1").wants(t, want{status: 200, body: image})
+	f.pushManifest("app", "v1", image.Content)
+	f.get("/v2/app/manifests/v1").wants(t, want{status: 200, body: image.Text})
 	f.holds(t)
 }
 
 func TestATagFollowsTheLastPush(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
-	first, d := f.pushImage("app", "a", "v1")
-	second, _ := f.pushImage("app", "b", "v1")
-	f.get("/v2/app/manifests/v1").wants(t, want{status: 200, body: second})
-	f.get("/v2/app/manifests/"+d.String()).wants(t, want{status: 200, body: first})
+	first := f.pushImage("app", "a", "v1")
+	second := f.pushImage("app", "b", "v1")
+	f.get("/v2/app/manifests/v1").wants(t, want{status: 200, body: second.Text})
+	f.get("/v2/app/manifests/"+first.Digest.String()).wants(t, want{status: 200, body: first.Text})
 	f.holds(t)
 }
 
 func TestTagsThatDifferByCaseAreTwo(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
-	lower, _ := f.pushImage("app", "a", "latest")
-	upper, _ := f.pushImage("app", "b", "LATEST")
-	f.get("/v2/app/manifests/latest").wants(t, want{status: 200, body: lower})
-	f.get("/v2/app/manifests/LATEST").wants(t, want{status: 200, body: upper})
+	lower := f.pushImage("app", "a", "latest")
+	upper := f.pushImage("app", "b", "LATEST")
+	f.get("/v2/app/manifests/latest").wants(t, want{status: 200, body: lower.Text})
+	f.get("/v2/app/manifests/LATEST").wants(t, want{status: 200, body: upper.Text})
 	f.get("/v2/app/manifests/Latest").wants(t, want{status: 404})
-	f.pushManifest("app", strings.Repeat("A", 127), oci.MediaTypeImageManifest, lower)
-	f.get("/v2/app/manifests/"+strings.Repeat("A", 127)).wants(t, want{status: 200, body: lower})
+	f.pushManifest("app", strings.Repeat("A", 127), lower.Content)
+	f.get("/v2/app/manifests/"+strings.Repeat("A", 127)).wants(t, want{status: 200, body: lower.Text})
 }
 
 func BenchmarkGetManifestByTag(b *testing.B) {
@@ -313,7 +318,7 @@ func BenchmarkGetManifestUntracked(b *testing.B) {
 
 func BenchmarkHeadManifest(b *testing.B) {
 	f := newHandlerWithImage(b)
-	bench(b, f, "HEAD", "/v2/app/manifests/"+digestOf(imageOf("a")).String(), 200)
+	bench(b, f, "HEAD", "/v2/app/manifests/"+ocitest.Image("a").Digest.String(), 200)
 }
 
 func BenchmarkPutManifest(b *testing.B) {
@@ -321,7 +326,7 @@ func BenchmarkPutManifest(b *testing.B) {
 	w := &sink{header: http.Header{}}
 	b.ReportAllocs()
 	for n := 0; b.Loop(); n++ {
-		body := imageOf("a") + strings.Repeat(" ", n%100)
+		body := ocitest.Image("a").Text + strings.Repeat(" ", n%100)
 		r := httptest.NewRequestWithContext(b.Context(), "PUT", "/v2/app/manifests/v1", strings.NewReader(body))
 		r.Header.Set("Content-Type", oci.MediaTypeImageManifest)
 		clear(w.header)
@@ -339,34 +344,34 @@ func immutableTags(except ...string) func(*registry.Config) {
 func TestAnImmutableTagKeepsItsManifest(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{config: immutableTags("latest", "dev-*", `re:v\d+-rc`)})
-	first, d := f.pushImage("app", "a", "v1")
-	second, other := f.pushImage("app", "b", "latest")
+	first := f.pushImage("app", "a", "v1")
+	second := f.pushImage("app", "b", "latest")
 	denied := want{status: http.StatusConflict, code: oci.CodeDenied}
 
-	a := f.putManifest("app", "v1", oci.MediaTypeImageManifest, second)
+	a := f.putManifest("app", "v1", second.Content)
 	a.wants(t, denied)
 	if !strings.Contains(a.info(t).Message, "v1") {
 		t.Errorf("message %q does not name the tag", a.info(t).Message)
 	}
-	f.get("/v2/app/manifests/v1").wants(t, want{status: 200, body: first})
+	f.get("/v2/app/manifests/v1").wants(t, want{status: 200, body: first.Text})
 
 	t.Log("the same again is fine")
-	f.putManifest("app", "v1", oci.MediaTypeImageManifest, first).wants(t, want{status: 201, header: map[string]string{"Docker-Content-Digest": d.String()}})
+	f.putManifest("app", "v1", first.Content).wants(t, want{status: 201, header: map[string]string{"Docker-Content-Digest": first.Digest.String()}})
 
 	t.Log("a tag among others keeps all of them from changing")
-	a = f.putManifest("app", other.String()+"?tag=new&tag=v1", oci.MediaTypeImageManifest, second)
+	a = f.putManifest("app", second.Digest.String()+"?tag=new&tag=v1", second.Content)
 	a.wants(t, denied)
 	f.get("/v2/app/manifests/new").wants(t, want{status: 404})
 
 	t.Log("exceptions may change")
 	for _, tag := range []string{"latest", "dev-1", "v1-rc"} {
-		f.pushManifest("app", tag, oci.MediaTypeImageManifest, second)
-		f.pushManifest("app", tag, oci.MediaTypeImageManifest, first)
-		f.get("/v2/app/manifests/"+tag).wants(t, want{status: 200, body: first})
+		f.pushManifest("app", tag, second.Content)
+		f.pushManifest("app", tag, first.Content)
+		f.get("/v2/app/manifests/"+tag).wants(t, want{status: 200, body: first.Text})
 	}
 	for _, tag := range []string{"LATEST", "latest2", "xv1-rc", "v1-rc2"} {
-		f.pushManifest("app", tag, oci.MediaTypeImageManifest, first)
-		f.putManifest("app", tag, oci.MediaTypeImageManifest, second).wants(t, denied)
+		f.pushManifest("app", tag, first.Content)
+		f.putManifest("app", tag, second.Content).wants(t, denied)
 	}
 	f.holds(t)
 }
@@ -376,14 +381,14 @@ func TestAnImmutableTagKeepsItsManifest(t *testing.T) {
 func TestAPushOfWhatAnImmutableTagHasChangesNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{config: immutableTags()})
-	image, d := f.pushImage("app", "a", "v1")
+	image := f.pushImage("app", "a", "v1")
 	ns, err := oci.ParseName("app")
 	must(t, err)
-	before, err := f.registry.GetManifest(t.Context(), ns, oci.Reference{Digest: d})
+	before, err := f.registry.GetManifest(t.Context(), ns, oci.Reference{Digest: image.Digest})
 	must(t, err)
 	f.clock.advance(1e12)
-	f.pushManifest("app", "v1", oci.MediaTypeImageManifest, image)
-	after, err := f.again(settings{}).registry.GetManifest(t.Context(), ns, oci.Reference{Digest: d})
+	f.pushManifest("app", "v1", image.Content)
+	after, err := f.again(settings{}).registry.GetManifest(t.Context(), ns, oci.Reference{Digest: image.Digest})
 	must(t, err)
 	if !before.PushedAt.Equal(after.PushedAt) {
 		t.Errorf("pushed at %s, and at %s after a second push", before.PushedAt, after.PushedAt)
@@ -414,31 +419,31 @@ func TestImmutabilityOfARepositoryStandsInForTheGlobalOne(t *testing.T) {
 		{"open/closedish", "v1", 201},
 		{"opening", "v1", 409},
 	} {
-		f.pushManifest(tt.namespace, tt.tag, oci.MediaTypeImageIndex, indexOf())
-		f.putManifest(tt.namespace, tt.tag, oci.MediaTypeImageIndex, indexOf()+" ").wants(t, want{status: tt.status})
+		f.pushManifest(tt.namespace, tt.tag, ocitest.Index().Content)
+		f.putManifest(tt.namespace, tt.tag, ocitest.Index().Note("another").Content).wants(t, want{status: tt.status})
 	}
 }
 
 func TestReferencesThatAreMissingMayBeAllowed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{config: func(c *registry.Config) { c.MissingReferences = "allow" }})
-	f.pushManifest("app", "v1", oci.MediaTypeImageManifest, imageOf("a"))
-	f.pushManifest("app", "v2", oci.MediaTypeImageIndex, indexOf(descriptorOf(oci.MediaTypeImageManifest, imageOf("b"))))
-	f.get("/v2/app/manifests/v1").wants(t, want{status: 200, body: imageOf("a")})
+	f.pushManifest("app", "v1", ocitest.Image("a").Content)
+	f.pushManifest("app", "v2", ocitest.Index(ocitest.Image("b")).Content)
+	f.get("/v2/app/manifests/v1").wants(t, want{status: 200, body: ocitest.Image("a").Text})
 	f.get("/v2/app/blobs/"+digestOf("layer a").String()).wants(t, want{status: 404})
 }
 
 func TestAManifestMayBeTooLarge(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{config: func(c *registry.Config) { c.MaxManifestSize = 1000 }})
-	fits := `{"padding":"` + strings.Repeat("x", 1000-14) + `"}`
-	over := `{"padding":"` + strings.Repeat("x", 1000-13) + `"}`
 	const mediaType = "application/vnd.example.thing+json"
-	f.pushManifest("app", "fits", mediaType, fits)
+	fits := ocitest.New(mediaType, `{"padding":"`+strings.Repeat("x", 1000-14)+`"}`)
+	over := ocitest.New(mediaType, `{"padding":"`+strings.Repeat("x", 1000-13)+`"}`)
+	f.pushManifest("app", "fits", fits)
 	tooLarge := want{status: 413, code: oci.CodeSizeInvalid}
-	f.putManifest("app", "over", mediaType, over).wants(t, tooLarge)
-	f.putManifest("app", digestOf(over).String(), mediaType, over).wants(t, tooLarge)
-	f.do(call{method: "PUT", path: "/v2/app/manifests/over", body: stream(over), header: map[string]string{"Content-Type": mediaType}}).wants(t, tooLarge)
+	f.putManifest("app", "over", over).wants(t, tooLarge)
+	f.putManifest("app", over.Digest.String(), over).wants(t, tooLarge)
+	f.do(call{method: "PUT", path: "/v2/app/manifests/over", body: stream(over.Text), header: map[string]string{"Content-Type": mediaType}}).wants(t, tooLarge)
 	f.get("/v2/app/manifests/over").wants(t, want{status: 404})
-	f.do(call{method: "PUT", path: "/v2/app/manifests/streamed", body: stream(fits), header: map[string]string{"Content-Type": mediaType}}).wants(t, want{status: 201})
+	f.do(call{method: "PUT", path: "/v2/app/manifests/streamed", body: stream(fits.Text), header: map[string]string{"Content-Type": mediaType}}).wants(t, want{status: 201})
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
@@ -109,7 +110,7 @@ func TestThreatOutageShownAsNotFound(t *testing.T) {
 	t.Parallel()
 	var store *broken
 	f := newFixture(t, settings{wrap: func(s storage.Store) storage.Store { store = &broken{Store: s}; return store }})
-	_, d := f.pushImage("app", "a", "v1")
+	d := f.pushImage("app", "a", "v1").Digest
 	path := f.start("app", "")
 	calls := append(everyRequest("app", d), call{method: "GET", path: "/v2/_catalog"}, call{method: "GET", path: path},
 		call{method: "PATCH", path: path, body: strings.NewReader("x")}, call{method: "GET", path: "/readyz"})
@@ -149,8 +150,8 @@ func TestARecordThatIsDamagedIsTheServersFault(t *testing.T) {
 		{"an empty tag", "app/_manifests/tags/v1", ``, "GET", "/v2/app/manifests/v1"},
 		{"a tag that is asked to go", "app/_manifests/tags/v1", `{"digest":"sha256:12"}`, "DELETE", "/v2/app/manifests/v1"},
 		{"a tag that is pushed", "app/_manifests/tags/v1", `{"digest":"sha256:12"}`, "PUT", "/v2/app/manifests/v1"},
-		{"a revision without a record", "app/_manifests/revisions/sha256/" + digestOf(imageOf("a")).Hex(), "x", "GET", "/v2/app/manifests/v1"},
-		{"an empty revision", "app/_manifests/revisions/sha256/" + digestOf(imageOf("a")).Hex(), "", "GET", "/v2/app/manifests/" + digestOf(imageOf("a")).String()},
+		{"a revision without a record", "app/_manifests/revisions/sha256/" + ocitest.Image("a").Digest.Hex(), "x", "GET", "/v2/app/manifests/v1"},
+		{"an empty revision", "app/_manifests/revisions/sha256/" + ocitest.Image("a").Digest.Hex(), "", "GET", "/v2/app/manifests/" + ocitest.Image("a").Digest.String()},
 		{"a referrer", "app/_manifests/referrers/sha256/" + digestOf("x").Hex() + "/sha256-" + digestOf("y").Hex(), `{"descriptor":{"digest":"sha256:12"}}`, "GET", "/v2/app/referrers/" + digestOf("x").String()},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -159,7 +160,7 @@ func TestARecordThatIsDamagedIsTheServersFault(t *testing.T) {
 			f.pushImage("app", "a", "v1")
 			_, err := f.store.Put(t.Context(), tt.key, []byte(tt.content), storage.PutOptions{})
 			must(t, err)
-			a := f.do(call{method: tt.method, path: tt.path, body: strings.NewReader(imageOf("a"))})
+			a := f.do(call{method: tt.method, path: tt.path, body: strings.NewReader(ocitest.Image("a").Text)})
 			a.wants(t, want{status: 500, code: oci.CodeUnknown})
 			if strings.Contains(a.body, "_manifests") {
 				t.Errorf("body tells a key: %s", a.body)

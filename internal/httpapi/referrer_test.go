@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 )
 
 // referrer is one entry of the answered index.
@@ -45,33 +46,33 @@ func digests(of []referrer) []string {
 func TestReferrersAreListed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
-	subject, d := f.pushImage("app", "a", "v1")
+	subject := f.pushImage("app", "a", "v1")
 	f.pushBlob("app", "{}")
-	path := "/v2/app/referrers/" + d.String()
+	path := "/v2/app/referrers/" + subject.Digest.String()
 	if got := f.referrers(t, path); len(got) != 0 {
 		t.Errorf("a manifest that nothing refers to has %d referrers", len(got))
 	}
-	sbom := referrerOf(subject, "application/vnd.example.sbom", "one")
-	signature := referrerOf(subject, "application/vnd.example.signature", "two")
-	for _, manifest := range []string{sbom, signature, signature} {
-		f.putManifest("app", digestOf(manifest).String(), oci.MediaTypeImageManifest, manifest).
-			wants(t, want{status: 201, header: map[string]string{"Oci-Subject": d.String()}})
+	sbom := ocitest.Referrer(subject, "application/vnd.example.sbom").Note("one")
+	signature := ocitest.Referrer(subject, "application/vnd.example.signature").Note("two")
+	for _, manifest := range []ocitest.Manifest{sbom, signature, signature} {
+		f.putManifest("app", manifest.Digest.String(), manifest.Content).
+			wants(t, want{status: 201, header: map[string]string{"Oci-Subject": subject.Digest.String()}})
 	}
 	all := f.referrers(t, path)
-	expected := []string{digestOf(sbom).String(), digestOf(signature).String()}
+	expected := []string{sbom.Digest.String(), signature.Digest.String()}
 	slices.Sort(expected)
 	if !slices.Equal(digests(all), expected) {
 		t.Errorf("referrers\n got %q\nwant %q", digests(all), expected)
 	}
 	for _, r := range all {
-		if r.Digest == digestOf(sbom).String() && (r.ArtifactType != "application/vnd.example.sbom" || r.Size != len(sbom) ||
+		if r.Digest == sbom.Digest.String() && (r.ArtifactType != "application/vnd.example.sbom" || r.Size != len(sbom.Text) ||
 			r.MediaType != oci.MediaTypeImageManifest || r.Annotations["org.example.note"] != "one") {
 			t.Errorf("descriptor %+v is not that of the pushed manifest", r)
 		}
 	}
 	f.get(path).wants(t, want{status: 200, header: map[string]string{"Oci-Filters-Applied": none, "Link": none}})
 	f.get(path+"?artifactType=application%2Fvnd.example.sbom").wants(t, want{status: 200, header: map[string]string{"Oci-Filters-Applied": "artifactType"}})
-	if got := f.referrers(t, path+"?artifactType=application/vnd.example.sbom"); !slices.Equal(digests(got), []string{digestOf(sbom).String()}) {
+	if got := f.referrers(t, path+"?artifactType=application/vnd.example.sbom"); !slices.Equal(digests(got), []string{sbom.Digest.String()}) {
 		t.Errorf("filtered referrers are %q", digests(got))
 	}
 	if got := f.referrers(t, path+"?artifactType=none"); len(got) != 0 {
@@ -96,14 +97,14 @@ func TestAReferrerMayComeBeforeItsSubject(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
 	f.pushBlob("app", "{}")
-	subject := imageOf("later")
-	manifest := referrerOf(subject, "application/vnd.example.sbom", "")
-	f.pushManifest("app", "sbom", oci.MediaTypeImageManifest, manifest)
-	path := "/v2/app/referrers/" + digestOf(subject).String()
+	subject := ocitest.Image("later")
+	manifest := ocitest.Referrer(subject, "application/vnd.example.sbom")
+	f.pushManifest("app", "sbom", manifest.Content)
+	path := "/v2/app/referrers/" + subject.Digest.String()
 	if got := f.referrers(t, path); len(got) != 1 {
 		t.Errorf("%d referrers of a subject that is not there yet, want 1", len(got))
 	}
-	f.delete("/v2/app/manifests/"+digestOf(manifest).String()).wants(t, want{status: 202})
+	f.delete("/v2/app/manifests/"+manifest.Digest.String()).wants(t, want{status: 202})
 	if got := f.referrers(t, path); len(got) != 0 {
 		t.Errorf("a deleted referrer is listed: %q", digests(got))
 	}
@@ -112,25 +113,24 @@ func TestAReferrerMayComeBeforeItsSubject(t *testing.T) {
 func TestArtifactTypesOfReferrers(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
-	subject, d := f.pushImage("app", "a", "v1")
+	subject := f.pushImage("app", "a", "v1")
 	f.pushBlob("app", "{}")
-	refers := `,"subject":` + descriptorOf(oci.MediaTypeImageManifest, subject) + "}"
-	for name, tt := range map[string]struct{ mediaType, manifest, artifactType string }{
-		"an image has that of its config": {
-			oci.MediaTypeImageManifest,
-			`{"schemaVersion":2,"config":` + descriptorOf("application/vnd.example.config", "{}") + `,"layers":[]` + refers,
-			"application/vnd.example.config",
-		},
+	for name, tt := range map[string]struct {
+		manifest     ocitest.Manifest
+		artifactType string
+	}{
+		"an image has that of its config": {ocitest.ImageOf(ocitest.New("application/vnd.example.config", "{}")), "application/vnd.example.config"},
 		"an index has its own": {
-			oci.MediaTypeImageIndex, `{"schemaVersion":2,"artifactType":"application/vnd.example.bundle","manifests":[]` + refers,
+			ocitest.Index().Change(func(d *ocitest.Document) { d.ArtifactType = "application/vnd.example.bundle" }),
 			"application/vnd.example.bundle",
 		},
-		"an index may have none": {oci.MediaTypeImageIndex, `{"schemaVersion":2,"manifests":[]` + refers, ""},
+		"an index may have none": {ocitest.Index(), ""},
 	} {
-		f.pushManifest("app", digestOf(tt.manifest).String(), tt.mediaType, tt.manifest)
-		all := f.referrers(t, "/v2/app/referrers/"+d.String())
-		i := slices.Index(digests(all), digestOf(tt.manifest).String())
-		if i < 0 || all[i].ArtifactType != tt.artifactType || all[i].MediaType != tt.mediaType {
+		manifest := tt.manifest.Refer(subject)
+		f.pushManifest("app", manifest.Digest.String(), manifest.Content)
+		all := f.referrers(t, "/v2/app/referrers/"+subject.Digest.String())
+		i := slices.Index(digests(all), manifest.Digest.String())
+		if i < 0 || all[i].ArtifactType != tt.artifactType || all[i].MediaType != manifest.MediaType {
 			t.Errorf("%s: %+v has no entry with the type %q", name, all, tt.artifactType)
 		}
 	}
@@ -141,31 +141,29 @@ func TestArtifactTypesOfReferrers(t *testing.T) {
 func TestFallbackTagsOfOlderClients(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
-	subject, d := f.pushImage("app", "a", "v1")
+	subject := f.pushImage("app", "a", "v1")
 	f.pushBlob("app", "{}")
-	old := referrerOf(subject, "application/vnd.example.old", "")
-	both := referrerOf(subject, "application/vnd.example.both", "")
+	both := ocitest.Referrer(subject, "application/vnd.example.both")
 	// Pushed without a subject, the old one is known by the tag alone.
-	oldWithout := old[:strings.Index(old, `,"subject"`)] + "}"
-	f.pushManifest("app", digestOf(oldWithout).String(), oci.MediaTypeImageManifest, oldWithout)
-	f.pushManifest("app", digestOf(both).String(), oci.MediaTypeImageManifest, both)
-	entry := func(manifest, artifactType string) string {
-		return strings.TrimSuffix(descriptorOf(oci.MediaTypeImageManifest, manifest), "}") + `,"artifactType":"` + artifactType + `"}`
-	}
-	index := indexOf(entry(oldWithout, "application/vnd.example.old"), entry(both, "application/vnd.example.both"))
-	f.pushManifest("app", strings.Replace(d.String(), ":", "-", 1), oci.MediaTypeImageIndex, index)
+	old := ocitest.Referrer(subject, "application/vnd.example.old").Change(func(d *ocitest.Document) { d.Subject = nil })
+	f.pushManifest("app", old.Digest.String(), old.Content)
+	f.pushManifest("app", both.Digest.String(), both.Content)
+	index := ocitest.Index(old, both).Change(func(d *ocitest.Document) {
+		d.Manifests[0].ArtifactType, d.Manifests[1].ArtifactType = "application/vnd.example.old", "application/vnd.example.both"
+	})
+	f.pushManifest("app", strings.Replace(subject.Digest.String(), ":", "-", 1), index.Content)
 
-	path := "/v2/app/referrers/" + d.String()
-	expected := []string{digestOf(oldWithout).String(), digestOf(both).String()}
+	path := "/v2/app/referrers/" + subject.Digest.String()
+	expected := []string{old.Digest.String(), both.Digest.String()}
 	slices.Sort(expected)
 	if got := digests(f.referrers(t, path)); !slices.Equal(got, expected) {
 		t.Errorf("referrers\n got %q\nwant each once: %q", got, expected)
 	}
-	if got := digests(f.referrers(t, path+"?artifactType=application/vnd.example.old")); !slices.Equal(got, []string{digestOf(oldWithout).String()}) {
+	if got := digests(f.referrers(t, path+"?artifactType=application/vnd.example.old")); !slices.Equal(got, []string{old.Digest.String()}) {
 		t.Errorf("filtered referrers are %q", got)
 	}
-	f.delete("/v2/app/manifests/"+digestOf(oldWithout).String()).wants(t, want{status: 202})
-	if got := digests(f.referrers(t, path)); !slices.Equal(got, []string{digestOf(both).String()}) {
+	f.delete("/v2/app/manifests/"+old.Digest.String()).wants(t, want{status: 202})
+	if got := digests(f.referrers(t, path)); !slices.Equal(got, []string{both.Digest.String()}) {
 		t.Errorf("referrers with one that is gone are %q", got)
 	}
 }
@@ -173,8 +171,8 @@ func TestFallbackTagsOfOlderClients(t *testing.T) {
 func TestATagThatOnlyLooksLikeAFallback(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
-	_, d := f.pushImage("app", "a", "v1")
-	f.pushManifest("app", strings.Replace(d.String(), ":", "-", 1), "application/vnd.example.signature+json", `{"manifests":"none"}`)
+	d := f.pushImage("app", "a", "v1").Digest
+	f.pushManifest("app", strings.Replace(d.String(), ":", "-", 1), ocitest.New("application/vnd.example.signature+json", `{"manifests":"none"}`))
 	if got := f.referrers(t, "/v2/app/referrers/"+d.String()); len(got) != 0 {
 		t.Errorf("referrers are %q", digests(got))
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 )
 
 func TestMethodsThatAResourceHasNot(t *testing.T) {
@@ -36,7 +37,7 @@ func TestMethodsThatAResourceHasNot(t *testing.T) {
 func TestPathsThatLeadNowhere(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
-	_, d := f.pushImage("app", "a", "v1")
+	d := f.pushImage("app", "a", "v1").Digest
 	for _, path := range []string{
 		"/v1/", "/v3/app/manifests/v1", "/V2/", "/v2/app", "/v2/app/", "/v2/app/manifests", "/v2/app/manifests/", "/v2/app/blobs/",
 		"/v2/app/manifest/v1", "/v2/app/tags", "/v2/app/tags/", "/v2/app/tags/all", "/v2/_catalog/", "/v2/_ext/", "/v2/manifests/v1",
@@ -55,12 +56,12 @@ func TestPathsThatLeadNowhere(t *testing.T) {
 func TestPathsThatAreEncoded(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
-	image, d := f.pushImage("team/app", "a", "v1")
+	image := f.pushImage("team/app", "a", "v1")
 	for _, path := range []string{
 		"/v2/team/app/manifests/%76%31", "/v2/te%61m/app/manifests/v1", "/%762/team/app/manifests/v1",
-		"/v2/team/app/manifests/" + url.QueryEscape(d.String()),
+		"/v2/team/app/manifests/" + url.QueryEscape(image.Digest.String()),
 	} {
-		f.get(path).wants(t, want{status: 200, body: image})
+		f.get(path).wants(t, want{status: 200, body: image.Text})
 	}
 }
 
@@ -75,7 +76,7 @@ func TestNamesThatAreNone(t *testing.T) {
 			t.Parallel()
 			for _, c := range []call{
 				{method: "GET", path: "/v2/" + name + "/manifests/v1"},
-				{method: "PUT", path: "/v2/" + name + "/manifests/v1", body: strings.NewReader(indexOf())},
+				{method: "PUT", path: "/v2/" + name + "/manifests/v1", body: strings.NewReader(ocitest.Index().Text)},
 				{method: "GET", path: "/v2/" + name + "/tags/list"},
 				{method: "GET", path: "/v2/" + name + "/blobs/" + unknown},
 				{method: "POST", path: "/v2/" + name + "/blobs/uploads/"},
@@ -95,11 +96,11 @@ func TestNamespacesMayHaveTheWordsOfTheAPI(t *testing.T) {
 	for _, ns := range []string{"manifests", "blobs", "tags/list", "blobs/uploads", "a/manifests/b", "v2", "referrers/tags", "uploads", "manifests/manifests"} {
 		t.Run(ns, func(t *testing.T) {
 			t.Parallel()
-			image, d := f.pushImage(ns, "a", "v1")
-			f.get("/v2/"+ns+"/manifests/v1").wants(t, want{status: 200, body: image})
+			image := f.pushImage(ns, "a", "v1")
+			f.get("/v2/"+ns+"/manifests/v1").wants(t, want{status: 200, body: image.Text})
 			f.get("/v2/"+ns+"/tags/list").wants(t, want{status: 200, body: `{"name":"` + ns + `","tags":["v1"]}`})
 			f.wantBlob(t, ns, "layer a")
-			f.referrers(t, "/v2/"+ns+"/referrers/"+d.String())
+			f.referrers(t, "/v2/"+ns+"/referrers/"+image.Digest.String())
 			path := f.start(ns, "")
 			f.finish(path, tenBytes, digestOf(tenBytes)).wants(t, want{status: 201})
 		})

@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
 func TestUnlistedNamespacesMayBeDenied(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
-	_, d := f.pushImage("free", "a", "v1")
+	d := f.pushImage("free", "a", "v1").Digest
 	f.pushImage("hub/nginx", "a", "v1")
 	f = f.again(settings{
 		config:       func(c *registry.Config) { c.UnlistedNamespaces = "deny" },
@@ -49,10 +50,10 @@ func everyWrite(ns string, d oci.Digest) []call {
 	layer := digestOf("layer a").String()
 	uploads := "/v2/" + ns + "/blobs/uploads/"
 	return []call{
-		{method: "PUT", path: "/v2/" + ns + "/manifests/v1", body: strings.NewReader(imageOf("a"))},
-		{method: "PUT", path: "/v2/" + ns + "/manifests/v2", body: strings.NewReader(imageOf("a"))},
-		{method: "PUT", path: "/v2/" + ns + "/manifests/" + d.String(), body: strings.NewReader(imageOf("a"))},
-		{method: "PUT", path: "/v2/" + ns + "/manifests/" + d.String() + "?tag=v3", body: strings.NewReader(imageOf("a"))},
+		{method: "PUT", path: "/v2/" + ns + "/manifests/v1", body: strings.NewReader(ocitest.Image("a").Text)},
+		{method: "PUT", path: "/v2/" + ns + "/manifests/v2", body: strings.NewReader(ocitest.Image("a").Text)},
+		{method: "PUT", path: "/v2/" + ns + "/manifests/" + d.String(), body: strings.NewReader(ocitest.Image("a").Text)},
+		{method: "PUT", path: "/v2/" + ns + "/manifests/" + d.String() + "?tag=v3", body: strings.NewReader(ocitest.Image("a").Text)},
 		{method: "DELETE", path: "/v2/" + ns + "/manifests/v1"},
 		{method: "DELETE", path: "/v2/" + ns + "/manifests/" + d.String()},
 		{method: "DELETE", path: "/v2/" + ns + "/blobs/" + layer},
@@ -70,7 +71,7 @@ func everyWrite(ns string, d oci.Digest) []call {
 func TestAMirrorTakesNoWrite(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
-	manifest, d := f.pushImage("hub/app", "a", "v1")
+	manifest := f.pushImage("hub/app", "a", "v1")
 	session := f.start("hub/app", "")
 	f = f.again(settings{repositories: []registry.RepositoryConfig{{Name: "hub", Mirror: true}, {Name: "hub/own"}}})
 	before := f.keys(t)
@@ -84,9 +85,9 @@ func TestAMirrorTakesNoWrite(t *testing.T) {
 		{method: "PATCH", path: session, body: strings.NewReader("x")},
 		{method: "PUT", path: session + "?digest=" + blob.String(), body: strings.NewReader("layer a")},
 		{method: "DELETE", path: session},
-		{method: "PUT", path: "/v2/hub/app/manifests/v2", body: strings.NewReader(manifest)},
+		{method: "PUT", path: "/v2/hub/app/manifests/v2", body: strings.NewReader(manifest.Text)},
 		{method: "DELETE", path: "/v2/hub/app/manifests/v1"},
-		{method: "DELETE", path: "/v2/hub/app/manifests/" + d.String()},
+		{method: "DELETE", path: "/v2/hub/app/manifests/" + manifest.Digest.String()},
 		{method: "DELETE", path: "/v2/hub/app/blobs/" + blob.String()},
 	} {
 		f.do(c).wants(t, refused)
@@ -94,7 +95,7 @@ func TestAMirrorTakesNoWrite(t *testing.T) {
 	if after := f.keys(t); !slices.Equal(before, after) {
 		t.Errorf("the store has\n%s\nand had\n%s", strings.Join(after, "\n"), strings.Join(before, "\n"))
 	}
-	f.get("/v2/hub/app/manifests/v1").wants(t, want{status: 200, body: manifest})
+	f.get("/v2/hub/app/manifests/v1").wants(t, want{status: 200, body: manifest.Text})
 	f.get("/v2/hub/app/blobs/"+blob.String()).wants(t, want{status: 200, body: "layer a"})
 
 	t.Log("a repository below it is its own, and so is one beside it")

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 )
 
@@ -50,9 +51,9 @@ func (s *surface) next(n int) int {
 func (s *surface) pick(of ...string) string { return of[s.next(len(of))] }
 
 func (s *surface) content() string {
-	images := []string{imageOf("a"), imageOf("b"), indexOf(descriptorOf(oci.MediaTypeImageManifest, imageOf("a")))}
-	return s.pick("config a", "layer a", "config b", "layer b", "{}", "", images[0], images[1], images[2],
-		referrerOf(images[0], "application/vnd.example.sbom", ""), "{", indexOf())
+	a, b := ocitest.Image("a"), ocitest.Image("b")
+	return s.pick("config a", "layer a", "config b", "layer b", "{}", "", a.Text, b.Text, ocitest.Index(a).Text,
+		ocitest.Referrer(a, "application/vnd.example.sbom").Text, "{", ocitest.Index().Text)
 }
 
 func (s *surface) digest() string {

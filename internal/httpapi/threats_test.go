@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/storage/s3/s3test"
 )
@@ -42,12 +43,12 @@ func TestThreatBlobOfAnotherNamespace(t *testing.T) {
 	}
 	t.Run("a manifest that names it", func(t *testing.T) {
 		f.pushBlob("attacker", "config secret")
-		f.putManifest("attacker", "v2", oci.MediaTypeImageManifest, imageOf("secret")).wants(t, want{status: 404, code: oci.CodeManifestBlobUnknown})
+		f.putManifest("attacker", "v2", ocitest.Image("secret").Content).wants(t, want{status: 404, code: oci.CodeManifestBlobUnknown})
 		readable(t)
 	})
 	t.Run("a manifest that names it, where missing references are allowed", func(t *testing.T) {
 		f := f.again(settings{config: func(c *registry.Config) { c.MissingReferences = "allow" }})
-		f.pushManifest("attacker", "v2", oci.MediaTypeImageManifest, imageOf("secret"))
+		f.pushManifest("attacker", "v2", ocitest.Image("secret").Content)
 		f.get("/v2/attacker/blobs/"+d).wants(t, want{status: 404, code: oci.CodeBlobUnknown})
 		readable(t)
 	})
@@ -56,9 +57,9 @@ func TestThreatBlobOfAnotherNamespace(t *testing.T) {
 		readable(t)
 	})
 	t.Run("a manifest of another namespace", func(t *testing.T) {
-		m := digestOf(imageOf("secret")).String()
+		m := ocitest.Image("secret").Digest.String()
 		f.get("/v2/other/manifests/"+m).wants(t, want{status: 404, code: oci.CodeManifestUnknown})
-		f.putManifest("other", "v1", oci.MediaTypeImageIndex, indexOf(descriptorOf(oci.MediaTypeImageManifest, imageOf("secret")))).
+		f.putManifest("other", "v1", ocitest.Index(ocitest.Image("secret")).Content).
 			wants(t, want{status: 404, code: oci.CodeManifestBlobUnknown})
 	})
 	f.wantBlob(t, "victim", secret)
@@ -69,7 +70,7 @@ func TestThreatBlobOfAnotherNamespace(t *testing.T) {
 func TestThreatAccessSurvivesADelete(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
-	_, d := f.pushImage("a", "a", "v1")
+	d := f.pushImage("a", "a", "v1").Digest
 	f.pushImage("b", "a", "v1")
 	second := f.again(settings{})
 	layer := "/blobs/" + digestOf("layer a").String()
@@ -113,7 +114,7 @@ func TestThreatAccessSurvivesADeleteInABucket(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			f := newPriced(t, server, tt.redirect, tt.ttl)
-			_, d := f.pushImage("a", "a", "v1")
+			d := f.pushImage("a", "a", "v1").Digest
 			f.pushImage("b", "a", "v1")
 			layer, manifest := "/blobs/"+digestOf("layer a").String(), "/manifests/"+d.String()
 			for range 2 {
@@ -137,25 +138,25 @@ func TestThreatAccessSurvivesADeleteInABucket(t *testing.T) {
 func TestThreatRightsGuessedFromTheVerb(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{config: immutableTags()})
-	first, d := f.pushImage("app", "a", "v1")
-	second, other := f.pushImage("app", "b", "first-b")
+	first := f.pushImage("app", "a", "v1")
+	second := f.pushImage("app", "b", "first-b")
 	denied := want{status: http.StatusConflict, code: oci.CodeDenied}
 	for name, c := range map[string]call{
 		"by tag":                 {method: "PUT", path: "/v2/app/manifests/v1"},
-		"by digest with a tag":   {method: "PUT", path: "/v2/app/manifests/" + other.String() + "?tag=v1"},
-		"by digest with tags":    {method: "PUT", path: "/v2/app/manifests/" + other.String() + "?tag=new&tag=v1"},
+		"by digest with a tag":   {method: "PUT", path: "/v2/app/manifests/" + second.Digest.String() + "?tag=v1"},
+		"by digest with tags":    {method: "PUT", path: "/v2/app/manifests/" + second.Digest.String() + "?tag=new&tag=v1"},
 		"by an encoded tag":      {method: "PUT", path: "/v2/app/manifests/%76%31"},
-		"by an encoded tag=":     {method: "PUT", path: "/v2/app/manifests/" + other.String() + "?t%61g=%76%31"},
-		"by a sha512 digest":     {method: "PUT", path: "/v2/app/manifests/" + digest512Of(second).String() + "?tag=v1"},
-		"by a digest of another": {method: "PUT", path: "/v2/app/manifests/" + digest512Of(first).String() + "?tag=v1"},
+		"by an encoded tag=":     {method: "PUT", path: "/v2/app/manifests/" + second.Digest.String() + "?t%61g=%76%31"},
+		"by a sha512 digest":     {method: "PUT", path: "/v2/app/manifests/" + digest512Of(second.Text).String() + "?tag=v1"},
+		"by a digest of another": {method: "PUT", path: "/v2/app/manifests/" + digest512Of(first.Text).String() + "?tag=v1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c.body, c.header = strings.NewReader(second), map[string]string{"Content-Type": oci.MediaTypeImageManifest}
+			c.body, c.header = strings.NewReader(second.Text), map[string]string{"Content-Type": oci.MediaTypeImageManifest}
 			if strings.Contains(name, "of another") {
-				c.body = strings.NewReader(first) // the same manifest, and another digest: another value
+				c.body = strings.NewReader(first.Text) // the same manifest, and another digest: another value
 			}
 			f.do(c).wants(t, denied)
-			f.get("/v2/app/manifests/v1").wants(t, want{status: 200, body: first, header: map[string]string{"Docker-Content-Digest": d.String()}})
+			f.get("/v2/app/manifests/v1").wants(t, want{status: 200, body: first.Text, header: map[string]string{"Docker-Content-Digest": first.Digest.String()}})
 		})
 	}
 	t.Run("by racing pushes", func(t *testing.T) {
@@ -163,7 +164,7 @@ func TestThreatRightsGuessedFromTheVerb(t *testing.T) {
 		answers := make([]answer, 16)
 		for i := range answers {
 			wg.Go(func() {
-				answers[i] = f.putManifest("app", "raced", oci.MediaTypeImageIndex, indexOf()+strings.Repeat(" ", i))
+				answers[i] = f.putManifest("app", "raced", ocitest.Index().Note(fmt.Sprint(i)).Content)
 			})
 		}
 		wg.Wait()
@@ -185,27 +186,27 @@ func TestThreatRightsGuessedFromTheVerb(t *testing.T) {
 func TestThreatRightsGuessedFromADelete(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{config: immutableTags("latest")})
-	image, d := f.pushImage("app", "a", "v1")
-	f.pushManifest("app", "latest", oci.MediaTypeImageManifest, image)
-	for _, reference := range []string{"v1", "%76%31", d.String()} {
+	image := f.pushImage("app", "a", "v1")
+	f.pushManifest("app", "latest", image.Content)
+	for _, reference := range []string{"v1", "%76%31", image.Digest.String()} {
 		a := f.delete("/v2/app/manifests/" + reference)
 		a.wants(t, want{status: http.StatusConflict, code: oci.CodeDenied})
 		if !strings.Contains(a.body, "v1") {
 			t.Errorf("body %s does not name the tag", a.body)
 		}
 		for _, tag := range []string{"v1", "latest"} {
-			f.get("/v2/app/manifests/"+tag).wants(t, want{status: 200, body: image})
+			f.get("/v2/app/manifests/"+tag).wants(t, want{status: 200, body: image.Text})
 		}
 	}
 	f.delete("/v2/app/manifests/latest").wants(t, want{status: 202})
-	_, other := f.pushImage("app", "b", "latest")
+	other := f.pushImage("app", "b", "latest").Digest
 	f.delete("/v2/app/manifests/"+other.String()).wants(t, want{status: 202})
 }
 
 func TestThreatSwitchedOffActionByAnotherRoute(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
-	_, d := f.pushImage("app", "a", "v1")
+	d := f.pushImage("app", "a", "v1").Digest
 	f.pushImage("another", "of another", "v1")
 	open := f.start("app", "")
 	before := fmt.Sprint(f.keys(t))
@@ -245,8 +246,8 @@ func TestThreatDigestTakenOnTrust(t *testing.T) {
 	twice := "?digest=" + honest + "&digest=" + digestOf("wicked").String()
 	f.do(call{method: "POST", path: "/v2/app/blobs/uploads/" + twice, body: strings.NewReader("wicked")}).wants(t, wrong)
 	f.get("/v2/app/blobs/"+honest).wants(t, want{status: 404})
-	f.putManifest("app", digestOf(imageOf("b")).String(), oci.MediaTypeImageManifest, imageOf("a")).wants(t, wrong)
-	f.putManifest("app", digest512Of(imageOf("b")).String()+"?tag=v2", oci.MediaTypeImageManifest, imageOf("a")).wants(t, wrong)
+	f.putManifest("app", ocitest.Image("b").Digest.String(), ocitest.Image("a").Content).wants(t, wrong)
+	f.putManifest("app", digest512Of(ocitest.Image("b").Text).String()+"?tag=v2", ocitest.Image("a").Content).wants(t, wrong)
 	f.get("/v2/app/manifests/v2").wants(t, want{status: 404})
 	f.holds(t)
 }
@@ -255,8 +256,8 @@ func TestThreatTwoReadingsOfOneManifest(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{})
 	f.pushImage("app", "a", "v1")
-	image := imageOf("a") + "\n" // the same, and not what is there
-	layer, config := descriptorOf("application/vnd.oci.image.layer.v1.tar", "layer a"), descriptorOf(oci.MediaTypeImageConfig, "config a")
+	image := ocitest.Image("a").Text + "\n" // the same, and not what is there
+	layer, config := descriptorOf(ocitest.LayerType, "layer a"), descriptorOf(oci.MediaTypeImageConfig, "config a")
 	for _, tt := range []struct{ name, mediaType, manifest string }{
 		{"manifests beside layers", oci.MediaTypeImageManifest, `{"schemaVersion":2,"config":` + config + `,"layers":[` + layer + `],"manifests":[]}`},
 		{"layers beside manifests", oci.MediaTypeImageIndex, `{"schemaVersion":2,"manifests":[],"layers":[` + layer + `]}`},
@@ -275,7 +276,7 @@ func TestThreatTwoReadingsOfOneManifest(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			f.putManifest("app", "two", tt.mediaType, tt.manifest).wants(t, want{status: 400, code: oci.CodeManifestInvalid})
+			f.putManifest("app", "two", ocitest.New(tt.mediaType, tt.manifest)).wants(t, want{status: 400, code: oci.CodeManifestInvalid})
 			f.get("/v2/app/manifests/"+digestOf(tt.manifest).String()).wants(t, want{status: 404})
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
@@ -383,11 +384,11 @@ func TestABlobMayBeTooLarge(t *testing.T) {
 func TestAnUploadNeedsRoom(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{root: t.TempDir()})
-	_, d := f.pushImage("app", "a", "v1")
+	d := f.pushImage("app", "a", "v1").Digest
 	full := f.again(settings{minFree: 1 << 60})
 	noRoom := want{status: 507, code: oci.CodeUnavailable}
 	full.do(call{method: "POST", path: "/v2/app/blobs/uploads/"}).wants(t, noRoom)
-	full.putManifest("app", "v2", oci.MediaTypeImageManifest, imageOf("a")).wants(t, noRoom)
+	full.putManifest("app", "v2", ocitest.Image("a").Content).wants(t, noRoom)
 	full.get("/v2/app/manifests/v2").wants(t, want{status: 404})
 	full.get("/v2/app/manifests/"+d.String()).wants(t, want{status: 200})
 	full.delete("/v2/app/manifests/v1").wants(t, want{status: 202})

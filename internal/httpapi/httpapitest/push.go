@@ -47,18 +47,32 @@ func (c Client) PushBlob(ctx context.Context, ns, text string) error {
 // StartUpload begins an upload and returns where it goes on.
 func (c Client) StartUpload(ctx context.Context, ns string) (location string, err error) {
 	got, err := c.Send(ctx, http.MethodPost, "/v2/"+ns+"/blobs/uploads/", "", "")
-	return got.Header.Get("Location"), err
+	return got.Header.Get("Location"), wantStatus(got, err, http.StatusAccepted)
 }
 
 // CompleteUpload sends the last bytes of an upload, with the digest of all.
 func (c Client) CompleteUpload(ctx context.Context, location, last string, d oci.Digest) error {
-	_, err := c.Send(ctx, http.MethodPut, location+"?digest="+d.String(), Bytes, last)
-	return err
+	got, err := c.Send(ctx, http.MethodPut, location+"?digest="+d.String(), Bytes, last)
+	return wantStatus(got, err, http.StatusCreated)
 }
 
 // PushManifest puts a manifest under a tag or its digest.
 func (c Client) PushManifest(ctx context.Context, ns, reference string, m ocitest.Content) error {
-	_, err := c.Send(ctx, http.MethodPut, "/v2/"+ns+"/manifests/"+reference, m.MediaType, m.Text)
+	got, err := c.Send(ctx, http.MethodPut, "/v2/"+ns+"/manifests/"+reference, m.MediaType, m.Text)
+	return wantStatus(got, err, http.StatusCreated)
+}
+
+// Mount has a namespace hold a blob of another one. That it is begun to be uploaded instead is a refusal.
+func (c Client) Mount(ctx context.Context, ns, from string, d oci.Digest) error {
+	got, err := c.Send(ctx, http.MethodPost, "/v2/"+ns+"/blobs/uploads/?mount="+d.String()+"&from="+from, "", "")
+	return wantStatus(got, err, http.StatusCreated)
+}
+
+// wantStatus takes another success for a refusal.
+func wantStatus(got Answer, err error, status int) error {
+	if err == nil && got.Status != status {
+		return &RefusedError{got}
+	}
 	return err
 }
 

@@ -40,7 +40,8 @@ func Index(children ...Manifest) Manifest {
 
 // Referrer is an artifact without content of its own that has a subject.
 func Referrer(subject Manifest, artifactType string) Manifest {
-	return ImageOf(Empty()).Change(func(d *Document) { d.ArtifactType = artifactType }).Refer(subject)
+	about := subject.Descriptor()
+	return ImageOf(Empty()).Change(func(d *Document) { d.ArtifactType, d.Subject = artifactType, &about })
 }
 
 // SBOM is a manifest of a media type that no specification knows: a registry reads its subject alone.
