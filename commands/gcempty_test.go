@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/commands"
-	"github.com/sreg-project/sreg/internal/oci"
-	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
 )
 
 // TestTheTrashIsNotEmptiedUnderACollector: it judges by what the trash holds.
@@ -21,13 +21,9 @@ func TestTheTrashIsNotEmptiedUnderACollector(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ns, err := oci.ParseName("app")
-	must(err)
-	upload, err := reg.StartUpload(t.Context(), ns, oci.SHA256, "")
-	must(err)
-	d := oci.DigestOf(oci.SHA256, []byte("layer"))
-	must(reg.CompleteUpload(t.Context(), ns, upload.ID, registry.Chunk{Body: strings.NewReader("layer"), Start: -1}, d))
-	must(reg.DeleteBlob(t.Context(), ns, d, ""))
+	ns, layer := ocitest.Name("app"), ocitest.Layer("layer")
+	must(registrytest.Pusher{To: reg}.PushBlob(t.Context(), ns, layer))
+	must(reg.DeleteBlob(t.Context(), ns, layer.Digest, ""))
 	_, release, err := reg.Maintenance().ClaimCollector(t.Context(), "process 1 on earth")
 	must(err)
 

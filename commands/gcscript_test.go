@@ -12,7 +12,9 @@ import (
 	"github.com/sreg-project/sreg/internal/gc/gctest"
 	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage/fs"
 )
 
@@ -23,21 +25,10 @@ func pushed(ts *testscript.TestScript, neg bool, args []string) {
 	ns, ref := nameAndReference(ts, args[0])
 	reg, closeStore := dataOf(ts)
 	defer closeStore()
-	ctx := context.Background()
-	descriptors := make([]string, 2)
-	for i, content := range []string{"{}", args[2]} {
-		d := oci.DigestOf(oci.SHA256, []byte(content))
-		descriptors[i] = fmt.Sprintf(`{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":%q,"size":%d}`, d, len(content))
-		upload, err := reg.StartUpload(ctx, ns, oci.SHA256, args[1])
-		ts.Check(err)
-		ts.Check(reg.CompleteUpload(ctx, ns, upload.ID, registry.Chunk{Body: strings.NewReader(content), Start: -1}, d))
-	}
-	image := `{"schemaVersion":2,"config":` + descriptors[0] + `,"layers":[` + descriptors[1] + `]}`
-	put, err := reg.PutManifest(ctx, ns, registry.Push{
-		Tags: []oci.Tag{ref.Tag}, ContentType: oci.MediaTypeImageManifest, Content: []byte(image), By: args[1],
-	})
-	ts.Check(err)
-	ts.Setenv(args[2], put.Digest.String())
+	image := ocitest.ImageOf(ocitest.Config("{}"), ocitest.Layer(args[2]))
+	pusher := registrytest.Pusher{To: reg, By: args[1]}
+	ts.Check(pusher.Push(context.Background(), ns, image, ref.Tag))
+	ts.Setenv(args[2], image.Digest.String())
 }
 
 func deleted(ts *testscript.TestScript, neg bool, args []string) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/commands"
+	"github.com/sreg-project/sreg/internal/httpapi/httpapitest"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 )
 
 func TestServeFromItsStartToItsEnd(t *testing.T) {
@@ -55,7 +58,10 @@ func TestServeFromItsStartToItsEnd(t *testing.T) {
 	if got := strings.Join(start[2:], "\n"); got != want {
 		t.Errorf("got start lines\n%s\nwant\n%s", got, want)
 	}
-	wantPushed(t, address)
+	client, image := httpapitest.Client{HTTP: http.DefaultClient, Base: "http://" + address}, ocitest.Image("one")
+	if err := errors.Join(client.Push(ctx, "team/app", image, "v1"), client.Pull(ctx, "team/app", "v1", image)); err != nil {
+		t.Error(err)
+	}
 
 	stop()
 	if got := <-code; got != 0 {
@@ -63,29 +69,6 @@ func TestServeFromItsStartToItsEnd(t *testing.T) {
 	}
 	if left := <-rest; !strings.Contains(left, `"msg":"draining"`) {
 		t.Errorf("got log %q, want that it drains", left)
-	}
-}
-
-// wantPushed pushes a blob in one request and reads it back.
-func wantPushed(t *testing.T, address string) {
-	t.Helper()
-	const digest = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
-	url := "http://" + address + "/v2/team/app/blobs/"
-	response, err := http.Post(url+"uploads/?digest="+digest, "application/octet-stream", strings.NewReader("hello"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	response.Body.Close()
-	if response.StatusCode != http.StatusCreated {
-		t.Fatalf("got status %d for a push, want 201", response.StatusCode)
-	}
-	response, err = http.Get(url + digest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if got, err := io.ReadAll(response.Body); err != nil || string(got) != "hello" {
-		t.Errorf("got %q and %v, want what was pushed", got, err)
 	}
 }
 

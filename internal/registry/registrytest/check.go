@@ -1,5 +1,5 @@
-// Package registrytest verifies that the stores of a Registry keep the invariants S1 to S7 of
-// docs/architecture.md, each by its name.
+// Package registrytest pushes to a Registry for tests, and verifies that its stores keep the invariants S1 to
+// S7 of docs/architecture.md, each by its name.
 // It promises to look at the objects themselves, by a reading of the layout of its own, and to ask the
 // Registry about each of them; a Registry that is wrong about its own keys does not hide that.
 // It must not know what was done to the stores; what must have come out of it is told as Facts.
