@@ -74,7 +74,7 @@ func runGCRestore(ctx context.Context, io IO, opts gcRestore, text string, now t
 	}
 	defer store.close(&err)
 	restored, err := store.Maintenance.Restore(ctx, restore)
-	return errors.Join(io.printRestored(restored, opts), withUndoHint(err))
+	return errors.Join(io.printRestored(restored, opts), withRestoreHint(err))
 }
 
 func (io IO) printRestored(restored []registry.Restored, opts gcRestore) error {
@@ -96,14 +96,14 @@ func (io IO) printRestored(restored []registry.Restored, opts gcRestore) error {
 	})
 }
 
-// withUndoHint says what can be done when an undo cannot.
-func withUndoHint(err error) error {
+// withRestoreHint says what to do when something cannot be restored.
+func withRestoreHint(err error) error {
 	var missing *registry.MissingError
 	var moved *registry.TagMovedError
-	var several *registry.SeveralError
+	var several *registry.AmbiguousDigestError
 	switch {
 	case errors.As(err, &moved):
-		return hintedError{err, "to put it back all the same: sreg gc restore " + storeRef{moved.Namespace, moved.Tag, moved.Kept}.String()}
+		return hintedError{err, "to put it back all the same: sreg gc restore " + storeRef{moved.Namespace, moved.Tag, moved.Removed}.String()}
 	case errors.As(err, &several):
 		return hintedError{err, "name one: sreg gc restore " + storeRef{Namespace: several.Namespaces[0], Digest: several.Digest}.String()}
 	case errors.As(err, &missing):

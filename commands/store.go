@@ -37,8 +37,8 @@ func openStore(ctx context.Context, io IO, from source) (*openedStore, error) {
 	if err != nil {
 		return nil, withDataHint(placed(err, sources))
 	}
-	born, err := core.Maintenance.Born(ctx)
-	if err == nil && !born {
+	created, err := core.Maintenance.Created(ctx)
+	if err == nil && !created {
 		err = &usageError{
 			message: fmt.Sprintf("there is no store in %s", core.Roots()[0]),
 			hint:    "name its folder with --data, or the config that names its place with -c",

@@ -206,7 +206,7 @@ func (r *run) markNamespaces(ctx context.Context) error {
 		}
 	}
 	var rest []oci.Name
-	for ns, err := range readable(r, r.registry.Enrolled(ctx)) {
+	for ns, err := range readable(r, r.registry.InCatalog(ctx)) {
 		if err != nil {
 			return err
 		}

@@ -248,7 +248,7 @@ func (r *run) condemn(ctx context.Context) error {
 			return nil
 		}
 		if p.Kind == registry.KindNamespace {
-			if withdrawn, err := r.registry.Withdraw(ctx, p.Namespace); err != nil || !withdrawn {
+			if condemned, err := r.registry.CondemnNamespace(ctx, p.Namespace); err != nil || !condemned {
 				return skipGone(err)
 			}
 		} else if err := r.registry.Condemn(ctx, p.Object); errors.Is(err, registry.ErrBusy) {

@@ -16,8 +16,8 @@ type Blob struct {
 	Content  io.ReadSeekCloser // on a filesystem an *os.File
 	Size     int64             // bytes
 	StoredAt time.Time
-	// URL is where the bytes can be had instead, if they can: then there is no Content, and nobody has
-	// looked whether they are there.
+	// URL is where a client can get the bytes instead, empty if it cannot. With a URL there is no Content, and nobody
+	// has looked whether the bytes are there.
 	URL string
 }
 
@@ -66,7 +66,7 @@ func (r *Registry) LocateBlob(ctx context.Context, ns oci.Name, d oci.Digest, un
 	return r.openLinked(ctx, ns, d, l)
 }
 
-// openLinked opens a blob where its link says that it lies, or else where its own object does.
+// openLinked opens a blob by the data key that its link names, or else by its own key.
 func (r *Registry) openLinked(ctx context.Context, ns oci.Name, d oci.Digest, l link) (Blob, error) {
 	var content io.ReadSeekCloser
 	var info storage.Info
@@ -102,12 +102,12 @@ func (r *Registry) StatBlob(ctx context.Context, ns oci.Name, d oci.Digest) (Blo
 		if err != nil {
 			return Blob{}, r.blobError(ns, d, err)
 		}
-		// A registry that writes nothing puts no link right.
-		right := link.dataKey == info.DataKey || r.config.ReadOnly
-		if link.state == storage.Live && info.State == storage.Live && right {
+		// A read-only registry does not change the link.
+		current := link.dataKey == info.DataKey || r.config.ReadOnly
+		if link.state == storage.Live && info.State == storage.Live && current {
 			return Blob{Size: info.Size, StoredAt: info.ModTime}, nil
 		}
-		if err := r.holdBlob(ctx, ns, d); err != nil {
+		if err := r.reviveBlob(ctx, ns, d); err != nil {
 			return Blob{}, r.blobError(ns, d, err)
 		}
 	}
@@ -134,7 +134,7 @@ func (r *Registry) MountBlob(ctx context.Context, ns, from oci.Name, d oci.Diges
 		if err := r.link(ctx, ns, d, blob.DataKey); err != nil {
 			return fmt.Errorf("mount blob %s in %s: %w", d, ns, err)
 		}
-		err = r.holdBlob(ctx, ns, d)
+		err = r.reviveBlob(ctx, ns, d)
 		if !errors.Is(err, storage.ErrNotExist) {
 			return err
 		}
@@ -151,13 +151,13 @@ func (r *Registry) DeleteBlob(ctx context.Context, ns oci.Name, d oci.Digest, by
 	if _, err := r.linked(ctx, ns, d); err != nil {
 		return r.blobError(ns, d, err)
 	}
-	// The entry of the trash comes first: a crash between the two leaves an entry for something that is
-	// still there, which misleads nobody.
+	// The trash entry comes first: a crash between the two leaves an entry for something that is still there, which
+	// does no harm.
 	if err := r.putTrashEntry(ctx, TrashEntry{Kind: KindBlob, Namespace: ns, Digest: d, By: by}); err != nil {
 		return err
 	}
-	// Before the link goes: no repair gives back what a client took away. It is another one each time, so
-	// that a collector which saw an earlier one cannot take this one away.
+	// The marker comes before the link is removed: no repair may restore what a client deleted. Its content differs each
+	// time, so that a collector which read an earlier marker cannot remove this one.
 	if _, err := r.metadata.Put(ctx, removedKey(ns, d), []byte(newNonce()), storage.PutOptions{}); err != nil {
 		return fmt.Errorf("delete blob %s in %s: %w", d, ns, err)
 	}

@@ -78,7 +78,7 @@ func read[ID comparable, V any](
 	if err != nil {
 		return value, true, damaged(key, err)
 	}
-	// What changed a moment ago could change again without a sign; it is kept next time.
+	// An object that has just changed may change again with the same stamp: it is cached the next time.
 	if object.Settled || r.metadataTTL > 0 {
 		one.stamp, one.settled, one.value = object.Stamp, object.Settled, value
 		cache.Put(id, one, cost+int64(len(key)))

@@ -10,10 +10,6 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// ErrDamaged says that a record of the stores cannot be read, or that a name in them has no place in the
-// layout. The error names the key.
-var ErrDamaged = errDamaged
-
 // Tag reads a tag. What is gone is ErrGone, what cannot be read ErrDamaged.
 func (m *Maintenance) Tag(ctx context.Context, ns oci.Name, tag oci.Tag) (StoredTag, error) {
 	stored, err := m.readTag(ctx, ns, tag)
@@ -38,8 +34,8 @@ func (m *Maintenance) RemoveTag(ctx context.Context, ns oci.Name, tag StoredTag,
 	return m.removeTag(ctx, ns, tag, removal{by: by, why: why})
 }
 
-// FinishRemoval does what a delete of a manifest does behind it, once more, for one that was killed there:
-// the tags that stand for it and its entry among the referrers of its subject go, while it is gone.
+// FinishRemoval does the last steps of a delete of a manifest again, for one that was killed before them: the tags that
+// stand for the manifest and its referrer entry are removed, if the manifest is still gone.
 func (m *Maintenance) FinishRemoval(ctx context.Context, ns oci.Name, d oci.Digest, subject oci.Digest, tags []oci.Tag, by string) error {
 	for _, tag := range tags {
 		if err := m.deleteTagOf(ctx, ns, tag, d, removal{by: by, why: "the manifest that it stood for was deleted"}); err != nil {
@@ -60,8 +56,8 @@ type Session struct {
 	Expired   bool
 }
 
-// Sessions yields the uploads that are under way or were left. An error beside an ID is about that one alone,
-// and the others follow.
+// Sessions yields the uploads that are under way or were left. An error with an ID is about that one alone, and the
+// others follow.
 func (m *Maintenance) Sessions(ctx context.Context) iter.Seq2[Session, error] {
 	return func(yield func(Session, error) bool) {
 		for session, err := range m.blobs.ListUploads(ctx) {

@@ -23,7 +23,7 @@ type Condemned struct {
 	version storage.Version
 }
 
-// Condemned yields what is condemned in both stores, in no particular order. What no collector condemns is
+// Condemned yields what is condemned in both stores, in no particular order. A kind that no collector condemns is
 // ErrDamaged.
 func (m *Maintenance) Condemned(ctx context.Context) iter.Seq2[Condemned, error] {
 	return func(yield func(Condemned, error) bool) {
@@ -34,7 +34,7 @@ func (m *Maintenance) Condemned(ctx context.Context) iter.Seq2[Condemned, error]
 			}
 			o := ParseKey(one.Key)
 			if !o.Kind.condemnable() {
-				err = damaged(one.Key, errNoPlace)
+				err = damaged(one.Key, errForeignName)
 			}
 			if !yield(Condemned{Object: o, Size: one.Size, Since: one.Since, version: one.Version}, err) {
 				return
@@ -67,10 +67,10 @@ func (m *Maintenance) Condemn(ctx context.Context, o Object) error {
 	return nil
 }
 
-// Withdraw condemns the catalog's entry of a namespace that has no manifest any more. A push enrolls its
-// namespace behind its manifest: so a look behind the condemnation finds that of a push which took the entry
-// for live, and the entry comes back.
-func (m *Maintenance) Withdraw(ctx context.Context, ns oci.Name) (withdrawn bool, err error) {
+// CondemnNamespace condemns the catalog's entry of a namespace that has no manifest any more. A push writes the entry
+// after its manifest. So a look after the condemnation finds the manifest of a push that found the entry live, and
+// then the entry is revived.
+func (m *Maintenance) CondemnNamespace(ctx context.Context, ns oci.Name) (condemned bool, err error) {
 	entry := Object{Kind: KindNamespace, Namespace: ns}
 	if err := m.Condemn(ctx, entry); err != nil {
 		return false, err
@@ -101,7 +101,7 @@ func (m *Maintenance) Revive(ctx context.Context, o Object) error {
 }
 
 // Destroy ends a condemned object. What is gone, or was revived since it was listed, is ErrGone: a collector
-// that has lost its claim without knowing cannot end what another one has judged anew.
+// that has lost its claim without knowing cannot end what another one has condemned anew.
 func (m *Maintenance) Destroy(ctx context.Context, c Condemned) error {
 	err := m.storeOf(c.Object).Destroy(ctx, c.Key(), storage.DeleteOptions{IfUnchanged: c.version})
 	if errors.Is(err, storage.ErrChanged) {

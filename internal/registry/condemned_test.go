@@ -22,15 +22,15 @@ func (c *condemning) Condemn(ctx context.Context, key string) error {
 	return c.Store.Condemn(ctx, key)
 }
 
-// TestANamespaceIsWithdrawnOnlyWhileItHasNoManifest lets a push into an emptied namespace run at each point
+// TestANamespaceIsCondemnedOnlyWhileItHasNoManifest lets a push into an emptied namespace run at each point
 // at which a collector takes the namespace out of the catalog.
-func TestANamespaceIsWithdrawnOnlyWhileItHasNoManifest(t *testing.T) {
+func TestANamespaceIsCondemnedOnlyWhileItHasNoManifest(t *testing.T) {
 	t.Parallel()
 	nothing := func() {}
 	for _, tt := range []struct {
 		name          string
 		push          func(w *world) (before, after, afterwards func())
-		wantWithdrawn bool
+		wantCondemned bool
 		wantListed    bool
 	}{
 		{"nobody pushes", func(*world) (before, after, afterwards func()) { return nothing, nothing, nothing }, true, false},
@@ -50,9 +50,9 @@ func TestANamespaceIsWithdrawnOnlyWhileItHasNoManifest(t *testing.T) {
 			c.must(c.pushImage(app, "one"), c.reg.DeleteManifest(t.Context(), app, imageDigest("one"), ""))
 			before, after, afterwards := tt.push(c)
 			watched := &condemning{Store: c.store, before: before, after: after}
-			withdrawn, err := openWorld(t, watched).reg.Maintenance().Withdraw(t.Context(), app)
-			if err != nil || withdrawn != tt.wantWithdrawn {
-				t.Errorf("withdrawn: %t, %v, want %t", withdrawn, err, tt.wantWithdrawn)
+			condemned, err := openWorld(t, watched).reg.Maintenance().CondemnNamespace(t.Context(), app)
+			if err != nil || condemned != tt.wantCondemned {
+				t.Errorf("condemned: %t, %v, want %t", condemned, err, tt.wantCondemned)
 			}
 			afterwards()
 			names, _, err := c.reg.Catalog(t.Context(), registry.Cursor{}, 10, func(oci.Name) bool { return true })

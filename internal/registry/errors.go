@@ -40,25 +40,26 @@ var (
 	// ErrLocksUnavailable says that the locks of this registry could not be reached, or were lost during
 	// the request. What was acknowledged stands.
 	ErrLocksUnavailable = lock.ErrUnavailable
-	// ErrDisturbed says that what a push named went away again and again while it was under way.
+	// ErrDisturbed says that what a push names was removed each time that it was tried.
 	ErrDisturbed = errors.New("what the push named was removed meanwhile")
-	// ErrNotInTrash says that the trash holds nothing by which something could be restored.
+	// ErrNotInTrash says that the trash has no entry by which something could be restored.
 	ErrNotInTrash = errors.New("not in the trash")
 )
 
 // UnavailableError says that a store does not answer, and when to ask again.
 type UnavailableError = storage.UnavailableError
 
-// errDamaged says that a record of ours cannot be read. It is nobody's fault who asks.
-var errDamaged = errors.New("damaged record")
+// ErrDamaged says that a record of the stores cannot be read, that bytes are not what their digest says, or that a
+// name in the stores is none of the layout. The error names the key. It is no fault of the client.
+var ErrDamaged = errors.New("damaged record")
 
-// damaged breaks the chain on purpose: a digest that does not parse in a record is no mistake of the
-// client's, and must not look like one. What is damaged already says so, and where.
+// damaged does not wrap err on purpose: a digest in a record that does not parse is no mistake of the client's, and
+// must not look like one. An error that is ErrDamaged already stays as it is.
 func damaged(key string, err error) error {
-	if errors.Is(err, errDamaged) {
+	if errors.Is(err, ErrDamaged) {
 		return err
 	}
-	return fmt.Errorf("%w: %s: %s", errDamaged, key, err.Error())
+	return fmt.Errorf("%w: %s: %s", ErrDamaged, key, err.Error())
 }
 
 // ImmutableTagError says that a tag that must not change stands for another manifest.
@@ -71,25 +72,25 @@ func (e *ImmutableTagError) Error() string {
 	return fmt.Sprintf("tag %s is immutable and stands for %s", e.Tag, e.Now)
 }
 
-// TagMovedError says that a tag which is to be restored stands for another manifest by now.
+// TagMovedError says that a tag which is to be restored was pushed again and stands for another manifest.
 type TagMovedError struct {
 	Namespace oci.Name
 	Tag       oci.Tag
 	Now       oci.Digest
-	Kept      oci.Digest // what the undo would have put back
+	Removed   oci.Digest // what the restore would put back
 }
 
 func (e *TagMovedError) Error() string {
 	return fmt.Sprintf("tag %s of %s was pushed again and stands for %s", e.Tag, e.Namespace, e.Now)
 }
 
-// SeveralError says that a digest was removed from more than one namespace.
-type SeveralError struct {
+// AmbiguousDigestError says that a digest was removed from more than one namespace.
+type AmbiguousDigestError struct {
 	Digest     oci.Digest
 	Namespaces []oci.Name
 }
 
-func (e *SeveralError) Error() string {
+func (e *AmbiguousDigestError) Error() string {
 	names := make([]string, len(e.Namespaces))
 	for i, ns := range e.Namespaces {
 		names[i] = ns.String()

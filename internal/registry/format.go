@@ -12,7 +12,7 @@ import (
 // formatVersion is the layout that this package writes; see keys.go.
 const formatVersion = 1
 
-// formatRecord is written once, at the birth of a store. The blob store's names the metadata store
+// formatRecord is written once, when a store is created. The blob store's names the metadata store
 // that it belongs to, so that a mistyped root never makes every blob look unreferenced.
 type formatRecord struct {
 	Format   int    `json:"format"`
@@ -22,19 +22,19 @@ type formatRecord struct {
 
 // Create gives new stores their format. It may be called again at any time.
 func (m *Maintenance) Create(ctx context.Context) error {
-	metadata, err := birth(ctx, m.metadata, "")
+	metadata, err := createFormat(ctx, m.metadata, "")
 	if err != nil {
 		return fmt.Errorf("create metadata store: %w", err)
 	}
-	if _, err := birth(ctx, m.blobs, metadata.ID); err != nil {
+	if _, err := createFormat(ctx, m.blobs, metadata.ID); err != nil {
 		return fmt.Errorf("create blob store: %w", err)
 	}
 	return m.checkFormat(ctx)
 }
 
-// birth writes the format of a store that has none. Of two that are born at once one wins. A store that has one is
-// only read, so that a start waits for no writer who stands still.
-func birth(ctx context.Context, store storage.Store, metadata string) (formatRecord, error) {
+// createFormat writes the format of a store that has none. Of two processes that write one at once one wins. A store
+// that has one is only read, so that a start does not wait for a writer that stands still.
+func createFormat(ctx context.Context, store storage.Store, metadata string) (formatRecord, error) {
 	if format, found, err := readFormat(ctx, store); err != nil {
 		return format, err
 	} else if found {
@@ -58,21 +58,21 @@ func birth(ctx context.Context, store storage.Store, metadata string) (formatRec
 }
 
 func (r *core) checkFormat(ctx context.Context) error {
-	metadata, born, err := readFormat(ctx, r.metadata)
+	metadata, created, err := readFormat(ctx, r.metadata)
 	if err != nil {
 		return fmt.Errorf("metadata store: %w", err)
 	}
-	blobs, blobsBorn, err := readFormat(ctx, r.blobs)
+	blobs, blobsCreated, err := readFormat(ctx, r.blobs)
 	if err != nil {
 		return fmt.Errorf("blob store: %w", err)
 	}
-	if blobsBorn && (!born || blobs.Metadata != metadata.ID) {
+	if blobsCreated && (!created || blobs.Metadata != metadata.ID) {
 		return fmt.Errorf("blob store: it belongs to metadata store %s, and storage.metadata is another one; name the right one", blobs.Metadata)
 	}
 	return nil
 }
 
-func readFormat(ctx context.Context, store storage.Store) (format formatRecord, born bool, err error) {
+func readFormat(ctx context.Context, store storage.Store) (format formatRecord, created bool, err error) {
 	value, err := store.Get(ctx, formatKey)
 	if errors.Is(err, storage.ErrNotExist) {
 		return format, false, nil
@@ -89,10 +89,10 @@ func readFormat(ctx context.Context, store storage.Store) (format formatRecord, 
 	return format, true, nil
 }
 
-// Born tells whether the metadata store has been made: a folder that is only missing or empty is none.
-func (m *Maintenance) Born(ctx context.Context) (bool, error) {
-	_, born, err := readFormat(ctx, m.metadata)
-	return born, err
+// Created tells whether the metadata store was created: a folder that is missing or empty was not.
+func (m *Maintenance) Created(ctx context.Context) (bool, error) {
+	_, created, err := readFormat(ctx, m.metadata)
+	return created, err
 }
 
 // ConditionalWrites tells whether both stores honour conditional writes. Without them nothing may be

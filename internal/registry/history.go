@@ -30,9 +30,9 @@ func (m *Maintenance) History(ctx context.Context, ns oci.Name, tag oci.Tag) ([]
 	if err != nil {
 		return nil, err
 	}
-	// The restore that would bring a value back looks what is left of it.
+	// A dry run of the restore tells what is left of each value.
 	rs := &restoring{RestoreOptions: RestoreOptions{Namespace: ns, DryRun: true}, m: m, trash: trash}
-	now, err := rs.now(ctx, tag)
+	now, err := rs.currentTag(ctx, tag)
 	if err != nil {
 		return nil, err
 	}
@@ -44,8 +44,8 @@ func (m *Maintenance) History(ctx context.Context, ns oci.Name, tag oci.Tag) ([]
 	var seen []TagValue
 	for _, record := range records {
 		for i, value := range record.values() {
-			if slices.ContainsFunc(seen, value.is) {
-				continue // it came back with its history
+			if slices.ContainsFunc(seen, value.samePush) {
+				continue // the tag was restored with its history
 			}
 			seen = append(seen, value)
 			past := PastValue{TagValue: value}
@@ -53,7 +53,7 @@ func (m *Maintenance) History(ctx context.Context, ns oci.Name, tag oci.Tag) ([]
 				return nil, err
 			}
 			if i == 0 {
-				past.Removed, past.Current = record.removed, record.removed == nil && now.there
+				past.Removed, past.Current = record.entry, record.entry == nil && now.there
 			}
 			history = append(history, past)
 		}

@@ -19,14 +19,14 @@ import (
 //	  <namespace>/_manifests/tags/<tag>                          tag record
 //	  <namespace>/_manifests/referrers/<alg>/<hex>/<alg>-<hex>   referrer record, below its subject
 //	  <namespace>/_pulls                                         when what was pulled last
-//	  <namespace>/_removed/<alg>/<hex>                           a client took the blob away
+//	  <namespace>/_removed/<alg>/<hex>                           marker: a client deleted the blob
 //	  _namespaces/<namespace>                                    the catalog's entry; empty
-//	  _deleted/<namespace>/<time>-<random>                       what was removed and can be restored
+//	  _deleted/<namespace>/<time>-<random>                       trash entry: what was removed and can be restored
 //	  _keys/token                                                the private key that signs tokens
 //	  _gc/report                                                 what the collector did last
 //	  _gc/verify                                                 how far a verification came that was interrupted
 //	both
-//	  _corrupt/<time>/<key>                                      what had that key and was no good
+//	  _corrupt/<time>/<key>                                      the damaged object that had that key
 //	  _format                                                    format record
 //
 // No key is a '/'-prefix of another one: the last component of each is never a folder of another,
@@ -51,7 +51,7 @@ const (
 )
 
 // Folders are the folders of blobs, for a store that makes them once instead of at each push. Those of
-// sha512, which few clients use, are made when they are needed: a store is born in half the time.
+// sha512, which few clients use, are made when they are needed: a store is created in half the time.
 func Folders() []string {
 	folders := []string{namespacesPrefix, deletedPrefix}
 	for i := range 256 {
@@ -74,8 +74,8 @@ func linkKey(ns oci.Name, d oci.Digest) string {
 
 func removedPrefix(ns oci.Name) string { return ns.String() + "/" + removedFolder }
 
-// removedKey says that a client took a blob away from a namespace. It stays when the blob comes back, for as
-// long as a manifest names it.
+// removedKey is the key of a Marker. It stays when the blob is pushed again, for as long as a manifest names the
+// blob.
 func removedKey(ns oci.Name, d oci.Digest) string {
 	return removedPrefix(ns) + "/" + string(d.Algorithm()) + "/" + d.Hex()
 }
@@ -111,7 +111,7 @@ func deletedKey(ns oci.Name, at time.Time, random string) string {
 	return fmt.Sprintf("%s/%019d-%s", trashPrefix(ns), at.UnixNano(), random)
 }
 
-// corruptKey is where the object of a key lies after it was moved aside. It tells what it was.
+// corruptKey is the key of a damaged object after it was moved aside. It contains the former key.
 func corruptKey(key string, at time.Time) string {
 	return fmt.Sprintf("%s/%019d/%s", corruptPrefix, at.UnixNano(), key)
 }
@@ -166,7 +166,7 @@ func unescapeTag(component string) (oci.Tag, error) {
 
 func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }
 
-// Key is where an object lies.
+// Key is the key of an object.
 func (o Object) Key() string {
 	switch o.Kind {
 	case KindBlob:
@@ -189,7 +189,7 @@ func (o Object) Key() string {
 	return o.other
 }
 
-// ParseKey tells what lies under a key. What the functions above cannot have written is KindUnknown.
+// ParseKey tells what a key is of. One that the functions above cannot have written is KindUnknown.
 func ParseKey(key string) Object {
 	o := Object{Kind: KindUnknown}
 	top, rest, _ := strings.Cut(key, "/")
@@ -223,11 +223,11 @@ func ParseKey(key string) Object {
 	return o
 }
 
-// parseKeyOf is ParseKey where only one kind can lie. What else lies there is ErrDamaged.
+// parseKeyOf is ParseKey where only one kind is expected. Any other is ErrDamaged.
 func parseKeyOf(kind Kind, key string) (Object, error) {
 	o := ParseKey(key)
 	if o.Kind != kind {
-		return Object{}, damaged(key, errNoPlace)
+		return Object{}, damaged(key, errForeignName)
 	}
 	return o, nil
 }

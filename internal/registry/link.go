@@ -17,11 +17,11 @@ type linkRecord struct {
 	DataKey storage.DataKey `json:"place"`
 }
 
-// link is a link as it lies in the store.
+// link is a link as it is stored.
 type link struct {
 	state   storage.State
 	dataKey storage.DataKey // empty where the blob's own key finds its bytes
-	// proposed says that a repair has begun to write it, see Relink: it holds nothing yet.
+	// proposed says that a repair has begun to write it, see Relink: it is no link yet.
 	proposed bool
 }
 
@@ -81,8 +81,7 @@ func (r *core) readLink(ctx context.Context, key string) (link, error) {
 	return parseLink(key, value)
 }
 
-// linked looks at the link by which a namespace holds a blob. One that a repair has only proposed, see
-// Relink, holds nothing yet.
+// linked reads the link by which a namespace holds a blob. One that is only proposed is storage.ErrNotExist.
 func (r *core) linked(ctx context.Context, ns oci.Name, d oci.Digest) (link, error) {
 	l, err := r.readLink(ctx, linkKey(ns, d))
 	if err == nil && l.proposed {
@@ -91,8 +90,8 @@ func (r *core) linked(ctx context.Context, ns oci.Name, d oci.Digest) (link, err
 	return l, err
 }
 
-// pulledLink is linked for a pull, which over a service may hear what was so a while ago. That a link is not
-// there, or holds nothing yet, is never remembered.
+// pulledLink is linked for a pull, which over a service may be answered from memory. That a link is not there, or
+// is only proposed, is never remembered.
 func (r *Registry) pulledLink(ctx context.Context, ns oci.Name, d oci.Digest) (link, error) {
 	if !r.metadataIsService {
 		return r.linked(ctx, ns, d)
@@ -117,19 +116,19 @@ func onlyProposed(ns oci.Name, d oci.Digest) error {
 	return fmt.Errorf("link of %s in %s is only proposed: %w", d, ns, storage.ErrNotExist)
 }
 
-// holdBlob makes a blob of a namespace live and durable, the bytes before the link that names them.
+// reviveBlob makes a blob of a namespace live and durable, the bytes before the link that names them.
 // It creates neither: what is gone is storage.ErrNotExist.
-func (r *core) holdBlob(ctx context.Context, ns oci.Name, d oci.Digest) error {
+func (r *core) reviveBlob(ctx context.Context, ns oci.Name, d oci.Digest) error {
 	blob, err := r.blobs.Revive(ctx, blobKey(d))
 	if err != nil {
 		return err
 	}
-	return r.holdLink(ctx, ns, d, blob.DataKey)
+	return r.reviveLink(ctx, ns, d, blob.DataKey)
 }
 
-// holdLink makes a link live and durable, and has it name the data key that the bytes have now: they have
+// reviveLink makes a link live and durable, and has it name the data key that the bytes have now: they have
 // another one if they went and came back.
-func (r *core) holdLink(ctx context.Context, ns oci.Name, d oci.Digest, dataKey storage.DataKey) error {
+func (r *core) reviveLink(ctx context.Context, ns oci.Name, d oci.Digest, dataKey storage.DataKey) error {
 	key := linkKey(ns, d)
 	if !r.metadataIsService {
 		info, err := r.metadata.Revive(ctx, key)
@@ -176,7 +175,7 @@ func (r *core) link(ctx context.Context, ns oci.Name, d oci.Digest, dataKey stor
 			return err
 		}
 	}
-	// Whatever lay there: it is live afterwards, and says where the bytes are.
+	// Whatever was there: it is live afterwards, and names the data key.
 	data, err := packLink(dataKey)
 	if err != nil {
 		return err

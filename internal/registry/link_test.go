@@ -18,11 +18,11 @@ func TestALinkIsEmptyADataKeyOrAProposal(t *testing.T) {
 		{"empty", "", link{}, nil},
 		{"a data key", `{"place":"3:abc:_bytes/x"}`, link{dataKey: "3:abc:_bytes/x"}, nil},
 		{"a proposal", newNonce(), link{proposed: true}, nil},
-		{"no data key", `{}`, link{}, errDamaged},
-		{"an empty data key", `{"place":""}`, link{}, errDamaged},
-		{"something else", `{"place":"x","more":1}`, link{}, errDamaged},
-		{"two", `{"place":"x"}{"place":"y"}`, link{}, errDamaged},
-		{"cut short", `{"place":"x`, link{}, errDamaged},
+		{"no data key", `{}`, link{}, ErrDamaged},
+		{"an empty data key", `{"place":""}`, link{}, ErrDamaged},
+		{"something else", `{"place":"x","more":1}`, link{}, ErrDamaged},
+		{"two", `{"place":"x"}{"place":"y"}`, link{}, ErrDamaged},
+		{"cut short", `{"place":"x`, link{}, ErrDamaged},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

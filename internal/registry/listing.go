@@ -10,16 +10,16 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// lookAhead is how many names of the catalog one page passes that are not shown, and lookFor how long it
-// takes for that: who may see few of many gets short pages, and links that lead on.
+// A page of the catalog skips at most maxSkipped names that are not shown, and takes at most maxSkipTime for that: a
+// client that may see few of many gets short pages, each with a link to the next.
 const (
-	lookAhead = 10000
-	lookFor   = 2 * time.Second
+	maxSkipped  = 10000
+	maxSkipTime = 2 * time.Second
 )
 
-// Catalog gives at most n namespaces behind a place in lexical order, those that show wants, and where the
-// next page begins, nil if there is none. Neither tells of a name that is not shown, but that there are
-// more of them than one page looks at.
+// Catalog gives at most n namespaces behind a cursor in lexical order, those for which show is true, and the cursor of
+// the next page, nil if there is none. A client learns no name that is not shown, only that there are more of them
+// than one page skips.
 func (r *Registry) Catalog(ctx context.Context, from Cursor, n int, show func(oci.Name) bool) (names []string, next *Cursor, err error) {
 	names = []string{}
 	if n == 0 {
@@ -31,13 +31,13 @@ func (r *Registry) Catalog(ctx context.Context, from Cursor, n int, show func(oc
 			return nil, nil, err
 		}
 	}
-	until := time.Now().Add(lookFor)
-	passed := 0
+	until := time.Now().Add(maxSkipTime)
+	skipped := 0
 	for entry, err := range r.metadata.List(ctx, namespacesPrefix, storage.ListOptions{After: flatten(at)}) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("list %s: %w", namespacesPrefix, err)
 		}
-		if passed == lookAhead || passed > 0 && time.Now().After(until) {
+		if skipped == maxSkipped || skipped > 0 && time.Now().After(until) {
 			sealed, err := r.seal(ctx, at)
 			return names, &Cursor{Sealed: sealed}, err
 		}
@@ -47,7 +47,7 @@ func (r *Registry) Catalog(ctx context.Context, from Cursor, n int, show func(oc
 		}
 		if !show(name) {
 			at = name.String()
-			passed++
+			skipped++
 			continue
 		}
 		if len(names) == n {
@@ -84,15 +84,15 @@ func (r *Registry) page(
 	return names, false, nil
 }
 
-// enroll makes the catalog know a namespace.
-func (r *core) enroll(ctx context.Context, ns oci.Name) error {
+// addToCatalog writes the catalog's entry of a namespace, or revives it.
+func (r *core) addToCatalog(ctx context.Context, ns oci.Name) error {
 	key := namespaceKey(ns)
 	_, err := r.metadata.Revive(ctx, key)
 	if errors.Is(err, storage.ErrNotExist) {
 		_, err = r.metadata.Put(ctx, key, nil, storage.PutOptions{})
 	}
 	if err != nil {
-		return fmt.Errorf("enroll namespace %s: %w", ns, err)
+		return fmt.Errorf("add namespace %s to the catalog: %w", ns, err)
 	}
 	return nil
 }

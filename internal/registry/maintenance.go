@@ -2,16 +2,15 @@ package registry
 
 import "github.com/sreg-project/sreg/internal/oci"
 
-// Maintenance is what whoever looks after the stores asks of them: a collector, a verification, a restore
-// from the trash, and listings of all that there is. It shows namespaces that clients are not shown, and
-// removes what clients may not remove. It reads past the caches: they are for what clients ask, and would hold
-// nothing of that after one run.
+// Maintenance is what collectors, verifications, restores from the trash and complete listings ask of the stores. It
+// shows namespaces that clients are not shown, and removes what clients may not remove. It does not use the caches: one
+// run would fill them with what no client asks for.
 type Maintenance struct{ *core }
 
 // Maintenance is that of the stores of a Registry.
 func (r *Registry) Maintenance() *Maintenance { return &Maintenance{r.core} }
 
-// ReadOnly tells whether the registry takes no writes, nor its stores perhaps.
+// ReadOnly tells whether the registry takes no writes. Then its stores may take none either.
 func (m *Maintenance) ReadOnly() bool { return m.config.ReadOnly }
 
 // WhileReadOnly is the Maintenance for a collector that may write because nobody else does: every server on

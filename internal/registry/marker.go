@@ -10,7 +10,7 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// Marker is the word that a client took a blob away from a namespace.
+// Marker records that a client deleted a blob from a namespace, so that no repair links it again.
 type Marker struct {
 	Namespace oci.Name
 	Digest    oci.Digest
@@ -18,7 +18,7 @@ type Marker struct {
 	version storage.Version
 }
 
-// Markers yields the digests of the blobs that clients took away from a namespace.
+// Markers yields the digests of the blobs that clients deleted from a namespace.
 func (m *Maintenance) Markers(ctx context.Context, ns oci.Name) iter.Seq2[oci.Digest, error] {
 	return m.digestsBelow(ctx, removedPrefix(ns))
 }

@@ -6,24 +6,24 @@ import (
 	"github.com/sreg-project/sreg/internal/oci"
 )
 
-// TestAMarkerIsDroppedOnlyAsItWasRead: a client pushes the blob and takes it away once more while a collector
-// means to drop the word of the first time.
+// TestAMarkerIsDroppedOnlyAsItWasRead: a client pushes the blob and deletes it again while a collector is about to
+// drop the first marker.
 func TestAMarkerIsDroppedOnlyAsItWasRead(t *testing.T) {
 	t.Parallel()
 	c := newWorld(t, inMemory(t))
 	d := oci.DigestOf(oci.SHA256, []byte("secret"))
-	takeAway := func() {
+	deleteAgain := func() {
 		t.Helper()
 		c.must(c.pushBlob(app, "secret"), c.reg.DeleteBlob(t.Context(), app, d, ""))
 	}
-	takeAway()
+	deleteAgain()
 	first, err := c.reg.Maintenance().Marker(t.Context(), app, d)
 	c.must(err)
-	takeAway()
+	deleteAgain()
 	c.must(c.reg.Maintenance().DropMarker(t.Context(), first))
 	second, err := c.reg.Maintenance().Marker(t.Context(), app, d)
 	if err != nil {
-		t.Fatalf("the word of the second delete is gone: %v", err)
+		t.Fatalf("the marker of the second delete is gone: %v", err)
 	}
 	c.must(c.reg.Maintenance().DropMarker(t.Context(), second))
 	for d, err := range c.reg.Maintenance().Markers(t.Context(), app) {

@@ -11,7 +11,7 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// Kind is what an object of the stores is, in the words of people and of reports.
+// Kind is what an object of the stores is, as reports call it.
 type Kind string
 
 // The kinds. Manifests, tags and blobs can be removed and restored; manifests, links, the bytes of blobs and
@@ -27,7 +27,7 @@ const (
 	KindPulls     Kind = "pulls"
 	KindTrash     Kind = "deleted" // see TrashEntry
 	KindCorrupt   Kind = "corrupt" // see MoveAside
-	KindOwn       Kind = "own"     // one of the few that the registry keeps for itself
+	KindOwn       Kind = "own"     // the format, the key of tokens, and reports
 	KindUnknown   Kind = "strange" // not of this layout
 )
 
@@ -113,7 +113,7 @@ func (m *Maintenance) Exists(ctx context.Context, o Object) (bool, error) {
 	return !l.proposed, nil
 }
 
-// OpenObject opens the bytes of an object as they lie, and says how many they are. The caller closes
+// OpenObject opens the bytes of an object as they are stored, and says how many they are. The caller closes
 // them.
 func (m *Maintenance) OpenObject(ctx context.Context, o Object) (io.ReadCloser, int64, error) {
 	content, info, err := m.storeOf(o).Open(ctx, o.Key())

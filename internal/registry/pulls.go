@@ -36,8 +36,8 @@ func asTimes[K comparable](seconds map[K]int64) map[K]time.Time {
 	return times
 }
 
-// PrunePulls drops the times of what is gone. What the caller keeps is not looked at. Of the rest the
-// store has the word, so that what came back after the caller had looked loses nothing.
+// PrunePulls drops the times of tags and manifests that are gone. Those that the caller keeps are not looked up. The
+// others are, so that one that was pushed again after the caller had looked keeps its time.
 func (m *Maintenance) PrunePulls(ctx context.Context, ns oci.Name, keepTag func(oci.Tag) bool, keepManifest func(oci.Digest) bool) error {
 	// Not admitted like a client's request: a namespace that no repository lists any more is collected, too.
 	if m.config.ReadOnly {
@@ -61,7 +61,7 @@ func (m *Maintenance) PrunePulls(ctx context.Context, ns oci.Name, keepTag func(
 	return nil
 }
 
-// keeps says whether an object is wanted or else there.
+// keeps tells whether an object is wanted, or at least there.
 func (m *Maintenance) keeps(ctx context.Context, wanted bool, key string) (bool, error) {
 	if wanted {
 		return true, nil
@@ -88,8 +88,8 @@ func prune[K comparable](seconds map[K]int64, keep func(K) (bool, error)) (remov
 	return removed, nil
 }
 
-// recordPulls adds what was noted to what is recorded; of two times the later one stays. A namespace
-// that was removed as a whole is not brought back by it.
+// recordPulls adds what was noted to what is recorded; of two times the later one stays. It does not bring back a
+// namespace that is gone.
 func (r *Registry) recordPulls(ctx context.Context, ns oci.Name, noted map[pull]*int64) error {
 	_, err := r.metadata.Stat(ctx, namespaceKey(ns))
 	if errors.Is(err, storage.ErrNotExist) {

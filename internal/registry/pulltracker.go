@@ -20,14 +20,13 @@ const (
 	// soonTicks is how many ticks the first record of a namespace, or another try, waits at most. By
 	// chance it waits less, so that not all namespaces are recorded at once for ever after.
 	soonTicks = 5
-	// pullLimit is how many pulls and namespaces are kept in mind: some 20 MiB.
+	// pullLimit is how many pulls and namespaces are kept in memory: some 20 MiB.
 	pullLimit = 64 << 10
 	// lastRecord is how long the record of what is left may take when everything ends.
 	lastRecord = 5 * time.Second
 )
 
-// NotePull keeps in mind that a client was given a manifest, by tag or by digest. It does no more than
-// that: TrackPulls records it later.
+// NotePull notes in memory that a client was given a manifest, by tag or by digest. TrackPulls records it later.
 func (r *Registry) NotePull(ns oci.Name, ref oci.Reference, d oci.Digest) {
 	if r.config.TrackPulls && !r.config.ReadOnly {
 		r.state.pulls.note(ns, pull{ref.Tag, d}, r.now().Unix())
@@ -35,9 +34,9 @@ func (r *Registry) NotePull(ns oci.Name, ref oci.Reference, d oci.Digest) {
 }
 
 // TrackPulls records what NotePull noted, each namespace at most once per Config.TrackPullsEvery, until
-// ctx ends; then it records what is left. What could not be recorded it tells failed, and tries again.
-// It records what was noted by any Registry that shares the State, also where Config.TrackPulls is off. Of
-// several calls at once one works, and the next one goes on when it has ended.
+// ctx ends; then it records what is left. It calls failed with what could not be recorded, and tries again. It records
+// what was noted by any Registry that shares the State, also where Config.TrackPulls is off. Of several calls at once
+// one works, and the next one continues when that has ended.
 func (r *Registry) TrackPulls(ctx context.Context, failed func(error)) {
 	t := r.state.pulls
 	if r.config.ReadOnly || !t.begin(ctx) {
@@ -74,14 +73,14 @@ func (r *Registry) recordAll(ctx context.Context, namespaces []oci.Name, failed 
 			r.state.pulls.giveBack(ns, noted)
 			return // the last record comes at once
 		}
-		if err := r.state.pulls.settle(ns, noted, err); err != nil {
+		if err := r.state.pulls.finish(ns, noted, err); err != nil {
 			failed(err)
 		}
 	}
 }
 
-// pullTracker keeps pulls in mind until they are recorded. Its memory is bounded, and what is under its
-// lock is short: it never waits for a store.
+// pullTracker keeps pulls in memory until they are recorded. Its memory is bounded, and it never waits for a store
+// while it holds its lock.
 //
 // Time goes in ticks. A namespace that is recorded at one tick is recorded again pullTicks later, if it
 // was pulled from meanwhile: neither more often, nor is more than that lost in a crash.
@@ -203,7 +202,7 @@ func (t *pullTracker) forget() {
 }
 
 // due ends a tick and gives the namespaces that are to be recorded now. Those that nobody pulled from
-// since their last record are not kept in mind any longer.
+// since their last record are not kept in memory any longer.
 func (t *pullTracker) due() []oci.Name {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -260,16 +259,16 @@ func (t *pullTracker) giveBack(ns oci.Name, taken pullNotes) {
 	}
 }
 
-// settle ends a record and returns what an operator should know: that records fail, once until one
+// finish ends a record and returns what an operator should know: that records fail, once until one
 // succeeds again, what was lost until then, and each record that is damaged, since no other try helps
 // there.
-func (t *pullTracker) settle(ns oci.Name, taken pullNotes, err error) error {
+func (t *pullTracker) finish(ns oci.Name, taken pullNotes, err error) error {
 	if err != nil {
 		t.giveBack(ns, taken)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if errors.Is(err, errDamaged) {
+	if errors.Is(err, ErrDamaged) {
 		return err
 	}
 	if err != nil {

@@ -82,7 +82,7 @@ func TestWhileTheStoreTakesNothingTheOldestNotesMakeRoom(t *testing.T) {
 			t.Fatalf("%d are kept in mind after %d pulls, want at most %d", size, i, tracker.limit)
 		}
 		for _, ns := range tracker.due() {
-			if err := tracker.settle(ns, tracker.take(ns), errDown); err != nil {
+			if err := tracker.finish(ns, tracker.take(ns), errDown); err != nil {
 				told = append(told, err)
 			}
 		}
@@ -101,7 +101,7 @@ func TestWhileTheStoreTakesNothingTheOldestNotesMakeRoom(t *testing.T) {
 	remaining := tracker.size() - len(tracker.pending())
 	told = nil
 	for _, ns := range tracker.pending() {
-		if err := tracker.settle(ns, tracker.take(ns), nil); err != nil {
+		if err := tracker.finish(ns, tracker.take(ns), nil); err != nil {
 			told = append(told, err)
 		}
 	}
@@ -116,7 +116,7 @@ func TestWhatWasNotPulledSinceIsNotKeptInMind(t *testing.T) {
 	noteTag(t, tracker, "app", "v1")
 	for range soonTicks + pullTicks {
 		for _, ns := range tracker.due() {
-			if err := tracker.settle(ns, tracker.take(ns), nil); err != nil {
+			if err := tracker.finish(ns, tracker.take(ns), nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -152,7 +152,7 @@ func TestAPullThatCameDuringAFailedRecordIsKeptWithItsLaterTime(t *testing.T) {
 	tracker.note(ns, id, 1)
 	taken := tracker.take(ns)
 	tracker.note(ns, id, 61)
-	if err := tracker.settle(ns, taken, errDown); !errors.Is(err, errDown) {
+	if err := tracker.finish(ns, taken, errDown); !errors.Is(err, errDown) {
 		t.Errorf("told %v, want %v", err, errDown)
 	}
 	if got := *tracker.take(ns).times[id]; got != 61 {

@@ -38,8 +38,8 @@ type push struct {
 	manifest oci.Manifest
 	// stored are its tags as they were before the push; nil is one that was not read, because it may change.
 	stored []*StoredTag
-	// hold makes live what the manifest names, and returns what of it the namespace does not hold.
-	hold func(context.Context) (missing []oci.Digest, err error)
+	// revive makes live what the manifest names, and returns what of it the namespace does not hold.
+	revive func(context.Context) (missing []oci.Digest, err error)
 }
 
 func (p *push) tagValue(at time.Time) TagValue {
@@ -97,7 +97,7 @@ func (r *Registry) parse(ns oci.Name, request Push) (*push, error) {
 		return nil, err
 	}
 	p := &push{Push: request, ns: ns, manifest: m}
-	p.hold = func(ctx context.Context) ([]oci.Digest, error) { return r.holdReferences(ctx, ns, m) }
+	p.revive = func(ctx context.Context) ([]oci.Digest, error) { return r.reviveReferences(ctx, ns, m) }
 	return p, nil
 }
 
@@ -124,14 +124,14 @@ func (r *Registry) readTags(ctx context.Context, p *push) error {
 	return nil
 }
 
-// putManifest is one try of the promise rule. storage.ErrNotExist says that something which it rests on went
+// putManifest is one try of the promise rule. storage.ErrNotExist says that something which the manifest needs went
 // away meanwhile, and that another try may succeed.
 func (r *core) putManifest(ctx context.Context, p *push) error {
 	// 1. Make live and durable what the manifest names, unless step 3 alone does.
 	var missing []oci.Digest
 	if !r.looksOnce() {
 		var err error
-		if missing, err = p.hold(ctx); err != nil {
+		if missing, err = p.revive(ctx); err != nil {
 			return err
 		}
 	}
@@ -151,10 +151,10 @@ func (r *core) putManifest(ctx context.Context, p *push) error {
 		return fmt.Errorf("put manifest %s in %s: %w", p.Digest, p.ns, err)
 	}
 	// 3. Look, once more, at what it names: a collector that began before step 2 did not know of it.
-	if _, err := p.hold(ctx); err != nil {
+	if _, err := p.revive(ctx); err != nil {
 		return errors.Join(err, draft.Discard(ctx))
 	}
-	// From here on nobody builds on content that is gone.
+	// What the manifest names is live, so from here on others may see it.
 	if err := draft.Publish(ctx); err != nil {
 		return fmt.Errorf("publish manifest %s in %s: %w", p.Digest, p.ns, err)
 	}
@@ -196,9 +196,9 @@ func (r *core) newRecord(ctx context.Context, p *push) (revisionRecord, error) {
 	return record, nil
 }
 
-// announce writes what leads to a revision, after the revision: S2.
+// announce writes what names a revision, after the revision: S2.
 func (r *core) announce(ctx context.Context, p *push) error {
-	if err := r.enroll(ctx, p.ns); err != nil {
+	if err := r.addToCatalog(ctx, p.ns); err != nil {
 		return err
 	}
 	if p.manifest.Subject != nil {
@@ -215,30 +215,30 @@ func (r *core) announce(ctx context.Context, p *push) error {
 	return nil
 }
 
-// holdReferences makes live what a manifest names. What the namespace does not hold is a
+// reviveReferences makes live what a manifest names. What the namespace does not hold is a
 // MissingError, or, where missing references are allowed, what it returns.
-func (r *core) holdReferences(ctx context.Context, ns oci.Name, m oci.Manifest) (missing []oci.Digest, err error) {
+func (r *core) reviveReferences(ctx context.Context, ns oci.Name, m oci.Manifest) (missing []oci.Digest, err error) {
 	blobs, children := m.Blobs(), m.Children()
 	gone := make([]bool, len(blobs)+len(children))
 	looks, ctx := errgroup.WithContext(ctx) // ends with the last look, or the first error
 	looks.SetLimit(r.looksAtOnce())
-	look := func(i int, d oci.Digest, hold func(context.Context, oci.Name, oci.Digest) error) {
+	look := func(i int, d oci.Digest, revive func(context.Context, oci.Name, oci.Digest) error) {
 		looks.Go(func() error {
 			err := ctx.Err()
 			if err == nil {
-				err = hold(ctx, ns, d)
+				err = revive(ctx, ns, d)
 			}
 			if gone[i] = errors.Is(err, storage.ErrNotExist); gone[i] || err == nil {
 				return nil
 			}
-			return fmt.Errorf("hold %s in %s: %w", d, ns, err)
+			return fmt.Errorf("revive %s in %s: %w", d, ns, err)
 		})
 	}
 	for i, blob := range blobs {
-		look(i, blob.Digest, r.holdLinked)
+		look(i, blob.Digest, r.reviveLinked)
 	}
 	for i, child := range children {
-		look(len(blobs)+i, child.Digest, r.holdRevision)
+		look(len(blobs)+i, child.Digest, r.reviveRevision)
 	}
 	if err := looks.Wait(); err != nil {
 		return nil, err
@@ -262,28 +262,28 @@ func (r *core) looksAtOnce() int {
 	return 1
 }
 
-// holdLinked is holdBlob for a blob that the namespace may not hold: then its bytes, which may be
+// reviveLinked is reviveBlob for a blob that the namespace may not hold: then its bytes, which may be
 // another namespace's, are left alone.
-func (r *core) holdLinked(ctx context.Context, ns oci.Name, d oci.Digest) error {
+func (r *core) reviveLinked(ctx context.Context, ns oci.Name, d oci.Digest) error {
 	l, err := r.linked(ctx, ns, d)
 	if err != nil {
 		return err
 	}
 	if !r.metadataIsService || l.state != storage.Live {
-		return r.holdBlob(ctx, ns, d)
+		return r.reviveBlob(ctx, ns, d)
 	}
 	// A live link is durable there, and need not be looked at again behind the bytes: nothing of it changes.
 	blob, err := r.blobs.Revive(ctx, blobKey(d))
 	if err != nil || blob.DataKey == l.dataKey {
 		return err
 	}
-	return r.holdLink(ctx, ns, d, blob.DataKey)
+	return r.reviveLink(ctx, ns, d, blob.DataKey)
 }
 
-// holdRevision makes a child of an index live. The content of a live revision is live or about to
+// reviveRevision makes a child of an index live. The content of a live revision is live or about to
 // be; that of a condemned one is revived first, going down to the end: each is visited once, for behind
 // that it is live, and a digest makes no circles.
-func (r *core) holdRevision(ctx context.Context, ns oci.Name, d oci.Digest) error {
+func (r *core) reviveRevision(ctx context.Context, ns oci.Name, d oci.Digest) error {
 	key := revisionKey(ns, d)
 	info, err := r.metadata.Stat(ctx, key)
 	if err != nil {
@@ -299,12 +299,12 @@ func (r *core) holdRevision(ctx context.Context, ns oci.Name, d oci.Digest) erro
 			return err
 		}
 		for _, blob := range m.Blobs() {
-			if err := r.holdLinked(ctx, ns, blob.Digest); err != nil && !errors.Is(err, storage.ErrNotExist) {
+			if err := r.reviveLinked(ctx, ns, blob.Digest); err != nil && !errors.Is(err, storage.ErrNotExist) {
 				return err
 			}
 		}
 		for _, child := range m.Children() {
-			if err := r.holdRevision(ctx, ns, child.Digest); err != nil && !errors.Is(err, storage.ErrNotExist) {
+			if err := r.reviveRevision(ctx, ns, child.Digest); err != nil && !errors.Is(err, storage.ErrNotExist) {
 				return err
 			}
 		}

@@ -16,8 +16,8 @@ const (
 	// readyFor is how long the answer of a service stands: whoever balances load asks often, and there may be
 	// several of them.
 	readyFor = time.Second
-	// readyPatience bounds a look that several wait for.
-	readyPatience = 5 * time.Second
+	// readyTimeout ends a look that several wait for.
+	readyTimeout = 5 * time.Second
 )
 
 // readiness is what the last look at a service showed.
@@ -40,7 +40,7 @@ func (r *Registry) Ready(ctx context.Context) error {
 	}
 	// The look is everybody's who waits, so it does not end with the first of them. It ends with its time-out.
 	look := r.state.ready.looks.DoChan("", func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyPatience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout)
 		defer cancel()
 		err := r.look(ctx)
 		r.state.ready.keep(err)

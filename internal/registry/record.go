@@ -26,8 +26,8 @@ type (
 		Missing []oci.Digest `json:"missing"`
 	}
 
-	// tagRecord is the content of a tag's link. Nonce makes each write differ from every other one,
-	// so that a deleter which judged an earlier write cannot take this one for it.
+	// tagRecord is the content of a tag. Nonce makes each write differ from every other one, so that a delete
+	// which read an earlier write cannot remove this one.
 	tagRecord struct {
 		TagValue
 		Nonce  string     `json:"nonce"`

@@ -2,7 +2,7 @@
 // namespaces, kept in a blob store and a metadata store.
 // It promises the storage invariants S1 to S7 of docs/architecture.md: what it acknowledges is
 // whole, durable and findable, beside a collector and other replicas on the same stores.
-// It must not know HTTP, the config file, or who asks: "by" is a word that it only writes down.
+// It must not know HTTP, the config file, or who asks: "by" is a text that it only records.
 package registry
 
 import (
@@ -39,10 +39,10 @@ type Options struct {
 // number of processes may share the stores.
 type Registry struct {
 	*core
-	filling bool // see Fill
+	filling bool // whether it is that of a Fill
 }
 
-// core is what a Registry and its Maintenance are made of.
+// core is what a Registry and its Maintenance have in common.
 type core struct {
 	blobs    storage.Store
 	metadata storage.Store
@@ -76,8 +76,8 @@ func New(ctx context.Context, opts Options) (*Registry, error) {
 	}
 	metadata, blobs := opts.Metadata, opts.Blobs
 	if metadata.Features().Service {
-		// Also where this Registry remembers nothing: another one that shares the State may.
-		metadata = &noting{Store: opts.Metadata, writes: opts.State.writes}
+		// Also where this Registry answers nothing from memory: another one that shares the State may.
+		metadata = &countingWrites{Store: opts.Metadata, writes: opts.State.writes}
 		if opts.Blobs == opts.Metadata {
 			blobs = metadata
 		}
@@ -117,8 +117,8 @@ func (r *Registry) admitWrite(ns oci.Name) error {
 	return nil
 }
 
-// admitChange is the first line of a restore, which may change mirrors, too: it brings back what retention
-// has removed from them.
+// admitChange is the first line of a restore, which may change mirrors, too: it restores what retention has
+// removed from them.
 func (r *core) admitChange(ns oci.Name) error {
 	if r.config.ReadOnly {
 		return ErrReadOnly

@@ -11,11 +11,11 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// ErrNoRepair says that a repair would have to guess, so it was left undone.
+// ErrNoRepair says that something was not repaired, because it is not known what is right.
 var ErrNoRepair = errors.New("not repaired")
 
-// RebuildReferrer writes the entry of a referrer that is live and has none. It is done by the same words
-// as a push, and taken back if the manifest went meanwhile.
+// RebuildReferrer writes the referrer entry of a live manifest that has none. It is written as by a push, and removed
+// again if the manifest was deleted meanwhile.
 func (m *Maintenance) RebuildReferrer(ctx context.Context, ns oci.Name, d oci.Digest) error {
 	stored, err := m.Manifest(ctx, ns, d)
 	if err != nil {
@@ -36,16 +36,18 @@ func (m *Maintenance) DropReferrer(ctx context.Context, ns oci.Name, subject, re
 	return m.deleteReferrerEntry(ctx, ns, subject, referrer)
 }
 
-// Enroll makes the catalog know a namespace that holds something.
-func (m *Maintenance) Enroll(ctx context.Context, ns oci.Name) error { return m.enroll(ctx, ns) }
+// AddToCatalog writes the catalog's entry of a namespace that holds something.
+func (m *Maintenance) AddToCatalog(ctx context.Context, ns oci.Name) error {
+	return m.addToCatalog(ctx, ns)
+}
 
-// Relink gives a namespace back the link to a blob that a manifest of it names. The word of a manifest
-// alone opens nothing, S3: the namespace must have held the blob when the manifest was pushed, and no
-// client may have taken it away since. What is not known for sure is ErrNoRepair.
+// Relink writes the link again by which a namespace held a blob that one of its manifests names. That a manifest names
+// it is not enough (S3): the namespace must have held the blob when the manifest was pushed, and no client may have
+// deleted it since. What is not known for sure is ErrNoRepair.
 //
-// A delete may run at the same moment. It leaves word before it takes the link; so the link is proposed
-// first, which no reader takes for one, and becomes one, by check-and-set, only if there is no such word.
-// A delete that comes later than that look finds the link and takes it.
+// A delete may run at the same time. It writes a marker before it removes the link. So the link is first proposed, which
+// no reader takes for a link, and becomes one by check-and-set only if there is no marker. A delete that writes its
+// marker after that look finds the link and removes it.
 func (m *Maintenance) Relink(ctx context.Context, ns oci.Name, revision, blob oci.Digest) error {
 	refuse := func(why string) error {
 		return fmt.Errorf("link %s in %s: %s: %w", blob, ns, why, ErrNoRepair)
@@ -83,11 +85,11 @@ func (m *Maintenance) Relink(ctx context.Context, ns oci.Name, revision, blob oc
 	if err != nil {
 		return fmt.Errorf("propose link %s in %s: %w", blob, ns, err)
 	}
-	taken, err := m.Exists(ctx, Object{Kind: KindMarker, Namespace: ns, Digest: blob})
+	deleted, err := m.Exists(ctx, Object{Kind: KindMarker, Namespace: ns, Digest: blob})
 	if err != nil {
 		return err
 	}
-	if taken {
+	if deleted {
 		err := m.metadata.Delete(ctx, key, storage.DeleteOptions{IfUnchanged: proposal})
 		if err != nil && !errors.Is(err, storage.ErrChanged) {
 			return fmt.Errorf("take link %s in %s back: %w", blob, ns, err)
@@ -101,7 +103,7 @@ func (m *Maintenance) Relink(ctx context.Context, ns oci.Name, revision, blob oc
 	if err != nil && !errors.Is(err, storage.ErrChanged) {
 		return fmt.Errorf("link %s in %s: %w", blob, ns, err)
 	}
-	return nil // what changed it meanwhile knew better: a push, or a delete
+	return nil // ErrChanged: a push or a delete came meanwhile, and what it did stands
 }
 
 // proposed is the version of a link that a repair proposed and did not finish, empty if it is a link.
@@ -117,8 +119,8 @@ func (m *Maintenance) proposed(ctx context.Context, key string) (storage.Version
 	return object.Version, nil
 }
 
-// WithdrawLink removes a link that a repair proposed and did not finish. A link stays.
-func (m *Maintenance) WithdrawLink(ctx context.Context, ns oci.Name, d oci.Digest) error {
+// DropProposal removes a link that a repair proposed and did not finish. A real link stays.
+func (m *Maintenance) DropProposal(ctx context.Context, ns oci.Name, d oci.Digest) error {
 	key := linkKey(ns, d)
 	proposal, err := m.proposed(ctx, key)
 	if proposal == "" || errors.Is(err, storage.ErrNotExist) {
@@ -128,14 +130,14 @@ func (m *Maintenance) WithdrawLink(ctx context.Context, ns oci.Name, d oci.Diges
 		err = m.metadata.Delete(ctx, key, storage.DeleteOptions{IfUnchanged: proposal})
 	}
 	if err != nil && !errors.Is(err, storage.ErrChanged) {
-		return fmt.Errorf("withdraw link %s in %s: %w", d, ns, err)
+		return fmt.Errorf("drop the proposed link %s in %s: %w", d, ns, err)
 	}
 	return nil
 }
 
-// Misplaced tells whether a link names another data key than the one under which the bytes of its blob lie by now:
-// they went and came back, and nobody has needed the link since. Pulls that are redirected follow it.
-func (m *Maintenance) Misplaced(ctx context.Context, ns oci.Name, d oci.Digest) (bool, error) {
+// LinkIsMisplaced tells whether the link to a blob names another data key than the blob has now: its bytes were destroyed
+// and pushed again, and nobody has revived the link since. Pulls that are redirected follow it.
+func (m *Maintenance) LinkIsMisplaced(ctx context.Context, ns oci.Name, d oci.Digest) (bool, error) {
 	if !m.blobsAreService {
 		return false, nil
 	}
@@ -152,29 +154,29 @@ func (m *Maintenance) Misplaced(ctx context.Context, ns oci.Name, d oci.Digest) 
 	return false, fmt.Errorf("compare the data key of %s in %s: %w", d, ns, err)
 }
 
-// PutRight has a link name the data key under which the bytes of its blob lie.
-func (m *Maintenance) PutRight(ctx context.Context, ns oci.Name, d oci.Digest) error {
-	if err := m.holdBlob(ctx, ns, d); err != nil {
-		return fmt.Errorf("put the link of %s in %s right: %w", d, ns, err)
+// CorrectLink has the link to a blob name the data key that the blob has now.
+func (m *Maintenance) CorrectLink(ctx context.Context, ns oci.Name, d oci.Digest) error {
+	if err := m.reviveBlob(ctx, ns, d); err != nil {
+		return fmt.Errorf("correct the link of %s in %s: %w", d, ns, err)
 	}
 	return nil
 }
 
-// MoveAside takes an object that is no good out of the way, so that it reads as absent and the next push
-// makes it anew. Nothing is lost: its bytes lie under _corrupt afterwards. Good says whether given bytes
-// are good after all. The caller is the one collector of the stores.
+// MoveAside moves a damaged object below _corrupt, so that it reads as absent and the next push makes it anew. intact
+// tells whether bytes are not damaged after all. The caller has claimed the stores as their collector.
 //
-// A pusher may heal it at this moment. So the object is condemned first, which is one rename of whatever
-// is there; what was condemned is read once more, and comes back if it is good; then it is copied and
-// destroyed, and Destroy touches nothing live. Killed anywhere, it is there, or there and aside.
-func (m *Maintenance) MoveAside(ctx context.Context, o Object, good func(io.Reader) (bool, error)) (moved bool, err error) {
+// A push may replace the object at the same time. So the object is condemned first, which is one atomic change of
+// whatever is there. What was condemned is read again, and revived if it is intact; else it is copied and destroyed,
+// and Destroy touches nothing live. Killed at any step, the object is still there, with or without a copy below
+// _corrupt.
+func (m *Maintenance) MoveAside(ctx context.Context, o Object, intact func(io.Reader) (bool, error)) (moved bool, err error) {
 	store, key := m.storeOf(o), o.Key()
 	for range attempts {
-		moved, err := m.moveAside(ctx, store, key, good)
+		moved, err := m.moveAside(ctx, store, key, intact)
 		switch {
 		case err == nil:
 			return moved, nil
-		case errors.Is(err, errStirred):
+		case errors.Is(err, errRevived):
 		case errors.Is(err, storage.ErrNotExist):
 			return false, nil // somebody else took it
 		default:
@@ -184,14 +186,14 @@ func (m *Maintenance) MoveAside(ctx context.Context, o Object, good func(io.Read
 	return false, fmt.Errorf("move %s aside: %w", key, ErrDisturbed)
 }
 
-// errStirred says that an object was made anew, or revived, while it was moved aside.
-var errStirred = errors.New("somebody made it live")
+// errRevived says that an object was pushed anew, or revived, while it was moved aside.
+var errRevived = errors.New("it was revived meanwhile")
 
-func (m *Maintenance) moveAside(ctx context.Context, store storage.Store, key string, good func(io.Reader) (bool, error)) (moved bool, err error) {
+func (m *Maintenance) moveAside(ctx context.Context, store storage.Store, key string, intact func(io.Reader) (bool, error)) (moved bool, err error) {
 	if err := store.Condemn(ctx, key); err != nil {
 		return false, err
 	}
-	fine, err := isGood(ctx, store, key, good)
+	fine, err := isIntact(ctx, store, key, intact)
 	if err == nil && !fine {
 		err = m.copyAside(ctx, store, key)
 	}
@@ -201,22 +203,22 @@ func (m *Maintenance) moveAside(ctx context.Context, store storage.Store, key st
 	}
 	err = store.Destroy(ctx, key, storage.DeleteOptions{})
 	if errors.Is(err, storage.ErrNotExist) {
-		return false, errStirred
+		return false, errRevived
 	}
 	return err == nil, err
 }
 
-func isGood(ctx context.Context, store storage.Store, key string, good func(io.Reader) (bool, error)) (bool, error) {
+func isIntact(ctx context.Context, store storage.Store, key string, intact func(io.Reader) (bool, error)) (bool, error) {
 	content, _, err := store.Open(ctx, key)
 	if err != nil {
 		return false, err
 	}
 	defer content.Close()
-	return good(content)
+	return intact(content)
 }
 
-// copyAside copies by an upload session, so that blobs of any size take no memory. The session has no
-// label: nobody else can go on with it, and it expires as all do.
+// copyAside copies by an upload session, so that a blob of any size takes no memory. The session has no label: nobody
+// else can continue it, and it expires as all do.
 func (m *Maintenance) copyAside(ctx context.Context, store storage.Store, key string) (err error) {
 	content, info, err := store.Open(ctx, key)
 	if err != nil {
@@ -224,7 +226,7 @@ func (m *Maintenance) copyAside(ctx context.Context, store storage.Store, key st
 	}
 	defer content.Close()
 	if info.State == storage.Live {
-		return errStirred
+		return errRevived
 	}
 	id := newNonce()
 	if err := store.CreateUpload(ctx, id, nil); err != nil {
@@ -242,8 +244,8 @@ func (m *Maintenance) copyAside(ctx context.Context, store storage.Store, key st
 	return err
 }
 
-// MoveRecordAside is MoveAside for a tag, a referrer's entry or an entry of the trash that cannot be read. It
-// changes by check-and-set, as they all do.
+// MoveRecordAside is MoveAside for a tag, a referrer entry or a trash entry that cannot be read. It is removed by
+// check-and-set, as all changes of these are made.
 func (m *Maintenance) MoveRecordAside(ctx context.Context, o Object) error {
 	key := o.Key()
 	object, err := m.liveObject(ctx, key)
@@ -262,8 +264,8 @@ func (m *Maintenance) MoveRecordAside(ctx context.Context, o Object) error {
 	return nil
 }
 
-// Refetch gives a link its bytes back, from somewhere else. It goes the way of a push, so nothing is taken
-// on trust: other bytes are ErrDigestMismatch. The namespace must hold a link to the blob already.
+// Refetch pushes the missing bytes of a blob again, from another source. Other bytes than those of the digest are
+// ErrDigestMismatch. The namespace must hold a link to the blob already.
 func (m *Maintenance) Refetch(ctx context.Context, ns oci.Name, d oci.Digest, from io.Reader) error {
 	if _, err := m.linked(ctx, ns, d); err != nil {
 		return m.blobError(ns, d, err)
@@ -280,8 +282,7 @@ func (m *Maintenance) Refetch(ctx context.Context, ns oci.Name, d oci.Digest, fr
 	return err
 }
 
-// RefetchManifest stores a manifest anew that was moved aside, as a push without tags does. The media type
-// may be empty.
+// RefetchManifest pushes a manifest again that was moved aside, without tags. The media type may be empty.
 func (m *Maintenance) RefetchManifest(ctx context.Context, ns oci.Name, d oci.Digest, mediaType string, from io.Reader) error {
 	content, err := io.ReadAll(io.LimitReader(from, int64(m.config.MaxManifestSize)+1))
 	if err != nil {

@@ -12,14 +12,14 @@ import (
 )
 
 // TestALinkFollowsTheBytes moves the bytes of a blob away, as damage does, and brings them back by one
-// namespace: the other one's link leads to the old place until somebody needs it.
+// namespace: the other one's link names the old data key until somebody needs it.
 func TestALinkFollowsTheBytes(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
 	d := oci.DigestOf(oci.SHA256, []byte("shared"))
 	for _, tt := range []struct {
-		name  string
-		right func(w *world) error // puts the link right
+		name    string
+		correct func(w *world) error // the link
 	}{
 		{"by a HEAD", func(w *world) error { _, err := w.reg.StatBlob(w.ctx, app, d); return err }},
 		{"by a mount", func(w *world) error { return w.reg.MountBlob(w.ctx, app, other, d) }},
@@ -27,7 +27,7 @@ func TestALinkFollowsTheBytes(t *testing.T) {
 		{"by a manifest", func(w *world) error {
 			return w.pushManifest(app, oci.MediaTypeImageManifest, []byte(`{"schemaVersion":2,"config":`+descriptor(oci.MediaTypeImageConfig, []byte("shared"))+`,"layers":[]}`))
 		}},
-		{"by a repair", func(w *world) error { return w.reg.Maintenance().PutRight(w.ctx, app, d) }},
+		{"by a repair", func(w *world) error { return w.reg.Maintenance().CorrectLink(w.ctx, app, d) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -36,13 +36,13 @@ func TestALinkFollowsTheBytes(t *testing.T) {
 			moved, err := w.reg.Maintenance().MoveAside(w.ctx, registry.Object{Kind: registry.KindBlob, Digest: d}, func(io.Reader) (bool, error) { return false, nil })
 			w.must(err)
 			w.must(w.pushBlob(other, "shared"))
-			if misplaced, err := w.reg.Maintenance().Misplaced(w.ctx, app, d); !moved || !misplaced || err != nil {
+			if misplaced, err := w.reg.Maintenance().LinkIsMisplaced(w.ctx, app, d); !moved || !misplaced || err != nil {
 				t.Fatalf("moved %t, misplaced %t, %v, want both", moved, misplaced, err)
 			}
 			w.must(registrytest.BlobIs(app, []byte("shared")).Holds(w.ctx, w.reg)) // by the blob's own object
-			w.must(tt.right(w))
-			if misplaced, err := w.reg.Maintenance().Misplaced(w.ctx, app, d); misplaced || err != nil {
-				t.Errorf("misplaced %t, %v, want a link to the new place", misplaced, err)
+			w.must(tt.correct(w))
+			if misplaced, err := w.reg.Maintenance().LinkIsMisplaced(w.ctx, app, d); misplaced || err != nil {
+				t.Errorf("misplaced %t, %v, want a link to the new data key", misplaced, err)
 			}
 			if dangling := registrytest.Check(t, w.subject(), registrytest.BlobIs(app, []byte("shared"))); len(dangling) > 0 {
 				t.Errorf("what is gone is named by %q", strings.Join(dangling, ", "))

@@ -9,7 +9,7 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// Report reads what the collector left word of, nil if it never ran. What it says is the collector's.
+// Report reads the last report of the collector, nil if it never ran. Its content is the collector's.
 func (m *Maintenance) Report(ctx context.Context) ([]byte, error) {
 	value, err := m.metadata.Get(ctx, reportKey)
 	if errors.Is(err, storage.ErrNotExist) {
@@ -24,7 +24,7 @@ func (m *Maintenance) Report(ctx context.Context) ([]byte, error) {
 	return value.Data, nil
 }
 
-// KeepReport leaves word of the collector for whoever asks next.
+// KeepReport stores the report of the collector.
 func (m *Maintenance) KeepReport(ctx context.Context, report []byte) error {
 	if _, err := m.metadata.Put(ctx, reportKey, report, storage.PutOptions{}); err != nil {
 		return fmt.Errorf("keep report of the collector: %w", err)

@@ -13,8 +13,8 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// RestoreOptions name what is to come back. A tag: its last value, or with a digest an older one. A digest: the
-// manifest or the blob; without a namespace it is found in the trash. A namespace alone: every tag,
+// RestoreOptions name what to restore. A tag: its last value, or with a digest an older one. A digest: the
+// manifest or the blob; without a namespace the trash tells which one. A namespace alone: every tag,
 // manifest and blob that is gone from it.
 type RestoreOptions struct {
 	Namespace oci.Name
@@ -24,26 +24,26 @@ type RestoreOptions struct {
 	Since time.Time
 	// By is who restores; from now on it is who pushed.
 	By string
-	// DryRun looks whether it can be done, and changes nothing.
+	// DryRun tells whether it can be done, and changes nothing.
 	DryRun bool
 }
 
-// Restored is one thing that Restore has brought back, or would.
+// Restored is one object that Restore has restored, or would.
 type Restored struct {
 	Kind      Kind
 	Namespace oci.Name
 	Tag       oci.Tag // of a tag, else zero
 	Digest    oci.Digest
-	// Found says that it was there already, so that nothing was changed.
+	// Found says that it was there already, and nothing was changed.
 	Found bool
 }
 
 // Restore undoes removals. It is a push of what the namespace held: it keeps the promise rule, its time
-// is the time of the push, and it may be called again at any time. What is gone for good is a
-// *MissingError or ErrNotInTrash. Beside an error it returns what was restored before it.
+// is the time of the push, and it may be called again at any time. What is destroyed is a
+// *MissingError or ErrNotInTrash. With an error it also returns what was restored before it.
 func (m *Maintenance) Restore(ctx context.Context, opts RestoreOptions) ([]Restored, error) {
 	if opts.Namespace.IsZero() {
-		ns, err := m.whereRemoved(ctx, opts.Digest)
+		ns, err := m.namespaceOf(ctx, opts.Digest)
 		if err != nil {
 			return nil, err
 		}
@@ -59,17 +59,17 @@ func (m *Maintenance) Restore(ctx context.Context, opts RestoreOptions) ([]Resto
 	rs := &restoring{RestoreOptions: opts, m: m, trash: trash}
 	switch {
 	case !opts.Tag.IsZero():
-		err = rs.settle(ctx, rs.tag(ctx, opts.Tag, opts.Digest))
+		err = rs.finish(ctx, rs.tag(ctx, opts.Tag, opts.Digest))
 	case !opts.Digest.IsZero():
-		err = rs.settle(ctx, rs.digest(ctx, opts.Digest))
+		err = rs.finish(ctx, rs.digest(ctx, opts.Digest))
 	default:
 		err = rs.namespace(ctx)
 	}
 	return rs.done, err
 }
 
-// whereRemoved finds the one namespace that a digest was removed from.
-func (m *Maintenance) whereRemoved(ctx context.Context, d oci.Digest) (oci.Name, error) {
+// namespaceOf finds the one namespace that a digest was removed from.
+func (m *Maintenance) namespaceOf(ctx context.Context, d oci.Digest) (oci.Name, error) {
 	if d.IsZero() {
 		return oci.Name{}, fmt.Errorf("%w: no namespace and no digest is named", ErrNotInTrash)
 	}
@@ -94,7 +94,7 @@ func (m *Maintenance) whereRemoved(ctx context.Context, d oci.Digest) (oci.Name,
 	case 1:
 		return found[0], nil
 	}
-	return oci.Name{}, &SeveralError{Digest: d, Namespaces: found}
+	return oci.Name{}, &AmbiguousDigestError{Digest: d, Namespaces: found}
 }
 
 // maxDepth bounds how deep a restore follows indexes.
@@ -106,20 +106,20 @@ type restoring struct {
 	m     *Maintenance
 	trash trashIndex
 	done  []Restored
-	used  []TrashEntry // what the trash need not keep once the present thing is restored
+	used  []TrashEntry // entries to drop when the current object is restored
 }
 
-// note adds to what was done, once.
-func (rs *restoring) note(one Restored) {
+// addDone notes what was restored, once.
+func (rs *restoring) addDone(one Restored) {
 	one.Namespace = rs.Namespace
 	if !slices.Contains(rs.done, one) {
 		rs.done = append(rs.done, one)
 	}
 }
 
-// settle ends the restore of one thing. The trash lets go of it at the very end: a crash before leaves an
-// entry for something that is there, which misleads nobody.
-func (rs *restoring) settle(ctx context.Context, err error) error {
+// finish ends the restore of one object. Its entries of the trash are dropped last: a crash before that leaves an
+// entry for something that is there, which does no harm.
+func (rs *restoring) finish(ctx context.Context, err error) error {
 	used := rs.used
 	rs.used = nil
 	if err != nil || rs.DryRun {
@@ -133,7 +133,7 @@ func (rs *restoring) settle(ctx context.Context, err error) error {
 	return nil
 }
 
-// namespace brings back all that is gone; one thing that cannot come does not keep the others away.
+// namespace restores all that is gone. If one object cannot be restored, the others still are.
 func (rs *restoring) namespace(ctx context.Context) error {
 	if len(rs.trash.tags)+len(rs.trash.manifests)+len(rs.trash.blobs) == 0 {
 		return fmt.Errorf("%w: %s", ErrNotInTrash, rs.Namespace)
@@ -145,20 +145,20 @@ func (rs *restoring) namespace(ctx context.Context) error {
 		}
 		missing, err := gone()
 		if missing && err == nil {
-			err = rs.settle(ctx, one())
+			err = rs.finish(ctx, one())
 		}
 		errs = append(errs, err)
 	}
 	for _, tag := range slices.SortedFunc(maps.Keys(rs.trash.tags), compare) {
 		restore(rs.trash.tags[tag][0], func() (bool, error) {
-			now, err := rs.now(ctx, tag)
+			now, err := rs.currentTag(ctx, tag)
 			return !now.there, err
 		}, func() error { return rs.tag(ctx, tag, oci.Digest{}) })
 	}
 	for _, d := range slices.SortedFunc(maps.Keys(rs.trash.manifests), compare) {
 		restore(rs.trash.manifests[d], func() (bool, error) {
-			whole, err := rs.whole(ctx, d, visited{})
-			return !whole, err
+			complete, err := rs.isComplete(ctx, d, visited{})
+			return !complete, err
 		}, func() error { return rs.manifest(ctx, d) })
 	}
 	for _, d := range slices.SortedFunc(maps.Keys(rs.trash.blobs), compare) {
@@ -169,7 +169,7 @@ func (rs *restoring) namespace(ctx context.Context) error {
 
 func compare[S fmt.Stringer](a, b S) int { return cmp.Compare(a.String(), b.String()) }
 
-// digest brings back a manifest, or a blob if no manifest has the digest.
+// digest restores a manifest, or a blob if no manifest has the digest.
 func (rs *restoring) digest(ctx context.Context, d oci.Digest) error {
 	err := rs.manifest(ctx, d)
 	if !errors.Is(err, ErrNotInTrash) {
@@ -181,14 +181,14 @@ func (rs *restoring) digest(ctx context.Context, d oci.Digest) error {
 	return err
 }
 
-// manifest brings back a manifest with what it needs. One that a collector has condemned comes, too.
+// manifest restores a manifest with what it needs, also one that a collector has condemned.
 func (rs *restoring) manifest(ctx context.Context, d oci.Digest) error {
-	whole, err := rs.whole(ctx, d, visited{})
+	complete, err := rs.isComplete(ctx, d, visited{})
 	if err != nil {
 		return err
 	}
-	if whole {
-		rs.note(Restored{Kind: KindManifest, Digest: d, Found: true})
+	if complete {
+		rs.addDone(Restored{Kind: KindManifest, Digest: d, Found: true})
 		return nil
 	}
 	m, err := rs.find(ctx, d)
@@ -201,7 +201,7 @@ func (rs *restoring) manifest(ctx context.Context, d oci.Digest) error {
 		err = rs.push(ctx, m, maxDepth)
 	}
 	if err == nil {
-		rs.note(Restored{Kind: KindManifest, Digest: d})
+		rs.addDone(Restored{Kind: KindManifest, Digest: d})
 	}
 	return err
 }
@@ -213,7 +213,7 @@ type found struct {
 	gone   bool // it is from the trash
 }
 
-// find reads a manifest in the namespace, else in its trash.
+// find reads a manifest from the namespace, else from its trash.
 func (rs *restoring) find(ctx context.Context, d oci.Digest) (found, error) {
 	stored, err := rs.m.revision(ctx, rs.Namespace, d)
 	gone := errors.Is(err, storage.ErrNotExist)
@@ -236,10 +236,10 @@ func (rs *restoring) find(ctx context.Context, d oci.Digest) (found, error) {
 	return found{Manifest: stored, parsed: m, gone: gone}, nil
 }
 
-// push pushes a manifest once more, whether it is gone or not.
+// push pushes a manifest again, whether it is gone or not.
 func (rs *restoring) push(ctx context.Context, m found, depth int) error {
 	p := &push{Push: Push{Digest: m.Digest, ContentType: m.MediaType, Content: m.Content, By: rs.By}, ns: rs.Namespace, manifest: m.parsed}
-	p.hold = func(ctx context.Context) ([]oci.Digest, error) { return rs.hold(ctx, m.parsed, depth) }
+	p.revive = func(ctx context.Context) ([]oci.Digest, error) { return rs.revive(ctx, m.parsed, depth) }
 	err := storage.ErrNotExist
 	for range attempts {
 		err = rs.m.putManifest(ctx, p)
@@ -255,7 +255,7 @@ func (rs *restoring) push(ctx context.Context, m found, depth int) error {
 	}
 	if entry, kept := rs.trash.manifests[m.Digest]; kept && m.gone {
 		rs.used = append(rs.used, entry)
-		rs.note(Restored{Kind: KindManifest, Digest: m.Digest})
+		rs.addDone(Restored{Kind: KindManifest, Digest: m.Digest})
 	}
 	return nil
 }
@@ -276,21 +276,21 @@ func (rs *restoring) removedManifest(ctx context.Context, d oci.Digest) (*Manife
 	return removed, removed.verify()
 }
 
-// hold makes live what a manifest names, and brings back what of it was removed from this namespace:
-// only an entry of its trash says that it held a blob, never the word of a manifest.
-func (rs *restoring) hold(ctx context.Context, m oci.Manifest, depth int) (missing []oci.Digest, err error) {
-	if err := rs.bringBack(ctx, m, depth, visited{}); err != nil {
+// revive makes live what a manifest names, and restores what of it was removed from this namespace. Only an entry
+// of its trash proves that it held a blob; that a manifest names one does not.
+func (rs *restoring) revive(ctx context.Context, m oci.Manifest, depth int) (missing []oci.Digest, err error) {
+	if err := rs.restoreContent(ctx, m, depth, visited{}); err != nil {
 		return nil, err
 	}
-	return rs.m.holdReferences(ctx, rs.Namespace, m)
+	return rs.m.reviveReferences(ctx, rs.Namespace, m)
 }
 
-func (rs *restoring) bringBack(ctx context.Context, m oci.Manifest, depth int, seen visited) error {
+func (rs *restoring) restoreContent(ctx context.Context, m oci.Manifest, depth int, seen visited) error {
 	for _, blob := range m.Blobs() {
 		if _, kept := rs.trash.blobs[blob.Digest]; !kept {
 			continue
 		}
-		if err := rs.linkAgain(ctx, blob.Digest); err != nil && !errors.Is(err, storage.ErrNotExist) {
+		if err := rs.restoreLink(ctx, blob.Digest); err != nil && !errors.Is(err, storage.ErrNotExist) {
 			return fmt.Errorf("restore blob %s in %s: %w", blob.Digest, rs.Namespace, err)
 		}
 	}
@@ -298,17 +298,17 @@ func (rs *restoring) bringBack(ctx context.Context, m oci.Manifest, depth int, s
 		return nil
 	}
 	for _, child := range m.Children() {
-		if seen.before(child.Digest) {
+		if !seen.add(child.Digest) {
 			continue
 		}
-		if err := rs.bringBackChild(ctx, child.Digest, depth-1, seen); err != nil && !errors.Is(err, ErrNotInTrash) {
+		if err := rs.restoreChild(ctx, child.Digest, depth-1, seen); err != nil && !errors.Is(err, ErrNotInTrash) {
 			return err
 		}
 	}
 	return nil
 }
 
-func (rs *restoring) bringBackChild(ctx context.Context, d oci.Digest, depth int, seen visited) error {
+func (rs *restoring) restoreChild(ctx context.Context, d oci.Digest, depth int, seen visited) error {
 	m, err := rs.find(ctx, d)
 	if err != nil {
 		return err
@@ -316,27 +316,27 @@ func (rs *restoring) bringBackChild(ctx context.Context, d oci.Digest, depth int
 	if m.gone {
 		return rs.push(ctx, m, depth)
 	}
-	return rs.bringBack(ctx, m.parsed, depth, seen)
+	return rs.restoreContent(ctx, m.parsed, depth, seen)
 }
 
-// blob brings back a blob alone.
+// blob restores a blob alone.
 func (rs *restoring) blob(ctx context.Context, d oci.Digest) error {
 	lacks, err := rs.lacksBlob(ctx, d)
 	if err != nil {
 		return err
 	}
 	if !lacks {
-		rs.note(Restored{Kind: KindBlob, Digest: d, Found: true})
+		rs.addDone(Restored{Kind: KindBlob, Digest: d, Found: true})
 		return nil
 	}
 	if _, kept := rs.trash.blobs[d]; !kept {
 		return fmt.Errorf("%w: %s in %s", ErrNotInTrash, d, rs.Namespace)
 	}
 	if rs.DryRun {
-		return rs.checkBlobs(ctx, d)
+		return rs.checkBlob(ctx, d)
 	}
 	for range attempts {
-		if err = rs.linkAgain(ctx, d); !errors.Is(err, storage.ErrNotExist) {
+		if err = rs.restoreLink(ctx, d); !errors.Is(err, storage.ErrNotExist) {
 			break
 		}
 	}
@@ -349,12 +349,12 @@ func (rs *restoring) blob(ctx context.Context, d oci.Digest) error {
 	return nil
 }
 
-// linkAgain makes the namespace hold a blob that its trash has an entry of: the bytes, the link, a last
+// restoreLink makes the namespace hold a blob again that its trash has an entry of: the bytes, the link, a last
 // look at both. It is storage.ErrNotExist if the bytes are gone.
-func (rs *restoring) linkAgain(ctx context.Context, d oci.Digest) error {
+func (rs *restoring) restoreLink(ctx context.Context, d oci.Digest) error {
 	_, err := rs.m.metadata.Stat(ctx, linkKey(rs.Namespace, d))
 	if err == nil {
-		return rs.m.holdBlob(ctx, rs.Namespace, d)
+		return rs.m.reviveBlob(ctx, rs.Namespace, d)
 	}
 	if !errors.Is(err, storage.ErrNotExist) {
 		return err
@@ -366,15 +366,15 @@ func (rs *restoring) linkAgain(ctx context.Context, d oci.Digest) error {
 	if err := rs.m.link(ctx, rs.Namespace, d, blob.DataKey); err != nil {
 		return err
 	}
-	if err := rs.m.holdBlob(ctx, rs.Namespace, d); err != nil {
+	if err := rs.m.reviveBlob(ctx, rs.Namespace, d); err != nil {
 		return err
 	}
 	rs.used = append(rs.used, rs.trash.blobs[d])
-	rs.note(Restored{Kind: KindBlob, Digest: d})
+	rs.addDone(Restored{Kind: KindBlob, Digest: d})
 	return nil
 }
 
-// lacksBlob looks whether the namespace is without a blob, or the blob without its bytes.
+// lacksBlob tells whether the namespace has no link to a blob, or the blob has no bytes.
 func (rs *restoring) lacksBlob(ctx context.Context, d oci.Digest) (bool, error) {
 	_, err := rs.m.metadata.Stat(ctx, linkKey(rs.Namespace, d))
 	if err == nil {
@@ -389,19 +389,20 @@ func (rs *restoring) lacksBlob(ctx context.Context, d oci.Digest) (bool, error) 
 	return false, nil
 }
 
-// visited keeps a walk down an index from going twice where two ways lead.
+// visited are the manifests that a walk down an index has been to: two indexes may name one.
 type visited map[oci.Digest]bool
 
-func (v visited) before(d oci.Digest) bool {
+// add tells whether a manifest is new.
+func (v visited) add(d oci.Digest) bool {
 	was := v[d]
 	v[d] = true
-	return was
+	return !was
 }
 
-// whole looks whether a manifest is live, and all that it names and that leads to it is there, so that
-// there is nothing to do.
-func (rs *restoring) whole(ctx context.Context, d oci.Digest, seen visited) (bool, error) {
-	if seen.before(d) {
+// isComplete tells whether a manifest is live, and all that it names and its referrer entry are there: then there is
+// nothing to restore.
+func (rs *restoring) isComplete(ctx context.Context, d oci.Digest, seen visited) (bool, error) {
+	if !seen.add(d) {
 		return true, nil
 	}
 	info, err := rs.m.metadata.Stat(ctx, revisionKey(rs.Namespace, d))
@@ -433,7 +434,7 @@ func (rs *restoring) whole(ctx context.Context, d oci.Digest, seen visited) (boo
 		}
 	}
 	for _, child := range m.parsed.Children() {
-		if whole, err := rs.whole(ctx, child.Digest, seen); !whole || err != nil {
+		if complete, err := rs.isComplete(ctx, child.Digest, seen); !complete || err != nil {
 			return false, err
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// check looks whether a manifest could be restored, and notes what would come back.
+// check tells whether a manifest could be restored, and notes what would be.
 func (rs *restoring) check(ctx context.Context, d oci.Digest) error {
 	missing, err := rs.missing(ctx, d, visited{})
 	if err != nil {
@@ -23,7 +23,7 @@ func (rs *restoring) check(ctx context.Context, d oci.Digest) error {
 
 // missing lists what a manifest needs and neither the namespace nor its trash holds any more.
 func (rs *restoring) missing(ctx context.Context, d oci.Digest, seen visited) (missing []oci.Digest, err error) {
-	if seen.before(d) {
+	if !seen.add(d) {
 		return nil, nil
 	}
 	m, err := rs.find(ctx, d)
@@ -31,7 +31,7 @@ func (rs *restoring) missing(ctx context.Context, d oci.Digest, seen visited) (m
 		return nil, err
 	}
 	for _, blob := range m.parsed.Blobs() {
-		err := rs.checkBlobs(ctx, blob.Digest)
+		err := rs.checkBlob(ctx, blob.Digest)
 		var gone *MissingError
 		if errors.As(err, &gone) {
 			missing = append(missing, gone.Digests...)
@@ -50,13 +50,13 @@ func (rs *restoring) missing(ctx context.Context, d oci.Digest, seen visited) (m
 		missing = append(missing, lacks...)
 	}
 	if m.gone {
-		rs.note(Restored{Kind: KindManifest, Digest: d})
+		rs.addDone(Restored{Kind: KindManifest, Digest: d})
 	}
 	return missing, nil
 }
 
-// checkBlobs looks whether a blob is there or could come back; else it is a MissingError.
-func (rs *restoring) checkBlobs(ctx context.Context, d oci.Digest) error {
+// checkBlob tells whether a blob is there or could be restored; if not it is a MissingError.
+func (rs *restoring) checkBlob(ctx context.Context, d oci.Digest) error {
 	lacks, err := rs.lacksBlob(ctx, d)
 	if err != nil || !lacks {
 		return err
@@ -71,6 +71,6 @@ func (rs *restoring) checkBlobs(ctx context.Context, d oci.Digest) error {
 	if err != nil {
 		return fmt.Errorf("read blob %s: %w", d, err)
 	}
-	rs.note(Restored{Kind: KindBlob, Digest: d})
+	rs.addDone(Restored{Kind: KindBlob, Digest: d})
 	return nil
 }

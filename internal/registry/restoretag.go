@@ -10,42 +10,42 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// tagNow is what a tag stands for at the moment. S2: it is there only with its revision.
-type tagNow struct {
+// currentTag is what a tag stands for now. S2: it is there only with its revision.
+type currentTag struct {
 	record tagRecord
 	there  bool
 }
 
-func (rs *restoring) now(ctx context.Context, tag oci.Tag) (tagNow, error) {
+func (rs *restoring) currentTag(ctx context.Context, tag oci.Tag) (currentTag, error) {
 	stored, err := rs.m.readTag(ctx, rs.Namespace, tag)
 	if errors.Is(err, storage.ErrNotExist) {
-		return tagNow{}, nil
+		return currentTag{}, nil
 	}
 	if err != nil {
-		return tagNow{}, fmt.Errorf("read tag %s in %s: %w", tag, rs.Namespace, err)
+		return currentTag{}, fmt.Errorf("read tag %s in %s: %w", tag, rs.Namespace, err)
 	}
 	gone, err := rs.m.absent(ctx, rs.Namespace, stored.Digest)
-	return tagNow{record: stored.tagRecord, there: !gone}, err
+	return currentTag{record: stored.tagRecord, there: !gone}, err
 }
 
-// tag brings a tag back: to the value that want names, else to its last one, but then never over another
+// tag restores a tag: to the value that want names, else to its last one, but then never over another
 // value that it has by now.
 func (rs *restoring) tag(ctx context.Context, tag oci.Tag, want oci.Digest) error {
-	now, err := rs.now(ctx, tag)
+	now, err := rs.currentTag(ctx, tag)
 	if err != nil {
 		return err
 	}
 	back := tagRestore{tag: tag, to: want, rollback: !want.IsZero()}
-	if err := rs.judge(ctx, now, &back); err != nil {
+	if err := rs.chooseValue(ctx, now, &back); err != nil {
 		return err
 	}
 	if now.there && now.record.Digest == back.to {
-		whole, err := rs.whole(ctx, back.to, visited{})
+		complete, err := rs.isComplete(ctx, back.to, visited{})
 		if err != nil {
 			return err
 		}
-		if whole {
-			rs.note(Restored{Kind: KindTag, Tag: tag, Digest: back.to, Found: true})
+		if complete {
+			rs.addDone(Restored{Kind: KindTag, Tag: tag, Digest: back.to, Found: true})
 			return nil
 		}
 	}
@@ -53,22 +53,22 @@ func (rs *restoring) tag(ctx context.Context, tag oci.Tag, want oci.Digest) erro
 		if err := rs.check(ctx, back.to); err != nil {
 			return err
 		}
-		rs.note(Restored{Kind: KindTag, Tag: tag, Digest: back.to})
+		rs.addDone(Restored{Kind: KindTag, Tag: tag, Digest: back.to})
 		return nil
 	}
 	return rs.putTag(ctx, back)
 }
 
-// tagRestore is how a tag is brought back.
+// tagRestore says how a tag is restored.
 type tagRestore struct {
 	tag      oci.Tag
 	to       oci.Digest
-	rollback bool       // it may replace another value
-	lost     []knownTag // what it was whenever it was removed, the last one first, if it is gone
+	rollback bool      // it may replace another value
+	removed  []pastTag // its records in the trash, the last one first, if it is gone
 }
 
-// judge finds the value that the tag is to have, and refuses what must not be.
-func (rs *restoring) judge(ctx context.Context, now tagNow, back *tagRestore) error {
+// chooseValue finds the value that the tag is to have, and refuses one that it must not have.
+func (rs *restoring) chooseValue(ctx context.Context, now currentTag, back *tagRestore) error {
 	history, err := rs.records(ctx, now, back.tag)
 	if err != nil {
 		return err
@@ -77,16 +77,16 @@ func (rs *restoring) judge(ctx context.Context, now tagNow, back *tagRestore) er
 		return fmt.Errorf("%w: tag %s of %s", ErrNotInTrash, back.tag, rs.Namespace)
 	}
 	if now.record.Digest.IsZero() {
-		back.lost = history
+		back.removed = history
 	}
 	if !back.rollback {
 		back.to = history[0].Digest
 		if kept := rs.trash.tags[back.tag]; now.there && len(kept) > 0 && kept[0].Digest != back.to {
-			return &TagMovedError{Namespace: rs.Namespace, Tag: back.tag, Now: now.record.Digest, Kept: kept[0].Digest}
+			return &TagMovedError{Namespace: rs.Namespace, Tag: back.tag, Now: now.record.Digest, Removed: kept[0].Digest}
 		}
 		return nil
 	}
-	if !slices.ContainsFunc(history, func(known knownTag) bool { return known.stoodFor(back.to) }) {
+	if !slices.ContainsFunc(history, func(record pastTag) bool { return record.stoodFor(back.to) }) {
 		return fmt.Errorf("%w: tag %s of %s has not stood for %s as far as its history goes", ErrNotInTrash, back.tag, rs.Namespace, back.to)
 	}
 	if now.there && rs.m.rules.immutable(rs.Namespace, back.tag) && now.record.Digest != back.to {
@@ -95,21 +95,21 @@ func (rs *restoring) judge(ctx context.Context, now tagNow, back *tagRestore) er
 	return nil
 }
 
-// knownTag is a record of a tag, and the entry of the trash that it is from; nil for the present one.
-type knownTag struct {
+// pastTag is a record of a tag, and the entry of the trash that it is from; nil for the current one.
+type pastTag struct {
 	tagRecord
-	removed *TrashEntry
+	entry *TrashEntry
 }
 
-// records are all that is known of a tag: its record now, then those in the trash, the last one first.
-func (rs *restoring) records(ctx context.Context, now tagNow, tag oci.Tag) ([]knownTag, error) {
-	var all []knownTag
+// records are those of a tag: the current one, then those in the trash, the last one first.
+func (rs *restoring) records(ctx context.Context, now currentTag, tag oci.Tag) ([]pastTag, error) {
+	var all []pastTag
 	if !now.record.Digest.IsZero() {
-		all = append(all, knownTag{tagRecord: now.record})
+		all = append(all, pastTag{tagRecord: now.record})
 	}
 	for _, entry := range rs.trash.tags[tag] {
 		entry, err := rs.m.readTrashEntry(ctx, rs.Namespace, entry.Key)
-		if errors.Is(err, storage.ErrNotExist) || errors.Is(err, errDamaged) {
+		if errors.Is(err, storage.ErrNotExist) || errors.Is(err, ErrDamaged) {
 			continue
 		}
 		if err != nil {
@@ -119,7 +119,7 @@ func (rs *restoring) records(ctx context.Context, now tagNow, tag oci.Tag) ([]kn
 		if err != nil {
 			continue // damaged, as above
 		}
-		all = append(all, knownTag{tagRecord: record, removed: &entry})
+		all = append(all, pastTag{tagRecord: record, entry: &entry})
 	}
 	return all, nil
 }
@@ -128,14 +128,14 @@ func (t tagRecord) stoodFor(d oci.Digest) bool {
 	return slices.ContainsFunc(t.values(), func(value TagValue) bool { return value.Digest == d })
 }
 
-// values are the present value and the former ones.
+// values are the current value and the former ones.
 func (t tagRecord) values() []TagValue { return append([]TagValue{t.TagValue}, t.Former...) }
 
-// valuesOf are the values of all records, each once: what came back once came with its history.
-func valuesOf(records []knownTag) (values []TagValue) {
+// valuesOf are the values of all records, each once: a tag that was restored before has its history in both.
+func valuesOf(records []pastTag) (values []TagValue) {
 	for _, record := range records {
 		for _, value := range record.values() {
-			if !slices.ContainsFunc(values, value.is) {
+			if !slices.ContainsFunc(values, value.samePush) {
 				values = append(values, value)
 			}
 		}
@@ -143,8 +143,8 @@ func valuesOf(records []knownTag) (values []TagValue) {
 	return values
 }
 
-// is says whether two are one push of a tag.
-func (v TagValue) is(other TagValue) bool {
+// samePush tells whether two are of one push of a tag.
+func (v TagValue) samePush(other TagValue) bool {
 	return v.Digest == other.Digest && v.PushedAt.Equal(other.PushedAt)
 }
 
@@ -170,20 +170,20 @@ func (rs *restoring) putTag(ctx context.Context, back tagRestore) error {
 		if err != nil {
 			return fmt.Errorf("restore tag %s in %s: %w", back.tag, rs.Namespace, err)
 		}
-		for _, lost := range back.lost {
-			rs.used = append(rs.used, *lost.removed)
+		for _, record := range back.removed {
+			rs.used = append(rs.used, *record.entry)
 		}
-		rs.note(Restored{Kind: KindTag, Tag: back.tag, Digest: back.to})
+		rs.addDone(Restored{Kind: KindTag, Tag: back.tag, Digest: back.to})
 		return nil
 	}
 	return fmt.Errorf("restore tag %s in %s: %w", back.tag, rs.Namespace, ErrDisturbed)
 }
 
-// nextTag is the record of a tag that comes back. Its history goes on where it ended.
+// nextTag is the record of a restored tag. Its history goes on where it ended.
 func (rs *restoring) nextTag(ctx context.Context, now StoredTag, back tagRestore, value TagValue) (tagRecord, error) {
 	immutable := rs.m.rules.immutable(rs.Namespace, back.tag)
 	if now.Digest.IsZero() {
-		former := valuesOf(back.lost)
+		former := valuesOf(back.removed)
 		now.Former = former[:min(len(former), formerTags)]
 		return now.next(value, immutable), nil
 	}
@@ -191,7 +191,7 @@ func (rs *restoring) nextTag(ctx context.Context, now StoredTag, back tagRestore
 		err := rs.m.refuseChange(ctx, rs.Namespace, now, value.Digest)
 		var other *ImmutableTagError
 		if errors.As(err, &other) && !immutable {
-			err = &TagMovedError{Namespace: rs.Namespace, Tag: back.tag, Now: now.Digest, Kept: value.Digest}
+			err = &TagMovedError{Namespace: rs.Namespace, Tag: back.tag, Now: now.Digest, Removed: value.Digest}
 		}
 		if err != nil {
 			return tagRecord{}, err

@@ -11,8 +11,8 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// Image is a tag with the manifest that it stands for, or a manifest that no tag stands for: what rules of
-// retention judge.
+// Image is a tag with the manifest that it stands for, or a manifest that no tag stands for: retention decides about
+// images.
 type Image struct {
 	Tag          oci.Tag // zero: a manifest that has none
 	Digest       oci.Digest

@@ -5,8 +5,7 @@ import (
 	"github.com/sreg-project/sreg/internal/oci"
 )
 
-// The budgets of the caches, in bytes. What they hold is validated by one look at the store at each
-// use.
+// The budgets of the caches, in bytes. Each use of an entry is validated by one look at the store.
 const (
 	manifestBudget = 32 << 20
 	tagBudget      = 8 << 20
@@ -14,7 +13,7 @@ const (
 	referrerBudget = 16 << 20
 )
 
-// knownSessions is of how many upload sessions this process remembers whose they are.
+// knownSessions is of how many upload sessions this process remembers the namespace.
 const knownSessions = 16 << 10
 
 // State is what a process knows of one pair of stores: what it has read, what it has written, which pulls
@@ -25,7 +24,7 @@ type State struct {
 	tags      *lru.Cache[tagID, cached[TagValue]]
 	links     *lru.Cache[linkID, cached[link]] // of a service alone
 	referrers *lru.Cache[string, cached[Referrers]]
-	sessions  *lru.Cache[string, oci.Name] // whose an upload session is
+	sessions  *lru.Cache[string, oci.Name] // the namespaces of upload sessions
 
 	writes *writes
 	pulls  *pullTracker

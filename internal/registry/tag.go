@@ -58,7 +58,7 @@ func (r *core) tag(ctx context.Context, ns oci.Name, tag oci.Tag) (TagValue, err
 	return value, err
 }
 
-// pulledTag is tag for a pull, which may hear what was so a while ago.
+// pulledTag is tag for a pull, which over a service may be answered from memory.
 func (r *Registry) pulledTag(ctx context.Context, ns oci.Name, tag oci.Tag) (TagValue, error) {
 	value, _, err := read(ctx, r.core, pulling, r.state.tags, tagID{ns, tag}, tagID.key, parseTag)
 	return value, err
@@ -211,7 +211,7 @@ func (r *core) tryTag(
 }
 
 // next is the record after a push. The object is rewritten also when the tag stood for the same
-// manifest already: a deleter that judged the old object must not take the new one for it.
+// manifest already: a delete that read the old object must not remove the new one.
 func (t tagRecord) next(value TagValue, immutable bool) tagRecord {
 	next := tagRecord{TagValue: value, Nonce: newNonce(), Former: t.Former}
 	switch {
@@ -234,7 +234,7 @@ func (r *Registry) deleteTagsOf(ctx context.Context, ns oci.Name, d oci.Digest, 
 		}
 		tag, err := unescapeTag(entry.Name)
 		if err != nil {
-			continue // no tag of ours
+			continue // no name of a tag
 		}
 		if err := r.deleteTagOf(ctx, ns, tag, d, why); err != nil {
 			return err

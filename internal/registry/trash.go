@@ -52,7 +52,7 @@ func (m *Maintenance) Trash(ctx context.Context, within oci.Name) iter.Seq2[Tras
 	}
 }
 
-// trashed yields the namespaces that have a trash.
+// trashed yields the namespaces that have trash entries.
 func (m *Maintenance) trashed(ctx context.Context, within oci.Name) iter.Seq2[oci.Name, error] {
 	return func(yield func(oci.Name, error) bool) {
 		for entry, err := range m.metadata.List(ctx, deletedPrefix, storage.ListOptions{}) {
@@ -150,8 +150,8 @@ func (r *core) putTrashEntry(ctx context.Context, entry TrashEntry) error {
 	return nil
 }
 
-// DropTrash makes a removal final as far as the trash goes. What the collector has not destroyed yet
-// stays until it does.
+// DropTrash removes an entry from the trash: what it was for cannot be restored by it any more. What the collector has
+// not destroyed yet stays until it does.
 func (m *Maintenance) DropTrash(ctx context.Context, entry TrashEntry) error {
 	if m.config.ReadOnly {
 		return fmt.Errorf("drop %s: %w", entry.Key, ErrReadOnly)
@@ -188,7 +188,7 @@ func (e *TrashEntry) parse() error {
 	return nil
 }
 
-// TrashSize tells what an entry that Trash gave keeps from being destroyed, in bytes: a blob; a manifest and what it names;
+// TrashSize is the size of what an entry that Trash gave can restore, in bytes: a blob; a manifest and what it names;
 // the manifest that a tag stood for. It is zero if it is not known any more.
 func (m *Maintenance) TrashSize(ctx context.Context, entry TrashEntry) (int64, error) {
 	switch entry.Kind {
@@ -245,7 +245,7 @@ type trashIndex struct {
 func (m *Maintenance) readTrash(ctx context.Context, ns oci.Name) (trashIndex, error) {
 	index := trashIndex{manifests: map[oci.Digest]TrashEntry{}, blobs: map[oci.Digest]TrashEntry{}, tags: map[oci.Tag][]TrashEntry{}}
 	for entry, err := range m.trashOf(ctx, ns) {
-		if errors.Is(err, errDamaged) {
+		if errors.Is(err, ErrDamaged) {
 			continue
 		}
 		if err != nil {

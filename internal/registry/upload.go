@@ -19,8 +19,8 @@ import (
 // collector that had condemned it before and destroyed it meanwhile.
 const attempts = 5
 
-// sessionPatience is how long a request waits for the one that writes to the same session.
-const sessionPatience = 5 * time.Second
+// sessionWait is how long a request waits for another one that writes to the same session.
+const sessionWait = 5 * time.Second
 
 // Upload says how far a session is.
 type Upload struct {
@@ -119,7 +119,7 @@ func (r *Registry) CancelUpload(ctx context.Context, ns oci.Name, id string) err
 }
 
 // commit is the promise of an upload: the bytes, then the link that names them, then one more look
-// at both. Where the session itself stood in the way of a collector the look is spared.
+// at both. It is not necessary where the session kept collectors from the bytes.
 func (r *Registry) commit(ctx context.Context, ns oci.Name, d oci.Digest, session storage.Upload) error {
 	blob, err := session.Commit(ctx, blobKey(d))
 	if err != nil {
@@ -137,13 +137,13 @@ func (r *Registry) commit(ctx context.Context, ns oci.Name, d oci.Digest, sessio
 	for range attempts {
 		blob, err := r.blobs.Revive(ctx, blobKey(d))
 		if errors.Is(err, storage.ErrNotExist) {
-			// The session is spent, so the client has to send the bytes again.
+			// The session has ended, so the client has to send the bytes again.
 			return fmt.Errorf("commit blob %s in %s: %w", d, ns, ErrUploadUnknown)
 		}
 		if err != nil {
 			return fmt.Errorf("commit blob %s in %s: %w", d, ns, err)
 		}
-		err = r.holdLink(ctx, ns, d, blob.DataKey)
+		err = r.reviveLink(ctx, ns, d, blob.DataKey)
 		if !errors.Is(err, storage.ErrNotExist) {
 			return err
 		}
@@ -154,7 +154,7 @@ func (r *Registry) commit(ctx context.Context, ns oci.Name, d oci.Digest, sessio
 	return fmt.Errorf("commit blob %s in %s: %w", d, ns, ErrDisturbed)
 }
 
-// ExpireUploads ends the sessions whose time is over and sweeps what crashed writers left behind.
+// ExpireUploads ends the sessions whose time is over and removes what crashed writers left.
 // It returns how many sessions it ended.
 func (m *Maintenance) ExpireUploads(ctx context.Context) (ended int, err error) {
 	for session, err := range m.Sessions(ctx) {
@@ -176,7 +176,7 @@ func (m *Maintenance) ExpireUploads(ctx context.Context) (ended int, err error) 
 func (m *Maintenance) endUpload(ctx context.Context, id string) error {
 	session, err := m.blobs.OpenUpload(ctx, id)
 	if errors.Is(err, storage.ErrNotExist) || errors.Is(err, storage.ErrBusy) {
-		return nil // ended, or at its end: the next round sees to it
+		return nil // it has ended, or is written to: the next round ends it
 	}
 	if err != nil {
 		return fmt.Errorf("expire upload: %w", err)
@@ -227,9 +227,8 @@ type uploadWriter struct {
 	hash      hash.Hash // of all bytes of the session; nil until it is needed
 }
 
-// openUpload holds a session for one request: the lock makes requests of this cluster queue, the
-// store's own hold is what keeps two writers apart. A session of another namespace must not be told from
-// none, not by the wait either.
+// openUpload opens a session for one request: the lock makes requests of all replicas wait in order, and the store
+// itself keeps two writers apart. A session of another namespace must look like none, also by the time that it takes.
 func (r *Registry) openUpload(ctx context.Context, ns oci.Name, id string) (*uploadWriter, error) {
 	if err := r.admitWrite(ns); err != nil {
 		return nil, err
@@ -256,9 +255,9 @@ func (r *Registry) openUpload(ctx context.Context, ns oci.Name, id string) (*upl
 	return w, nil
 }
 
-// maySee looks whether a session is of a namespace before somebody waits for it. This process remembers whose
-// its sessions are; the label of another one is read first. Not over a service, where that would be a request:
-// whoever waits there waits for a request of this process, and for one of the same namespace.
+// maySee fails if a session is known to be of another namespace, before anybody waits for it. This process remembers
+// the namespaces of its sessions; the label of any other is read first. Not over a service, where that would be a
+// request: whoever waits there waits for a request of this process, and for one of the same namespace.
 func (r *Registry) maySee(ctx context.Context, ns oci.Name, id string) error {
 	of, known := r.state.sessions.Get(id)
 	switch {
@@ -274,7 +273,7 @@ func (r *Registry) maySee(ctx context.Context, ns oci.Name, id string) error {
 // lockUpload waits for the lock for a while, and holds it for as long as the request takes.
 func (r *Registry) lockUpload(ctx context.Context, ns oci.Name, id string) (context.Context, func(), error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	patience := time.AfterFunc(sessionPatience, func() { cancel(ErrUploadBusy) })
+	patience := time.AfterFunc(sessionWait, func() { cancel(ErrUploadBusy) })
 	held, unlock, err := r.locks.Lock(ctx, "upload/"+ns.String()+"/"+id)
 	if err == nil && patience.Stop() {
 		return held, func() { unlock(); cancel(nil) }, nil
@@ -288,8 +287,8 @@ func (r *Registry) lockUpload(ctx context.Context, ns oci.Name, id string) (cont
 	return nil, nil, fmt.Errorf("wait for upload %s: %w", id, err)
 }
 
-// lost says of an error whether it came of a lock that was lost while it was held: the client may try again,
-// and is not the one who went away.
+// lost marks an error that came of a lock which was lost while it was held: the client may try again, and is not the
+// one who went away.
 func lost(held context.Context, err error) error {
 	if err != nil && errors.Is(context.Cause(held), lock.ErrLost) {
 		return fmt.Errorf("%w: %w: %w", ErrLocksUnavailable, lock.ErrLost, err)
@@ -298,7 +297,7 @@ func lost(held context.Context, err error) error {
 }
 
 func (w *uploadWriter) close() {
-	// Closing gives up the hold; what was acknowledged does not depend on it.
+	// What was acknowledged does not depend on the close.
 	_ = w.session.Close()
 	w.unlock()
 }

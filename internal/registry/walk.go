@@ -32,12 +32,12 @@ func (m *Maintenance) walkNamespaces(ctx context.Context, prefix string, yield f
 		case !folder && (component == layersFolder || component == manifestsFolder || prefix == "" && component == deletedPrefix):
 			return yield(oci.Name{}, damaged(joinKey(prefix, component), errNoFolder)) && false
 		case prefix == "" && (strings.HasPrefix(component, "_") || strings.HasPrefix(component, ".") || component == "lost+found"):
-			// Not below a namespace, or the file system's.
+			// Not of a namespace, or the file system's.
 		case component == layersFolder || component == manifestsFolder:
 			own = true
 		case component == pullsObject || component == removedFolder:
 		case !folder:
-			return yield(oci.Name{}, damaged(joinKey(prefix, component), errNoPlace)) && false
+			return yield(oci.Name{}, damaged(joinKey(prefix, component), errForeignName)) && false
 		default:
 			below = append(below, component)
 		}
@@ -45,9 +45,9 @@ func (m *Maintenance) walkNamespaces(ctx context.Context, prefix string, yield f
 	if own {
 		ns, err := oci.ParseName(prefix)
 		if err != nil {
-			err = damaged(prefix, errNoPlace)
+			err = damaged(prefix, errForeignName)
 		} else {
-			err = m.wholeNamespace(ctx, ns)
+			err = m.checkFolders(ctx, ns)
 		}
 		if !yield(ns, err) {
 			return false
@@ -61,9 +61,9 @@ func (m *Maintenance) walkNamespaces(ctx context.Context, prefix string, yield f
 	return true
 }
 
-// wholeNamespace sees that what holds manifests, tags and referrers are folders: a listing of something else
-// is empty, and they would look as if there were none.
-func (m *Maintenance) wholeNamespace(ctx context.Context, ns oci.Name) error {
+// checkFolders fails if manifests, tags or referrers are no folders: a listing of something else is empty, as if there
+// were none.
+func (m *Maintenance) checkFolders(ctx context.Context, ns oci.Name) error {
 	prefix := joinKey(ns.String(), manifestsFolder)
 	for entry, err := range m.metadata.List(ctx, prefix, storage.ListOptions{}) {
 		if err != nil {
@@ -83,10 +83,10 @@ func joinKey(prefix, component string) string {
 	return prefix + "/" + component
 }
 
-// errNoPlace is what damaged says of a name that the layout has no place for.
-var errNoPlace = errors.New("no object of sreg has a name like that; move the file away if something else put it there")
+// errForeignName is what damaged says of a name that is none of the layout.
+var errForeignName = errors.New("no object of sreg has a name like that; move the file away if something else put it there")
 
-// errNoFolder is what damaged says of a file in the place of a folder.
+// errNoFolder is what damaged says of a file where a folder must be.
 var errNoFolder = errors.New("it is a file, want a folder; restore the folder from a backup, or move the file away")
 
 // listed yields what a listing shows, as parse reads it. A name that it cannot read is ErrDamaged, and the
@@ -103,7 +103,7 @@ func listed[T any](
 			}
 			one, err := parse(entry.Name)
 			if err != nil {
-				err = damaged(joinKey(prefix, entry.Name), errNoPlace)
+				err = damaged(joinKey(prefix, entry.Name), errForeignName)
 			}
 			if !yield(one, err) {
 				return
@@ -112,8 +112,8 @@ func listed[T any](
 	}
 }
 
-// Enrolled yields the namespaces of the catalog.
-func (m *Maintenance) Enrolled(ctx context.Context) iter.Seq2[oci.Name, error] {
+// InCatalog yields the namespaces that the catalog lists.
+func (m *Maintenance) InCatalog(ctx context.Context) iter.Seq2[oci.Name, error] {
 	return listed(ctx, m.metadata, namespacesPrefix, storage.ListOptions{}, unflatten)
 }
 
@@ -138,7 +138,7 @@ func (m *Maintenance) digestsBelow(ctx context.Context, prefix string) iter.Seq2
 			}
 			name, folder := strings.CutSuffix(algorithm.Name, "/")
 			if !folder {
-				if !yield(oci.Digest{}, damaged(joinKey(prefix, name), errNoPlace)) {
+				if !yield(oci.Digest{}, damaged(joinKey(prefix, name), errForeignName)) {
 					return
 				}
 				continue
@@ -166,8 +166,8 @@ func (m *Maintenance) Tags(ctx context.Context, ns oci.Name) iter.Seq2[oci.Tag, 
 	return listed(ctx, m.metadata, tagsPrefix(ns), storage.ListOptions{}, unescapeTag)
 }
 
-// MovedAside yields the namespaces of which a repair moved a manifest or a tag aside that is not there again:
-// nobody knows what it named. One may come several times.
+// MovedAside yields the namespaces of which a damaged manifest or tag was moved aside and not pushed again: nobody knows
+// what it named. A namespace may come several times.
 func (m *Maintenance) MovedAside(ctx context.Context) iter.Seq2[oci.Name, error] {
 	return func(yield func(oci.Name, error) bool) {
 		for entry, err := range m.metadata.List(ctx, corruptPrefix, storage.ListOptions{Deep: true}) {
@@ -218,14 +218,14 @@ const (
 )
 
 // Objects yields the objects of a part whose keys come behind a key, in the order of the keys; those of
-// PartCondemned in no order and from the begin. It ends after the first error.
+// PartCondemned in no order and from the beginning. It ends after the first error.
 func (m *Maintenance) Objects(ctx context.Context, part Part, after string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		switch part {
 		case PartBlobs:
 			m.below(ctx, m.blobs, blobsPrefix, after, yield)
 		case PartMetadata:
-			m.besideBlobs(ctx, after, yield)
+			m.metadataObjects(ctx, after, yield)
 		case PartCondemned:
 			for one, err := range m.condemnations(ctx) {
 				if !yield(ParseKey(one.Key), err) {
@@ -264,8 +264,8 @@ func (m *Maintenance) below(ctx context.Context, store storage.Store, folder, af
 	return true
 }
 
-// besideBlobs yields all that does not lie among the blobs, folder by folder.
-func (m *Maintenance) besideBlobs(ctx context.Context, after string, yield func(Object, error) bool) {
+// metadataObjects yields all that is no blob, folder by folder.
+func (m *Maintenance) metadataObjects(ctx context.Context, after string, yield func(Object, error) bool) {
 	for entry, err := range m.metadata.List(ctx, "", storage.ListOptions{}) {
 		if err != nil {
 			yield(Object{}, fmt.Errorf("list the metadata store: %w", err))

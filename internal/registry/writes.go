@@ -9,7 +9,7 @@ import (
 )
 
 // writes counts what a process changes in a store, so that what it has acknowledged is never hidden by
-// what it remembers. It knows keys by their hashes: two that share a number cost a look too many.
+// what it remembers. Keys are counted by their hashes: two with one hash cost a look that was not necessary.
 type writes struct {
 	seed        maphash.Seed
 	generations [4096]atomic.Uint64
@@ -35,56 +35,56 @@ func (w *writes) change(key string, write func() error) error {
 	return write()
 }
 
-// noting is a Store that counts what is changed through it. Commits of uploads make blobs alone,
+// countingWrites is a Store that counts what is changed through it. Commits of uploads make blobs alone,
 // which nobody remembers.
-type noting struct {
+type countingWrites struct {
 	storage.Store
 	writes *writes
 }
 
 // Unwrap is the store that is written to.
-func (n *noting) Unwrap() storage.Store { return n.Store }
+func (s *countingWrites) Unwrap() storage.Store { return s.Store }
 
-// Put notes the key.
-func (n *noting) Put(ctx context.Context, key string, data []byte, opts storage.PutOptions) (version storage.Version, err error) {
-	err = n.writes.change(key, func() error {
-		version, err = n.Store.Put(ctx, key, data, opts)
+// Put counts a change of the key.
+func (s *countingWrites) Put(ctx context.Context, key string, data []byte, opts storage.PutOptions) (version storage.Version, err error) {
+	err = s.writes.change(key, func() error {
+		version, err = s.Store.Put(ctx, key, data, opts)
 		return err
 	})
 	return version, err
 }
 
-// Delete notes the key.
-func (n *noting) Delete(ctx context.Context, key string, opts storage.DeleteOptions) error {
-	return n.writes.change(key, func() error { return n.Store.Delete(ctx, key, opts) })
+// Delete counts a change of the key.
+func (s *countingWrites) Delete(ctx context.Context, key string, opts storage.DeleteOptions) error {
+	return s.writes.change(key, func() error { return s.Store.Delete(ctx, key, opts) })
 }
 
-// Condemn notes the key.
-func (n *noting) Condemn(ctx context.Context, key string) error {
-	return n.writes.change(key, func() error { return n.Store.Condemn(ctx, key) })
+// Condemn counts a change of the key.
+func (s *countingWrites) Condemn(ctx context.Context, key string) error {
+	return s.writes.change(key, func() error { return s.Store.Condemn(ctx, key) })
 }
 
-// Destroy notes the key.
-func (n *noting) Destroy(ctx context.Context, key string, opts storage.DeleteOptions) error {
-	return n.writes.change(key, func() error { return n.Store.Destroy(ctx, key, opts) })
+// Destroy counts a change of the key.
+func (s *countingWrites) Destroy(ctx context.Context, key string, opts storage.DeleteOptions) error {
+	return s.writes.change(key, func() error { return s.Store.Destroy(ctx, key, opts) })
 }
 
-// Prepare has Publish note the key.
-func (n *noting) Prepare(ctx context.Context, key string, data []byte) (storage.Pending, error) {
-	pending, err := n.Store.Prepare(ctx, key, data)
+// Prepare has Publish count a change of the key.
+func (s *countingWrites) Prepare(ctx context.Context, key string, data []byte) (storage.Pending, error) {
+	pending, err := s.Store.Prepare(ctx, key, data)
 	if err != nil {
 		return nil, err
 	}
-	return &notingPending{Pending: pending, key: key, writes: n.writes}, nil
+	return &countingPending{Pending: pending, key: key, writes: s.writes}, nil
 }
 
-type notingPending struct {
+type countingPending struct {
 	storage.Pending
 	key    string
 	writes *writes
 }
 
-// Publish notes the key.
-func (p *notingPending) Publish(ctx context.Context) error {
+// Publish counts a change of the key.
+func (p *countingPending) Publish(ctx context.Context) error {
 	return p.writes.change(p.key, func() error { return p.Pending.Publish(ctx) })
 }

@@ -267,13 +267,13 @@ func (s *scrubber) checkLink(ctx context.Context, one item) (found result, err e
 
 // checkDataKey looks whether a link names the data key under which the bytes lie.
 func (s *scrubber) checkDataKey(ctx context.Context, o registry.Object, found result) (result, error) {
-	misplaced, err := s.reg.Misplaced(ctx, o.Namespace, o.Digest)
+	misplaced, err := s.reg.LinkIsMisplaced(ctx, o.Namespace, o.Digest)
 	if err != nil || !misplaced {
 		return found, err
 	}
 	f := newFinding(CodeMisplacedLink, o)
 	if s.opts.Repair {
-		f.noteRepair(s.reg.PutRight(ctx, o.Namespace, o.Digest), "names the right data key")
+		f.noteRepair(s.reg.CorrectLink(ctx, o.Namespace, o.Digest), "names the right data key")
 	}
 	found.findings = append(found.findings, f)
 	return found, nil
@@ -290,7 +290,7 @@ func (s *scrubber) checkProposed(ctx context.Context, o registry.Object) (found 
 	}
 	f := newFinding(CodeProposedLink, o)
 	if s.opts.Repair {
-		f.noteRepair(s.reg.WithdrawLink(ctx, o.Namespace, o.Digest), "withdrawn; what needs it proposes it again")
+		f.noteRepair(s.reg.DropProposal(ctx, o.Namespace, o.Digest), "withdrawn; what needs it proposes it again")
 	}
 	found.findings = []Finding{f}
 	return found, nil
@@ -376,7 +376,7 @@ func (s *scrubber) checkNamespace(ctx context.Context, o registry.Object) ([]Fin
 	}
 	f := newFinding(CodeNoNamespace, o)
 	if s.opts.Repair {
-		f.noteRepair(s.reg.Enroll(ctx, o.Namespace), "entered in the catalog")
+		f.noteRepair(s.reg.AddToCatalog(ctx, o.Namespace), "entered in the catalog")
 	}
 	return []Finding{f}, nil
 }

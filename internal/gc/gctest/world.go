@@ -242,7 +242,7 @@ func (w *World) State() State {
 		w.must(err)
 		w.stateOf(ns, s)
 	}
-	for ns, err := range w.maintenance.Enrolled(w.t.Context()) {
+	for ns, err := range w.maintenance.InCatalog(w.t.Context()) {
 		w.must(err)
 		s[registry.Object{Kind: registry.KindNamespace, Namespace: ns}.String()] = "live"
 	}
