@@ -35,7 +35,7 @@ var (
 	tagOne    = ocitest.Tag("1")
 	tagBig    = ocitest.Tag("LATEST")
 	untouched = registrytest.ImageIs(other, one, tagOne)
-	oldBlobs  = []registrytest.Fact{blobIs(old, one.Config.Text), blobIs(old, one.Layers[0].Text)}
+	oldBlobs  = []registrytest.Fact{registrytest.BlobIs(old, one.Config.Text), registrytest.BlobIs(old, one.Layers[0].Text)}
 )
 
 var changes = []change{

@@ -14,6 +14,7 @@ import (
 	"github.com/sreg-project/sreg/internal/httpapi/httpapitest"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/oci/ocitest"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
 )
 
 // mountMemory mounts a file system of a size such as 4m, which lies in memory, until the test ends.
@@ -109,7 +110,7 @@ func fill(t *testing.T, w *wire, size int) {
 		location, err := w.begin(old)
 		if err == nil {
 			content := randomText(size)
-			if err = w.ack(w.complete(location, content, content), blobIs(old, content)); err == nil {
+			if err = w.ack(w.complete(location, content, content), registrytest.BlobIs(old, content)); err == nil {
 				continue
 			}
 			w.cancel(t, location)

@@ -67,7 +67,7 @@ func (w *wire) pushChunks(ns oci.Name, chunks ...string) error {
 		session.size += int64(len(chunk))
 	}
 	session.ended = true
-	return w.ack(w.complete(location, chunks[last], whole), blobIs(ns, whole))
+	return w.ack(w.complete(location, chunks[last], whole), registrytest.BlobIs(ns, whole))
 }
 
 // begin begins an upload and returns where it goes on.
@@ -81,12 +81,12 @@ func (w *wire) complete(location, last, whole string) error {
 }
 
 func (w *wire) mount(ns, from oci.Name, blob ocitest.Content) error {
-	return w.ack(w.Mount(w.ctx, ns.String(), from.String(), blob.Digest), blobIs(ns, blob.Text))
+	return w.ack(w.Mount(w.ctx, ns.String(), from.String(), blob.Digest), registrytest.BlobIs(ns, blob.Text))
 }
 
 func (w *wire) pushManifest(ns oci.Name, m ocitest.Manifest, tag oci.Tag) error {
 	err := w.PushManifest(w.ctx, ns.String(), tag.String(), m.Content)
-	return w.ack(err, registrytest.ManifestIs(ns, []byte(m.Text)), registrytest.TagIs(ns, tag, m.Digest))
+	return w.ack(err, registrytest.ManifestIs(ns, m.Text), registrytest.TagIs(ns, tag, m.Digest))
 }
 
 // pushImage pushes an image to each of the tags.
@@ -138,10 +138,6 @@ func (u *session) goesOn() registrytest.Fact {
 			return err
 		},
 	}
-}
-
-func blobIs(ns oci.Name, content string) registrytest.Fact {
-	return registrytest.BlobIs(ns, []byte(content))
 }
 
 // checkStore opens the folder of a server beside it, or behind it, verifies S1 to S6 there and what was

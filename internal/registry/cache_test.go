@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage"
@@ -54,32 +55,30 @@ func TestWhatAnotherReplicaChangedIsSeenWhenTheTimeIsOver(t *testing.T) {
 	one, _ := newReplica(t, folder, now)
 	two, far := newReplica(t, folder, now)
 	one.must(one.pushImage(app, "one", tagV1), one.pushImage(app, "two"))
-	two.wantPull(tagV1, imageDigest("one"))
+	two.wantPull(tagV1, imageOne.Digest)
 
-	one.must(one.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("two", ""), tagV1))
-	one.wantPull(tagV1, imageDigest("two"))
+	one.must(one.pushManifest(app, imageTwo.Content, tagV1))
+	one.wantPull(tagV1, imageTwo.Digest)
 	far.reads.Store(0)
 	seconds.Store(59)
-	two.wantPull(tagV1, imageDigest("one"))
+	two.wantPull(tagV1, imageOne.Digest)
 	if reads := far.reads.Load(); reads != 0 {
 		t.Errorf("a pull from memory read %d times, want never", reads)
 	}
 	seconds.Store(60)
-	two.wantPull(tagV1, imageDigest("two"))
+	two.wantPull(tagV1, imageTwo.Digest)
 
 	// Nothing that is promised comes from memory, and neither does the word that something is not there.
-	one.must(one.reg.DeleteManifest(one.ctx, app, imageDigest("one"), "bob"))
-	index := []byte(`{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageIndex + `","manifests":[` +
-		descriptor(oci.MediaTypeImageManifest, imageManifest("one", "")) + `]}`)
+	one.must(one.reg.DeleteManifest(one.ctx, app, imageOne.Digest, "bob"))
 	var missing *registry.MissingError
-	if err := two.pushManifest(app, oci.MediaTypeImageIndex, index); !errors.As(err, &missing) {
+	if err := two.pushManifest(app, indexOfOne.Content); !errors.As(err, &missing) {
 		t.Errorf("an index of what another replica deleted: %v, want a MissingError", err)
 	}
 	if _, err := two.pull(tagBig); !errors.Is(err, registry.ErrManifestUnknown) {
 		t.Errorf("pull of no tag: %v", err)
 	}
-	one.must(one.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("two", ""), tagBig))
-	two.wantPull(tagBig, imageDigest("two"))
+	one.must(one.pushManifest(app, imageTwo.Content, tagBig))
+	two.wantPull(tagBig, imageTwo.Digest)
 }
 
 // TestABlobThatAnotherReplicaDeletedIsPulledForAWhile: and is never promised meanwhile.
@@ -95,7 +94,7 @@ func TestABlobThatAnotherReplicaDeletedIsPulledForAWhile(t *testing.T) {
 	two, far := newReplica(t, folder, now)
 	third, err := oci.ParseName("team/third")
 	one.must(err, one.pushBlob(app, "shared"), one.pushBlob(other, "shared"))
-	d := oci.DigestOf(oci.SHA256, []byte("shared"))
+	d := ocitest.DigestOf("shared")
 	two.must(two.pullBlob(app, d))
 
 	one.must(one.reg.DeleteBlob(one.ctx, app, d, "bob"))
@@ -105,9 +104,8 @@ func TestABlobThatAnotherReplicaDeletedIsPulledForAWhile(t *testing.T) {
 	if reads := far.reads.Load(); reads != 0 {
 		t.Errorf("a pull from memory read %d times, want never", reads)
 	}
-	image := []byte(`{"schemaVersion":2,"config":` + descriptor(oci.MediaTypeImageConfig, []byte("shared")) + `,"layers":[]}`)
 	var missing *registry.MissingError
-	if err := two.pushManifest(app, oci.MediaTypeImageManifest, image); !errors.As(err, &missing) {
+	if err := two.pushManifest(app, ocitest.ImageOf(ocitest.Config("shared")).Content); !errors.As(err, &missing) {
 		t.Errorf("a manifest of what another replica deleted: %v, want a MissingError", err)
 	}
 	for what, err := range map[string]error{
@@ -142,20 +140,20 @@ func TestWhatAReplicaDeletedItShowsToNobody(t *testing.T) {
 	w, _ := newReplica(t, folder, nil)
 	for _, remove := range []func() error{
 		func() error { return w.reg.DeleteTag(w.ctx, app, tagV1, "bob") },
-		func() error { return w.reg.DeleteManifest(w.ctx, app, imageDigest("one"), "bob") },
+		func() error { return w.reg.DeleteManifest(w.ctx, app, imageOne.Digest, "bob") },
 	} {
 		w.must(w.pushImage(app, "one", tagV1))
-		w.wantPull(tagV1, imageDigest("one"))
+		w.wantPull(tagV1, imageOne.Digest)
 		w.must(remove())
 		if got, err := w.pull(tagV1); !errors.Is(err, registry.ErrManifestUnknown) {
 			t.Errorf("pull of what was deleted = %s, %v", got, err)
 		}
 	}
-	if _, err := w.reg.GetManifest(w.ctx, app, oci.Reference{Digest: imageDigest("one")}); !errors.Is(err, registry.ErrManifestUnknown) {
+	if _, err := w.reg.GetManifest(w.ctx, app, oci.Reference{Digest: imageOne.Digest}); !errors.Is(err, registry.ErrManifestUnknown) {
 		t.Errorf("pull by the digest of what was deleted: %v", err)
 	}
 	w.must(w.pushBlob(app, "blob"))
-	d := oci.DigestOf(oci.SHA256, []byte("blob"))
+	d := ocitest.DigestOf("blob")
 	w.must(w.pullBlob(app, d), w.reg.DeleteBlob(w.ctx, app, d, "bob"))
 	if err := w.pullBlob(app, d); !errors.Is(err, registry.ErrBlobUnknown) {
 		t.Errorf("pull of a blob that was deleted: %v, want %v", err, registry.ErrBlobUnknown)
@@ -174,14 +172,13 @@ func TestAnAcknowledgedWriteIsNeverHidden(t *testing.T) {
 	w, _ := newReplica(t, folder, nil)
 	w.must(w.pushImage(app, "one"))
 	order := map[oci.Digest]int64{}
-	manifests := make([][]byte, pushes)
+	manifests := make([]ocitest.Manifest, pushes)
 	for i := range manifests {
-		manifests[i] = imageManifest("one", fmt.Sprint(i))
-		order[oci.DigestOf(oci.SHA256, manifests[i])] = int64(i)
+		manifests[i] = imageOne.Note(fmt.Sprint(i))
+		order[manifests[i].Digest] = int64(i)
 	}
 	push := func(i int) {
-		_, err := w.reg.PutManifest(w.ctx, app, registry.Push{Tags: []oci.Tag{tagV1}, ContentType: oci.MediaTypeImageManifest, Content: manifests[i]})
-		if err != nil {
+		if err := w.pushManifest(app, manifests[i].Content, tagV1); err != nil {
 			t.Error(err)
 		}
 	}
@@ -232,8 +229,8 @@ func TestTwoProcessesSeeEachOthersWritesAtOnce(t *testing.T) {
 			}
 		}
 		from.must(from.reg.DeleteTag(t.Context(), app, tagBig, ""))
-		from.must(from.reg.DeleteManifest(t.Context(), app, imageDigest(name), ""))
-		for _, fact := range []registrytest.Fact{registrytest.NoTag(app, tagV1), registrytest.NoTag(app, tagBig), registrytest.NoManifest(app, imageDigest(name))} {
+		from.must(from.reg.DeleteManifest(t.Context(), app, ocitest.Image(name).Digest, ""))
+		for _, fact := range []registrytest.Fact{registrytest.NoTag(app, tagV1), registrytest.NoTag(app, tagBig), registrytest.NoManifest(app, ocitest.Image(name).Digest)} {
 			if err := fact.Holds(t.Context(), to.reg); err != nil {
 				t.Fatalf("round %d, after the delete: %s: %v", i, fact.Name, err)
 			}

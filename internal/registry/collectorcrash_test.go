@@ -10,6 +10,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/faulty"
@@ -87,21 +88,14 @@ func newUntidy(t *testing.T, stores *sharedStore) *untidy {
 	facts := w.must(w.pushImage(app, "one", tagV1), pushReferrer(w))
 	// A tag of what is condemned makes it needed again, as a promise would have done by itself.
 	w.must(w.pushImage(app, "two"))
-	facts = append(facts, imageFacts(other, "past", tagV1)...)
-	w.put("team/app/_manifests/tags/back", w.record("other/_manifests/tags/v1", imageDigest("past"), imageDigest("back")))
-	facts = append(facts, registrytest.ManifestIs(app, imageManifest("back", "")), registrytest.BlobIs(app, []byte("layer back")))
+	facts = append(facts, registrytest.ImageIs(other, ocitest.Image("past"), tagV1)...)
+	w.put("team/app/_manifests/tags/back", w.record("other/_manifests/tags/v1", ocitest.Image("past").Digest, ocitest.Image("back").Digest))
+	facts = append(facts, registrytest.ManifestIs(app, ocitest.Image("back").Text), registrytest.BlobIs(app, "layer back"))
 	// A delete that was killed behind its first step.
-	w.must(w.store.Delete(w.ctx, "team/app/_manifests/revisions/"+pathOf(imageDigest("torn")), storage.DeleteOptions{}))
+	w.must(w.store.Delete(w.ctx, "team/app/_manifests/revisions/"+pathOf(ocitest.Image("torn").Digest), storage.DeleteOptions{}))
 	w.acknowledged = nil
 	u.facts = facts
 	return u
-}
-
-func imageFacts(ns oci.Name, name string, tag oci.Tag) []registrytest.Fact {
-	return []registrytest.Fact{
-		registrytest.ManifestIs(ns, imageManifest(name, "")), registrytest.TagIs(ns, tag, imageDigest(name)),
-		registrytest.BlobIs(ns, []byte("config "+name)), registrytest.BlobIs(ns, []byte("layer "+name)),
-	}
 }
 
 // record is what a tag's record says, of another manifest.

@@ -47,7 +47,7 @@ func TestANamespaceIsCondemnedOnlyWhileItHasNoManifest(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := newWorld(t, inMemory(t))
-			c.must(c.pushImage(app, "one"), c.reg.DeleteManifest(t.Context(), app, imageDigest("one"), ""))
+			c.must(c.pushImage(app, "one"), c.reg.DeleteManifest(t.Context(), app, imageOne.Digest, ""))
 			before, after, afterwards := tt.push(c)
 			watched := &condemning{Store: c.store, before: before, after: after}
 			condemned, err := openWorld(t, watched).reg.Maintenance().CondemnNamespace(t.Context(), app)
@@ -60,7 +60,7 @@ func TestANamespaceIsCondemnedOnlyWhileItHasNoManifest(t *testing.T) {
 				t.Errorf("the catalog lists %q, %v, want one: %t", names, err, tt.wantListed)
 			}
 			if tt.wantListed {
-				c.check(registrytest.ManifestIs(app, imageManifest("two", "")), registrytest.TagIs(app, tagV1, imageDigest("two")))
+				c.check(registrytest.ManifestIs(app, imageTwo.Text), registrytest.TagIs(app, tagV1, imageTwo.Digest))
 			}
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage"
@@ -131,10 +132,7 @@ func TestNoLockDecidesSafety(t *testing.T) {
 	for i := range 6 {
 		go func() { // ends when its push or its chunk has ended
 			if i%2 == 0 {
-				_, err := w.reg.PutManifest(w.ctx, app, registry.Push{
-					Tags: []oci.Tag{tagV1}, ContentType: oci.MediaTypeImageManifest, Content: imageManifest("base", fmt.Sprint(i)),
-				})
-				done <- err
+				done <- registrytest.Pusher{To: w.reg}.PushManifest(w.ctx, app, ocitest.Image("base").Note(fmt.Sprint(i)).Content, tagV1)
 				return
 			}
 			_, err := w.reg.AppendUpload(w.ctx, app, upload.ID, registry.Chunk{Body: strings.NewReader("0123456789"), Start: -1})
@@ -148,7 +146,7 @@ func TestNoLockDecidesSafety(t *testing.T) {
 	}
 	pushed := []oci.Digest{}
 	for i := range 6 {
-		pushed = append(pushed, oci.DigestOf(oci.SHA256, imageManifest("base", fmt.Sprint(i))))
+		pushed = append(pushed, ocitest.Image("base").Note(fmt.Sprint(i)).Digest)
 	}
 	facts = slices.DeleteFunc(facts, func(f registrytest.Fact) bool { return strings.HasPrefix(f.Name, "tag ") })
 	facts = append(facts, registrytest.TagIs(app, tagV1, pushed...))

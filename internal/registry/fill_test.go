@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 )
@@ -27,14 +28,11 @@ func (w *world) fillImage(fill registry.Fill, ns oci.Name, name string, tags ...
 		if _, err := fill.AppendUpload(w.ctx, ns, upload.ID, chunkOf(content[:3])); err != nil {
 			return err
 		}
-		if err := fill.CompleteUpload(w.ctx, ns, upload.ID, chunkOf(content[3:]), blobDigest(content)); err != nil {
+		if err := fill.CompleteUpload(w.ctx, ns, upload.ID, chunkOf(content[3:]), ocitest.DigestOf(content)); err != nil {
 			return err
 		}
 	}
-	_, err := fill.PutManifest(w.ctx, ns, registry.Push{
-		Tags: tags, ContentType: oci.MediaTypeImageManifest, Content: imageManifest(name, ""),
-	})
-	return err
+	return registrytest.Pusher{To: fill}.PushManifest(w.ctx, ns, ocitest.Image(name).Content, tags...)
 }
 
 func TestAMirrorTakesNoWriteOfAClient(t *testing.T) {
@@ -54,24 +52,24 @@ func TestAMirrorTakesNoWriteOfAClient(t *testing.T) {
 			return err
 		},
 		"end of an upload": func() error {
-			return w.reg.CompleteUpload(w.ctx, app, session.ID, chunkOf("x"), blobDigest("x"))
+			return w.reg.CompleteUpload(w.ctx, app, session.ID, chunkOf("x"), ocitest.DigestOf("x"))
 		},
 		"cancelled upload": func() error { return w.reg.CancelUpload(w.ctx, app, session.ID) },
-		"mount":            func() error { return w.reg.MountBlob(w.ctx, app, other, blobDigest("shared")) },
-		"manifest":         func() error { return w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("one", ""), tagBig) },
-		"deleted manifest": func() error { return w.reg.DeleteManifest(w.ctx, app, imageDigest("one"), "bob") },
+		"mount":            func() error { return w.reg.MountBlob(w.ctx, app, other, ocitest.DigestOf("shared")) },
+		"manifest":         func() error { return w.pushManifest(app, imageOne.Content, tagBig) },
+		"deleted manifest": func() error { return w.reg.DeleteManifest(w.ctx, app, imageOne.Digest, "bob") },
 		"deleted tag":      func() error { return w.reg.DeleteTag(w.ctx, app, tagV1, "bob") },
-		"deleted blob":     func() error { return w.reg.DeleteBlob(w.ctx, app, blobDigest("layer one"), "bob") },
+		"deleted blob":     func() error { return w.reg.DeleteBlob(w.ctx, app, ocitest.DigestOf("layer one"), "bob") },
 	} {
 		if err := write(); !errors.Is(err, registry.ErrMirror) {
 			t.Errorf("%s: got %v, want ErrMirror", name, err)
 		}
 	}
 	w.must(w.reg.Fill().CancelUpload(w.ctx, app, session.ID))
-	registrytest.Check(t, w.subject(), imageLasts(app, tagV1)...)
+	registrytest.Check(t, w.subject(), registrytest.ImageIs(app, imageOne, tagV1)...)
 
 	t.Log("what it holds may be mounted elsewhere")
-	w.must(w.reg.MountBlob(w.ctx, other, app, blobDigest("layer one")))
+	w.must(w.reg.MountBlob(w.ctx, other, app, ocitest.DigestOf("layer one")))
 }
 
 func TestAFillWritesIntoMirrorsAlone(t *testing.T) {
@@ -80,7 +78,7 @@ func TestAFillWritesIntoMirrorsAlone(t *testing.T) {
 	if err := w.fillImage(w.reg.Fill(), other, "one"); err == nil {
 		t.Error("a fill has written into a repository of clients")
 	}
-	if _, err := w.reg.Fill().PutManifest(w.ctx, other, registry.Push{ContentType: oci.MediaTypeImageIndex, Content: []byte(`{"schemaVersion":2,"manifests":[]}`)}); err == nil {
+	if err := (registrytest.Pusher{To: w.reg.Fill()}).PushManifest(w.ctx, other, ocitest.Index().Content); err == nil {
 		t.Error("a fill has put a manifest into a repository of clients")
 	}
 	w = newMirrorWorld(t, readOnly)
@@ -98,5 +96,5 @@ func TestAMirrorTakesARestore(t *testing.T) {
 	w.must(w.reg.Maintenance().RemoveTag(w.ctx, app, tag, "retention", "a rule"))
 	_, err = w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1, By: "operator"})
 	w.must(err)
-	registrytest.Check(t, w.subject(), imageLasts(app, tagV1)...)
+	registrytest.Check(t, w.subject(), registrytest.ImageIs(app, imageOne, tagV1)...)
 }

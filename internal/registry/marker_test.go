@@ -3,7 +3,7 @@ package registry_test
 import (
 	"testing"
 
-	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 )
 
 // TestAMarkerIsDroppedOnlyAsItWasRead: a client pushes the blob and deletes it again while a collector is about to
@@ -11,7 +11,7 @@ import (
 func TestAMarkerIsDroppedOnlyAsItWasRead(t *testing.T) {
 	t.Parallel()
 	c := newWorld(t, inMemory(t))
-	d := oci.DigestOf(oci.SHA256, []byte("secret"))
+	d := ocitest.DigestOf("secret")
 	deleteAgain := func() {
 		t.Helper()
 		c.must(c.pushBlob(app, "secret"), c.reg.DeleteBlob(t.Context(), app, d, ""))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 )
@@ -48,8 +49,8 @@ var operations = []operation{
 		before: func(w *world) []registrytest.Fact {
 			w.must(w.pushImage(app, "one", tagV1))
 			return []registrytest.Fact{
-				registrytest.ManifestIs(app, imageManifest("one", "")),
-				registrytest.TagIs(app, tagV1, imageDigest("one"), imageDigest("two")),
+				registrytest.ManifestIs(app, imageOne.Text),
+				registrytest.TagIs(app, tagV1, imageOne.Digest, imageTwo.Digest),
 			}
 		},
 		do: func(w *world) error { return w.pushImage(app, "two", tagV1) },
@@ -73,8 +74,8 @@ var operations = []operation{
 		name:   "mount",
 		before: func(w *world) []registrytest.Fact { return w.must(w.pushBlob(other, "shared")) },
 		do: func(w *world) error {
-			err := w.reg.MountBlob(w.ctx, app, other, oci.DigestOf(oci.SHA256, []byte("shared")))
-			return w.ack(err, registrytest.BlobIs(app, []byte("shared")))
+			err := w.reg.MountBlob(w.ctx, app, other, ocitest.DigestOf("shared"))
+			return w.ack(err, registrytest.BlobIs(app, "shared"))
 		},
 	},
 	{
@@ -85,8 +86,8 @@ var operations = []operation{
 			return nil
 		},
 		do: func(w *world) error {
-			err := w.reg.MountBlob(w.ctx, app, other, oci.DigestOf(oci.SHA256, []byte("shared")))
-			return w.ack(err, registrytest.BlobIs(app, []byte("shared")))
+			err := w.reg.MountBlob(w.ctx, app, other, ocitest.DigestOf("shared"))
+			return w.ack(err, registrytest.BlobIs(app, "shared"))
 		},
 	},
 	{
@@ -109,7 +110,7 @@ var operations = []operation{
 			return w.must(w.pushBlob(other, "one"), w.pushBlob(app, "one"))[:1]
 		},
 		do: func(w *world) error {
-			d := oci.DigestOf(oci.SHA256, []byte("one"))
+			d := ocitest.DigestOf("one")
 			return w.ack(w.reg.DeleteBlob(w.ctx, app, d, "somebody"), registrytest.NoBlob(app, d))
 		},
 		removes: true,
@@ -119,8 +120,8 @@ var operations = []operation{
 		before: func(w *world) []registrytest.Fact {
 			w.must(w.pushImage(app, "one", tagV1, tagBig))
 			return []registrytest.Fact{
-				registrytest.ManifestIs(app, imageManifest("one", "")),
-				registrytest.TagIs(app, tagBig, imageDigest("one")),
+				registrytest.ManifestIs(app, imageOne.Text),
+				registrytest.TagIs(app, tagBig, imageOne.Digest),
 			}
 		},
 		do: func(w *world) error {
@@ -137,8 +138,8 @@ var operations = []operation{
 			return append(facts, w.must(w.pushImage(other, "one", tagV1))...)
 		},
 		do: func(w *world) error {
-			return w.ack(w.reg.DeleteManifest(w.ctx, app, imageDigest("one"), "somebody"),
-				registrytest.NoManifest(app, imageDigest("one")), registrytest.NoTag(app, tagV1), registrytest.NoTag(app, tagBig))
+			return w.ack(w.reg.DeleteManifest(w.ctx, app, imageOne.Digest, "somebody"),
+				registrytest.NoManifest(app, imageOne.Digest), registrytest.NoTag(app, tagV1), registrytest.NoTag(app, tagBig))
 		},
 		removes: true,
 	},
@@ -150,9 +151,9 @@ var operations = []operation{
 			return facts
 		},
 		do: func(w *world) error {
-			d := oci.DigestOf(oci.SHA256, referrerManifest())
+			d := sbomOfOne.Digest
 			return w.ack(w.reg.DeleteManifest(w.ctx, app, d, "somebody"),
-				registrytest.NoManifest(app, d), registrytest.NoReferrer(app, imageDigest("one"), d))
+				registrytest.NoManifest(app, d), registrytest.NoReferrer(app, imageOne.Digest, d))
 		},
 		removes: true,
 	},
@@ -166,9 +167,9 @@ var operations = []operation{
 		before: func(w *world) []registrytest.Fact {
 			facts := w.must(w.pushImage(app, "one", tagV1, tagBig))
 			noted := time.Now()
-			w.reg.NotePull(app, oci.Reference{Tag: tagBig}, imageDigest("one"))
+			w.reg.NotePull(app, oci.Reference{Tag: tagBig}, imageOne.Digest)
 			w.must(recordPulls(w.reg))
-			return append(facts, pulled(app, tagBig, imageDigest("one"), noted))
+			return append(facts, pulled(app, tagBig, imageOne.Digest, noted))
 		},
 		do: recordPull,
 	},
@@ -178,10 +179,10 @@ var operations = []operation{
 			w.must(w.pushImage(app, "one", tagV1, tagBig))
 			now := time.Now()
 			for _, tag := range []oci.Tag{tagV1, tagBig} {
-				w.reg.NotePull(app, oci.Reference{Tag: tag}, imageDigest("one"))
+				w.reg.NotePull(app, oci.Reference{Tag: tag}, imageOne.Digest)
 			}
 			w.must(recordPulls(w.reg), w.reg.DeleteTag(w.ctx, app, tagBig, ""))
-			return []registrytest.Fact{pulled(app, tagV1, imageDigest("one"), now)}
+			return []registrytest.Fact{pulled(app, tagV1, imageOne.Digest, now)}
 		},
 		do: func(w *world) error {
 			err := w.reg.Maintenance().PrunePulls(w.ctx, app, keepNone[oci.Tag], keepNone[oci.Digest])
@@ -193,7 +194,7 @@ var operations = []operation{
 		before: func(w *world) []registrytest.Fact {
 			w.must(w.pushImage(app, "one", tagV1, tagBig))
 			facts := w.acknowledged[:2] // its blobs
-			w.must(w.reg.DeleteManifest(w.ctx, app, imageDigest("one"), "somebody"))
+			w.must(w.reg.DeleteManifest(w.ctx, app, imageOne.Digest, "somebody"))
 			return facts
 		},
 		do: restoreTag,
@@ -202,8 +203,8 @@ var operations = []operation{
 		name: "undo of the delete of a manifest and of its layer, which a collector has condemned",
 		before: func(w *world) []registrytest.Fact {
 			w.must(w.pushImage(app, "one", tagV1))
-			w.must(w.reg.DeleteManifest(w.ctx, app, imageDigest("one"), "somebody"))
-			w.must(w.reg.DeleteBlob(w.ctx, app, oci.DigestOf(oci.SHA256, []byte("layer one")), "somebody"))
+			w.must(w.reg.DeleteManifest(w.ctx, app, imageOne.Digest, "somebody"))
+			w.must(w.reg.DeleteBlob(w.ctx, app, ocitest.DigestOf("layer one"), "somebody"))
 			w.condemnContent()
 			return nil
 		},
@@ -213,7 +214,7 @@ var operations = []operation{
 		name: "undo of all deletes in a namespace",
 		before: func(w *world) []registrytest.Fact {
 			w.must(w.pushImage(app, "one"), pushIndex(w), pushReferrer(w))
-			for _, d := range []oci.Digest{indexDigest(), imageDigest("one"), oci.DigestOf(oci.SHA256, referrerManifest())} {
+			for _, d := range []oci.Digest{indexOfOne.Digest, imageOne.Digest, sbomOfOne.Digest} {
 				w.must(w.reg.DeleteManifest(w.ctx, app, d, "somebody"))
 			}
 			return nil
@@ -223,8 +224,8 @@ var operations = []operation{
 			if errors.Is(err, registry.ErrNotInTrash) {
 				err = nil // it is all back
 			}
-			return w.ack(err, registrytest.ManifestIs(app, imageManifest("one", "")), registrytest.TagIs(app, tagV1, indexDigest()),
-				registrytest.ReferrerIs(app, imageDigest("one"), oci.DigestOf(oci.SHA256, referrerManifest())))
+			return w.ack(err, registrytest.ManifestIs(app, imageOne.Text), registrytest.TagIs(app, tagV1, indexOfOne.Digest),
+				registrytest.ReferrerIs(app, imageOne.Digest, sbomOfOne.Digest))
 		},
 	},
 	{
@@ -232,20 +233,20 @@ var operations = []operation{
 		before: func(w *world) []registrytest.Fact {
 			w.must(w.pushImage(app, "one", tagV1), w.pushImage(app, "two", tagV1))
 			return []registrytest.Fact{
-				registrytest.ManifestIs(app, imageManifest("two", "")),
-				registrytest.TagIs(app, tagV1, imageDigest("one"), imageDigest("two")),
+				registrytest.ManifestIs(app, imageTwo.Text),
+				registrytest.TagIs(app, tagV1, imageOne.Digest, imageTwo.Digest),
 			}
 		},
 		do: func(w *world) error {
-			_, err := w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageDigest("one"), By: "somebody"})
-			return w.ack(err, registrytest.TagIs(app, tagV1, imageDigest("one")))
+			_, err := w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageOne.Digest, By: "somebody"})
+			return w.ack(err, registrytest.TagIs(app, tagV1, imageOne.Digest))
 		},
 	},
 }
 
 func restoreTag(w *world) error {
 	_, err := w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1, By: "somebody"})
-	return w.ack(err, imageLasts(app, tagV1)...)
+	return w.ack(err, registrytest.ImageIs(app, imageOne, tagV1)...)
 }
 
 func nothing(*world) []registrytest.Fact { return nil }
@@ -260,32 +261,22 @@ func condemnedImage(w *world) []registrytest.Fact {
 // pushFoundImage pushes as a client does that asks first: what a HEAD has found is not sent.
 func pushFoundImage(w *world) error {
 	for _, content := range []string{"config one", "layer one"} {
-		d := oci.DigestOf(oci.SHA256, []byte(content))
+		d := ocitest.DigestOf(content)
 		_, err := w.reg.StatBlob(w.ctx, app, d)
-		if err := w.ack(err, registrytest.BlobIs(app, []byte(content))); err != nil {
+		if err := w.ack(err, registrytest.BlobIs(app, content)); err != nil {
 			return err
 		}
 	}
-	return w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("one", ""), tagV1)
+	return w.pushManifest(app, imageOne.Content, tagV1)
 }
 
 func pushIndex(w *world) error {
-	return w.pushManifest(app, oci.MediaTypeImageIndex, indexManifest(), tagV1)
+	return w.pushManifest(app, indexOfOne.Content, tagV1)
 }
-
-func indexManifest() []byte {
-	return []byte(`{"schemaVersion":2,"manifests":[` + descriptor(oci.MediaTypeImageManifest, imageManifest("one", "")) + `]}`)
-}
-
-func indexDigest() oci.Digest { return oci.DigestOf(oci.SHA256, indexManifest()) }
 
 func pushReferrer(w *world) error {
-	err := w.pushManifest(app, "application/vnd.example.sbom+json", referrerManifest())
-	return w.ack(err, registrytest.ReferrerIs(app, imageDigest("one"), oci.DigestOf(oci.SHA256, referrerManifest())))
-}
-
-func referrerManifest() []byte {
-	return []byte(`{"subject":` + descriptor(oci.MediaTypeImageManifest, imageManifest("one", "")) + `}`)
+	err := w.pushManifest(app, sbomOfOne.Content)
+	return w.ack(err, registrytest.ReferrerIs(app, imageOne.Digest, sbomOfOne.Digest))
 }
 
 func chunkedUpload(w *world) error {
@@ -303,6 +294,6 @@ func chunkedUpload(w *world) error {
 	}
 	last := registry.Chunk{Body: strings.NewReader("end"), Start: int64(len(whole))}
 	whole += "end"
-	err = w.reg.CompleteUpload(w.ctx, app, upload.ID, last, oci.DigestOf(oci.SHA256, []byte(whole)))
-	return w.ack(err, registrytest.BlobIs(app, []byte(whole)))
+	err = w.reg.CompleteUpload(w.ctx, app, upload.ID, last, ocitest.DigestOf(whole))
+	return w.ack(err, registrytest.BlobIs(app, whole))
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 )
@@ -23,73 +24,66 @@ type promise struct {
 	lasts []registrytest.Fact
 }
 
-func imageLasts(ns oci.Name, tag oci.Tag) []registrytest.Fact {
-	return []registrytest.Fact{
-		registrytest.ManifestIs(ns, imageManifest("one", "")), registrytest.TagIs(ns, tag, imageDigest("one")),
-		registrytest.BlobIs(ns, []byte("config one")), registrytest.BlobIs(ns, []byte("layer one")),
-	}
-}
-
 var promises = []promise{
 	{
 		name:   "a manifest whose blobs are there",
 		before: func(w *world) { w.must(w.pushBlob(app, "config one"), w.pushBlob(app, "layer one")) },
 		do: func(w *world) error {
-			return w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("one", ""), tagV1)
+			return w.pushManifest(app, imageOne.Content, tagV1)
 		},
-		lasts: imageLasts(app, tagV1),
+		lasts: registrytest.ImageIs(app, imageOne, tagV1),
 	},
 	{
 		name:   "a manifest that is there",
 		before: func(w *world) { w.must(w.pushImage(app, "one")) },
 		do: func(w *world) error {
-			return w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("one", ""), tagV1)
+			return w.pushManifest(app, imageOne.Content, tagV1)
 		},
-		lasts: imageLasts(app, tagV1),
+		lasts: registrytest.ImageIs(app, imageOne, tagV1),
 	},
 	{
 		name:   "an image whose blobs another namespace has",
 		before: func(w *world) { w.must(w.pushBlob(other, "config one"), w.pushBlob(other, "layer one")) },
 		do:     func(w *world) error { return w.pushImage(app, "one", tagV1) },
-		lasts:  imageLasts(app, tagV1),
+		lasts:  registrytest.ImageIs(app, imageOne, tagV1),
 	},
 	{
 		name:   "an image of mounted blobs",
 		before: func(w *world) { w.must(w.pushImage(other, "one", tagBig)) },
 		do: func(w *world) error {
 			for _, content := range []string{"config one", "layer one"} {
-				err := w.reg.MountBlob(w.ctx, app, other, oci.DigestOf(oci.SHA256, []byte(content)))
-				if err := w.ack(err, registrytest.BlobIs(app, []byte(content))); err != nil {
+				err := w.reg.MountBlob(w.ctx, app, other, ocitest.DigestOf(content))
+				if err := w.ack(err, registrytest.BlobIs(app, content)); err != nil {
 					return err
 				}
 			}
-			return w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("one", ""), tagV1)
+			return w.pushManifest(app, imageOne.Content, tagV1)
 		},
-		lasts: append(imageLasts(app, tagV1), imageLasts(other, tagBig)...),
+		lasts: append(registrytest.ImageIs(app, imageOne, tagV1), registrytest.ImageIs(other, imageOne, tagBig)...),
 	},
 	{
 		name:   "an image whose blobs a HEAD has found",
 		before: func(w *world) { w.must(w.pushImage(app, "one")) },
 		do:     pushFoundImage,
-		lasts:  imageLasts(app, tagV1),
+		lasts:  registrytest.ImageIs(app, imageOne, tagV1),
 	},
 	{
 		name:   "an index whose child is there",
 		before: func(w *world) { w.must(w.pushImage(app, "one")) },
 		do:     pushIndex,
 		lasts: []registrytest.Fact{
-			registrytest.ManifestIs(app, imageManifest("one", "")), registrytest.BlobIs(app, []byte("layer one")),
+			registrytest.ManifestIs(app, imageOne.Text), registrytest.BlobIs(app, "layer one"),
 		},
 	},
 	{
 		name: "the undo of a delete of a manifest and of a layer",
 		before: func(w *world) {
 			w.must(w.pushImage(app, "one", tagV1))
-			w.must(w.reg.DeleteManifest(w.ctx, app, imageDigest("one"), ""))
-			w.must(w.reg.DeleteBlob(w.ctx, app, oci.DigestOf(oci.SHA256, []byte("layer one")), ""))
+			w.must(w.reg.DeleteManifest(w.ctx, app, imageOne.Digest, ""))
+			w.must(w.reg.DeleteBlob(w.ctx, app, ocitest.DigestOf("layer one"), ""))
 		},
 		do:    restoreTag,
-		lasts: imageLasts(app, tagV1),
+		lasts: registrytest.ImageIs(app, imageOne, tagV1),
 	},
 	{
 		name: "the undo of a delete of a tag",
@@ -98,28 +92,28 @@ var promises = []promise{
 			w.must(w.reg.DeleteTag(w.ctx, app, tagV1, ""))
 		},
 		do:    restoreTag,
-		lasts: imageLasts(app, tagV1),
+		lasts: registrytest.ImageIs(app, imageOne, tagV1),
 	},
 	{
 		name: "the undo of a delete of an index and its child",
 		before: func(w *world) {
 			w.must(w.pushImage(app, "one"), pushIndex(w))
-			w.must(w.reg.DeleteManifest(w.ctx, app, indexDigest(), ""), w.reg.DeleteManifest(w.ctx, app, imageDigest("one"), ""))
+			w.must(w.reg.DeleteManifest(w.ctx, app, indexOfOne.Digest, ""), w.reg.DeleteManifest(w.ctx, app, imageOne.Digest, ""))
 		},
 		do: func(w *world) error {
 			_, err := w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1})
-			return w.ack(err, registrytest.TagIs(app, tagV1, indexDigest()))
+			return w.ack(err, registrytest.TagIs(app, tagV1, indexOfOne.Digest))
 		},
 		lasts: []registrytest.Fact{
-			registrytest.ManifestIs(app, imageManifest("one", "")), registrytest.BlobIs(app, []byte("layer one")),
-			registrytest.TagIs(app, tagV1, indexDigest()),
+			registrytest.ManifestIs(app, imageOne.Text), registrytest.BlobIs(app, "layer one"),
+			registrytest.TagIs(app, tagV1, indexOfOne.Digest),
 		},
 	},
 	{
 		name:   "a referrer",
 		before: func(w *world) { w.must(w.pushImage(app, "one", tagV1)) },
 		do:     pushReferrer,
-		lasts:  []registrytest.Fact{registrytest.ManifestIs(app, referrerManifest()), registrytest.ReferrerIs(app, imageDigest("one"), oci.DigestOf(oci.SHA256, referrerManifest()))},
+		lasts:  []registrytest.Fact{registrytest.ManifestIs(app, sbomOfOne.Text), registrytest.ReferrerIs(app, imageOne.Digest, sbomOfOne.Digest)},
 	},
 }
 
@@ -243,8 +237,8 @@ func TestAPushInTheMiddleOfADelete(t *testing.T) {
 		return pushReferrer(w)
 	}
 	remove := func(w *world) error {
-		return errors.Join(known(w.reg.DeleteManifest(w.ctx, app, oci.DigestOf(oci.SHA256, referrerManifest()), "")),
-			known(w.reg.DeleteManifest(w.ctx, app, imageDigest("one"), "")))
+		return errors.Join(known(w.reg.DeleteManifest(w.ctx, app, sbomOfOne.Digest, "")),
+			known(w.reg.DeleteManifest(w.ctx, app, imageOne.Digest, "")))
 	}
 	undo := func(w *world) error {
 		if err := remove(w); err != nil {
@@ -301,7 +295,7 @@ func known(err error) error {
 // wantTogether: tags and referrers that are asked for by name are there only with their manifests.
 func wantTogether(t *testing.T, w *world, at int) {
 	t.Helper()
-	_, gone := w.reg.GetManifest(w.ctx, app, oci.Reference{Digest: imageDigest("one")})
+	_, gone := w.reg.GetManifest(w.ctx, app, oci.Reference{Digest: imageOne.Digest})
 	for _, tag := range []oci.Tag{tagV1, tagBig} {
 		if _, err := w.reg.GetManifest(w.ctx, app, oci.Reference{Tag: tag}); err == nil && gone != nil {
 			t.Errorf("step %d: tag %s is there and its manifest is not", at, tag)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage"
@@ -31,8 +32,8 @@ func recordPulls(reg *registry.Registry) error {
 // recordPull is a pull by tag and its record.
 func recordPull(w *world) error {
 	now := time.Now()
-	w.reg.NotePull(app, oci.Reference{Tag: tagV1}, imageDigest("one"))
-	return w.ack(recordPulls(w.reg), pulled(app, tagV1, imageDigest("one"), now))
+	w.reg.NotePull(app, oci.Reference{Tag: tagV1}, imageOne.Digest)
+	return w.ack(recordPulls(w.reg), pulled(app, tagV1, imageOne.Digest, now))
 }
 
 // pulled says that a tag and its manifest were pulled, not before a time.
@@ -86,7 +87,7 @@ func TestARecordIsBehindByTheIntervalAtMost(t *testing.T) {
 		}()
 		records, last := 0, time.Time{}
 		for minute := range 600 {
-			w.reg.NotePull(app, oci.Reference{Tag: tagV1}, imageDigest("one"))
+			w.reg.NotePull(app, oci.Reference{Tag: tagV1}, imageOne.Digest)
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			if n := countRecords(in); n > records {
@@ -104,13 +105,13 @@ func TestARecordIsBehindByTheIntervalAtMost(t *testing.T) {
 		if records < 9 || records > 10 {
 			t.Errorf("%d records in ten hours, want one per hour", records)
 		}
-		w.reg.NotePull(app, oci.Reference{Digest: imageDigest("one")}, imageDigest("one"))
+		w.reg.NotePull(app, oci.Reference{Digest: imageOne.Digest}, imageOne.Digest)
 		now := time.Now()
 		end()
 		<-ended
 		times, err := w.reg.Maintenance().PullTimes(t.Context(), app)
 		w.must(err)
-		if got := times.Manifests[imageDigest("one")]; got.Before(now.Truncate(time.Second)) {
+		if got := times.Manifests[imageOne.Digest]; got.Before(now.Truncate(time.Second)) {
 			t.Errorf("at the end the last pull is at %s, want %s", got, now)
 		}
 	})
@@ -144,14 +145,14 @@ func TestAStoreThatIsDownIsToldOnce(t *testing.T) {
 		}()
 		flaky.down.Store(true)
 		pulledAt := time.Now()
-		reg.NotePull(app, oci.Reference{Tag: tagV1}, imageDigest("one"))
-		reg.NotePull(other, oci.Reference{Tag: tagV1}, imageDigest("one"))
+		reg.NotePull(app, oci.Reference{Tag: tagV1}, imageOne.Digest)
+		reg.NotePull(other, oci.Reference{Tag: tagV1}, imageOne.Digest)
 		time.Sleep(24 * time.Hour)
 		flaky.down.Store(false)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		for _, ns := range []oci.Name{app, other} {
-			if err := pulled(ns, tagV1, imageDigest("one"), pulledAt).Holds(t.Context(), w.reg); err != nil {
+			if err := pulled(ns, tagV1, imageOne.Digest, pulledAt).Holds(t.Context(), w.reg); err != nil {
 				t.Errorf("when the store is back: %v", err)
 			}
 		}
@@ -195,9 +196,9 @@ func TestTwoProcessesRecordPullsOfOneNamespace(t *testing.T) {
 	for round := range rounds {
 		seconds.Store(int64(1000 + round))
 		atOnce(len(regs), func(i int) {
-			own := parseTag(t, fmt.Sprintf("own-%d-%d", i, round))
+			own := ocitest.Tag(fmt.Sprintf("own-%d-%d", i, round))
 			for _, tag := range []oci.Tag{own, tagV1} {
-				regs[i].NotePull(app, oci.Reference{Tag: tag}, imageDigest("one"))
+				regs[i].NotePull(app, oci.Reference{Tag: tag}, imageOne.Digest)
 			}
 			if err := recordPulls(regs[i]); err != nil {
 				t.Error(err)
@@ -209,12 +210,12 @@ func TestTwoProcessesRecordPullsOfOneNamespace(t *testing.T) {
 		if got := len(times.Tags); got != (round+1)*len(regs)+1 {
 			t.Fatalf("round %d: %d tags were pulled, want %d", round, got, (round+1)*len(regs)+1)
 		}
-		if tag, d := times.Tags[tagV1], times.Manifests[imageDigest("one")]; !tag.Equal(want) || !d.Equal(want) {
+		if tag, d := times.Tags[tagV1], times.Manifests[imageOne.Digest]; !tag.Equal(want) || !d.Equal(want) {
 			t.Fatalf("round %d: the last pull of tag and manifest is at %s and %s, want %s", round, tag, d, want)
 		}
 	}
 	seconds.Store(1) // a clock that went back
-	regs[0].NotePull(app, oci.Reference{Tag: tagV1}, imageDigest("one"))
+	regs[0].NotePull(app, oci.Reference{Tag: tagV1}, imageOne.Digest)
 	first.must(recordPulls(regs[0]))
 	times, err := first.reg.Maintenance().PullTimes(t.Context(), app)
 	first.must(err)
@@ -239,7 +240,7 @@ func TestADamagedRecordOfPullsIsNamedAndLeftAlone(t *testing.T) {
 			t.Errorf("%s: prune: %v, want an error that names %s", damage, err, pullsKey)
 		}
 		now := time.Now()
-		w.reg.NotePull(app, oci.Reference{Tag: tagV1}, imageDigest("one"))
+		w.reg.NotePull(app, oci.Reference{Tag: tagV1}, imageOne.Digest)
 		for range 2 {
 			if err := recordPulls(w.reg); !names(err) {
 				t.Errorf("%s: record: %v, want an error that names %s", damage, err, pullsKey)
@@ -249,7 +250,7 @@ func TestADamagedRecordOfPullsIsNamedAndLeftAlone(t *testing.T) {
 			t.Errorf("%s: it is %q, %v now, want it left alone", damage, object.Data, err)
 		}
 		w.must(w.store.Delete(t.Context(), pullsKey, storage.DeleteOptions{}), recordPulls(w.reg))
-		if err := pulled(app, tagV1, imageDigest("one"), now).Holds(t.Context(), w.reg); err != nil {
+		if err := pulled(app, tagV1, imageOne.Digest, now).Holds(t.Context(), w.reg); err != nil {
 			t.Errorf("%s: after somebody removed it: %v", damage, err)
 		}
 	}
@@ -259,13 +260,13 @@ func TestWhatIsKeptOrThereIsNotPruned(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, inMemory(t))
 	w.must(w.pushImage(app, "one", tagV1))
-	gone, kept := parseTag(t, "gone"), parseTag(t, "kept")
+	gone, kept := ocitest.Tag("gone"), ocitest.Tag("kept")
 	for tag, name := range map[oci.Tag]string{tagV1: "one", gone: "gone", kept: "kept"} {
-		w.reg.NotePull(app, oci.Reference{Tag: tag}, imageDigest(name))
+		w.reg.NotePull(app, oci.Reference{Tag: tag}, ocitest.Image(name).Digest)
 	}
 	w.must(recordPulls(w.reg))
 	w.must(w.reg.Maintenance().PrunePulls(t.Context(), app,
-		func(tag oci.Tag) bool { return tag == kept }, func(d oci.Digest) bool { return d == imageDigest("kept") }))
+		func(tag oci.Tag) bool { return tag == kept }, func(d oci.Digest) bool { return d == ocitest.Image("kept").Digest }))
 	times, err := w.reg.Maintenance().PullTimes(t.Context(), app)
 	w.must(err)
 	for tag, want := range map[oci.Tag]bool{tagV1: true, kept: true, gone: false} {
@@ -274,11 +275,11 @@ func TestWhatIsKeptOrThereIsNotPruned(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]bool{"one": true, "kept": true, "gone": false} {
-		if _, got := times.Manifests[imageDigest(name)]; got != want {
+		if _, got := times.Manifests[ocitest.Image(name).Digest]; got != want {
 			t.Errorf("manifest %s has a time: got %t, want %t", name, got, want)
 		}
 	}
-	w.must(w.reg.DeleteManifest(t.Context(), app, imageDigest("one"), ""))
+	w.must(w.reg.DeleteManifest(t.Context(), app, imageOne.Digest, ""))
 	w.must(w.reg.Maintenance().PrunePulls(t.Context(), app, keepNone[oci.Tag], keepNone[oci.Digest]))
 	if _, err := w.store.Stat(t.Context(), pullsKey); !errors.Is(err, storage.ErrNotExist) {
 		t.Errorf("a record of nothing: %v, want %v", err, storage.ErrNotExist)
@@ -300,8 +301,8 @@ func TestPrunedBesideRecords(t *testing.T) {
 				}
 				continue
 			}
-			clients[c].reg.NotePull(app, oci.Reference{Tag: tagV1}, imageDigest("one"))
-			clients[c].reg.NotePull(app, oci.Reference{Tag: parseTag(t, fmt.Sprintf("gone-%d-%d", c, i))}, imageDigest("gone"))
+			clients[c].reg.NotePull(app, oci.Reference{Tag: tagV1}, imageOne.Digest)
+			clients[c].reg.NotePull(app, oci.Reference{Tag: ocitest.Tag(fmt.Sprintf("gone-%d-%d", c, i))}, ocitest.Image("gone").Digest)
 			if err := recordPulls(clients[c].reg); err != nil {
 				t.Errorf("record: %v", err)
 			}
@@ -319,7 +320,7 @@ func TestPrunedBesideRecords(t *testing.T) {
 func TestANamespaceThatIsGoneIsNotBroughtBackByItsPulls(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, inMemory(t))
-	w.reg.NotePull(app, oci.Reference{Tag: tagV1}, imageDigest("one"))
+	w.reg.NotePull(app, oci.Reference{Tag: tagV1}, imageOne.Digest)
 	w.must(recordPulls(w.reg))
 	if _, err := w.store.Stat(t.Context(), pullsKey); !errors.Is(err, storage.ErrNotExist) {
 		t.Errorf("its record: %v, want %v", err, storage.ErrNotExist)
@@ -335,7 +336,7 @@ func TestPullsAreNotTrackedWhereTheyMustNotBe(t *testing.T) {
 		writer := newWorld(t, inMemory(t))
 		writer.must(writer.pushImage(app, "one", tagV1))
 		reg := openWorld(t, writer.store, set).reg
-		reg.NotePull(app, oci.Reference{Tag: tagV1}, imageDigest("one"))
+		reg.NotePull(app, oci.Reference{Tag: tagV1}, imageOne.Digest)
 		writer.must(recordPulls(reg))
 		if err := neverPulled(app, tagV1).Holds(t.Context(), writer.reg); err != nil {
 			t.Errorf("%s: %v", name, err)

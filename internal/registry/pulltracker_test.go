@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 )
 
 var errDown = errors.New("the store is down")
@@ -23,7 +24,7 @@ func idsOf(t testing.TB, name, tag string) (oci.Name, pull) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ns, pull{parsed, oci.DigestOf(oci.SHA256, []byte(tag))}
+	return ns, pull{parsed, ocitest.DigestOf(tag)}
 }
 
 // noteTag notes a pull of a tag.

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/storage"
 )
@@ -72,7 +71,7 @@ func TestAnImmutableTagIsReadOnceInAPush(t *testing.T) {
 	}
 	w.must(w.pushImage(app, "two"))
 	var immutable *registry.ImmutableTagError
-	if err := w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("two", ""), tagV1); !errors.As(err, &immutable) {
+	if err := w.pushManifest(app, imageTwo.Content, tagV1); !errors.As(err, &immutable) {
 		t.Errorf("another image: got %v, want an ImmutableTagError", err)
 	}
 }
@@ -85,20 +84,13 @@ func TestATagThatChangesBehindItsReadIsReadAgain(t *testing.T) {
 	w.must(w.pushImage(app, "one"), w.pushImage(app, "two"))
 	store := &racing{Store: w.store}
 	fast, slow := openWorld(t, store), openWorld(t, store, immutable)
-	store.prepare = func() {
-		_, err := fast.reg.PutManifest(t.Context(), app, registry.Push{
-			Tags: []oci.Tag{tagV1}, ContentType: oci.MediaTypeImageManifest, Content: imageManifest("two", ""),
-		})
-		w.must(err)
-	}
-	_, err := slow.reg.PutManifest(t.Context(), app, registry.Push{
-		Tags: []oci.Tag{tagV1}, ContentType: oci.MediaTypeImageManifest, Content: imageManifest("one", ""),
-	})
+	store.prepare = func() { w.must(fast.pushManifest(app, imageTwo.Content, tagV1)) }
+	err := slow.pushManifest(app, imageOne.Content, tagV1)
 	var immutable *registry.ImmutableTagError
-	if !errors.As(err, &immutable) || immutable.Now != imageDigest("two") {
+	if !errors.As(err, &immutable) || immutable.Now != imageTwo.Digest {
 		t.Errorf("got %v, want that the tag stands for the other image by now", err)
 	}
-	w.wantPull(tagV1, imageDigest("two"))
+	w.wantPull(tagV1, imageTwo.Digest)
 }
 
 // racing does something once, when a manifest is about to be prepared.

@@ -6,15 +6,16 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
 )
 
 // TestPushAgainstDelete: whichever comes first, the manifest and what leads to it are there together
 // or not at all; and a push that comes after them all is there.
 func TestPushAgainstDelete(t *testing.T) {
 	t.Parallel()
-	image := imageManifest("one", "")
-	d := imageDigest("one")
+	d := imageOne.Digest
 	for _, tt := range []struct {
 		name   string
 		remove func(ctx context.Context, r *registry.Registry) error
@@ -22,7 +23,7 @@ func TestPushAgainstDelete(t *testing.T) {
 		{"of the tag", func(ctx context.Context, r *registry.Registry) error { return r.DeleteTag(ctx, app, tagV1, "") }},
 		{"of the manifest", func(ctx context.Context, r *registry.Registry) error { return r.DeleteManifest(ctx, app, d, "") }},
 		{"of a blob", func(ctx context.Context, r *registry.Registry) error {
-			return r.DeleteBlob(ctx, app, oci.DigestOf(oci.SHA256, []byte("layer one")), "")
+			return r.DeleteBlob(ctx, app, ocitest.DigestOf("layer one"), "")
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -39,7 +40,7 @@ func TestPushAgainstDelete(t *testing.T) {
 						}
 						return
 					}
-					_, err := c.reg.PutManifest(t.Context(), app, registry.Push{Tags: []oci.Tag{tagV1, tagBig}, ContentType: oci.MediaTypeImageManifest, Content: image})
+					err := registrytest.Pusher{To: c.reg}.PushManifest(t.Context(), app, imageOne.Content, tagV1, tagBig)
 					var missing *registry.MissingError
 					if err != nil && !errors.As(err, &missing) {
 						t.Errorf("push: %v", err)

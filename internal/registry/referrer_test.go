@@ -2,10 +2,9 @@ package registry_test
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
-	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
 )
 
 func TestManyReferrersAtOnce(t *testing.T) {
@@ -16,15 +15,14 @@ func TestManyReferrersAtOnce(t *testing.T) {
 	clients[0].must(clients[0].pushImage(app, "one", tagV1))
 	atOnce(pushers, func(p int) {
 		for i := p; i < count; i += pushers {
-			content := strings.Replace(string(referrerManifest()), "{", fmt.Sprintf(`{"n":%d,`, i), 1)
-			_, err := clients[i%2].reg.PutManifest(t.Context(), app, registry.Push{ContentType: "application/vnd.example.sbom+json", Content: []byte(content)})
-			if err != nil {
+			pusher := registrytest.Pusher{To: clients[i%2].reg}
+			if err := pusher.PushManifest(t.Context(), app, sbomOfOne.Note(fmt.Sprint(i)).Content); err != nil {
 				t.Errorf("push referrer %d: %v", i, err)
 			}
 		}
 	})
 	for _, c := range clients {
-		all, err := c.reg.Referrers(t.Context(), app, imageDigest("one"))
+		all, err := c.reg.Referrers(t.Context(), app, imageOne.Digest)
 		if err != nil || len(all) != count {
 			t.Errorf("%d referrers, %v, want %d", len(all), err, count)
 		}

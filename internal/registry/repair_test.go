@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage/s3/s3test"
@@ -16,7 +16,7 @@ import (
 func TestALinkFollowsTheBytes(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
-	d := oci.DigestOf(oci.SHA256, []byte("shared"))
+	d := ocitest.DigestOf("shared")
 	for _, tt := range []struct {
 		name    string
 		correct func(w *world) error // the link
@@ -25,7 +25,7 @@ func TestALinkFollowsTheBytes(t *testing.T) {
 		{"by a mount", func(w *world) error { return w.reg.MountBlob(w.ctx, app, other, d) }},
 		{"by a push", func(w *world) error { return w.pushBlob(app, "shared") }},
 		{"by a manifest", func(w *world) error {
-			return w.pushManifest(app, oci.MediaTypeImageManifest, []byte(`{"schemaVersion":2,"config":`+descriptor(oci.MediaTypeImageConfig, []byte("shared"))+`,"layers":[]}`))
+			return w.pushManifest(app, ocitest.ImageOf(ocitest.Config("shared")).Content)
 		}},
 		{"by a repair", func(w *world) error { return w.reg.Maintenance().CorrectLink(w.ctx, app, d) }},
 	} {
@@ -39,12 +39,12 @@ func TestALinkFollowsTheBytes(t *testing.T) {
 			if misplaced, err := w.reg.Maintenance().LinkIsMisplaced(w.ctx, app, d); !moved || !misplaced || err != nil {
 				t.Fatalf("moved %t, misplaced %t, %v, want both", moved, misplaced, err)
 			}
-			w.must(registrytest.BlobIs(app, []byte("shared")).Holds(w.ctx, w.reg)) // by the blob's own object
+			w.must(registrytest.BlobIs(app, "shared").Holds(w.ctx, w.reg)) // by the blob's own object
 			w.must(tt.correct(w))
 			if misplaced, err := w.reg.Maintenance().LinkIsMisplaced(w.ctx, app, d); misplaced || err != nil {
 				t.Errorf("misplaced %t, %v, want a link to the new data key", misplaced, err)
 			}
-			if dangling := registrytest.Check(t, w.subject(), registrytest.BlobIs(app, []byte("shared"))); len(dangling) > 0 {
+			if dangling := registrytest.Check(t, w.subject(), registrytest.BlobIs(app, "shared")); len(dangling) > 0 {
 				t.Errorf("what is gone is named by %q", strings.Join(dangling, ", "))
 			}
 		})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage"
@@ -24,7 +25,6 @@ func newUndoWorld(t *testing.T, set ...func(*registry.Options)) *world {
 
 func TestWhatAnUndoBringsBack(t *testing.T) {
 	t.Parallel()
-	layer := []byte("layer one")
 	both := func(w *world) { w.must(w.pushImage(app, "one", tagV1, tagBig)) }
 	tests := []struct {
 		name   string
@@ -39,94 +39,94 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 			before: func(w *world) { both(w); w.deleteTag(tagV1) },
 			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1},
 			want:   []string{"tag v1"},
-			facts:  imageLasts(app, tagV1),
+			facts:  registrytest.ImageIs(app, imageOne, tagV1),
 		},
 		{
 			name:   "a tag that went with its manifest, and not the other one",
-			before: func(w *world) { both(w); w.deleteManifest(app, imageDigest("one")) },
+			before: func(w *world) { both(w); w.deleteManifest(app, imageOne.Digest) },
 			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1},
 			want:   []string{"manifest", "tag v1"},
-			facts:  append(imageLasts(app, tagV1), registrytest.NoTag(app, tagBig)),
+			facts:  append(registrytest.ImageIs(app, imageOne, tagV1), registrytest.NoTag(app, tagBig)),
 			trash:  []string{"tag LATEST of team/app"},
 		},
 		{
 			name:   "a manifest without its tags",
-			before: func(w *world) { both(w); w.deleteManifest(app, imageDigest("one")) },
-			undo:   registry.RestoreOptions{Namespace: app, Digest: imageDigest("one")},
+			before: func(w *world) { both(w); w.deleteManifest(app, imageOne.Digest) },
+			undo:   registry.RestoreOptions{Namespace: app, Digest: imageOne.Digest},
 			want:   []string{"manifest"},
-			facts:  []registrytest.Fact{registrytest.ManifestIs(app, imageManifest("one", "")), registrytest.NoTag(app, tagV1)},
+			facts:  []registrytest.Fact{registrytest.ManifestIs(app, imageOne.Text), registrytest.NoTag(app, tagV1)},
 			trash:  []string{"tag LATEST of team/app", "tag v1 of team/app"},
 		},
 		{
 			name:   "a manifest that a digest alone names",
-			before: func(w *world) { both(w); w.deleteManifest(app, imageDigest("one")) },
-			undo:   registry.RestoreOptions{Digest: imageDigest("one")},
+			before: func(w *world) { both(w); w.deleteManifest(app, imageOne.Digest) },
+			undo:   registry.RestoreOptions{Digest: imageOne.Digest},
 			want:   []string{"manifest"},
-			facts:  []registrytest.Fact{registrytest.ManifestIs(app, imageManifest("one", ""))},
+			facts:  []registrytest.Fact{registrytest.ManifestIs(app, imageOne.Text)},
 			trash:  []string{"tag LATEST of team/app", "tag v1 of team/app"},
 		},
 		{
 			name: "a manifest and the layer that was deleted after it, though a collector has condemned both",
 			before: func(w *world) {
 				both(w)
-				w.deleteManifest(app, imageDigest("one"))
+				w.deleteManifest(app, imageOne.Digest)
 				w.deleteBlob("layer one")
 				w.condemnContent()
 			},
 			undo:  registry.RestoreOptions{Namespace: app, Tag: tagV1},
 			want:  []string{"blob", "manifest", "tag v1"},
-			facts: imageLasts(app, tagV1),
+			facts: registrytest.ImageIs(app, imageOne, tagV1),
 			trash: []string{"tag LATEST of team/app"},
 		},
 		{
 			name:   "a layer alone",
 			before: func(w *world) { both(w); w.deleteBlob("layer one") },
-			undo:   registry.RestoreOptions{Namespace: app, Digest: blobDigest("layer one")},
+			undo:   registry.RestoreOptions{Namespace: app, Digest: ocitest.DigestOf("layer one")},
 			want:   []string{"blob"},
-			facts:  []registrytest.Fact{registrytest.BlobIs(app, layer)},
+			facts:  []registrytest.Fact{registrytest.BlobIs(app, "layer one")},
 		},
 		{
 			name:   "the layer of an image that is there",
 			before: func(w *world) { both(w); w.deleteBlob("layer one") },
 			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1},
 			want:   []string{"blob", "tag v1"},
-			facts:  imageLasts(app, tagV1),
+			facts:  registrytest.ImageIs(app, imageOne, tagV1),
 		},
 		{
 			name: "an index, its child, and the layer of that",
 			before: func(w *world) {
 				w.must(w.pushImage(app, "one"), pushIndex(w))
-				w.deleteManifest(app, indexDigest())
-				w.deleteManifest(app, imageDigest("one"))
+				w.deleteManifest(app, indexOfOne.Digest)
+				w.deleteManifest(app, imageOne.Digest)
 				w.deleteBlob("layer one")
 			},
 			undo:  registry.RestoreOptions{Namespace: app, Tag: tagV1},
 			want:  []string{"blob", "manifest", "manifest", "tag v1"},
-			facts: []registrytest.Fact{registrytest.TagIs(app, tagV1, indexDigest()), registrytest.ManifestIs(app, imageManifest("one", "")), registrytest.BlobIs(app, layer)},
+			facts: []registrytest.Fact{registrytest.TagIs(app, tagV1, indexOfOne.Digest), registrytest.ManifestIs(app, imageOne.Text), registrytest.BlobIs(app, "layer one")},
 		},
 		{
 			name: "a referrer, which its subject shows again",
 			before: func(w *world) {
 				w.must(w.pushImage(app, "one", tagV1), pushReferrer(w))
-				w.deleteManifest(app, oci.DigestOf(oci.SHA256, referrerManifest()))
+				w.deleteManifest(app, sbomOfOne.Digest)
 			},
-			undo:  registry.RestoreOptions{Digest: oci.DigestOf(oci.SHA256, referrerManifest())},
+			undo:  registry.RestoreOptions{Digest: sbomOfOne.Digest},
 			want:  []string{"manifest"},
-			facts: []registrytest.Fact{registrytest.ReferrerIs(app, imageDigest("one"), oci.DigestOf(oci.SHA256, referrerManifest()))},
+			facts: []registrytest.Fact{registrytest.ReferrerIs(app, imageOne.Digest, sbomOfOne.Digest)},
 		},
 		{
 			name: "a whole namespace, and no other one",
 			before: func(w *world) {
 				both(w)
 				w.must(pushReferrer(w), w.pushImage(other, "one", tagV1))
-				w.deleteManifest(app, oci.DigestOf(oci.SHA256, referrerManifest()))
-				w.deleteManifest(app, imageDigest("one"))
+				w.deleteManifest(app, sbomOfOne.Digest)
+				w.deleteManifest(app, imageOne.Digest)
 				w.deleteBlob("layer one")
-				w.deleteManifest(other, imageDigest("one"))
+				w.deleteManifest(other, imageOne.Digest)
 			},
 			undo:  registry.RestoreOptions{Namespace: app},
 			want:  []string{"blob", "manifest", "tag LATEST", "tag v1", "manifest"},
-			facts: append(imageLasts(app, tagV1), registrytest.TagIs(app, tagBig, imageDigest("one")), registrytest.NoTag(other, tagV1)),
+			facts: append(registrytest.ImageIs(app, imageOne, tagV1), registrytest.TagIs(app, tagBig, imageOne.Digest), registrytest.NoTag(other, tagV1)),
 			trash: []string{"manifest of other", "tag v1 of other"},
 		},
 		{
@@ -135,13 +135,13 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 				both(w)
 				w.deleteTag(tagBig) // before 12:30
 				for range 30 {
-					w.must(w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("one", "")))
+					w.must(w.pushManifest(app, imageOne.Content))
 				}
 				w.deleteTag(tagV1)
 			},
 			undo:  registry.RestoreOptions{Namespace: app, Since: time.Date(2026, 11, 24, 12, 30, 0, 0, time.UTC)},
 			want:  []string{"tag v1"},
-			facts: append(imageLasts(app, tagV1), registrytest.NoTag(app, tagBig)),
+			facts: append(registrytest.ImageIs(app, imageOne, tagV1), registrytest.NoTag(app, tagBig)),
 			trash: []string{"tag LATEST of team/app"},
 		},
 		{
@@ -154,26 +154,26 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 			},
 			undo:  registry.RestoreOptions{Namespace: app, Tag: tagV1},
 			want:  []string{"tag v1"},
-			facts: []registrytest.Fact{registrytest.TagIs(app, tagV1, imageDigest("two"))},
+			facts: []registrytest.Fact{registrytest.TagIs(app, tagV1, imageTwo.Digest)},
 		},
 		{
 			name:   "of a tag that was pushed over the former value",
 			before: func(w *world) { both(w); w.must(w.pushImage(app, "two", tagV1)) },
-			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageDigest("one")},
+			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageOne.Digest},
 			want:   []string{"tag v1"},
-			facts:  imageLasts(app, tagV1),
+			facts:  registrytest.ImageIs(app, imageOne, tagV1),
 		},
 		{
 			name: "of a tag that was pushed over and deleted the former value",
 			before: func(w *world) {
 				both(w)
 				w.must(w.pushImage(app, "two", tagV1))
-				w.deleteManifest(app, imageDigest("two"))
-				w.deleteManifest(app, imageDigest("one"))
+				w.deleteManifest(app, imageTwo.Digest)
+				w.deleteManifest(app, imageOne.Digest)
 			},
-			undo:  registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageDigest("one")},
+			undo:  registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageOne.Digest},
 			want:  []string{"manifest", "tag v1"},
-			facts: append(imageLasts(app, tagV1), registrytest.NoManifest(app, imageDigest("two"))),
+			facts: append(registrytest.ImageIs(app, imageOne, tagV1), registrytest.NoManifest(app, imageTwo.Digest)),
 			trash: []string{"manifest of team/app", "tag LATEST of team/app"},
 		},
 		{
@@ -181,22 +181,22 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 			before: both,
 			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1},
 			want:   []string{"tag v1, which was there"},
-			facts:  imageLasts(app, tagV1),
+			facts:  registrytest.ImageIs(app, imageOne, tagV1),
 		},
 		{
 			name:   "nothing, as the manifest is there again; what the trash keeps of it stays",
-			before: func(w *world) { both(w); w.deleteManifest(app, imageDigest("one")); both(w) },
-			undo:   registry.RestoreOptions{Namespace: app, Digest: imageDigest("one")},
+			before: func(w *world) { both(w); w.deleteManifest(app, imageOne.Digest); both(w) },
+			undo:   registry.RestoreOptions{Namespace: app, Digest: imageOne.Digest},
 			want:   []string{"manifest, which was there"},
-			facts:  imageLasts(app, tagV1),
+			facts:  registrytest.ImageIs(app, imageOne, tagV1),
 			trash:  []string{"manifest of team/app", "tag LATEST of team/app", "tag v1 of team/app"},
 		},
 		{
 			name:   "what a collector has condemned",
 			before: func(w *world) { w.must(w.pushImage(app, "one")); w.condemnContent() },
-			undo:   registry.RestoreOptions{Namespace: app, Digest: imageDigest("one")},
+			undo:   registry.RestoreOptions{Namespace: app, Digest: imageOne.Digest},
 			want:   []string{"manifest"},
-			facts:  []registrytest.Fact{registrytest.ManifestIs(app, imageManifest("one", "")), registrytest.BlobIs(app, layer)},
+			facts:  []registrytest.Fact{registrytest.ManifestIs(app, imageOne.Text), registrytest.BlobIs(app, "layer one")},
 		},
 	}
 	for _, tt := range tests {
@@ -259,7 +259,7 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 	push := func(w *world) { w.must(w.pushImage(app, "one", tagV1)) }
 	destroyed := func(w *world) {
 		push(w)
-		w.deleteManifest(app, imageDigest("one"))
+		w.deleteManifest(app, imageOne.Digest)
 		w.condemnContent()
 		for condemnation, err := range w.store.Condemned(w.ctx, "") {
 			w.must(err, w.store.Destroy(w.ctx, condemnation.Key, storage.DeleteOptions{}))
@@ -277,8 +277,8 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 			want: "not in the trash: tag LATEST of team/app",
 		},
 		{
-			name: "a digest that never was", before: push, undo: registry.RestoreOptions{Digest: imageDigest("two")},
-			want: "not in the trash: " + imageDigest("two").String(),
+			name: "a digest that never was", before: push, undo: registry.RestoreOptions{Digest: imageTwo.Digest},
+			want: "not in the trash: " + imageTwo.Digest.String(),
 		},
 		{
 			name: "a namespace of which nothing was removed", before: push, undo: registry.RestoreOptions{Namespace: app},
@@ -286,7 +286,7 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 		},
 		{
 			name: "a tag whose layers are destroyed", before: destroyed, undo: registry.RestoreOptions{Namespace: app, Tag: tagV1},
-			want: "manifest names content that the namespace does not hold: " + blobDigest("config one").String() + ", " + blobDigest("layer one").String(),
+			want: "manifest names content that the namespace does not hold: " + ocitest.DigestOf("config one").String() + ", " + ocitest.DigestOf("layer one").String(),
 		},
 		{
 			name: "a blob that another namespace held",
@@ -294,7 +294,7 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 				w.must(w.pushBlob(other, "layer one"), w.pushBlob(app, "layer one"))
 				w.deleteBlob("layer one")
 			},
-			undo: registry.RestoreOptions{Namespace: other, Digest: blobDigest("config one")},
+			undo: registry.RestoreOptions{Namespace: other, Digest: ocitest.DigestOf("config one")},
 			want: "not in the trash",
 		},
 		{
@@ -302,22 +302,22 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 			before: func(w *world) {
 				push(w)
 				w.must(w.pushImage(other, "one", tagV1))
-				w.deleteManifest(app, imageDigest("one"))
-				w.deleteManifest(other, imageDigest("one"))
+				w.deleteManifest(app, imageOne.Digest)
+				w.deleteManifest(other, imageOne.Digest)
 			},
-			undo: registry.RestoreOptions{Digest: imageDigest("one")},
+			undo: registry.RestoreOptions{Digest: imageOne.Digest},
 			want: "was removed from 2 namespaces: other, team/app",
 		},
 		{
 			name:   "a tag that was pushed again",
 			before: func(w *world) { push(w); w.deleteTag(tagV1); w.must(w.pushImage(app, "two", tagV1)) },
 			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1},
-			want:   "tag v1 of team/app was pushed again and stands for " + imageDigest("two").String(),
+			want:   "tag v1 of team/app was pushed again and stands for " + imageTwo.Digest.String(),
 		},
 		{
 			name: "a value that a tag never had", before: func(w *world) { push(w); w.must(w.pushImage(app, "two")) },
-			undo: registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageDigest("two")},
-			want: "tag v1 of team/app has not stood for " + imageDigest("two").String(),
+			undo: registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageTwo.Digest},
+			want: "tag v1 of team/app has not stood for " + imageTwo.Digest.String(),
 		},
 		{
 			name:   "an immutable tag that stands for something else",
@@ -326,8 +326,8 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 				m := openWorld(w.t, w.store)
 				m.must(m.pushImage(app, "one", tagV1), m.pushImage(app, "two", tagV1))
 			},
-			undo: registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageDigest("one")},
-			want: "tag v1 is immutable and stands for " + imageDigest("two").String(),
+			undo: registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageOne.Digest},
+			want: "tag v1 is immutable and stands for " + imageTwo.Digest.String(),
 		},
 		{
 			name:   "anything, as the registry is read-only",
@@ -366,12 +366,12 @@ func TestAnUndoOpensNothingOfOthers(t *testing.T) {
 	t.Parallel()
 	w := newUndoWorld(t, func(o *registry.Options) { o.Config.MissingReferences = "allow" })
 	w.must(w.pushImage(other, "one"))
-	w.must(w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("one", ""), tagV1))
-	w.deleteManifest(app, imageDigest("one"))
+	w.must(w.pushManifest(app, imageOne.Content, tagV1))
+	w.deleteManifest(app, imageOne.Digest)
 	_, err := w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app})
 	w.must(err)
-	registrytest.Check(t, w.subject(), registrytest.TagIs(app, tagV1, imageDigest("one")),
-		registrytest.NoBlob(app, blobDigest("layer one")), registrytest.NoBlob(app, blobDigest("config one")))
+	registrytest.Check(t, w.subject(), registrytest.TagIs(app, tagV1, imageOne.Digest),
+		registrytest.NoBlob(app, ocitest.DigestOf("layer one")), registrytest.NoBlob(app, ocitest.DigestOf("config one")))
 }
 
 // TestUndoAgainstDeleteAndPush: whichever comes first, the tag is there with its manifest, or absent.
@@ -379,7 +379,7 @@ func TestUndoAgainstDeleteAndPush(t *testing.T) {
 	t.Parallel()
 	store := inMemory(t)
 	clients := []*world{newWorld(t, store), newWorld(t, store)}
-	d := imageDigest("one")
+	d := imageOne.Digest
 	for range 20 {
 		clients[0].must(clients[0].pushImage(app, "one", tagV1, tagBig))
 		atOnce(6, func(i int) {
@@ -390,7 +390,7 @@ func TestUndoAgainstDeleteAndPush(t *testing.T) {
 					t.Errorf("delete: %v", err)
 				}
 			case 1:
-				if err := c.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("one", ""), tagV1); err != nil {
+				if err := c.pushManifest(app, imageOne.Content, tagV1); err != nil {
 					t.Errorf("push: %v", err)
 				}
 			default:
@@ -406,5 +406,5 @@ func TestUndoAgainstDeleteAndPush(t *testing.T) {
 	clients[0].deleteManifest(app, d)
 	_, err := clients[1].reg.Maintenance().Restore(context.Background(), registry.RestoreOptions{Namespace: app, Tag: tagV1})
 	clients[1].must(err)
-	clients[0].check(imageLasts(app, tagV1)...)
+	clients[0].check(registrytest.ImageIs(app, imageOne, tagV1)...)
 }

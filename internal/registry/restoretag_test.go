@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
@@ -16,7 +17,7 @@ func TestARestoredTagIsAPushOfNow(t *testing.T) {
 	w.must(w.pushImage(app, "zero", tagV1), w.pushImage(app, "one", tagV1))
 	pushed, err := w.reg.GetManifest(w.ctx, app, oci.Reference{Tag: tagV1})
 	w.must(err)
-	w.deleteManifest(app, imageDigest("one"))
+	w.deleteManifest(app, imageOne.Digest)
 	wantHistory(t, w, "removed one somebody", "zero somebody")
 	_, err = w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1, By: "carol"})
 	w.must(err)
@@ -27,13 +28,13 @@ func TestARestoredTagIsAPushOfNow(t *testing.T) {
 	}
 	wantHistory(t, w, "now one carol", "one somebody", "zero somebody")
 
-	_, err = w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageDigest("zero"), By: "dave"})
+	_, err = w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: ocitest.Image("zero").Digest, By: "dave"})
 	w.must(err)
 	wantHistory(t, w, "now zero dave", "one carol", "one somebody", "zero somebody")
 
 	w.deleteTag(tagV1)
 	w.must(w.pushImage(app, "two", tagV1))
-	w.deleteManifest(app, imageDigest("one"))
+	w.deleteManifest(app, imageOne.Digest)
 	w.deleteBlob("layer zero")
 	w.must(w.reg.Maintenance().DropTrash(w.ctx, w.entry(registry.KindBlob)))
 	wantHistory(t, w, "now two somebody", "removed lost zero dave", "one carol", "one somebody", "lost zero somebody")
@@ -47,7 +48,7 @@ func wantHistory(t *testing.T, w *world, want ...string) {
 	t.Helper()
 	history, err := w.reg.Maintenance().History(w.ctx, app, tagV1)
 	w.must(err)
-	names := map[oci.Digest]string{imageDigest("zero"): "zero", imageDigest("one"): "one", imageDigest("two"): "two"}
+	names := map[oci.Digest]string{ocitest.Image("zero").Digest: "zero", imageOne.Digest: "one", imageTwo.Digest: "two"}
 	var got []string
 	for _, value := range history {
 		line := names[value.Digest] + " " + value.By

@@ -12,6 +12,7 @@ import (
 	"github.com/sreg-project/sreg/internal/lock"
 	lockredis "github.com/sreg-project/sreg/internal/lock/redis"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/redisclient"
 	"github.com/sreg-project/sreg/internal/redisclient/redistest"
 	"github.com/sreg-project/sreg/internal/registry"
@@ -104,9 +105,9 @@ func TestAHolderThatStallsPastItsLease(t *testing.T) {
 	if status.Size != int64(len(content)) {
 		t.Errorf("got size %d, want %d", status.Size, len(content))
 	}
-	digest := oci.DigestOf(oci.SHA256, []byte(content))
+	digest := ocitest.DigestOf(content)
 	b.must(b.reg.CompleteUpload(b.ctx, app, upload.ID, registry.Chunk{Start: -1}, digest))
-	if dangling := registrytest.Check(t, b.subject(), registrytest.BlobIs(app, []byte(content))); len(dangling) > 0 {
+	if dangling := registrytest.Check(t, b.subject(), registrytest.BlobIs(app, content)); len(dangling) > 0 {
 		t.Errorf("S2: what is gone is named by %q", dangling)
 	}
 }

@@ -36,9 +36,9 @@ func TestASecondRegistryOfAProcessSeesTheWritesOfTheFirst(t *testing.T) {
 	remembersNothing := func(o *registry.Options) { o.MetadataTTL = 0 }
 	one, two, _ := twoOfOneProcess(t, remembersNothing, asItIs)
 	one.must(one.pushImage(app, "one", tagV1), one.pushImage(app, "two"))
-	two.wantPull(tagV1, imageDigest("one"))
-	one.must(one.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("two", ""), tagV1))
-	two.wantPull(tagV1, imageDigest("two"))
+	two.wantPull(tagV1, imageOne.Digest)
+	one.must(one.pushManifest(app, imageTwo.Content, tagV1))
+	two.wantPull(tagV1, imageTwo.Digest)
 	two.must(two.reg.DeleteTag(t.Context(), app, tagV1, ""))
 	if got, err := one.pull(tagV1); err == nil {
 		t.Errorf("pull of a tag that the other one deleted = %s", got)
@@ -49,9 +49,9 @@ func TestASecondRegistryOfAProcessHasTheCachesOfTheFirst(t *testing.T) {
 	t.Parallel()
 	one, two, store := twoOfOneProcess(t, asItIs, asItIs)
 	one.must(one.pushImage(app, "one", tagV1))
-	one.wantPull(tagV1, imageDigest("one"))
+	one.wantPull(tagV1, imageOne.Digest)
 	store.reads.Store(0)
-	two.wantPull(tagV1, imageDigest("one"))
+	two.wantPull(tagV1, imageOne.Digest)
 	if reads := store.reads.Load(); reads != 0 {
 		t.Errorf("it read %d times what the first one had read, want never", reads)
 	}
@@ -73,10 +73,10 @@ func TestWhatOneRegistryNotedAnyOfItsProcessRecords(t *testing.T) {
 				one.must(one.pushImage(app, "one", tagV1))
 				ended := two.trackPulls(t.Context())
 				now := time.Now()
-				one.reg.NotePull(app, oci.Reference{Tag: tagV1}, imageDigest("one"))
+				one.reg.NotePull(app, oci.Reference{Tag: tagV1}, imageOne.Digest)
 				time.Sleep(time.Hour)
 				synctest.Wait()
-				if err := pulled(app, tagV1, imageDigest("one"), now).Holds(t.Context(), two.reg); err != nil {
+				if err := pulled(app, tagV1, imageOne.Digest, now).Holds(t.Context(), two.reg); err != nil {
 					t.Error(err)
 				}
 				ended()
@@ -97,13 +97,13 @@ func TestOneRegistryOfAProcessRecordsAtATime(t *testing.T) {
 		endWaiting := two.trackPulls(t.Context())
 		synctest.Wait()
 		endWaiting() // at once, though the first one still records
-		one.reg.NotePull(app, oci.Reference{Tag: tagV1}, imageDigest("one"))
+		one.reg.NotePull(app, oci.Reference{Tag: tagV1}, imageOne.Digest)
 		endOne()
 		now := time.Now().Add(time.Second)
 		time.Sleep(2 * time.Second)
-		one.reg.NotePull(app, oci.Reference{Tag: tagV1}, imageDigest("one"))
+		one.reg.NotePull(app, oci.Reference{Tag: tagV1}, imageOne.Digest)
 		endTwo()
-		if err := pulled(app, tagV1, imageDigest("one"), now).Holds(t.Context(), one.reg); err != nil {
+		if err := pulled(app, tagV1, imageOne.Digest, now).Holds(t.Context(), one.reg); err != nil {
 			t.Error(err)
 		}
 	})

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 )
 
@@ -15,37 +15,37 @@ var removals = []promise{
 		name:   "a delete of a tag",
 		before: func(w *world) { w.must(w.pushImage(app, "one", tagV1, tagBig)) },
 		do:     func(w *world) error { return w.reg.DeleteTag(w.ctx, app, tagV1, "") },
-		lasts:  append(imageLasts(app, tagBig), registrytest.NoTag(app, tagV1)),
+		lasts:  append(registrytest.ImageIs(app, imageOne, tagBig), registrytest.NoTag(app, tagV1)),
 	},
 	{
 		name:   "a delete of a manifest that another namespace has, too",
 		before: func(w *world) { w.must(w.pushImage(app, "one", tagV1, tagBig), w.pushImage(other, "one", tagV1)) },
-		do:     func(w *world) error { return w.reg.DeleteManifest(w.ctx, app, imageDigest("one"), "") },
-		lasts: append(imageLasts(other, tagV1),
-			registrytest.NoManifest(app, imageDigest("one")), registrytest.NoTag(app, tagV1), registrytest.NoTag(app, tagBig)),
+		do:     func(w *world) error { return w.reg.DeleteManifest(w.ctx, app, imageOne.Digest, "") },
+		lasts: append(registrytest.ImageIs(other, imageOne, tagV1),
+			registrytest.NoManifest(app, imageOne.Digest), registrytest.NoTag(app, tagV1), registrytest.NoTag(app, tagBig)),
 	},
 	{
 		name:   "a delete of a referrer",
 		before: func(w *world) { w.must(w.pushImage(app, "one", tagV1), pushReferrer(w)) },
 		do: func(w *world) error {
-			return w.reg.DeleteManifest(w.ctx, app, oci.DigestOf(oci.SHA256, referrerManifest()), "")
+			return w.reg.DeleteManifest(w.ctx, app, sbomOfOne.Digest, "")
 		},
-		lasts: append(imageLasts(app, tagV1), registrytest.NoManifest(app, oci.DigestOf(oci.SHA256, referrerManifest())),
-			registrytest.NoReferrer(app, imageDigest("one"), oci.DigestOf(oci.SHA256, referrerManifest()))),
+		lasts: append(registrytest.ImageIs(app, imageOne, tagV1), registrytest.NoManifest(app, sbomOfOne.Digest),
+			registrytest.NoReferrer(app, imageOne.Digest, sbomOfOne.Digest)),
 	},
 	{
 		name:   "a delete of a blob that another namespace has, too",
 		before: func(w *world) { w.must(w.pushImage(other, "one", tagV1), w.pushBlob(app, "layer one")) },
 		do: func(w *world) error {
-			return known(w.reg.DeleteBlob(w.ctx, app, oci.DigestOf(oci.SHA256, []byte("layer one")), ""))
+			return known(w.reg.DeleteBlob(w.ctx, app, ocitest.DigestOf("layer one"), ""))
 		},
-		lasts: append(imageLasts(other, tagV1), registrytest.NoBlob(app, oci.DigestOf(oci.SHA256, []byte("layer one")))),
+		lasts: append(registrytest.ImageIs(other, imageOne, tagV1), registrytest.NoBlob(app, ocitest.DigestOf("layer one"))),
 	},
 	{
 		name:   "a push of another image to a tag",
 		before: func(w *world) { w.must(w.pushImage(app, "two", tagV1)) },
 		do:     func(w *world) error { return w.pushImage(app, "one", tagV1) },
-		lasts:  imageLasts(app, tagV1),
+		lasts:  registrytest.ImageIs(app, imageOne, tagV1),
 	},
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 )
@@ -22,10 +23,8 @@ func TestManyTagsAtOnce(t *testing.T) {
 	clients[0].must(clients[0].pushImage(app, "one"))
 	atOnce(pushers, func(p int) {
 		for i := p; i < count; i += pushers {
-			_, err := clients[i%2].reg.PutManifest(t.Context(), app, registry.Push{
-				Tags: []oci.Tag{parseTag(t, fmt.Sprintf("T%03d", i))}, ContentType: oci.MediaTypeImageManifest, Content: imageManifest("one", ""),
-			})
-			if err != nil {
+			pusher := registrytest.Pusher{To: clients[i%2].reg}
+			if err := pusher.PushManifest(t.Context(), app, imageOne.Content, ocitest.Tag(fmt.Sprintf("T%03d", i))); err != nil {
 				t.Errorf("push tag %d: %v", i, err)
 			}
 		}
@@ -48,7 +47,7 @@ func TestTwoPushersOfOneTag(t *testing.T) {
 		clients := []*world{newWorld(t, folder), newWorld(t, folder)}
 		clients[0].must(clients[0].pushBlob(app, "config base"), clients[0].pushBlob(app, "layer base"))
 		atOnce(2, func(i int) {
-			if err := clients[i].pushManifest(app, oci.MediaTypeImageManifest, imageManifest("base", fmt.Sprint(i)), tagV1); err != nil {
+			if err := clients[i].pushManifest(app, ocitest.Image("base").Note(fmt.Sprint(i)).Content, tagV1); err != nil {
 				t.Errorf("push %d: %v", i, err)
 			}
 		})
@@ -56,9 +55,9 @@ func TestTwoPushersOfOneTag(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		other := oci.DigestOf(oci.SHA256, imageManifest("base", "0"))
+		other := ocitest.Image("base").Note("0").Digest
 		if won.Digest == other {
-			other = oci.DigestOf(oci.SHA256, imageManifest("base", "1"))
+			other = ocitest.Image("base").Note("1").Digest
 		}
 		record, err := clients[1].store.Get(t.Context(), "team/app/_manifests/tags/v1")
 		if err != nil || strings.Count(string(record.Data), other.String()) != 1 || !strings.Contains(string(record.Data), `"former":[{"digest":"`+other.String()) {
@@ -74,16 +73,15 @@ func TestAnImmutableTagHasOneWinner(t *testing.T) {
 	clients := []*world{newWorld(t, folder, immutable), newWorld(t, folder, immutable)}
 	clients[0].must(clients[0].pushBlob(app, "config base"), clients[0].pushBlob(app, "layer base"))
 	for round := range 10 {
-		tag := parseTag(t, fmt.Sprint("v", round))
+		tag := ocitest.Tag(fmt.Sprint("v", round))
 		var won atomic.Pointer[oci.Digest]
 		atOnce(16, func(i int) {
-			pushed, err := clients[i%2].reg.PutManifest(t.Context(), app, registry.Push{
-				Tags: []oci.Tag{tag}, ContentType: oci.MediaTypeImageManifest, Content: imageManifest("base", fmt.Sprint(round, " ", i)),
-			})
+			image := ocitest.Image("base").Note(fmt.Sprint(round, " ", i))
+			err := registrytest.Pusher{To: clients[i%2].reg}.PushManifest(t.Context(), app, image.Content, tag)
 			var denied *registry.ImmutableTagError
 			switch {
 			case err == nil:
-				if !won.CompareAndSwap(nil, &pushed.Digest) {
+				if !won.CompareAndSwap(nil, &image.Digest) {
 					t.Errorf("round %d has two winners", round)
 				}
 			case !errors.As(err, &denied) || denied.Tag != tag:
@@ -109,5 +107,5 @@ func TestATagThatIsCondemnedCanBePushedAndDeleted(t *testing.T) {
 	w.condemnAll()
 	w.must(w.pushImage(app, "one", tagV1))
 	w.must(w.reg.DeleteTag(ctx, app, tagBig, ""))
-	registrytest.Check(t, w.subject(), registrytest.TagIs(app, tagV1, imageDigest("one")), registrytest.NoTag(app, tagBig))
+	registrytest.Check(t, w.subject(), registrytest.TagIs(app, tagV1, imageOne.Digest), registrytest.NoTag(app, tagBig))
 }

@@ -30,11 +30,11 @@ func TestTheTrash(t *testing.T) {
 	t.Parallel()
 	w := newUndoWorld(t)
 	w.must(w.pushImage(other, "one", tagV1), w.pushImage(app, "one", tagV1))
-	w.deleteManifest(app, imageDigest("one"))
+	w.deleteManifest(app, imageOne.Digest)
 	w.deleteBlob("layer one")
 	w.must(w.reg.DeleteTag(w.ctx, other, tagV1, "bob"))
 
-	image := int64(len(imageManifest("one", "")))
+	image := int64(len(imageOne.Text))
 	for kind, size := range map[registry.Kind]int64{
 		registry.KindManifest: image + int64(len("config one")+len("layer one")), registry.KindTag: image, registry.KindBlob: int64(len("layer one")),
 	} {
@@ -72,12 +72,12 @@ func TestADamagedEntryHidesNoOther(t *testing.T) {
 	for name, data := range map[string]string{
 		"empty":                        "",
 		"no JSON":                      "{\n",
-		"an unknown kind":              `{"kind":"cat","namespace":"team/app","digest":"` + imageDigest("one").String() + `"}` + "\n",
+		"an unknown kind":              `{"kind":"cat","namespace":"team/app","digest":"` + imageOne.Digest.String() + `"}` + "\n",
 		"no digest":                    `{"kind":"tag","namespace":"team/app","tag":"v1"}` + "\n",
-		"a tag that is none":           `{"kind":"tag","namespace":"team/app","tag":"/","digest":"` + imageDigest("one").String() + `"}` + "\n",
-		"of another namespace":         `{"kind":"blob","namespace":"other","digest":"` + imageDigest("one").String() + `"}` + "\n",
-		"a manifest of another digest": `{"kind":"manifest","namespace":"team/app","digest":"` + imageDigest("two").String() + `"}` + "\n" + `{"media_type":"a/b"}` + "\n{}",
-		"a tag without a record":       `{"kind":"tag","namespace":"team/app","tag":"v1","digest":"` + imageDigest("one").String() + `"}` + "\n",
+		"a tag that is none":           `{"kind":"tag","namespace":"team/app","tag":"/","digest":"` + imageOne.Digest.String() + `"}` + "\n",
+		"of another namespace":         `{"kind":"blob","namespace":"other","digest":"` + imageOne.Digest.String() + `"}` + "\n",
+		"a manifest of another digest": `{"kind":"manifest","namespace":"team/app","digest":"` + imageTwo.Digest.String() + `"}` + "\n" + `{"media_type":"a/b"}` + "\n{}",
+		"a tag without a record":       `{"kind":"tag","namespace":"team/app","tag":"v1","digest":"` + imageOne.Digest.String() + `"}` + "\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

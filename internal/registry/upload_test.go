@@ -11,6 +11,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/lock"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/redisclient/redistest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
@@ -57,7 +58,7 @@ func TestALockThatIsLostAtOnceIsNoFailureOfOurs(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, appended := reg.AppendUpload(t.Context(), app, upload.ID, chunkOf("half"))
-	completed := reg.CompleteUpload(t.Context(), app, upload.ID, chunkOf("half"), oci.DigestOf(oci.SHA256, []byte("half")))
+	completed := reg.CompleteUpload(t.Context(), app, upload.ID, chunkOf("half"), ocitest.DigestOf("half"))
 	for what, err := range map[string]error{"append": appended, "complete": completed} {
 		if !errors.Is(err, registry.ErrLocksUnavailable) {
 			t.Errorf("%s: got %v, want %v", what, err, registry.ErrLocksUnavailable)
@@ -109,7 +110,7 @@ func TestOneSessionOfTwoClients(t *testing.T) {
 	if completed.Load() != 1 {
 		t.Errorf("the session was completed %d times", completed.Load())
 	}
-	clients[1].check(registrytest.BlobIs(app, []byte(whole.String())))
+	clients[1].check(registrytest.BlobIs(app, whole.String()))
 }
 
 // TestALostLockIsAnErrorToComeAgainWith: the client did not go away, so it is not told that.

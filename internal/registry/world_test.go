@@ -2,7 +2,6 @@ package registry_test
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -10,16 +9,21 @@ import (
 
 	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
 var (
-	app, _    = oci.ParseName("team/app")
-	other, _  = oci.ParseName("other")
-	tagV1, _  = oci.ParseTag("v1")
-	tagBig, _ = oci.ParseTag("LATEST")
+	app    = ocitest.Name("team/app")
+	other  = ocitest.Name("other")
+	tagV1  = ocitest.Tag("v1")
+	tagBig = ocitest.Tag("LATEST")
+
+	imageOne, imageTwo = ocitest.Image("one"), ocitest.Image("two")
+	indexOfOne         = ocitest.Index(imageOne)
+	sbomOfOne          = ocitest.SBOM(imageOne)
 )
 
 // world is a Registry that an operation works on, and what it has acknowledged.
@@ -54,33 +58,23 @@ func (w *world) must(errs ...error) []registrytest.Fact {
 	return w.acknowledged
 }
 
+// pusher notes what was acknowledged.
+func (w *world) pusher() registrytest.Pusher {
+	note := func(facts ...registrytest.Fact) { w.acknowledged = append(w.acknowledged, facts...) }
+	return registrytest.Pusher{To: w.reg, By: "somebody", Acknowledged: note}
+}
+
 func (w *world) pushBlob(ns oci.Name, content string) error {
-	upload, err := w.reg.StartUpload(w.ctx, ns, oci.SHA256, "somebody")
-	if err != nil {
-		return err
-	}
-	err = w.reg.CompleteUpload(w.ctx, ns, upload.ID, chunkOf(content), oci.DigestOf(oci.SHA256, []byte(content)))
-	return w.ack(err, registrytest.BlobIs(ns, []byte(content)))
+	return w.pusher().PushBlob(w.ctx, ns, ocitest.Layer(content))
 }
 
-func (w *world) pushManifest(ns oci.Name, mediaType string, content []byte, tags ...oci.Tag) error {
-	push := registry.Push{Tags: tags, ContentType: mediaType, Content: content, By: "somebody"}
-	_, err := w.reg.PutManifest(w.ctx, ns, push)
-	facts := []registrytest.Fact{registrytest.ManifestIs(ns, content)}
-	for _, tag := range tags {
-		facts = append(facts, registrytest.TagIs(ns, tag, oci.DigestOf(oci.SHA256, content)))
-	}
-	return w.ack(err, facts...)
+func (w *world) pushManifest(ns oci.Name, m ocitest.Content, tags ...oci.Tag) error {
+	return w.pusher().PushManifest(w.ctx, ns, m, tags...)
 }
 
-// pushImage pushes a config, a layer, and the manifest that names them.
+// pushImage pushes the image of a name with its config and layer.
 func (w *world) pushImage(ns oci.Name, name string, tags ...oci.Tag) error {
-	for _, content := range []string{"config " + name, "layer " + name} {
-		if err := w.pushBlob(ns, content); err != nil {
-			return err
-		}
-	}
-	return w.pushManifest(ns, oci.MediaTypeImageManifest, imageManifest(name, ""), tags...)
+	return w.pusher().Push(w.ctx, ns, ocitest.Image(name), tags...)
 }
 
 // condemnAll does what a collector does that finds nothing needed. What was acknowledged before it may
@@ -118,18 +112,6 @@ func (w *world) condemnContent() {
 
 func isContent(key string) bool {
 	return strings.Contains(key, "/_manifests/revisions/") || strings.Contains(key, "/_layers/") || strings.HasPrefix(key, "_blobs/")
-}
-
-func imageManifest(name, annotation string) []byte {
-	return []byte(`{"schemaVersion":2,"config":` + descriptor(oci.MediaTypeImageConfig, []byte("config "+name)) +
-		`,"layers":[` + descriptor("application/vnd.oci.image.layer.v1.tar", []byte("layer "+name)) +
-		`],"annotations":{"org.example.note":"` + annotation + `"}}`)
-}
-
-func imageDigest(name string) oci.Digest { return oci.DigestOf(oci.SHA256, imageManifest(name, "")) }
-
-func descriptor(mediaType string, content []byte) string {
-	return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, mediaType, oci.DigestOf(oci.SHA256, content), len(content))
 }
 
 func chunkOf(content string) registry.Chunk {
@@ -186,15 +168,6 @@ func atOnce(n int, do func(i int)) {
 	wg.Wait()
 }
 
-func parseTag(t *testing.T, s string) oci.Tag {
-	t.Helper()
-	tag, err := oci.ParseTag(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tag
-}
-
 func (w *world) deleteManifest(ns oci.Name, d oci.Digest) {
 	w.t.Helper()
 	w.must(w.reg.DeleteManifest(w.ctx, ns, d, "bob"))
@@ -207,10 +180,8 @@ func (w *world) deleteTag(tag oci.Tag) {
 
 func (w *world) deleteBlob(content string) {
 	w.t.Helper()
-	w.must(w.reg.DeleteBlob(w.ctx, app, blobDigest(content), "bob"))
+	w.must(w.reg.DeleteBlob(w.ctx, app, ocitest.DigestOf(content), "bob"))
 }
-
-func blobDigest(content string) oci.Digest { return oci.DigestOf(oci.SHA256, []byte(content)) }
 
 func (w *world) pull(tag oci.Tag) (oci.Digest, error) {
 	m, err := w.reg.GetManifest(w.ctx, app, oci.Reference{Tag: tag})

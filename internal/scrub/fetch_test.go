@@ -43,7 +43,7 @@ func TestWhatAnUpstreamGivesIsTakenOnlyIfItHashes(t *testing.T) {
 				t.Errorf("healed: got %v, want %v; %v", healed, c.healed, codes(report))
 			}
 			if c.healed {
-				w.check(registrytest.TagIs(app, v1, digest(image)), registrytest.BlobIs(app, []byte(layer)))
+				w.check(registrytest.TagIs(app, v1, digest(image)), registrytest.BlobIs(app, layer))
 			}
 		})
 	}

@@ -31,7 +31,7 @@ func TestACorruptBlobThatWasMovedAsideIsHealedByTheNextPush(t *testing.T) {
 	}
 	w.pushBlob(app, "layer one")
 	w.wantCodes(w.verify(scrub.Options{}), scrub.CodeMovedAside)
-	w.check(registrytest.BlobIs(app, []byte("layer one")))
+	w.check(registrytest.BlobIs(app, "layer one"))
 }
 
 func TestACorruptManifestThatWasMovedAsideIsHealedByTheNextPush(t *testing.T) {
@@ -48,7 +48,7 @@ func TestACorruptManifestThatWasMovedAsideIsHealedByTheNextPush(t *testing.T) {
 	}
 	w.pushImage(app, "one")
 	w.wantCodes(w.verify(scrub.Options{}), scrub.CodeMovedAside)
-	w.check(registrytest.ManifestIs(app, []byte(imageManifest("one"))), registrytest.TagIs(app, v1, d))
+	w.check(registrytest.ManifestIs(app, imageManifest("one")), registrytest.TagIs(app, v1, d))
 }
 
 func TestADamagedTagTakesNoPushesUntilItIsMovedAside(t *testing.T) {
@@ -86,7 +86,7 @@ func TestARepairOpensNoBlobOfAnotherNamespace(t *testing.T) {
 			t.Errorf("got %v, want the blob of another namespace absent; the record is %q", err, record)
 		}
 	}
-	w.check(registrytest.BlobIs(other, []byte("layer private")))
+	w.check(registrytest.BlobIs(other, "layer private"))
 }
 
 func TestARepairGivesNoBlobBackThatAClientDeleted(t *testing.T) {
@@ -206,7 +206,7 @@ func TestAPushInTheMiddleOfARelinkStays(t *testing.T) {
 			w.must(w.reg.DeleteBlob(w.t.Context(), app, d, "somebody"))
 		},
 		func(w *world) { w.pushBlob(app, "layer one") },
-		func(w *world, where string) { w.check(registrytest.BlobIs(app, []byte("layer one"))) })
+		func(w *world, where string) { w.check(registrytest.BlobIs(app, "layer one")) })
 }
 
 func TestAPushInTheMiddleOfMovingAsideStays(t *testing.T) {
@@ -219,7 +219,7 @@ func TestAPushInTheMiddleOfMovingAsideStays(t *testing.T) {
 		},
 		func(w *world) { w.pushImage(app, "one", v1) },
 		func(w *world, where string) {
-			w.check(registrytest.BlobIs(app, []byte("layer one")), registrytest.ManifestIs(app, []byte(imageManifest("one"))),
+			w.check(registrytest.BlobIs(app, "layer one"), registrytest.ManifestIs(app, imageManifest("one")),
 				registrytest.TagIs(app, v1, digest(imageManifest("one"))))
 		})
 }

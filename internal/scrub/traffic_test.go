@@ -60,7 +60,7 @@ func (t *traffic) image(ctx context.Context, name string, passing bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.stands = append(t.stands,
-		registrytest.BlobIs(app, []byte("config "+name)), registrytest.BlobIs(app, []byte("layer "+name)),
+		registrytest.BlobIs(app, "config "+name), registrytest.BlobIs(app, "layer "+name),
 		registrytest.TagIs(app, tag, digest(string(image))), registrytest.ReferrerIs(app, digest(string(image)), digest(string(sbom))))
 }
 

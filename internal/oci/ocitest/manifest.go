@@ -46,9 +46,7 @@ func Referrer(subject Manifest, artifactType string) Manifest {
 
 // SBOM is a manifest of a media type that no specification knows: a registry reads its subject alone.
 func SBOM(subject Manifest) Manifest {
-	about := subject.Descriptor()
-	text := Document{Subject: &about}.text()
-	return Manifest{Content: New("application/vnd.example.sbom+json", text)}
+	return Manifest{Content: Content{MediaType: "application/vnd.example.sbom+json"}}.Refer(subject)
 }
 
 // Note is the same manifest with an annotation: other notes make other manifests.
@@ -65,7 +63,10 @@ func (m Manifest) Refer(subject Manifest) Manifest {
 // Change is the manifest after a change of its document.
 func (m Manifest) Change(change func(*Document)) Manifest {
 	change(&m.document)
-	m.Content = New(m.document.MediaType, m.document.text())
+	if m.document.MediaType != "" {
+		m.MediaType = m.document.MediaType
+	}
+	m.Content = New(m.MediaType, m.document.text())
 	return m
 }
 

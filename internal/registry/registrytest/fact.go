@@ -1,7 +1,6 @@
 package registrytest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,25 +20,25 @@ type Fact struct {
 
 // ImageIs says that a namespace holds an image and its blobs, and that each of the tags stands for it.
 func ImageIs(ns oci.Name, m ocitest.Manifest, tags ...oci.Tag) []Fact {
-	facts := []Fact{ManifestIs(ns, []byte(m.Text))}
+	facts := []Fact{ManifestIs(ns, m.Text)}
 	for _, tag := range tags {
 		facts = append(facts, TagIs(ns, tag, m.Digest))
 	}
 	for _, blob := range m.Blobs() {
-		facts = append(facts, BlobIs(ns, []byte(blob.Text)))
+		facts = append(facts, BlobIs(ns, blob.Text))
 	}
 	return facts
 }
 
-// BlobIs says that a namespace holds a blob of that content.
-func BlobIs(ns oci.Name, content []byte) Fact {
-	d := oci.DigestOf(oci.SHA256, content)
+// BlobIs says that a namespace holds a blob of that text.
+func BlobIs(ns oci.Name, text string) Fact {
+	d := ocitest.DigestOf(text)
 	return Fact{
 		Name: fmt.Sprintf("blob %s in %s", d, ns),
 		Holds: func(ctx context.Context, r *registry.Registry) error {
 			got, err := readBlob(ctx, r, ns, d)
-			if err == nil && !bytes.Equal(got, content) {
-				err = fmt.Errorf("want %d bytes, got %d others", len(content), len(got))
+			if err == nil && string(got) != text {
+				err = fmt.Errorf("want %d bytes, got %d others", len(text), len(got))
 			}
 			return err
 		},
@@ -58,8 +57,8 @@ func NoBlob(ns oci.Name, d oci.Digest) Fact {
 }
 
 // ManifestIs says that a namespace holds a manifest, and stands in the catalog.
-func ManifestIs(ns oci.Name, content []byte) Fact {
-	d := oci.DigestOf(oci.SHA256, content)
+func ManifestIs(ns oci.Name, text string) Fact {
+	d := ocitest.DigestOf(text)
 	return Fact{
 		Name: fmt.Sprintf("manifest %s in %s", d, ns),
 		Holds: func(ctx context.Context, r *registry.Registry) error {
@@ -67,8 +66,8 @@ func ManifestIs(ns oci.Name, content []byte) Fact {
 			if err != nil {
 				return err
 			}
-			if !bytes.Equal(m.Content, content) {
-				return fmt.Errorf("want %d bytes, got %d others", len(content), len(m.Content))
+			if string(m.Content) != text {
+				return fmt.Errorf("want %d bytes, got %d others", len(text), len(m.Content))
 			}
 			names, _, err := r.Catalog(ctx, registry.Cursor{}, 1000, func(oci.Name) bool { return true })
 			if err == nil && !slices.Contains(names, ns.String()) {

@@ -46,7 +46,7 @@ func (p Pusher) PushBlob(ctx context.Context, ns oci.Name, blob ocitest.Content)
 		return err
 	}
 	err = p.To.CompleteUpload(ctx, ns, upload.ID, registry.Chunk{Body: strings.NewReader(blob.Text), Start: -1}, blob.Digest)
-	return p.acknowledge(err, BlobIs(ns, []byte(blob.Text)))
+	return p.acknowledge(err, BlobIs(ns, blob.Text))
 }
 
 // PushManifest puts a manifest whose content is there already.
