@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/scrub"
 	"github.com/sreg-project/sreg/internal/storage"
 )
@@ -45,7 +46,7 @@ var damages = []struct {
 	{
 		name: "two manifests are swapped",
 		damage: func(w *world) {
-			one, two := revisionKey(app, digest(imageManifest("one"))), revisionKey(app, digest(imageManifest("two")))
+			one, two := revisionKey(app, imageOne.Digest), revisionKey(app, imageTwo.Digest)
 			first, second := w.read(one), w.read(two)
 			w.write(one, second)
 			w.write(two, first)
@@ -55,7 +56,7 @@ var damages = []struct {
 	},
 	{
 		name:   "the record of a manifest is no JSON",
-		damage: func(w *world) { w.write(revisionKey(app, digest(imageManifest("two"))), "{\n"+imageManifest("two")) },
+		damage: func(w *world) { w.write(revisionKey(app, imageTwo.Digest), "{\n"+imageTwo.Text) },
 		found:  []scrub.Code{scrub.CodeDamagedRecord},
 		after:  []scrub.Code{scrub.CodeNoChild, scrub.CodeMovedAside},
 	},
@@ -69,13 +70,13 @@ var damages = []struct {
 	},
 	{
 		name:   "a child of an index is gone",
-		damage: func(w *world) { w.remove(revisionKey(app, digest(imageManifest("two")))) },
+		damage: func(w *world) { w.remove(revisionKey(app, imageTwo.Digest)) },
 		found:  []scrub.Code{scrub.CodeNoChild},
 		after:  []scrub.Code{scrub.CodeNoChild},
 	},
 	{
 		name:   "the manifest of a tag is gone",
-		damage: func(w *world) { w.remove(revisionKey(app, digest(imageManifest("one")))) },
+		damage: func(w *world) { w.remove(revisionKey(app, imageOne.Digest)) },
 		found:  []scrub.Code{scrub.CodeDanglingTag},
 		after:  []scrub.Code{scrub.CodeDanglingTag},
 	},
@@ -103,18 +104,18 @@ var damages = []struct {
 	},
 	{
 		name:   "the entry of a referrer is gone",
-		damage: func(w *world) { w.remove(referrerKey(app, digest(imageManifest("one")), sbom)) },
+		damage: func(w *world) { w.remove(referrerKey(app, imageOne.Digest, sbomOfOne.Digest)) },
 		found:  []scrub.Code{scrub.CodeNoReferrer},
 	},
 	{
 		name:   "the entry of a referrer is no JSON",
-		damage: func(w *world) { w.write(referrerKey(app, digest(imageManifest("one")), sbom), "{") },
+		damage: func(w *world) { w.write(referrerKey(app, imageOne.Digest, sbomOfOne.Digest), "{") },
 		found:  []scrub.Code{scrub.CodeDamagedRecord},
 		after:  []scrub.Code{scrub.CodeMovedAside},
 	},
 	{
 		name:   "a referrer is gone",
-		damage: func(w *world) { w.remove(revisionKey(app, sbom)) },
+		damage: func(w *world) { w.remove(revisionKey(app, sbomOfOne.Digest)) },
 		found:  []scrub.Code{scrub.CodeStaleReferrer},
 	},
 	{
@@ -144,8 +145,6 @@ var damages = []struct {
 	},
 }
 
-var sbom = digest(`{"subject":` + descriptor("application/vnd.oci.image.manifest.v1+json", imageManifest("one")) + `}`)
-
 func otherFolder(d interface{ Hex() string }) string {
 	if d.Hex()[:2] == "00" {
 		return "01"
@@ -165,8 +164,8 @@ func condemnedAndFlipped(w *world) {
 func (w *world) pushAll() {
 	w.pushImage(app, "one", v1)
 	w.pushImage(app, "two")
-	w.pushIndex(app, "two")
-	w.pushReferrer(app, "one")
+	w.push(app, ocitest.Index(imageTwo))
+	w.push(app, sbomOfOne)
 	w.pushImage(other, "three", v1)
 	w.must(w.reg.DeleteTag(w.t.Context(), other, v1, "somebody"))
 }

@@ -14,8 +14,8 @@ import (
 
 func TestWhatAnUpstreamGivesIsTakenOnlyIfItHashes(t *testing.T) {
 	t.Parallel()
-	layer, image := "layer one", imageManifest("one")
-	honest := map[oci.Digest]string{digest(layer): layer, digest(image): image}
+	layer := imageOne.Layers[0]
+	honest := map[oci.Digest]string{layer.Digest: layer.Text, imageOne.Digest: imageOne.Text}
 	for _, c := range []struct {
 		name   string
 		gives  func(d oci.Digest) string
@@ -30,8 +30,8 @@ func TestWhatAnUpstreamGivesIsTakenOnlyIfItHashes(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.pushImage(app, "one", v1)
-			w.flip(blobKey(digest(layer)))
-			w.flip(revisionKey(app, digest(image)))
+			w.flip(blobKey(layer.Digest))
+			w.flip(revisionKey(app, imageOne.Digest))
 			report := w.verify(scrub.Options{Repair: true, Fetch: func(_ context.Context, ns oci.Name, d oci.Digest) (io.ReadCloser, error) {
 				if ns != app {
 					return nil, fmt.Errorf("asked for %s of %s", d, ns)
@@ -43,7 +43,7 @@ func TestWhatAnUpstreamGivesIsTakenOnlyIfItHashes(t *testing.T) {
 				t.Errorf("healed: got %v, want %v; %v", healed, c.healed, codes(report))
 			}
 			if c.healed {
-				w.check(registrytest.TagIs(app, v1, digest(image)), registrytest.BlobIs(app, layer))
+				w.check(registrytest.TagIs(app, v1, imageOne.Digest), registrytest.BlobIs(app, layer.Text))
 			}
 		})
 	}

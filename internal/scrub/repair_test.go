@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/scrub"
@@ -38,7 +39,7 @@ func TestACorruptManifestThatWasMovedAsideIsHealedByTheNextPush(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.pushAll()
-	d := digest(imageManifest("one"))
+	d := imageOne.Digest
 	w.flip(revisionKey(app, d))
 	w.verify(scrub.Options{Repair: true})
 	for _, ref := range []oci.Reference{{Digest: d}, {Tag: v1}} {
@@ -48,7 +49,7 @@ func TestACorruptManifestThatWasMovedAsideIsHealedByTheNextPush(t *testing.T) {
 	}
 	w.pushImage(app, "one")
 	w.wantCodes(w.verify(scrub.Options{}), scrub.CodeMovedAside)
-	w.check(registrytest.ManifestIs(app, imageManifest("one")), registrytest.TagIs(app, v1, d))
+	w.check(registrytest.ManifestIs(app, imageOne.Text), registrytest.TagIs(app, v1, d))
 }
 
 func TestADamagedTagTakesNoPushesUntilItIsMovedAside(t *testing.T) {
@@ -56,12 +57,12 @@ func TestADamagedTagTakesNoPushesUntilItIsMovedAside(t *testing.T) {
 	w := newWorld(t)
 	w.pushAll()
 	w.write(tagKey(app, v1), "{")
-	push := registry.Push{Tags: []oci.Tag{v1}, ContentType: oci.MediaTypeImageManifest, Content: []byte(imageManifest("one"))}
-	if _, err := w.reg.PutManifest(t.Context(), app, push); err == nil {
+	push := func() error { return w.pusher().PushManifest(t.Context(), app, imageOne.Content, v1) }
+	if push() == nil {
 		t.Fatal("got success over a record that cannot be read")
 	}
 	w.verify(scrub.Options{Repair: true})
-	if _, err := w.reg.PutManifest(t.Context(), app, push); err != nil {
+	if err := push(); err != nil {
 		t.Errorf("after the repair: %v", err)
 	}
 }
@@ -76,11 +77,12 @@ func TestARepairOpensNoBlobOfAnotherNamespace(t *testing.T) {
 	w.must(w.reg.Maintenance().Create(t.Context()))
 	private := w.pushBlob(other, "layer private")
 	w.pushBlob(other, "config private")
-	thief := w.pushManifest(app, oci.MediaTypeImageManifest, imageManifest("private"), v1)
+	thief := ocitest.Image("private")
+	w.must(w.pusher().PushManifest(t.Context(), app, thief.Content, v1))
 	// Also by the record of a store that does not tell what was missing.
-	old := strings.Replace(w.read(revisionKey(app, thief)), `"missing":[`, `"forgotten":[`, 1)
-	for _, record := range []string{w.read(revisionKey(app, thief)), old} {
-		w.write(revisionKey(app, thief), record)
+	old := strings.Replace(w.read(revisionKey(app, thief.Digest)), `"missing":[`, `"forgotten":[`, 1)
+	for _, record := range []string{w.read(revisionKey(app, thief.Digest)), old} {
+		w.write(revisionKey(app, thief.Digest), record)
 		w.verify(scrub.Options{Repair: true})
 		if _, err := w.reg.OpenBlob(t.Context(), app, private); !errors.Is(err, registry.ErrBlobUnknown) {
 			t.Errorf("got %v, want the blob of another namespace absent; the record is %q", err, record)
@@ -104,7 +106,7 @@ func TestARepairGivesNoBlobBackThatAClientDeleted(t *testing.T) {
 	if _, err := w.reg.OpenBlob(t.Context(), app, d); !errors.Is(err, registry.ErrBlobUnknown) {
 		t.Errorf("got %v, want it absent", err)
 	}
-	if w.reg.Maintenance().Relink(t.Context(), app, digest(imageManifest("one")), d) == nil {
+	if w.reg.Maintenance().Relink(t.Context(), app, imageOne.Digest, d) == nil {
 		t.Error("the link was given back")
 	}
 }
@@ -215,27 +217,27 @@ func TestAPushInTheMiddleOfMovingAsideStays(t *testing.T) {
 		func(w *world) {
 			w.pushImage(app, "one", v1)
 			w.flip(blobKey(digest("layer one")))
-			w.flip(revisionKey(app, digest(imageManifest("one"))))
+			w.flip(revisionKey(app, imageOne.Digest))
 		},
 		func(w *world) { w.pushImage(app, "one", v1) },
 		func(w *world, where string) {
-			w.check(registrytest.BlobIs(app, "layer one"), registrytest.ManifestIs(app, imageManifest("one")),
-				registrytest.TagIs(app, v1, digest(imageManifest("one"))))
+			w.check(registrytest.BlobIs(app, "layer one"), registrytest.ManifestIs(app, imageOne.Text),
+				registrytest.TagIs(app, v1, imageOne.Digest))
 		})
 }
 
 func TestADeleteInTheMiddleOfARebuiltReferrerWins(t *testing.T) {
 	t.Parallel()
-	subject := digest(imageManifest("one"))
+	subject := imageOne.Digest
 	meddle(t,
 		func(w *world) {
 			w.pushImage(app, "one")
-			w.pushReferrer(app, "one")
-			w.remove(referrerKey(app, subject, sbom))
+			w.push(app, sbomOfOne)
+			w.remove(referrerKey(app, subject, sbomOfOne.Digest))
 		},
-		func(w *world) { w.must(w.reg.DeleteManifest(w.t.Context(), app, sbom, "somebody")) },
+		func(w *world) { w.must(w.reg.DeleteManifest(w.t.Context(), app, sbomOfOne.Digest, "somebody")) },
 		func(w *world, where string) {
-			w.check(registrytest.NoManifest(app, sbom), registrytest.NoReferrer(app, subject, sbom))
+			w.check(registrytest.NoManifest(app, sbomOfOne.Digest), registrytest.NoReferrer(app, subject, sbomOfOne.Digest))
 		})
 }
 
@@ -254,10 +256,10 @@ func cutRepairAt(w *world, n int) bool {
 	w.t.Helper()
 	w.pushAll()
 	w.flip(blobKey(digest("layer one")))
-	w.flip(revisionKey(app, digest(imageManifest("two"))))
+	w.flip(revisionKey(app, imageTwo.Digest))
 	w.write(tagKey(app, v1), "{")
 	w.remove(linkKey(app, digest("config one")))
-	w.remove(referrerKey(app, digest(imageManifest("one")), sbom))
+	w.remove(referrerKey(app, imageOne.Digest, sbomOfOne.Digest))
 	w.remove("_namespaces/team.~app")
 	before := w.contents()
 	in := faulty.NewInjector(faulty.Plan{CutAt: n})

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/scrub"
@@ -29,7 +29,7 @@ type traffic struct {
 
 // image pushes an image with a referrer; one that is in passing is deleted at once.
 func (t *traffic) image(ctx context.Context, name string, passing bool) {
-	tag, _ := oci.ParseTag("t" + name)
+	tag := ocitest.Tag("t" + name)
 	reg := t.w.reg
 	failed := func(what string, err error) bool {
 		if err != nil {
@@ -37,31 +37,22 @@ func (t *traffic) image(ctx context.Context, name string, passing bool) {
 		}
 		return err != nil
 	}
-	for _, content := range []string{"config " + name, "layer " + name} {
-		if failed("push", pushBlob(ctx, reg, app, content)) {
-			return
-		}
-	}
-	image := []byte(imageManifest(name))
-	_, err := reg.PutManifest(ctx, app, registry.Push{Tags: []oci.Tag{tag}, ContentType: oci.MediaTypeImageManifest, Content: image})
-	if failed("put", err) {
+	image, pusher := ocitest.Image(name), registrytest.Pusher{To: reg}
+	if failed("push", pusher.Push(ctx, app, image, tag)) {
 		return
 	}
 	if passing {
-		failed("delete", reg.DeleteManifest(ctx, app, digest(string(image)), "somebody"))
-		failed("delete", reg.DeleteBlob(ctx, app, digest("layer "+name), "somebody"))
+		failed("delete", reg.DeleteManifest(ctx, app, image.Digest, "somebody"))
+		failed("delete", reg.DeleteBlob(ctx, app, image.Layers[0].Digest, "somebody"))
 		return
 	}
-	sbom := []byte(`{"subject":` + descriptor(oci.MediaTypeImageManifest, string(image)) + `}`)
-	_, err = reg.PutManifest(ctx, app, registry.Push{ContentType: "application/vnd.example.sbom+json", Content: sbom})
-	if failed("attach", err) {
+	sbom := ocitest.SBOM(image)
+	if failed("attach", pusher.Push(ctx, app, sbom)) {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.stands = append(t.stands,
-		registrytest.BlobIs(app, "config "+name), registrytest.BlobIs(app, "layer "+name),
-		registrytest.TagIs(app, tag, digest(string(image))), registrytest.ReferrerIs(app, digest(string(image)), digest(string(sbom))))
+	t.stands = append(append(t.stands, registrytest.ImageIs(app, image, tag)...), registrytest.ReferrerIs(app, image.Digest, sbom.Digest))
 }
 
 func (t *traffic) acknowledged() []registrytest.Fact {

@@ -1,16 +1,14 @@
 package scrub_test
 
 import (
-	"context"
-	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	lockmemory "github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/scrub"
@@ -20,9 +18,12 @@ import (
 )
 
 var (
-	app, _   = oci.ParseName("team/app")
-	other, _ = oci.ParseName("other")
-	v1, _    = oci.ParseTag("v1")
+	app   = ocitest.Name("team/app")
+	other = ocitest.Name("other")
+	v1    = ocitest.Tag("v1")
+
+	imageOne, imageTwo = ocitest.Image("one"), ocitest.Image("two")
+	sbomOfOne          = ocitest.SBOM(imageOne)
 )
 
 // world is a registry on a store, into which a test reaches with its own hands.
@@ -108,61 +109,30 @@ func (w *world) must(err error) {
 	}
 }
 
+func (w *world) pusher() registrytest.Pusher { return registrytest.Pusher{To: w.reg, By: "somebody"} }
+
 func (w *world) pushBlob(ns oci.Name, content string) oci.Digest {
 	w.t.Helper()
-	d := digest(content)
-	w.must(pushBlob(w.t.Context(), w.reg, ns, content))
-	return d
+	blob := ocitest.Layer(content)
+	w.must(w.pusher().PushBlob(w.t.Context(), ns, blob))
+	return blob.Digest
 }
 
-func pushBlob(ctx context.Context, reg *registry.Registry, ns oci.Name, content string) error {
-	upload, err := reg.StartUpload(ctx, ns, oci.SHA256, "somebody")
-	if err != nil {
-		return err
-	}
-	return reg.CompleteUpload(ctx, ns, upload.ID, registry.Chunk{Body: strings.NewReader(content), Start: -1}, digest(content))
-}
-
-func (w *world) pushManifest(ns oci.Name, mediaType, content string, tags ...oci.Tag) oci.Digest {
+// push pushes a manifest, with its blobs but without its children.
+func (w *world) push(ns oci.Name, m ocitest.Manifest, tags ...oci.Tag) oci.Digest {
 	w.t.Helper()
-	pushed, err := w.reg.PutManifest(w.t.Context(), ns, registry.Push{Tags: tags, ContentType: mediaType, Content: []byte(content), By: "somebody"})
-	w.must(err)
-	return pushed.Digest
+	m.Children = nil
+	w.must(w.pusher().Push(w.t.Context(), ns, m, tags...))
+	return m.Digest
 }
 
-// pushImage pushes a config, a layer and the manifest that names them.
+// pushImage pushes the image of a name with its config and layer.
 func (w *world) pushImage(ns oci.Name, name string, tags ...oci.Tag) oci.Digest {
 	w.t.Helper()
-	w.pushBlob(ns, "config "+name)
-	w.pushBlob(ns, "layer "+name)
-	return w.pushManifest(ns, oci.MediaTypeImageManifest, imageManifest(name), tags...)
+	return w.push(ns, ocitest.Image(name), tags...)
 }
 
-// pushReferrer pushes a manifest whose subject is an image.
-func (w *world) pushReferrer(ns oci.Name, name string) oci.Digest {
-	w.t.Helper()
-	return w.pushManifest(ns, "application/vnd.example.sbom+json", `{"subject":`+descriptor(oci.MediaTypeImageManifest, imageManifest(name))+`}`)
-}
-
-func (w *world) pushIndex(ns oci.Name, names ...string) oci.Digest {
-	w.t.Helper()
-	var children []string
-	for _, name := range names {
-		children = append(children, descriptor(oci.MediaTypeImageManifest, imageManifest(name)))
-	}
-	return w.pushManifest(ns, oci.MediaTypeImageIndex, `{"schemaVersion":2,"manifests":[`+strings.Join(children, ",")+`]}`)
-}
-
-func imageManifest(name string) string {
-	return `{"schemaVersion":2,"config":` + descriptor(oci.MediaTypeImageConfig, "config "+name) +
-		`,"layers":[` + descriptor("application/vnd.oci.image.layer.v1.tar", "layer "+name) + `]}`
-}
-
-func descriptor(mediaType, content string) string {
-	return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, mediaType, digest(content), len(content))
-}
-
-func digest(content string) oci.Digest { return oci.DigestOf(oci.SHA256, []byte(content)) }
+func digest(content string) oci.Digest { return ocitest.DigestOf(content) }
 
 // The keys of objects, spelled out once more: a mistake in the code that builds keys does not repeat
 // itself here.
