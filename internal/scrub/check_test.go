@@ -6,6 +6,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/oci/ocitest"
+	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/scrub"
 	"github.com/sreg-project/sreg/internal/storage"
 )
@@ -240,4 +241,32 @@ func TestARepairMendsWhateverEntryOfTheTrashStopsTheCollector(t *testing.T) {
 	for entry, err := range w.reg.Maintenance().Trash(t.Context(), oci.Name{}) {
 		t.Errorf("got %v, %v, want it moved aside", entry.Key, err)
 	}
+}
+
+// TestForeignFilesAmongBlobsAreFoundAndLeftAlone: none of them ends a verification, and no repair touches them.
+func TestForeignFilesAmongBlobsAreFoundAndLeftAlone(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, at func(*testing.T) opener, _ int) {
+		w := openWorld(t, at(t), nil, registry.DefaultConfig())
+		w.pushAll()
+		foreign := []string{
+			"_blobs/notes.txt", "_blobs/sha256/.DS_Store", "_blobs/sha256/00/notes.txt", "_blobs/sha256/01/more/notes.txt",
+			"_blobs/md5/00/0123456789abcdef", "_blobs/sha256/00/" + strings.Repeat("1", 64), "_blobs/sha256/11/" + strings.Repeat("1", 63),
+			"_blobs/sha256/02/" + strings.Repeat("0", 62) + "zz", "_blobs/sha512/00/" + strings.Repeat("0", 64),
+		}
+		strange := []scrub.Code{}
+		for _, key := range foreign {
+			w.write(key, "foreign")
+			strange = append(strange, scrub.CodeStrangeKey)
+		}
+		w.wantCodes(w.verify(scrub.Options{}), strange...)
+		w.flip(blobKey(digest("layer one"))) // what is wrong is found beside them
+		w.wantCodes(w.verify(scrub.Options{}), append(strange, scrub.CodeCorruptBlob)...)
+		w.verify(scrub.Options{Repair: true})
+		for _, key := range foreign {
+			if got := w.read(key); got != "foreign" {
+				t.Errorf("%s: got %q, want it as it was", key, got)
+			}
+		}
+	})
 }
