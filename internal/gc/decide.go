@@ -49,6 +49,9 @@ func (r *run) waitOverIn(ns oci.Name, since time.Time) bool {
 
 // planCondemned decides whether a condemned object is revived, waits or is destroyed, by what needs it.
 func (r *run) planCondemned(p Planned, needs need) {
+	if r.asked(p.Object) {
+		r.explainObject(p.Object, needs&held != 0, r.future(p.condemned.Since, needs)...)
+	}
 	switch {
 	case needs&held != 0:
 		p.Why = "something that is live names it"
@@ -134,19 +137,11 @@ func (r *run) planLink(ctx context.Context, g *graph, d oci.Digest) error {
 		}
 		return nil
 	}
-	young, info, err := r.young(ctx, link)
-	if err != nil {
-		return err
-	}
+	young, err := r.planUnneeded(ctx, link, "no manifest that is kept names it")
 	if young {
 		r.needs[number] |= kept
-		r.explainObject(link, true, r.whyYoung())
-		return nil
 	}
-	planned := Planned{Object: link, Bytes: info.Size, Why: "no manifest that is kept names it", storedAt: info.StoredAt}
-	r.plan.Condemn = append(r.plan.Condemn, planned)
-	r.explainObject(link, false, planned.Why, r.willBeDestroyed())
-	return nil
+	return err
 }
 
 // planCondemnedLink decides about a link, and keeps its bytes for as long as it is there.
@@ -156,9 +151,8 @@ func (r *run) planCondemnedLink(g *graph, condemned *registry.Condemned) {
 	if needs&held == 0 && !r.waitOverIn(g.ns, condemned.Since) {
 		needs |= awaited
 	}
-	r.needs[number] |= needs
+	r.needs[number] |= needs | unlinked
 	r.planCondemned(Planned{Object: condemned.Object, Bytes: condemned.Size, condemned: condemned}, needs)
-	r.explainObject(condemned.Object, needs&held != 0, r.future(condemned.Since, needs)...)
 }
 
 // planEntry decides about the catalog's entry: a namespace that has nothing at all any more, nor anything
@@ -179,11 +173,22 @@ func (r *run) planEntry(ctx context.Context, g *graph, condemned []*registry.Con
 	if used || hasLinks || len(condemned) > 0 || len(r.trash[g.ns]) > 0 {
 		return nil
 	}
-	young, info, err := r.young(ctx, entry)
-	if err == nil && !young {
-		r.plan.Condemn = append(r.plan.Condemn, Planned{Object: entry, Why: "nothing is in it any more", storedAt: info.StoredAt})
-	}
+	_, err := r.planUnneeded(ctx, entry, "nothing is in it any more")
 	return err
+}
+
+// planUnneeded condemns what nothing needs, unless it is young.
+func (r *run) planUnneeded(ctx context.Context, o registry.Object, why string) (young bool, err error) {
+	young, info, err := r.young(ctx, o)
+	switch {
+	case err != nil:
+	case young:
+		r.explainObject(o, true, r.whyYoung())
+	default:
+		r.plan.Condemn = append(r.plan.Condemn, Planned{Object: o, Bytes: info.Size, Why: why, storedAt: info.StoredAt})
+		r.explainObject(o, false, why, r.willBeDestroyed())
+	}
+	return young, err
 }
 
 // young looks at how old something is that nothing needs. What is gone meanwhile counts as young: there is
@@ -199,9 +204,14 @@ func (r *run) young(ctx context.Context, o registry.Object) (young bool, info re
 	return err == nil && (info.Condemned || r.began.Sub(info.StoredAt) < r.config.Grace), info, err
 }
 
-// markBlobs lists the bytes. Those that no link needs and that are old are condemned.
+// markBlobs lists the bytes. Those that no link needs and that are old are condemned. A file that is not one of
+// sreg's is left alone: among bytes, unlike anywhere else, it can hide nothing that names another thing.
 func (r *run) markBlobs(ctx context.Context) error {
-	for d, err := range readable(r, r.registry.Blobs(ctx)) {
+	for d, err := range r.registry.Blobs(ctx) {
+		if errors.Is(err, registry.ErrDamaged) {
+			r.warn(fmt.Sprintf("left alone: %v", err))
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -213,31 +223,26 @@ func (r *run) markBlobs(ctx context.Context) error {
 	}
 	for i := range r.condemned {
 		if condemned := &r.condemned[i]; condemned.Kind == registry.KindBlob {
-			needs := r.blobNeeds(condemned.Digest)
-			r.planCondemned(Planned{Object: condemned.Object, Bytes: condemned.Size, condemned: condemned}, needs)
-			r.explainObject(condemned.Object, needs&held != 0, r.future(condemned.Since, needs)...)
+			r.planCondemned(Planned{Object: condemned.Object, Bytes: condemned.Size, condemned: condemned}, r.blobNeeds(condemned.Digest))
 		}
 	}
 	return nil
 }
 
 func (r *run) planBlob(ctx context.Context, blob registry.Object) error {
-	if r.blobNeeds(blob.Digest)&kept != 0 {
+	needs := r.blobNeeds(blob.Digest)
+	if needs&kept != 0 {
 		r.explainObject(blob, true, "a namespace holds it")
 		return nil
 	}
-	young, info, err := r.young(ctx, blob)
-	if err != nil {
-		return err
+	if needs&unlinked == 0 {
+		r.unexplained++
 	}
-	if young {
-		r.explainObject(blob, true, r.whyYoung())
-		return nil
+	if n, known := r.blobs.find(blob.Digest); known {
+		r.needs[n] |= leftover
 	}
-	planned := Planned{Object: blob, Bytes: info.Size, Why: "no namespace that needs it holds it", storedAt: info.StoredAt}
-	r.plan.Condemn = append(r.plan.Condemn, planned)
-	r.explainObject(blob, false, planned.Why, r.willBeDestroyed())
-	return nil
+	_, err := r.planUnneeded(ctx, blob, "no namespace that needs it holds it")
+	return err
 }
 
 func (r *run) blobNeeds(d oci.Digest) need {

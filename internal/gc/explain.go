@@ -52,7 +52,7 @@ func (r *run) explainNamespace(g *graph) {
 // asked tells whether the run is to explain a link or bytes.
 func (r *run) asked(o registry.Object) bool {
 	t := r.opts.Explain
-	return t != nil && t.Digest == o.Digest && (t.Namespace.IsZero() || o.Namespace.IsZero() || t.Namespace == o.Namespace)
+	return t != nil && !t.Digest.IsZero() && t.Digest == o.Digest && (t.Namespace.IsZero() || o.Namespace.IsZero() || t.Namespace == o.Namespace)
 }
 
 // explainObject says what was planned for a link or for bytes, if the run is to explain them.
@@ -61,7 +61,7 @@ func (r *run) explainObject(o registry.Object, stays bool, why ...string) {
 	case !r.asked(o):
 	case o.Kind == registry.KindLink:
 		r.explain(fmt.Sprintf("blob %s in %s", o.Digest, o.Namespace), stays, why...)
-	default:
+	case o.Kind == registry.KindBlob:
 		r.explain(fmt.Sprintf("the content of blob %s", o.Digest), stays, why...)
 	}
 }

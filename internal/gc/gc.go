@@ -192,15 +192,16 @@ type run struct {
 	report   *Report
 	plan     *Plan
 
-	condemned  []registry.Condemned      // when the run began
-	trash      map[oci.Name][]trashEntry // what can still be restored
-	pending    map[oci.Name][]pending
-	movedAside map[oci.Name]bool // namespaces of which a repair moved a damaged manifest or tag aside
-	blobs      digests           // of all blobs that any namespace names or holds
-	needs      []need            // by their numbers in blobs
-	namespaces int               // how many were found
-	stalePulls []oci.Name        // namespaces that have times of pulls of what is gone
-	newest     struct {          // of all records
+	condemned   []registry.Condemned      // when the run began
+	trash       map[oci.Name][]trashEntry // what can still be restored
+	pending     map[oci.Name][]pending
+	movedAside  map[oci.Name]bool // namespaces of which a repair moved a damaged manifest or tag aside
+	blobs       digests           // of all blobs that any namespace names or holds
+	needs       []need            // by their numbers in blobs
+	namespaces  int               // how many were found
+	unexplained int64             // blobs that no namespace needs, and no link to them is condemned
+	stalePulls  []oci.Name        // namespaces that have times of pulls of what is gone
+	newest      struct {          // of all records
 		registry.Image
 		namespace oci.Name
 	}
@@ -220,6 +221,10 @@ const (
 	kept
 	// awaited: it can still be restored, or something condemned names it, so it is not destroyed yet.
 	awaited
+	// unlinked: a run of the collector has condemned a link to it.
+	unlinked
+	// leftover: its bytes are live, and no namespace needs them.
+	leftover
 )
 
 func (c *Collector) newRun(opts RunOptions) *run {

@@ -44,7 +44,12 @@ func (r *run) markInOrder(ctx context.Context) error {
 	if r.opts.Only == RetentionPart {
 		return nil
 	}
-	return r.markBlobs(ctx)
+	if err := r.markBlobs(ctx); err != nil {
+		return err
+	}
+	// A marker tells why no namespace holds a blob, so it stays as long as the bytes do.
+	r.plan.markers = slices.DeleteFunc(r.plan.markers, func(m registry.Marker) bool { return r.blobNeeds(m.Digest)&leftover != 0 })
+	return nil
 }
 
 // noteDamage adds what cannot be read to the problems of the plan, so that the mark goes on and finds all of

@@ -35,6 +35,7 @@ func (r *run) readMarkers(ctx context.Context, ns oci.Name) (markers []registry.
 		if err := r.wait(ctx); err != nil {
 			return nil, err
 		}
+		r.number(d)
 		marker, err := r.registry.Marker(ctx, ns, d)
 		if errors.Is(err, registry.ErrGone) {
 			continue

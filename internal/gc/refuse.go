@@ -13,13 +13,12 @@ const maxBehind = 24 * time.Hour
 
 // refuse stops a plan that nobody can have meant.
 func (r *run) refuse() error {
-	p, totals := r.plan, r.plan.Totals
-	if len(p.Problems) > 0 {
-		for _, problem := range p.Problems {
+	if problems := r.plan.Problems; len(problems) > 0 {
+		for _, problem := range problems {
 			r.fail(errors.New(problem))
 		}
 		return &RefusedError{
-			Why: fmt.Sprintf("nothing was removed: %s, and what is named there must not be taken for unneeded; the first is: %s", unread(len(p.Problems)), p.Problems[0]),
+			Why: fmt.Sprintf("nothing was removed: %s, and what is named there must not be taken for unneeded; the first is: %s", unread(len(problems)), problems[0]),
 			Do: "a key is the path of a file below the folder of the store, or of an object below its prefix: sreg gc verify --repair mends what can be mended; else restore it from a backup, " +
 				"or move it away, and what it stands for is gone",
 		}
@@ -31,10 +30,12 @@ func (r *run) refuse() error {
 			Do:  fmt.Sprintf("set the clock of this computer right; if it is, the clock was wrong when %s was pushed: push that again, or delete it", newest),
 		}
 	}
-	if r.namespaces == 0 && totals.Blobs > 0 && r.opts.Only.includes(CollectPart) && !r.confirmed() {
+	// The metadata store has lost its namespaces. One of another blob store, or an empty one, is refused when the
+	// stores are opened.
+	if r.namespaces == 0 && r.unexplained > 0 && !r.confirmed() {
 		return &RefusedError{
-			Why: fmt.Sprintf("the metadata store has no namespace at all, and the blob store has %d blobs, which all would go", totals.Blobs),
-			Do:  "look whether storage.metadata is the place that belongs to storage.blobs, and whole; if all shall go, say --max-delete 100%",
+			Why: fmt.Sprintf("the metadata store has no namespace at all, and %d blobs would go that nobody deleted", r.unexplained),
+			Do:  "look whether the metadata store is whole, and restore it if it is not; if all shall go, say --max-delete 100%",
 		}
 	}
 	return r.refuseShare()

@@ -4,11 +4,15 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/gc/gctest"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/storage"
 )
 
 func TestAMetadataStoreWithoutNamespacesIsRefused(t *testing.T) {
@@ -27,6 +31,95 @@ func TestAMetadataStoreWithoutNamespacesIsRefused(t *testing.T) {
 	report, err := w.Collector.Run(t.Context(), gc.RunOptions{MaxDelete: &all})
 	if err != nil || report.Awaiting.Objects == 0 {
 		t.Errorf("got %+v and %v, want that all goes as somebody says", report, err)
+	}
+}
+
+// TestAStoreWithoutFoldersThatLostItsNamespacesIsRefused: what is left beside them explains no blob.
+func TestAStoreWithoutFoldersThatLostItsNamespacesIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, beside := range map[string]string{"with what lies beside them": "_", "with nothing but its format": "_format"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPushed(t)
+			p.trash = time.Hour
+			_, layer := p.image("one", "v1")
+			untagged, _ := p.image("untagged")
+			p.must(p.reg.DeleteBlob(t.Context(), p.ns, p.blob("deleted"), ""))
+			p.must(p.reg.DeleteManifest(t.Context(), p.ns, untagged, ""))
+			if _, err := p.collect(1); err != nil { // so that something is condemned
+				t.Fatal(err)
+			}
+			for entry, err := range p.store.List(t.Context(), "", storage.ListOptions{Deep: true}) {
+				p.must(err)
+				if !strings.HasPrefix(entry.Name, beside) && !strings.HasPrefix(entry.Name, "_blobs/") {
+					p.must(p.store.Delete(t.Context(), entry.Name, storage.DeleteOptions{}))
+				}
+			}
+			c, err := gc.New(gc.Options{Registry: p.reg.Maintenance(), Config: gc.Config{MaxDelete: "100%", Concurrency: 1}})
+			p.must(err)
+			for range 3 {
+				_, err := c.Run(t.Context(), gc.RunOptions{})
+				var refused *gc.RefusedError
+				if !errors.As(err, &refused) || !strings.Contains(refused.Why, "no namespace at all, and 2 blobs would go that nobody deleted") {
+					t.Errorf("got %v, want a refusal for the two blobs of the image", err)
+				}
+			}
+			if _, err := p.reg.Maintenance().Stat(t.Context(), registry.Object{Kind: registry.KindBlob, Digest: layer}); err != nil {
+				t.Errorf("the layer: %v, want it there", err)
+			}
+		})
+	}
+}
+
+// TestTheLastBlobOfAStoreGoes: a store without folders then has no namespace any more, and nothing is wrong.
+func TestTheLastBlobOfAStoreGoes(t *testing.T) {
+	t.Parallel()
+	link := func(w *gctest.World, blob string) registry.Object {
+		ns, err := oci.ParseName("app")
+		must(t, err)
+		return registry.Object{Kind: registry.KindLink, Namespace: ns, Digest: w.Digest(blob)}
+	}
+	for name, let := range map[string]func(t *testing.T, w *gctest.World, run gc.RunOptions){
+		"a client deletes it": func(_ *testing.T, w *gctest.World, _ gc.RunOptions) {
+			w.Play("blob last app\n wait 2h\n delete app@last")
+		},
+		"a client deletes it while it is young": func(_ *testing.T, w *gctest.World, _ gc.RunOptions) {
+			w.Play("blob last app\n delete app@last\n collect\n wait 30s\n collect\n wait 2h")
+		},
+		"its entry of the trash is dropped": func(t *testing.T, w *gctest.World, run gc.RunOptions) {
+			w.Play("blob last app\n delete app@last")
+			for entry, err := range w.Registry.Maintenance().Trash(t.Context(), oci.Name{}) {
+				must(t, err)
+				must(t, w.Registry.Maintenance().DropTrash(t.Context(), entry))
+			}
+			_, err := w.Collector.Run(t.Context(), run) // when it is young
+			must(t, err)
+			w.Play("wait 2h")
+		},
+		"a run is killed behind its link": func(t *testing.T, w *gctest.World, _ gc.RunOptions) {
+			w.Play("blob last app\n wait 2h")
+			must(t, w.Registry.Maintenance().Condemn(t.Context(), link(w, "last")))
+		},
+		"its manifest is deleted, and it is younger": func(_ *testing.T, w *gctest.World, _ gc.RunOptions) {
+			w.Play("image v1 app last\n wait 2h\n delete app@v1.config\n delete app@last\n blob last app\n delete app@last\n delete app@v1\n collect\n wait 2h")
+		},
+	} {
+		for where, opts := range map[string]gctest.Options{"in memory": options(), "in a folder": inFolder(t, options())} {
+			t.Run(name+", "+where, func(t *testing.T) {
+				t.Parallel()
+				w := gctest.New(t, opts)
+				run := gc.RunOptions{Only: gc.CollectPart, Trash: new(time.Duration)}
+				let(t, w, run)
+				for range 4 { // condemned, destroyed, and what told why they may go
+					_, err := w.Collector.Run(t.Context(), run)
+					must(t, err)
+					w.Play("wait 2h\n collect")
+				}
+				for what, state := range w.State() {
+					t.Errorf("%s is %s, want nothing left", what, state)
+				}
+			})
+		}
 	}
 }
 

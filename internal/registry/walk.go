@@ -11,8 +11,8 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// Namespaces yields every namespace that has a tag, a revision or a link, or had one, in lexical order of
-// its parts.
+// Namespaces yields every namespace that has a tag, a revision, a link or a marker, or had one, in lexical order
+// of its parts. A store without folders forgets those that have nothing any more.
 func (m *Maintenance) Namespaces(ctx context.Context) iter.Seq2[oci.Name, error] {
 	return func(yield func(oci.Name, error) bool) {
 		m.walkNamespaces(ctx, "", yield)
@@ -29,13 +29,13 @@ func (m *Maintenance) walkNamespaces(ctx context.Context, prefix string, yield f
 		}
 		component, folder := strings.CutSuffix(entry.Name, "/")
 		switch {
-		case !folder && (component == layersFolder || component == manifestsFolder || prefix == "" && component == deletedPrefix):
+		case !folder && (component == layersFolder || component == manifestsFolder || component == removedFolder || prefix == "" && component == deletedPrefix):
 			return yield(oci.Name{}, damaged(joinKey(prefix, component), errNoFolder)) && false
 		case prefix == "" && (strings.HasPrefix(component, "_") || strings.HasPrefix(component, ".") || component == "lost+found"):
 			// Not of a namespace, or the file system's.
-		case component == layersFolder || component == manifestsFolder:
+		case component == layersFolder || component == manifestsFolder || component == removedFolder:
 			own = true
-		case component == pullsObject || component == removedFolder:
+		case component == pullsObject:
 		case !folder:
 			return yield(oci.Name{}, damaged(joinKey(prefix, component), errForeignName)) && false
 		default:
