@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -63,6 +60,7 @@ func oneListener(address string) any {
 // and takes it apart in reverse.
 func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) error {
 	spareCollector(io.Environ)
+	defer giveBackWhenIdle()()
 	cfg, sources, err := from.load(io)
 	if err != nil {
 		return err
@@ -117,17 +115,6 @@ func refused(err error, sources config.Sources) error {
 		return refuseClaimed(claimed)
 	}
 	return withDataHint(placed(err, sources))
-}
-
-// heapGrowth is how much the heap may grow between two collections, in percent of what is alive. What is
-// alive is small beside the many small requests, so that Go's default collects hundreds of times a second.
-const heapGrowth = 200
-
-// spareCollector sets it, unless the operator sets another one.
-func spareCollector(environ []string) {
-	if !slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, "GOGC=") }) {
-		debug.SetGCPercent(heapGrowth)
-	}
 }
 
 // closing closes something at the end, when nobody waits for its error.

@@ -21,6 +21,7 @@ func processGroup(s *stage) group {
 	return group{name: "memory", setUp: m.setUp, rows: []row{
 		{"idle", "idle memory (RSS), after start", limit{atMost, 32, "MB"}, m.afterStart},
 		{"idle-loaded", "idle memory (RSS), after a short load", limit{atMost, 32, "MB"}, m.afterLoad},
+		{"left-alone", "idle memory (RSS), a minute after 10,000 tags, 5,000 namespaces, their listings, pushes and pulls", limit{atMost, 64, "MB"}, m.leftAlone},
 		{"parallel-push", "50 parallel pushes of 100 MiB: peak RSS", limit{atMost, 64, "MB above idle"}, m.parallelPushes},
 		{"parallel-pull", "50 parallel pulls of 100 MiB: peak RSS", limit{atMost, 64, "MB above idle"}, m.parallelPulls},
 	}}
@@ -45,6 +46,54 @@ func (m *memory) afterLoad(ctx context.Context) (figures, error) {
 		_, err := srv.measure(ctx, repeat(manyClients, m.size.gets/4, get(manifestPath(fewTagsNamespace, "t0"))))
 		return err
 	})
+}
+
+// leftAlone fills one server with what the other rows work on, asks for all of it, and leaves it alone for
+// a minute: what is held then are the caches.
+func (m *memory) leftAlone(ctx context.Context) (figures, error) {
+	srv, err := m.start(ctx, m.programs.subject)
+	if err != nil {
+		return figures{}, err
+	}
+	img := newImage(m.size.layer, 7)
+	if err := fillTags(ctx, srv, manyTagsNamespace, img, m.size.manyTags); err != nil {
+		return figures{}, err
+	}
+	if err := fillNamespaces(ctx, srv, img, m.size.namespaces); err != nil {
+		return figures{}, err
+	}
+	time.Sleep(m.size.settle)
+	images := newImages(m.size.layer, m.size.imagePushes, 8)
+	loads := []load{
+		pushImages(fewTagsNamespace, "t", images),
+		{clients: someClients, ops: 2 * m.size.manyTags, op: func(c *client, i int) error {
+			_, err := c.do(get(manifestPath(manyTagsNamespace, tagName(i%m.size.manyTags))), nil)
+			return err
+		}},
+		{clients: someClients, ops: m.size.namespaces, op: func(c *client, i int) error {
+			_, err := c.do(get(manifestPath(namespaceName(i), "latest")), nil)
+			return err
+		}},
+		repeat(someClients, m.size.pages, get("/v2/"+manyTagsNamespace+"/tags/list")),
+		repeat(someClients, m.size.pages, get("/v2/_catalog")),
+		repeat(manyClients, m.size.gets, get(blobPath(manyTagsNamespace, img.layer.digest))),
+	}
+	for _, l := range loads {
+		if _, err := srv.measure(ctx, l); err != nil {
+			return figures{}, err
+		}
+	}
+	busy, err := srv.resident()
+	if err != nil {
+		return figures{}, err
+	}
+	time.Sleep(m.size.left)
+	held, err := srv.resident()
+	if err != nil {
+		return figures{}, err
+	}
+	f := figures{samples: []float64{megabytes(held)}, detail: fmt.Sprintf("%.1f MB when the load ended", megabytes(busy))}
+	return f, m.discard(srv)
 }
 
 func (m *memory) idle(ctx context.Context, load func(*server) error) (figures, error) {

@@ -42,6 +42,7 @@ type sizes struct {
 
 	settle time.Duration // over the second that a folder stands still before its listing may be kept
 	idle   time.Duration // after which a server counts as idle
+	left   time.Duration // after which it has given back what it does not need
 }
 
 func newSizes(opts Options) sizes {
@@ -53,7 +54,7 @@ func newSizes(opts Options) sizes {
 			worldBlobs: cmp.Or(opts.World, 300), largeWorld: cmp.Or(opts.LargeWorld, 600), gcRate: cmp.Or(opts.CollectRate, defaultRate),
 			besidePushes: 4, besideBatches: 1,
 			s3Small: 8 << 10, s3Medium: 64 << 10, s3SmallPushes: 4, s3MediumPushes: 2, s3Pulls: 8, s3Gets: 64, s3Counted: 2,
-			settle: time.Millisecond, idle: time.Millisecond,
+			settle: time.Millisecond, idle: time.Millisecond, left: time.Millisecond,
 		}
 	}
 	return sizes{
@@ -63,7 +64,7 @@ func newSizes(opts Options) sizes {
 		worldBlobs: cmp.Or(opts.World, 100_000), largeWorld: cmp.Or(opts.LargeWorld, 1_000_000), gcRate: cmp.Or(opts.CollectRate, defaultRate),
 		besidePushes: 50, besideBatches: 20,
 		s3Small: 64 << 10, s3Medium: 8 << 20, s3SmallPushes: 240, s3MediumPushes: 32, s3Pulls: 500, s3Gets: 10_000, s3Counted: 20,
-		settle: 1500 * time.Millisecond, idle: time.Second,
+		settle: 1500 * time.Millisecond, idle: time.Second, left: time.Minute,
 	}
 }
 

@@ -57,11 +57,13 @@ func TestTheCostStaysWithinTheBudgetUnderConcurrency(t *testing.T) {
 	}
 	wg.Wait()
 	var sum int64
-	for e := c.order.Front(); e != nil; e = e.Next() {
-		sum += e.Value.(*entry[string, int]).cost
+	linked := 0
+	for e := c.ring.next; e != &c.ring; e = e.next {
+		sum += e.cost
+		linked++
 	}
-	if sum != c.cost || sum > 100 || len(c.entries) != c.order.Len() {
-		t.Errorf("got cost %d counted and %d summed over %d entries, want equal and at most 100", c.cost, sum, len(c.entries))
+	if sum != c.cost || sum > 100 || linked != len(c.entries) {
+		t.Errorf("got cost %d counted and %d summed over %d entries of %d, want equal and at most 100", c.cost, sum, linked, len(c.entries))
 	}
 }
 

@@ -37,7 +37,7 @@ func parseManifest(ns oci.Name, d oci.Digest, value storage.Value) (*Manifest, e
 		return nil, err
 	}
 	return &Manifest{
-		Namespace: ns, Digest: d, MediaType: record.MediaType, Content: content, PushedAt: record.PushedAt, By: record.By,
+		Namespace: ns, Digest: d, MediaType: oneCopy(record.MediaType), Content: content, PushedAt: record.PushedAt, By: oneCopy(record.By),
 		Missing: record.Missing, Stored: infoOf(value.Info),
 	}, nil
 }
@@ -122,9 +122,12 @@ func (m *Manifest) fresh(age time.Duration) bool {
 
 func (id revisionID) key() string { return revisionKey(id.ns, id.digest) }
 
+// manifestCost is about what a cached manifest takes beside its record and its key, in bytes.
+const manifestCost = 600
+
 func parseRevision(id revisionID, value storage.Value) (*Manifest, int64, error) {
 	m, err := parseManifest(id.ns, id.digest, value)
-	return m, int64(len(value.Data)), err
+	return m, manifestCost + int64(len(value.Data)), err
 }
 
 // parseSentRevision is parseRevision for what came over a network: it is what its digest says.

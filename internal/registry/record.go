@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+	"unique"
 
 	"github.com/sreg-project/sreg/internal/oci"
 )
@@ -102,3 +103,6 @@ func unpackRecord(packed []byte, record any) ([]byte, error) {
 
 // newNonce is a value that no other write has.
 func newNonce() string { return rand.Text() }
+
+// oneCopy is a text of which all that is kept share the bytes: the same few stand in most records.
+func oneCopy(text string) string { return unique.Make(text).Value() }

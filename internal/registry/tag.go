@@ -66,12 +66,17 @@ func (r *Registry) pulledTag(ctx context.Context, ns oci.Name, tag oci.Tag) (Tag
 
 func (id tagID) key() string { return tagKey(id.ns, id.tag) }
 
-func parseTag(_ tagID, value storage.Value) (TagValue, int64, error) {
+// tagCost is about what a cached tag takes beside its key, in bytes.
+const tagCost = 400
+
+func parseTag(_ tagID, object storage.Value) (TagValue, int64, error) {
 	var record tagRecord
-	if err := json.Unmarshal(value.Data, &record); err != nil {
+	if err := json.Unmarshal(object.Data, &record); err != nil {
 		return TagValue{}, 0, err
 	}
-	return record.TagValue, 256, nil
+	value := record.TagValue
+	value.MediaType, value.By = oneCopy(value.MediaType), oneCopy(value.By)
+	return value, tagCost, nil
 }
 
 // StoredTag is a tag as it is stored. It can be changed or removed as long as it is still that.
