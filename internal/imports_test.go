@@ -60,7 +60,7 @@ var allowed = map[string]string{
 
 	// Work over the core: it may use engines, and asks retention by one function.
 	"gc":        "oci registry timespan",
-	"gc/gctest": "gc lock/memory oci registry storage storage/fs storage/memory",
+	"gc/gctest": "gc lock/memory oci oci/ocitest registry registry/registrytest storage storage/fs storage/memory",
 	"scrub":     "oci registry storage",
 
 	// Engines know no store.

@@ -1,7 +1,6 @@
 package gc_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,20 +11,18 @@ import (
 	"strings"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
 )
 
-// image is a manifest with all that it names.
+// image is a manifest in a namespace, with all that it names and that refers to it.
 type image struct {
+	ocitest.Manifest
 	ns        oci.Name
-	mediaType string
-	content   []byte
-	blobs     []string
 	children  []*image
 	referrers []*image
 }
-
-func (i *image) digest() oci.Digest { return oci.DigestOf(oci.SHA256, i.content) }
 
 // layers are what images share, so that many pushers have to do with each of them.
 var layers = func() (list []string) {
@@ -35,27 +32,7 @@ var layers = func() (list []string) {
 	return list
 }()
 
-var spaces = []oci.Name{name("race/a"), name("race/b"), name("c")}
-
-func name(s string) oci.Name {
-	ns, err := oci.ParseName(s)
-	if err != nil {
-		panic(err)
-	}
-	return ns
-}
-
-func tagNamed(s string) oci.Tag {
-	tag, err := oci.ParseTag(s)
-	if err != nil {
-		panic(err)
-	}
-	return tag
-}
-
-func descriptor(mediaType string, content []byte) string {
-	return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, mediaType, oci.DigestOf(oci.SHA256, content), len(content))
-}
+var spaces = []oci.Name{ocitest.Name("race/a"), ocitest.Name("race/b"), ocitest.Name("c")}
 
 // newImage is an image of shared layers. Its note makes it differ from every other one.
 func newImage(ns oci.Name, note string, subject *image) *image {
@@ -67,27 +44,24 @@ func newImage(ns oci.Name, note string, subject *image) *image {
 }
 
 func imageOf(ns oci.Name, note string, subject *image, layers ...string) *image {
-	i := &image{ns: ns, mediaType: oci.MediaTypeImageManifest, blobs: append([]string{"{}"}, layers...)}
-	var list []string
+	var blobs []ocitest.Content
 	for _, layer := range layers {
-		list = append(list, descriptor("application/vnd.oci.image.layer.v1.tar", []byte(layer)))
+		blobs = append(blobs, ocitest.Layer(layer))
 	}
-	refers := ""
+	i := &image{ns: ns, Manifest: ocitest.ImageOf(ocitest.Config("{}"), blobs...).Note(note)}
 	if subject != nil {
-		refers = `,"subject":` + descriptor(subject.mediaType, subject.content)
+		i.Manifest = i.Refer(subject.Manifest)
 	}
-	i.content = fmt.Appendf(nil, `{"schemaVersion":2,"config":%s,"layers":[%s]%s,"annotations":{"note":%q}}`,
-		descriptor(oci.MediaTypeImageConfig, []byte(i.blobs[0])), strings.Join(list, ","), refers, note)
 	return i
 }
 
 func newIndex(ns oci.Name, children ...*image) *image {
-	var list []string
+	i := &image{ns: ns, children: children}
 	for _, child := range children {
-		list = append(list, descriptor(child.mediaType, child.content))
+		i.Children = append(i.Children, child.Manifest)
 	}
-	content := fmt.Appendf(nil, `{"schemaVersion":2,"manifests":[%s]}`, strings.Join(list, ","))
-	return &image{ns: ns, mediaType: oci.MediaTypeImageIndex, content: content, children: children}
+	i.Manifest = ocitest.Index(i.Children...)
+	return i
 }
 
 // push pushes all of an image that is not there, each blob in one of the ways that there are.
@@ -97,18 +71,20 @@ func push(reg *registry.Registry, i *image, tags ...oci.Tag) error {
 			return err
 		}
 	}
-	for _, blob := range i.blobs {
+	for _, blob := range i.Blobs() {
 		if err := pushBlob(reg, i.ns, blob); err != nil {
 			return err
 		}
 	}
-	_, err := reg.PutManifest(context.Background(), i.ns, registry.Push{Tags: tags, ContentType: i.mediaType, Content: i.content, By: "somebody"})
-	return err
+	return pusher(reg).PushManifest(context.Background(), i.ns, i.Content, tags...)
 }
 
-func pushBlob(reg *registry.Registry, ns oci.Name, content string) error {
-	ctx := context.Background()
-	d := oci.DigestOf(oci.SHA256, []byte(content))
+func pusher(reg *registry.Registry) registrytest.Pusher {
+	return registrytest.Pusher{To: reg, By: "somebody"}
+}
+
+func pushBlob(reg *registry.Registry, ns oci.Name, blob ocitest.Content) error {
+	ctx, d := context.Background(), blob.Digest
 	var err error
 	switch rand.N(3) {
 	case 0:
@@ -121,17 +97,7 @@ func pushBlob(reg *registry.Registry, ns oci.Name, content string) error {
 	if !errors.Is(err, registry.ErrBlobUnknown) {
 		return err
 	}
-	return upload(reg, ns, content)
-}
-
-func upload(reg *registry.Registry, ns oci.Name, content string) error {
-	ctx := context.Background()
-	session, err := reg.StartUpload(ctx, ns, oci.SHA256, "somebody")
-	if err != nil {
-		return err
-	}
-	chunk := registry.Chunk{Body: strings.NewReader(content), Start: -1}
-	return reg.CompleteUpload(ctx, ns, session.ID, chunk, oci.DigestOf(oci.SHA256, []byte(content)))
+	return pusher(reg).PushBlob(ctx, ns, blob)
 }
 
 // disturbed says that a push was told that something went away under it, as may happen with ages of fractions
@@ -144,37 +110,37 @@ func disturbed(err error) bool {
 
 // whole pulls an image with all that it names, and hashes it again.
 func whole(reg *registry.Registry, i *image) error {
-	m, err := reg.GetManifest(context.Background(), i.ns, oci.Reference{Digest: i.digest()})
+	m, err := reg.GetManifest(context.Background(), i.ns, oci.Reference{Digest: i.Digest})
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(m.Content, i.content) {
-		return fmt.Errorf("manifest %s in %s has %d bytes, want %d", i.digest(), i.ns, len(m.Content), len(i.content))
+	if string(m.Content) != i.Text {
+		return fmt.Errorf("manifest %s in %s has %d bytes, want %d", i.Digest, i.ns, len(m.Content), len(i.Text))
 	}
-	for _, blob := range i.blobs {
-		if err := wholeBlob(reg, i.ns, oci.DigestOf(oci.SHA256, []byte(blob))); err != nil {
-			return fmt.Errorf("manifest %s: %w", i.digest(), err)
+	for _, blob := range i.Blobs() {
+		if err := wholeBlob(reg, i.ns, blob.Digest); err != nil {
+			return fmt.Errorf("manifest %s: %w", i.Digest, err)
 		}
 	}
 	for _, child := range i.children {
 		if err := whole(reg, child); err != nil {
-			return fmt.Errorf("child of %s: %w", i.digest(), err)
+			return fmt.Errorf("child of %s: %w", i.Digest, err)
 		}
 	}
 	if len(i.referrers) == 0 {
 		return nil
 	}
-	listed, err := reg.Referrers(context.Background(), i.ns, i.digest())
+	listed, err := reg.Referrers(context.Background(), i.ns, i.Digest)
 	if err != nil {
 		return err
 	}
 	for _, referrer := range i.referrers {
-		d := referrer.digest()
+		d := referrer.Digest
 		if !slices.ContainsFunc(listed, func(r registry.Referrer) bool { return r.Digest == d }) {
-			return fmt.Errorf("referrer %s of %s in %s is not listed", d, i.digest(), i.ns)
+			return fmt.Errorf("referrer %s of %s in %s is not listed", d, i.Digest, i.ns)
 		}
 		if err := whole(reg, referrer); err != nil {
-			return fmt.Errorf("referrer of %s: %w", i.digest(), err)
+			return fmt.Errorf("referrer of %s: %w", i.Digest, err)
 		}
 	}
 	return nil
@@ -242,7 +208,7 @@ func (o *owner) act() {
 }
 
 func (o *owner) anyPlace() place {
-	return place{spaces[rand.N(len(spaces))], tagNamed(fmt.Sprintf("owner%d-%d", o.number, rand.N(5)))}
+	return place{spaces[rand.N(len(spaces))], ocitest.Tag(fmt.Sprintf("owner%d-%d", o.number, rand.N(5)))}
 }
 
 // some is a tag that there is.
@@ -362,8 +328,8 @@ func (o *owner) deleteManifest() {
 		return
 	}
 	i := o.tags[at]
-	if err := o.reg.DeleteManifest(context.Background(), i.ns, i.digest(), "somebody"); err != nil {
-		o.race.violate("delete manifest %s in %s: %v", i.digest(), i.ns, err)
+	if err := o.reg.DeleteManifest(context.Background(), i.ns, i.Digest, "somebody"); err != nil {
+		o.race.violate("delete manifest %s in %s: %v", i.Digest, i.ns, err)
 		return
 	}
 	for at, other := range maps.Clone(o.tags) {
@@ -373,7 +339,7 @@ func (o *owner) deleteManifest() {
 		}
 	}
 	o.gone = append(o.gone, i)
-	o.verifyAbsent(i.ns, oci.Reference{Digest: i.digest()})
+	o.verifyAbsent(i.ns, oci.Reference{Digest: i.Digest})
 }
 
 // restore brings back the last value of a tag that was removed. What was removed with it may have gone by then;
@@ -394,7 +360,7 @@ func (o *owner) restore() {
 		return
 	}
 	for _, one := range done {
-		n := slices.IndexFunc(o.former, func(i *image) bool { return i.ns == at.ns && i.digest() == one.Digest })
+		n := slices.IndexFunc(o.former, func(i *image) bool { return i.ns == at.ns && i.Digest == one.Digest })
 		if one.Kind == registry.KindTag && n >= 0 {
 			i := o.former[n]
 			if !o.tagged(i) {
@@ -410,9 +376,9 @@ func (o *owner) restore() {
 
 // deleteBlob takes a blob away that nobody else has.
 func (o *owner) deleteBlob() {
-	ns, content := spaces[rand.N(len(spaces))], fmt.Sprint("blob of one owner ", rand.Uint64())
-	d := oci.DigestOf(oci.SHA256, []byte(content))
-	err := pushBlob(o.reg, ns, content)
+	ns, blob := spaces[rand.N(len(spaces))], ocitest.Layer(fmt.Sprint("blob of one owner ", rand.Uint64()))
+	d := blob.Digest
+	err := pushBlob(o.reg, ns, blob)
 	if err == nil {
 		err = o.reg.DeleteBlob(context.Background(), ns, d, "somebody")
 	}
@@ -435,8 +401,8 @@ func (o *owner) verify(at place) {
 		switch {
 		case err != nil:
 			o.race.violate("tag %s:%s, which was acknowledged: %v", at.ns, at.tag, err)
-		case m.Digest != i.digest():
-			o.race.violate("tag %s:%s stands for %s, want %s", at.ns, at.tag, m.Digest, i.digest())
+		case m.Digest != i.Digest:
+			o.race.violate("tag %s:%s stands for %s, want %s", at.ns, at.tag, m.Digest, i.Digest)
 		}
 		if err := whole(reg, i); err != nil {
 			o.race.violate("what was acknowledged as %s:%s: %v", at.ns, at.tag, err)
@@ -458,7 +424,7 @@ func (o *owner) verifyAll() {
 		o.verify(at)
 	}
 	for _, i := range o.gone {
-		o.verifyAbsent(i.ns, oci.Reference{Digest: i.digest()})
+		o.verifyAbsent(i.ns, oci.Reference{Digest: i.Digest})
 	}
 	for _, ns := range spaces {
 		listed, _, err := o.race.reader.ListTags(context.Background(), ns, "", 1000)
@@ -471,7 +437,7 @@ func (o *owner) verifyAll() {
 			}
 		}
 		for _, tag := range listed {
-			_, mine := o.tags[place{ns, tagNamed(tag)}]
+			_, mine := o.tags[place{ns, ocitest.Tag(tag)}]
 			if strings.HasPrefix(tag, fmt.Sprintf("owner%d-", o.number)) && !mine {
 				o.race.violate("tag %s:%s, which was deleted, is listed", ns, tag)
 			}
@@ -501,7 +467,7 @@ var common, free = func() (all, free []*image) {
 func (s *stranger) act() {
 	ctx := context.Background()
 	i, victim := common[rand.N(len(common))], free[rand.N(len(free))]
-	tag := tagNamed(fmt.Sprint("all-", rand.N(3)))
+	tag := ocitest.Tag(fmt.Sprint("all-", rand.N(3)))
 	var err error
 	switch rand.N(5) {
 	case 0:
@@ -511,7 +477,7 @@ func (s *stranger) act() {
 	case 3:
 		err = s.reg.DeleteTag(ctx, i.ns, tag, "somebody")
 	case 4:
-		err = s.reg.DeleteManifest(ctx, victim.ns, victim.digest(), "somebody")
+		err = s.reg.DeleteManifest(ctx, victim.ns, victim.Digest, "somebody")
 	}
 	if err != nil && !disturbed(err) && !errors.Is(err, registry.ErrManifestUnknown) {
 		s.race.violate("at work on what all have: %v", err)

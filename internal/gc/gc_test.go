@@ -8,8 +8,9 @@ import (
 
 	"github.com/sreg-project/sreg/internal/gc"
 	lockmemory "github.com/sreg-project/sreg/internal/lock/memory"
-	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/memory"
 )
@@ -41,14 +42,9 @@ func newAltered(t *testing.T, set func(*altered)) (store *altered, collector fun
 	}
 	reg := open(registry.DefaultConfig())
 	must(t, reg.Maintenance().Create(t.Context()))
-	ns, err := oci.ParseName("app")
-	must(t, err)
-	manifest := []byte(`{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageIndex + `","manifests":[]}`)
-	_, err = reg.PutManifest(t.Context(), ns, registry.Push{ContentType: oci.MediaTypeImageIndex, Content: manifest})
-	must(t, err)
-	upload, err := reg.StartUpload(t.Context(), ns, oci.SHA256, "")
-	must(t, err)
-	must(t, reg.CompleteUpload(t.Context(), ns, upload.ID, registry.Chunk{Body: strings.NewReader("stray"), Start: -1}, oci.DigestOf(oci.SHA256, []byte("stray"))))
+	ns, pusher := ocitest.Name("app"), registrytest.Pusher{To: reg}
+	must(t, pusher.Push(t.Context(), ns, ocitest.Index()))
+	must(t, pusher.PushBlob(t.Context(), ns, ocitest.Layer("stray")))
 	set(store)
 	return store, func(cfg registry.Config) *gc.Collector {
 		c, err := gc.New(gc.Options{Registry: open(cfg).Maintenance(), Config: gc.Config{MaxDelete: "100%", Concurrency: 1}})

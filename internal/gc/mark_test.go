@@ -12,6 +12,7 @@ import (
 	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/gc/gctest"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
@@ -139,8 +140,9 @@ func TestDeletedManifestsTakeNoMemory(t *testing.T) { // alone, for it looks at 
 	const many, long = 12, 3 << 20
 	for i := range many {
 		text := strings.Repeat("a", long)
-		d := p.manifest(oci.MediaTypeImageManifest, strings.TrimSuffix(manifestOf("one"), "}")+fmt.Sprintf(`,"annotations":{"%d":%q}}`, i, text))
-		p.must(p.reg.DeleteManifest(t.Context(), p.ns, d, ""))
+		long := ocitest.Image("one").Note(fmt.Sprint(i, text))
+		p.manifest(long.Content)
+		p.must(p.reg.DeleteManifest(t.Context(), p.ns, long.Digest, ""))
 	}
 	heap := func() int64 {
 		runtime.GC()
@@ -168,7 +170,7 @@ func TestWhatADamagedRecordNamedIsNotCollectedBehindARepair(t *testing.T) {
 	t.Parallel()
 	for name, object := range map[string]func(*pushed, oci.Digest) registry.Object{
 		"a tag": func(p *pushed, _ oci.Digest) registry.Object {
-			return registry.Object{Kind: registry.KindTag, Namespace: p.ns, Tag: p.tag("v1")}
+			return registry.Object{Kind: registry.KindTag, Namespace: p.ns, Tag: ocitest.Tag("v1")}
 		},
 		"a manifest": func(p *pushed, d oci.Digest) registry.Object {
 			return registry.Object{Kind: registry.KindManifest, Namespace: p.ns, Digest: d}
@@ -186,11 +188,11 @@ func TestWhatADamagedRecordNamedIsNotCollectedBehindARepair(t *testing.T) {
 			if report.WarningCount != 1 || !p.hasBlob(layer) {
 				t.Errorf("got %d warnings, and the layer there: %t, want one, and it there", report.WarningCount, p.hasBlob(layer))
 			}
-			p.manifest(oci.MediaTypeImageManifest, manifestOf("one"))
+			p.manifest(ocitest.Image("one").Content)
 			if name == "a manifest" && !p.hasTag("v1") {
 				t.Error("the tag is gone, which would lead to it again")
 			}
-			p.manifest(oci.MediaTypeImageManifest, manifestOf("one"), "v1")
+			p.manifest(ocitest.Image("one").Content, "v1")
 			_, unneeded := p.image("another")
 			if report, err := p.collect(3); err != nil || report.WarningCount > 0 || p.hasBlob(unneeded) {
 				t.Errorf("when it came back: got %v and %q, want what nothing needs collected", err, report.Warnings)

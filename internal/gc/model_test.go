@@ -13,6 +13,7 @@ import (
 	"github.com/sreg-project/sreg/internal/gc"
 	lockmemory "github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/fs"
@@ -89,12 +90,12 @@ type space struct {
 
 var (
 	modelBlobs = []string{"{}", "a", "b", "c", "of a referrer"}
-	modelTags  = []oci.Tag{tagNamed("v1"), tagNamed("v2"), tagNamed("LATEST")}
+	modelTags  = []oci.Tag{ocitest.Tag("v1"), ocitest.Tag("v2"), ocitest.Tag("LATEST")}
 )
 
 func newSpace(ns string) *space {
 	s := &space{
-		ns: name(ns), subject: map[int]int{3: 0, 4: 2, 5: 3}, children: map[int][]int{2: {0, 1}},
+		ns: ocitest.Name(ns), subject: map[int]int{3: 0, 4: 2, 5: 3}, children: map[int][]int{2: {0, 1}},
 		manifests: map[int]state{}, blobs: map[string]state{}, tags: map[oci.Tag]int{}, kept: map[oci.Tag]int{},
 	}
 	one, two := imageOf(s.ns, "one", nil, "a"), imageOf(s.ns, "two", nil, "a", "b")
@@ -155,8 +156,6 @@ func anyTag(t *rapid.T) oci.Tag { return rapid.SampledFrom(modelTags).Draw(t, "t
 
 func (s *space) anyImage(t *rapid.T) int { return rapid.IntRange(0, len(s.images)-1).Draw(t, "image") }
 
-func digestOf(content string) oci.Digest { return oci.DigestOf(oci.SHA256, []byte(content)) }
-
 // wantUnknown compares an answer with whether the model has what was asked for.
 func wantUnknown(t *rapid.T, err error, there bool, unknown error) {
 	switch {
@@ -169,7 +168,7 @@ func wantUnknown(t *rapid.T, err error, there bool, unknown error) {
 
 func (m *model) upload(t *rapid.T) {
 	s, blob := m.anySpace(t, "space"), anyBlob(t)
-	if err := upload(m.reg, s.ns, blob); err != nil {
+	if err := pusher(m.reg).PushBlob(t.Context(), s.ns, ocitest.Layer(blob)); err != nil {
 		t.Fatal(err)
 	}
 	s.blobs[blob] = live
@@ -178,7 +177,7 @@ func (m *model) upload(t *rapid.T) {
 func (m *model) mount(t *rapid.T) {
 	s, from, blob := m.anySpace(t, "space"), m.anySpace(t, "from"), anyBlob(t)
 	_, there := from.blobs[blob]
-	wantUnknown(t, m.reg.MountBlob(t.Context(), s.ns, from.ns, digestOf(blob)), there, registry.ErrBlobUnknown)
+	wantUnknown(t, m.reg.MountBlob(t.Context(), s.ns, from.ns, ocitest.DigestOf(blob)), there, registry.ErrBlobUnknown)
 	if there {
 		s.blobs[blob] = live
 	}
@@ -187,7 +186,7 @@ func (m *model) mount(t *rapid.T) {
 func (m *model) head(t *rapid.T) {
 	s, blob := m.anySpace(t, "space"), anyBlob(t)
 	_, there := s.blobs[blob]
-	_, err := m.reg.StatBlob(t.Context(), s.ns, digestOf(blob))
+	_, err := m.reg.StatBlob(t.Context(), s.ns, ocitest.DigestOf(blob))
 	wantUnknown(t, err, there, registry.ErrBlobUnknown)
 	if there {
 		s.blobs[blob] = live
@@ -205,11 +204,11 @@ func (m *model) pushWhole(t *rapid.T) {
 	s := m.anySpace(t, "space")
 	at := s.anyImage(t)
 	for _, child := range append(slices.Clone(s.children[at]), at) {
-		for _, blob := range s.images[child].blobs {
-			if err := upload(m.reg, s.ns, blob); err != nil {
+		for _, blob := range s.images[child].Blobs() {
+			if err := pusher(m.reg).PushBlob(t.Context(), s.ns, blob); err != nil {
 				t.Fatal(err)
 			}
-			s.blobs[blob] = live
+			s.blobs[blob.Text] = live
 		}
 		if child != at {
 			m.pushManifest(t, s, child, nil)
@@ -224,7 +223,7 @@ func anyTags(t *rapid.T) []oci.Tag {
 
 func (m *model) pushManifest(t *rapid.T, s *space, at int, tags []oci.Tag) {
 	i := s.images[at]
-	_, err := m.reg.PutManifest(t.Context(), s.ns, registry.Push{Tags: tags, ContentType: i.mediaType, Content: i.content})
+	err := pusher(m.reg).PushManifest(t.Context(), s.ns, i.Content, tags...)
 	complete := s.revive(at)
 	var missing *registry.MissingError
 	switch {
@@ -242,12 +241,12 @@ func (m *model) pushManifest(t *rapid.T, s *space, at int, tags []oci.Tag) {
 // revive makes live what a manifest names, and says whether all of it is there.
 func (s *space) revive(at int) (complete bool) {
 	complete = true
-	for _, blob := range s.images[at].blobs {
-		if s.blobs[blob] == "" {
+	for _, blob := range s.images[at].Blobs() {
+		if s.blobs[blob.Text] == "" {
 			complete = false
 			continue
 		}
-		s.blobs[blob] = live
+		s.blobs[blob.Text] = live
 	}
 	for _, child := range s.children[at] {
 		switch s.manifests[child] {
@@ -264,7 +263,7 @@ func (s *space) revive(at int) (complete bool) {
 func (m *model) deleteBlob(t *rapid.T) {
 	s, blob := m.anySpace(t, "space"), anyBlob(t)
 	_, there := s.blobs[blob]
-	wantUnknown(t, m.reg.DeleteBlob(t.Context(), s.ns, digestOf(blob), ""), there, registry.ErrBlobUnknown)
+	wantUnknown(t, m.reg.DeleteBlob(t.Context(), s.ns, ocitest.DigestOf(blob), ""), there, registry.ErrBlobUnknown)
 	delete(s.blobs, blob)
 }
 
@@ -291,8 +290,8 @@ func (s *space) removeTag(tag oci.Tag) {
 // isWhole tells whether all is there that a manifest names.
 func (s *space) isWhole(at int) bool {
 	_, there := s.manifests[at]
-	for _, blob := range s.images[at].blobs {
-		_, has := s.blobs[blob]
+	for _, blob := range s.images[at].Blobs() {
+		_, has := s.blobs[blob.Text]
 		there = there && has
 	}
 	for _, child := range s.children[at] {
@@ -305,7 +304,7 @@ func (m *model) deleteManifest(t *rapid.T) {
 	s := m.anySpace(t, "space")
 	at := s.anyImage(t)
 	_, there := s.manifests[at]
-	wantUnknown(t, m.reg.DeleteManifest(t.Context(), s.ns, s.images[at].digest(), ""), there, registry.ErrManifestUnknown)
+	wantUnknown(t, m.reg.DeleteManifest(t.Context(), s.ns, s.images[at].Digest, ""), there, registry.ErrManifestUnknown)
 	for tag, of := range s.tags {
 		if of == at {
 			s.removeTag(tag)
@@ -332,7 +331,7 @@ func (m *model) restore(t *rapid.T) {
 		return
 	}
 	at := slices.IndexFunc(s.images, func(i *image) bool {
-		return slices.Contains(done, registry.Restored{Kind: registry.KindTag, Namespace: s.ns, Tag: tag, Digest: i.digest()})
+		return slices.Contains(done, registry.Restored{Kind: registry.KindTag, Namespace: s.ns, Tag: tag, Digest: i.Digest})
 	})
 	if at < 0 || s.manifests[at] != live || sure && (at != want || !s.isWhole(at)) {
 		t.Fatalf("restored %v, image %d of %v and %v, want %d for sure: %t", done, at, s.manifests, s.blobs, want, sure)
@@ -344,10 +343,10 @@ func (m *model) restore(t *rapid.T) {
 // read takes the states from the store.
 func (s *space) read(t *rapid.T, reg *registry.Registry) {
 	for at, i := range s.images {
-		readState(t, reg, s.manifests, at, registry.Object{Kind: registry.KindManifest, Namespace: s.ns, Digest: i.digest()})
+		readState(t, reg, s.manifests, at, registry.Object{Kind: registry.KindManifest, Namespace: s.ns, Digest: i.Digest})
 	}
 	for _, blob := range modelBlobs {
-		readState(t, reg, s.blobs, blob, registry.Object{Kind: registry.KindLink, Namespace: s.ns, Digest: digestOf(blob)})
+		readState(t, reg, s.blobs, blob, registry.Object{Kind: registry.KindLink, Namespace: s.ns, Digest: ocitest.DigestOf(blob)})
 	}
 }
 
@@ -501,8 +500,8 @@ func (m marks) mark(at int) {
 	}
 	m.manifests[at] = true
 	if _, there := m.s.manifests[at]; there {
-		for _, blob := range m.s.images[at].blobs {
-			m.blobs[blob] = true
+		for _, blob := range m.s.images[at].Blobs() {
+			m.blobs[blob.Text] = true
 		}
 		for _, child := range m.s.children[at] {
 			m.mark(child)
@@ -530,7 +529,7 @@ func (m *model) empty(t *rapid.T) {
 	wantBlobs := map[oci.Digest]bool{}
 	for _, s := range m.spaces {
 		for blob := range s.blobs {
-			wantBlobs[digestOf(blob)] = true
+			wantBlobs[ocitest.DigestOf(blob)] = true
 		}
 	}
 	wantSame(t, "blobs", each(t, m.reg.Maintenance().Blobs(t.Context())), wantBlobs)
@@ -551,11 +550,11 @@ func (m *model) compare(t *rapid.T) {
 	for _, s := range m.spaces {
 		for _, blob := range modelBlobs {
 			_, there := s.blobs[blob]
-			wantUnknown(t, wholeBlob(m.reg, s.ns, digestOf(blob)), there, registry.ErrBlobUnknown)
+			wantUnknown(t, wholeBlob(m.reg, s.ns, ocitest.DigestOf(blob)), there, registry.ErrBlobUnknown)
 		}
 		for at, i := range s.images {
 			_, there := s.manifests[at]
-			m.compareManifest(t, s, oci.Reference{Digest: i.digest()}, at, there)
+			m.compareManifest(t, s, oci.Reference{Digest: i.Digest}, at, there)
 			m.compareReferrers(t, s, at)
 		}
 		for _, tag := range modelTags {
@@ -582,13 +581,13 @@ func (m *model) compareTrash(t *rapid.T, s *space) {
 func (m *model) compareManifest(t *rapid.T, s *space, ref oci.Reference, at int, there bool) {
 	stored, err := m.reg.GetManifest(t.Context(), s.ns, ref)
 	wantUnknown(t, err, there, registry.ErrManifestUnknown)
-	if there && string(stored.Content) != string(s.images[at].content) {
-		t.Fatalf("%s in %s is %s, want %s", ref, s.ns, stored.Content, s.images[at].content)
+	if there && string(stored.Content) != s.images[at].Text {
+		t.Fatalf("%s in %s is %s, want %s", ref, s.ns, stored.Content, s.images[at].Text)
 	}
 }
 
 func (m *model) compareReferrers(t *rapid.T, s *space, at int) {
-	listed, err := m.reg.Referrers(t.Context(), s.ns, s.images[at].digest())
+	listed, err := m.reg.Referrers(t.Context(), s.ns, s.images[at].Digest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -598,7 +597,7 @@ func (m *model) compareReferrers(t *rapid.T, s *space, at int) {
 	}
 	for referrer, subject := range s.subject {
 		if _, there := s.manifests[referrer]; there && subject == at {
-			want = append(want, s.images[referrer].digest().String())
+			want = append(want, s.images[referrer].Digest.String())
 		}
 	}
 	slices.Sort(want)

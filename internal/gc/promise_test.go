@@ -1,11 +1,10 @@
 package gc_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
-	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
@@ -14,10 +13,10 @@ func TestAPushRevivesIndexesHoweverDeep(t *testing.T) {
 	p := newPushed(t)
 	p.trash = time.Hour
 	deepest, _ := p.image("one")
-	child, mediaType := deepest, oci.MediaTypeImageManifest
+	top := ocitest.Image("one")
 	index := func(tags ...string) {
-		content := fmt.Sprintf(`{"schemaVersion":2,"manifests":[{"mediaType":%q,"digest":%q,"size":2}]}`, mediaType, child)
-		child, mediaType = p.manifest(oci.MediaTypeImageIndex, content, tags...), oci.MediaTypeImageIndex
+		top = ocitest.Index(top)
+		p.manifest(top.Content, tags...)
 	}
 	for range 30 {
 		index()

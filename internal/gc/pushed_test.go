@@ -2,15 +2,15 @@ package gc_test
 
 import (
 	"errors"
-	"fmt"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/gc"
 	lockmemory "github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage/memory"
 )
 
@@ -31,11 +31,8 @@ type pushed struct {
 
 func newPushed(t *testing.T) *pushed {
 	t.Helper()
-	p := &pushed{t: t, store: memory.New(memory.Options{}), config: registry.DefaultConfig()}
+	p := &pushed{t: t, store: memory.New(memory.Options{}), config: registry.DefaultConfig(), ns: ocitest.Name("team/app")}
 	p.open()
-	var err error
-	p.ns, err = oci.ParseName("team/app")
-	p.must(err)
 	return p
 }
 
@@ -55,47 +52,32 @@ func (p *pushed) must(err error) {
 	}
 }
 
+func (p *pushed) pusher() registrytest.Pusher { return registrytest.Pusher{To: p.reg} }
+
 func (p *pushed) blob(content string) oci.Digest {
 	p.t.Helper()
-	upload, err := p.reg.StartUpload(p.t.Context(), p.ns, oci.SHA256, "")
-	p.must(err)
-	d := oci.DigestOf(oci.SHA256, []byte(content))
-	p.must(p.reg.CompleteUpload(p.t.Context(), p.ns, upload.ID, registry.Chunk{Body: strings.NewReader(content), Start: -1}, d))
-	return d
+	blob := ocitest.Layer(content)
+	p.must(p.pusher().PushBlob(p.t.Context(), p.ns, blob))
+	return blob.Digest
 }
 
-func (p *pushed) manifest(mediaType, content string, tags ...string) oci.Digest {
+func (p *pushed) manifest(m ocitest.Content, tags ...string) {
 	p.t.Helper()
-	push := registry.Push{ContentType: mediaType, Content: []byte(content)}
-	for _, tag := range tags {
-		push.Tags = append(push.Tags, p.tag(tag))
-	}
-	done, err := p.reg.PutManifest(p.t.Context(), p.ns, push)
-	p.must(err)
-	return done.Digest
+	p.must(p.pusher().PushManifest(p.t.Context(), p.ns, m, tagsOf(tags)...))
 }
 
 func (p *pushed) image(name string, tags ...string) (manifest, layer oci.Digest) {
 	p.t.Helper()
-	p.blob("config " + name)
-	layer = p.blob("layer " + name)
-	return p.manifest(oci.MediaTypeImageManifest, manifestOf(name), tags...), layer
+	image := ocitest.Image(name)
+	p.must(p.pusher().Push(p.t.Context(), p.ns, image, tagsOf(tags)...))
+	return image.Digest, image.Layers[0].Digest
 }
 
-// manifestOf is a manifest with one layer.
-func manifestOf(name string) string {
-	descriptor := func(mediaType, content string) string {
-		return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, mediaType, oci.DigestOf(oci.SHA256, []byte(content)), len(content))
+func tagsOf(texts []string) (tags []oci.Tag) {
+	for _, text := range texts {
+		tags = append(tags, ocitest.Tag(text))
 	}
-	return fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"config":%s,"layers":[%s]}`, oci.MediaTypeImageManifest,
-		descriptor(oci.MediaTypeImageConfig, "config "+name), descriptor("application/vnd.oci.image.layer.v1.tar", "layer "+name))
-}
-
-func (p *pushed) tag(text string) oci.Tag {
-	p.t.Helper()
-	tag, err := oci.ParseTag(text)
-	p.must(err)
-	return tag
+	return tags
 }
 
 // Rules and Decide are the rules of retention.
@@ -126,7 +108,7 @@ func (p *pushed) collect(runs int) (*gc.Report, error) {
 
 func (p *pushed) hasTag(text string) bool {
 	p.t.Helper()
-	_, err := p.reg.GetManifest(p.t.Context(), p.ns, oci.Reference{Tag: p.tag(text)})
+	_, err := p.reg.GetManifest(p.t.Context(), p.ns, oci.Reference{Tag: ocitest.Tag(text)})
 	if err != nil && !errors.Is(err, registry.ErrManifestUnknown) {
 		p.t.Fatal(err)
 	}

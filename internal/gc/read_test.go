@@ -9,6 +9,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
@@ -39,9 +40,9 @@ func TestAManifestOfAnUnknownTypeKeepsWhatItMentions(t *testing.T) {
 	layer := p.blob("what an artifact is made of")
 	child, deep := p.image("child")
 	subject, gone := p.image("subject")
-	p.manifest("application/vnd.oci.artifact.manifest.v1+json", fmt.Sprintf(
+	p.manifest(ocitest.New("application/vnd.oci.artifact.manifest.v1+json", fmt.Sprintf(
 		`{"mediaType":"application/vnd.oci.artifact.manifest.v1+json","subject":{"mediaType":%q,"digest":%q,"size":2},"blobs":[{"digest":%q}],"parts":{"of":%q}}`,
-		oci.MediaTypeImageManifest, subject, layer, child), "artifact")
+		oci.MediaTypeImageManifest, subject, layer, child)), "artifact")
 	report, err := p.collect(3)
 	if err != nil {
 		t.Fatalf("%v: %q", err, report.Errors)

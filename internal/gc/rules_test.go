@@ -10,6 +10,7 @@ import (
 	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/gc/gctest"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
@@ -18,7 +19,7 @@ func TestTheRulesAreAskedAboutATagThatNamesItsOwnManifest(t *testing.T) {
 	p := newPushed(t)
 	manifest, _ := p.image("one")
 	own := "sha256-" + manifest.Hex() + ".imgpkg"
-	p.manifest(oci.MediaTypeImageManifest, manifestOf("one"), own)
+	p.manifest(ocitest.Image("one").Content, own)
 	p.decide = func(image registry.Image) bool { return image.Tag.String() == own }
 	report, err := p.collect(3)
 	if err != nil {
@@ -36,7 +37,7 @@ func TestATagThatBelongsToASubjectKeepsNoRuleFromItsManifest(t *testing.T) {
 	p := newPushed(t)
 	_, layer := p.image("one")
 	subject, _ := p.image("its subject", "v1")
-	p.manifest(oci.MediaTypeImageManifest, manifestOf("one"), "sha256-"+subject.Hex()+".sig")
+	p.manifest(ocitest.Image("one").Content, "sha256-"+subject.Hex()+".sig")
 	p.decide = func(image registry.Image) bool { return image.Tag.IsZero() }
 	report, err := p.collect(3)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/gc/gctest"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
@@ -74,7 +75,7 @@ func TestASignatureStaysWithAnImageThatIsPushedAgain(t *testing.T) {
 			manifest, _ := p.image("one", "v1")
 			p.image("its signature", "sha256-"+manifest.Hex()+".sig")
 			p.decide = func(image registry.Image) bool { // when all tags have been read
-				p.manifest(oci.MediaTypeImageManifest, manifestOf("one"), tags...)
+				p.manifest(ocitest.Image("one").Content, tags...)
 				return false
 			}
 			report, err := p.collect(1)
@@ -92,7 +93,7 @@ func TestTimesOfPullsOfWhatClientsDeletedGo(t *testing.T) {
 	t.Parallel()
 	p := newPushed(t)
 	manifest, _ := p.image("one", "v1")
-	p.reg.NotePull(p.ns, oci.Reference{Tag: p.tag("v1")}, manifest)
+	p.reg.NotePull(p.ns, oci.Reference{Tag: ocitest.Tag("v1")}, manifest)
 	ended, end := context.WithCancel(t.Context())
 	end()
 	p.reg.TrackPulls(ended, p.must)

@@ -1,7 +1,6 @@
 package gctest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,9 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
@@ -94,8 +95,9 @@ func (w *World) wait(text string) error {
 }
 
 // add gives bytes a name.
-func (w *World) add(name string, data []byte) *content {
-	c := &content{digest: oci.DigestOf(w.algorithm, data), size: len(data), bytes: data}
+func (w *World) add(name, mediaType, text string) *content {
+	d := oci.DigestOf(w.algorithm, []byte(text))
+	c := &content{Content: ocitest.Content{MediaType: mediaType, Text: text, Digest: d}}
 	w.named[name] = c
 	return c
 }
@@ -105,23 +107,16 @@ func (w *World) layer(name string) *content {
 	if c, known := w.named[name]; known {
 		return c
 	}
-	return w.add(name, fmt.Appendf(nil, "%-*s\n", layerSize-1, name))
+	return w.add(name, ocitest.LayerType, fmt.Sprintf("%-*s\n", layerSize-1, name))
 }
 
-func (c *content) descriptor(mediaType string) oci.Descriptor {
-	return oci.Descriptor{MediaType: mediaType, Digest: c.digest, Size: int64(c.size)}
-}
-
-const (
-	layerType   = "application/vnd.oci.image.layer.v1.tar"
-	foreignType = "application/vnd.oci.image.layer.nondistributable.v1.tar"
-)
+const foreignType = "application/vnd.oci.image.layer.nondistributable.v1.tar"
 
 func (w *World) image(name, ref string, words []string) error {
 	ns := w.name(before(ref, ":"))
-	doc := document{SchemaVersion: 2, MediaType: oci.MediaTypeImageManifest}
-	config := w.add(name+".config", []byte(`{"architecture":"amd64","os":"linux","of":"`+name+`"}`))
-	about := config.descriptor(oci.MediaTypeImageConfig)
+	doc := ocitest.Document{SchemaVersion: 2, MediaType: oci.MediaTypeImageManifest}
+	config := w.add(name+".config", oci.MediaTypeImageConfig, `{"architecture":"amd64","os":"linux","of":"`+name+`"}`)
+	about := config.Descriptor()
 	doc.Config = &about
 	if err := w.blob(ns, config); err != nil {
 		return err
@@ -130,15 +125,15 @@ func (w *World) image(name, ref string, words []string) error {
 		kind, layer, special := strings.Cut(word, ":")
 		switch {
 		case special && kind == "foreign":
-			descriptor := w.layer(layer).descriptor(foreignType)
-			descriptor.URLs = []string{"https://example.com/" + layer}
+			descriptor := w.layer(layer).Descriptor()
+			descriptor.MediaType, descriptor.URLs = foreignType, []string{"https://example.com/" + layer}
 			doc.Layers = append(doc.Layers, descriptor)
 		case special && kind == "missing":
-			doc.Layers = append(doc.Layers, w.layer(layer).descriptor(layerType))
+			doc.Layers = append(doc.Layers, w.layer(layer).Descriptor())
 		case w.option(&doc, word):
 		default:
 			c := w.layer(word)
-			doc.Layers = append(doc.Layers, c.descriptor(layerType))
+			doc.Layers = append(doc.Layers, c.Descriptor())
 			if err := w.blob(ns, c); err != nil {
 				return err
 			}
@@ -151,7 +146,7 @@ func (w *World) image(name, ref string, words []string) error {
 var platforms = []string{"amd64", "arm64", "riscv64"}
 
 func (w *World) index(name, ref string, words []string) error {
-	doc := document{SchemaVersion: 2, MediaType: oci.MediaTypeImageIndex, Manifests: []oci.Descriptor{}}
+	doc := ocitest.Document{SchemaVersion: 2, MediaType: oci.MediaTypeImageIndex, Manifests: []oci.Descriptor{}}
 	for _, word := range words {
 		if w.option(&doc, word) {
 			continue
@@ -161,11 +156,10 @@ func (w *World) index(name, ref string, words []string) error {
 			w.layer(child)
 		}
 		c := w.find(child)
-		mediaType := c.about.ContentType
-		if mediaType == "" {
-			mediaType = oci.MediaTypeImageManifest
+		descriptor := c.Descriptor()
+		if missing {
+			descriptor.MediaType = oci.MediaTypeImageManifest
 		}
-		descriptor := c.descriptor(mediaType)
 		descriptor.Platform = &oci.Platform{OS: "linux", Architecture: platforms[len(doc.Manifests)%len(platforms)]}
 		doc.Manifests = append(doc.Manifests, descriptor)
 	}
@@ -173,10 +167,9 @@ func (w *World) index(name, ref string, words []string) error {
 }
 
 // option reads a word that images and indexes have in common, and tells whether it is one.
-func (w *World) option(doc *document, word string) bool {
+func (w *World) option(doc *ocitest.Document, word string) bool {
 	if subject, found := strings.CutPrefix(word, "subject="); found {
-		c := w.find(subject)
-		descriptor := c.descriptor(c.about.ContentType)
+		descriptor := w.find(subject).Descriptor()
 		doc.Subject = &descriptor
 		return true
 	}
@@ -187,16 +180,18 @@ func (w *World) option(doc *document, word string) bool {
 	return found
 }
 
-func (w *World) manifest(name string, doc document) *content {
-	c := w.add(name, doc.bytes())
+func (w *World) manifest(name string, doc ocitest.Document) *content {
+	c := w.add(name, doc.MediaType, doc.Manifest().Text)
 	c.manifest = true
-	c.about = registry.Push{ContentType: doc.MediaType, Content: c.bytes, Digest: c.digest, By: "alice"}
 	return c
 }
 
+// alice is who pushes.
+func (w *World) alice() registrytest.Pusher { return registrytest.Pusher{To: w.Registry, By: "alice"} }
+
 func (w *World) push(c *content, ref string) error {
 	ns, tags, _ := strings.Cut(ref, ":")
-	push := c.about
+	var all []oci.Tag
 	for text := range strings.SplitSeq(tags, ",") {
 		if text == "" {
 			continue
@@ -205,32 +200,26 @@ func (w *World) push(c *content, ref string) error {
 		if err != nil {
 			return err
 		}
-		push.Tags = append(push.Tags, tag)
+		all = append(all, tag)
 	}
-	_, err := w.Registry.PutManifest(w.t.Context(), w.name(ns), push)
-	return err
+	return w.alice().PushManifest(w.t.Context(), w.name(ns), c.Content, all...)
 }
 
 // blob pushes a blob unless the namespace holds it, as clients do.
 func (w *World) blob(ns oci.Name, c *content) error {
-	ctx := w.t.Context()
-	if _, err := w.Registry.StatBlob(ctx, ns, c.digest); err == nil {
+	if _, err := w.Registry.StatBlob(w.t.Context(), ns, c.Digest); err == nil {
 		return nil
 	}
-	session, err := w.Registry.StartUpload(ctx, ns, c.digest.Algorithm(), "alice")
-	if err != nil {
-		return err
-	}
-	return w.Registry.CompleteUpload(ctx, ns, session.ID, registry.Chunk{Body: bytes.NewReader(c.bytes), Start: -1}, c.digest)
+	return w.alice().PushBlob(w.t.Context(), ns, c.Content)
 }
 
 // leaveUpload begins an upload, and does not complete it.
 func (w *World) leaveUpload(ns oci.Name, c *content) error {
-	session, err := w.Registry.StartUpload(w.t.Context(), ns, c.digest.Algorithm(), "alice")
+	session, err := w.Registry.StartUpload(w.t.Context(), ns, c.Digest.Algorithm(), "alice")
 	if err != nil {
 		return err
 	}
-	_, err = w.Registry.AppendUpload(w.t.Context(), ns, session.ID, registry.Chunk{Body: bytes.NewReader(c.bytes), Start: -1})
+	_, err = w.Registry.AppendUpload(w.t.Context(), ns, session.ID, registry.Chunk{Body: strings.NewReader(c.Text), Start: -1})
 	return err
 }
 
@@ -260,9 +249,9 @@ func (w *World) remove(from *registry.Registry, what string) error {
 	}
 	c := w.find(name)
 	if c.manifest {
-		return from.DeleteManifest(w.t.Context(), w.name(ns), c.digest, "bob")
+		return from.DeleteManifest(w.t.Context(), w.name(ns), c.Digest, "bob")
 	}
-	return from.DeleteBlob(w.t.Context(), w.name(ns), c.digest, "bob")
+	return from.DeleteBlob(w.t.Context(), w.name(ns), c.Digest, "bob")
 }
 
 // kill deletes a manifest in a process that ends when the manifest is gone, and nothing else is.

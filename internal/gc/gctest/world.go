@@ -7,7 +7,6 @@ package gctest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,6 +18,7 @@ import (
 	"github.com/sreg-project/sreg/internal/gc"
 	lockmemory "github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/fs"
@@ -70,11 +70,8 @@ type World struct {
 
 // content is what has a name in a script.
 type content struct {
-	digest   oci.Digest
-	size     int
-	bytes    []byte
+	ocitest.Content
 	manifest bool
-	about    registry.Push // of a manifest
 }
 
 // New makes an empty world.
@@ -142,19 +139,19 @@ func (w *World) Collect() *gc.Report {
 func (w *World) Named() map[string]oci.Digest {
 	named := map[string]oci.Digest{}
 	for name, c := range w.named {
-		named[name] = c.digest
+		named[name] = c.Digest
 	}
 	return named
 }
 
 // Digest is that of a name in the script.
-func (w *World) Digest(name string) oci.Digest { return w.find(name).digest }
+func (w *World) Digest(name string) oci.Digest { return w.find(name).Digest }
 
 // Names writes the names of the script into a text in place of their digests, which nobody can read.
 func (w *World) Names(text string) string {
 	for name, c := range w.named {
-		text = strings.ReplaceAll(text, c.digest.String(), name)
-		text = strings.ReplaceAll(text, c.digest.Hex(), "{"+name+"}")
+		text = strings.ReplaceAll(text, c.Digest.String(), name)
+		text = strings.ReplaceAll(text, c.Digest.Hex(), "{"+name+"}")
 	}
 	return text
 }
@@ -165,7 +162,7 @@ func (w *World) Digests(ref string) string {
 		return ns + "@" + w.Digest(name).String()
 	}
 	if c, known := w.named[ref]; known {
-		return c.digest.String()
+		return c.Digest.String()
 	}
 	return w.expand(ref)
 }
@@ -370,22 +367,3 @@ func (w *World) must(err error) {
 
 // errKilled ends what a script kills.
 var errKilled = errors.New("killed")
-
-// document is a manifest as it is pushed.
-type document struct {
-	SchemaVersion int               `json:"schemaVersion"`
-	MediaType     string            `json:"mediaType"`
-	Config        *oci.Descriptor   `json:"config,omitempty"`
-	Layers        []oci.Descriptor  `json:"layers,omitempty"`
-	Manifests     []oci.Descriptor  `json:"manifests,omitempty"`
-	Subject       *oci.Descriptor   `json:"subject,omitempty"`
-	Annotations   map[string]string `json:"annotations,omitempty"`
-}
-
-func (d document) bytes() []byte {
-	text, err := json.Marshal(d)
-	if err != nil {
-		panic(err) // it is made of strings and numbers
-	}
-	return text
-}
