@@ -48,6 +48,15 @@ func (i Identity) Anonymous() bool {
 	return i.ID == "" && i.Username == "" && i.OIDC == nil && i.Certificate.Fingerprint == ""
 }
 
+// Client is the address of the client as rules and logs have it: one of IPv4 that came over IPv6 looks like every
+// other. It is empty if nobody knows it.
+func (i *Identity) Client() string {
+	if !i.ClientIP.IsValid() {
+		return ""
+	}
+	return i.ClientIP.Unmap().String()
+}
+
 // Name is what records and logs call who asks: the user, the sign-in, or the certificate's first common
 // name; empty for anybody.
 func (i Identity) Name() string {

@@ -23,7 +23,7 @@ func (a *Authorizer) record(ctx context.Context, q *access.Question, d access.De
 		slog.String("reference", q.Request.Reference.String()),
 		slog.String("digest", q.Request.Digest.String()),
 		slog.String("username", q.Identity.Name()),
-		slog.String("client", clientOf(q.Identity.ClientIP)),
+		slog.String("client", q.Identity.Client()),
 		slog.String("decision", result(d.Allowed)),
 		slog.String("stage", string(d.Stage)),
 		slog.String("rule", d.Rule),

@@ -147,11 +147,12 @@ func rankOf(x ast.Expr, state interpreter.EvalState, info *ast.SourceInfo) (Part
 	}
 	args := x.AsCall().Args()
 	value, _ := state.Value(args[0].ID())
-	of, ok := value.(*image)
+	ranked, ok := value.(*object)
 	text, err := parser.Unparse(x, info)
-	if !ok || err != nil {
+	if !ok || ranked.of != rankedImage || err != nil {
 		return Part{}, false
 	}
+	of := ranked.source.(*image)
 	by := ranking{word: strings.TrimPrefix(x.AsCall().FunctionName(), "@")}
 	if args[1].Kind() == ast.LiteralKind && by.word == topPushedLike {
 		pattern, _ := args[1].AsLiteral().(types.String)

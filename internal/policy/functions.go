@@ -114,9 +114,9 @@ func rankedCall(name string, arguments []*types.Type, call func(args ...ref.Val)
 		return make.NewCall("@"+name, append([]ast.Expr{make.NewIdent(rankedVariable)}, args...)...), nil
 	}
 	return []cel.EnvOption{
-		cel.Variable(rankedVariable, rankedType),
+		cel.Variable(rankedVariable, rankedImage.typ),
 		cel.Macros(cel.GlobalMacro(name, len(arguments), write)),
-		cel.Function("@"+name, cel.Overload("ranked_"+name, append([]*types.Type{rankedType}, arguments...), types.BoolType, cel.FunctionBinding(call))),
+		cel.Function("@"+name, cel.Overload("ranked_"+name, append([]*types.Type{rankedImage.typ}, arguments...), types.BoolType, cel.FunctionBinding(call))),
 		cel.Function(name, cel.Overload(name+"_arguments", arguments, types.BoolType, cel.FunctionBinding(func(...ref.Val) ref.Val {
 			return types.NewErr("%s has no value here", name)
 		}))),

@@ -1,12 +1,9 @@
 package policy
 
 import (
-	"fmt"
-	"reflect"
 	"time"
 
 	"github.com/google/cel-go/common/types"
-	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/interpreter"
 )
 
@@ -80,8 +77,7 @@ func (s *Images) Explain(index int, sets ...*Keep) []RuleExplanation {
 	return explained
 }
 
-// image is one of Images as CEL reads it. It is also the hidden argument of the functions that rank, which
-// makes it a value of CEL, too.
+// image is one of Images as CEL reads it.
 type image struct {
 	among *Images
 	index int
@@ -92,7 +88,6 @@ func (s *Images) image(index int) *image {
 	return &image{among: s, index: index, words: newObject(imageWords, &s.list[index])}
 }
 
-// ResolveName is for interpreter.Activation.
 func (i *image) ResolveName(name string) (any, bool) {
 	switch name {
 	case "image":
@@ -100,32 +95,12 @@ func (i *image) ResolveName(name string) (any, bool) {
 	case nowVariable:
 		return i.among.now, true
 	case rankedVariable:
-		return i, true
+		return newObject(rankedImage, i), true
 	}
 	return nil, false
 }
 
-// Parent is for interpreter.Activation.
 func (i *image) Parent() interpreter.Activation { return nil }
 
-// rankedType is the type of the hidden argument. No expression can name it.
-var rankedType = types.NewOpaqueType("@ranked")
-
-// ConvertToNative is for ref.Val: nothing outside CEL needs the hidden argument.
-func (i *image) ConvertToNative(to reflect.Type) (any, error) {
-	return nil, fmt.Errorf("a ranked image is no %v", to)
-}
-
-// ConvertToType is for ref.Val.
-func (i *image) ConvertToType(to ref.Type) ref.Val {
-	return types.NewErr("a ranked image is no %s", to.TypeName())
-}
-
-// Equal is for ref.Val.
-func (i *image) Equal(other ref.Val) ref.Val { return types.Bool(i == other) }
-
-// Type is for ref.Val.
-func (i *image) Type() ref.Type { return rankedType }
-
-// Value is for ref.Val.
-func (i *image) Value() any { return i }
+// rankedImage is the hidden argument of the functions that rank: an image among the others. No expression can name it.
+var rankedImage = &objectType{word: "image", typ: types.NewOpaqueType("@ranked")}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/common/types/traits"
 )
 
 // field is one word behind a dot: identity.username.
@@ -61,7 +62,6 @@ func (o *object) ConvertToNative(to reflect.Type) (any, error) {
 	return nil, fmt.Errorf("%s is no %v", o.of.word, to)
 }
 
-// ConvertToType is for ref.Val.
 func (o *object) ConvertToType(to ref.Type) ref.Val {
 	if to == types.TypeType {
 		return o.of.typ
@@ -74,11 +74,27 @@ func (o *object) Equal(other ref.Val) ref.Val {
 	return types.Bool(o == other)
 }
 
-// Type is for ref.Val.
 func (o *object) Type() ref.Type { return o.of.typ }
 
-// Value is for ref.Val.
 func (o *object) Value() any { return o }
+
+// document is the object as JSON has it: what is absent is null, and lists are always there.
+func (o *object) document() map[string]any {
+	values := map[string]any{}
+	for i, f := range o.of.fields {
+		switch v := o.field(i).(type) {
+		case types.Null:
+			values[f.name] = nil
+		case *object:
+			values[f.name] = v.document()
+		case traits.Lister:
+			values[f.name] = append([]string{}, v.Value().([]string)...)
+		default:
+			values[f.name] = v.Value()
+		}
+	}
+	return values
+}
 
 // provider adds the types of objects to those that CEL has.
 type provider struct {
@@ -94,7 +110,6 @@ func newProvider(standard types.Provider, objects ...*objectType) *provider {
 	return p
 }
 
-// FindStructType is for types.Provider.
 func (p *provider) FindStructType(name string) (*types.Type, bool) {
 	if o, ok := p.objects[name]; ok {
 		return types.NewTypeTypeWithParam(o.typ), true
@@ -102,7 +117,6 @@ func (p *provider) FindStructType(name string) (*types.Type, bool) {
 	return p.Provider.FindStructType(name)
 }
 
-// FindStructFieldNames is for types.Provider.
 func (p *provider) FindStructFieldNames(name string) ([]string, bool) {
 	if o, ok := p.objects[name]; ok {
 		return o.names(), true
@@ -110,7 +124,6 @@ func (p *provider) FindStructFieldNames(name string) ([]string, bool) {
 	return p.Provider.FindStructFieldNames(name)
 }
 
-// FindStructFieldType is for types.Provider.
 func (p *provider) FindStructFieldType(name, wanted string) (*types.FieldType, bool) {
 	of, ok := p.objects[name]
 	if !ok {

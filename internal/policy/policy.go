@@ -42,6 +42,14 @@ type Question struct {
 	RepositoryPolicy bool
 }
 
+// Document is all that a rule about access may look at, by its words, for JSON.
+func Document(identity access.Identity, request access.Request) map[string]map[string]any {
+	return map[string]map[string]any{
+		"identity": newObject(identityWords, &identity).document(),
+		"request":  newObject(requestWords, &request).document(),
+	}
+}
+
 // Decision is the answer of a policy to a question.
 type Decision struct {
 	Allowed bool
@@ -98,7 +106,6 @@ func newActivation(q *Question) *activation {
 	}
 }
 
-// ResolveName is for interpreter.Activation.
 func (a *activation) ResolveName(name string) (any, bool) {
 	switch name {
 	case "identity":
@@ -111,7 +118,6 @@ func (a *activation) ResolveName(name string) (any, bool) {
 	return nil, false
 }
 
-// Parent is for interpreter.Activation.
 func (a *activation) Parent() interpreter.Activation { return nil }
 
 // readableError replaces a message of CEL about its own overloads.

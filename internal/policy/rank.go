@@ -30,7 +30,7 @@ type ranking struct {
 // top is the function behind all rankings: whether the image's rank is at most n. CEL has checked the types
 // of its arguments.
 func top(by ranking, of, n ref.Val) ref.Val {
-	i := of.(*image)
+	i := of.(*object).source.(*image)
 	rank, err := i.among.rank(by, i.index)
 	if err != nil {
 		return types.WrapErr(err)

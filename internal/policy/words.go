@@ -39,7 +39,7 @@ var (
 	identityWords = newObjectType("identity",
 		textField("id", "names the sign-in for good: a user's name, or provider/subject of a token", func(i *access.Identity) string { return i.ID }),
 		textField("username", "the user's name, or what the provider's username_claim holds", func(i *access.Identity) string { return i.Username }),
-		textField("client_ip", "the client's address", clientIP),
+		textField("client_ip", "the client's address", (*access.Identity).Client),
 		listField("groups", "the user's groups, or what the provider's groups_claim holds", func(i *access.Identity) []string { return i.Groups }),
 		field{
 			"certificate", certificateWords.typ, "the verified client certificate; always there, with empty lists without one",
@@ -101,13 +101,6 @@ func orNull(text string) ref.Val {
 		return types.NullValue
 	}
 	return types.String(text)
-}
-
-func clientIP(i *access.Identity) string {
-	if !i.ClientIP.IsValid() {
-		return ""
-	}
-	return i.ClientIP.Unmap().String()
 }
 
 func oidcOf(i *access.Identity) ref.Val {

@@ -6,6 +6,7 @@
 package router
 
 import (
+	"cmp"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -98,7 +99,8 @@ func (rt *Router) logAccess(r *http.Request, x *exchange, took time.Duration) {
 	req := &x.request
 	rt.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request",
 		slog.String("request_id", req.Question.Transport.RequestID),
-		slog.String("client", clientOf(r, req)),
+		// Authentication found the first, unless it was not asked.
+		slog.String("client", cmp.Or(req.Question.Identity.Client(), r.RemoteAddr)),
 		slog.String("username", req.By()),
 		slog.String("method", r.Method),
 		slog.String("path", r.URL.Path),
@@ -110,12 +112,4 @@ func (rt *Router) logAccess(r *http.Request, x *exchange, took time.Duration) {
 		slog.Duration("duration", took),
 		slog.String("user_agent", r.UserAgent()),
 	)
-}
-
-// clientOf is the address that authentication found, or that of the connection if it was not asked.
-func clientOf(r *http.Request, req *Request) string {
-	if req.Question.Identity.ClientIP.IsValid() {
-		return req.Question.Identity.ClientIP.String()
-	}
-	return r.RemoteAddr
 }
