@@ -15,7 +15,6 @@ type usageError struct {
 
 func (e *usageError) Error() string { return e.message }
 
-// Hint says what to type instead.
 func (e *usageError) Hint() string { return e.hint }
 
 // hintedError adds what a person can do about an error.
@@ -24,10 +23,8 @@ type hintedError struct {
 	hint string
 }
 
-// Hint says what to do.
 func (e hintedError) Hint() string { return e.hint }
 
-// Unwrap gives the error without its hint.
 func (e hintedError) Unwrap() error { return e.error }
 
 // heldError says that another process holds a lock that this one needs.
@@ -35,7 +32,6 @@ type heldError struct{ message, hint string }
 
 func (e *heldError) Error() string { return e.message }
 
-// Hint says what to do.
 func (e *heldError) Hint() string { return e.hint }
 
 // withDataHint says what to do about a folder that cannot hold a store.

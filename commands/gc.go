@@ -64,7 +64,6 @@ func (o *gcRun) addFlags(cmd *cobra.Command) {
 // share is a percentage that may be left out.
 type share struct{ percent *float64 }
 
-// String is for pflag.Value.
 func (s *share) String() string {
 	if s.percent == nil {
 		return ""
@@ -72,10 +71,8 @@ func (s *share) String() string {
 	return fmt.Sprintf("%g%%", *s.percent)
 }
 
-// Type is for pflag.Value.
 func (s *share) Type() string { return "PERCENT" }
 
-// Set is for pflag.Value.
 func (s *share) Set(text string) error {
 	percent, err := gc.ParseShare(text)
 	if err != nil {

@@ -39,7 +39,6 @@ func choiceFlag[T ~string](cmd *cobra.Command, value *T, flag, short, usage stri
 	completeFrom(cmd, flag, strings.Split(c.Type(), "|")...)
 }
 
-// String is for pflag.Value.
 func (c choice[T]) String() string {
 	if c.value == nil {
 		return "" // pflag asks the zero value for what is no default
@@ -47,7 +46,6 @@ func (c choice[T]) String() string {
 	return string(*c.value)
 }
 
-// Type is for pflag.Value.
 func (c choice[T]) Type() string {
 	words := make([]string, len(c.words))
 	for i, word := range c.words {
@@ -56,7 +54,6 @@ func (c choice[T]) Type() string {
 	return strings.Join(words, "|")
 }
 
-// Set is for pflag.Value.
 func (c choice[T]) Set(text string) error {
 	if !slices.Contains(c.words, T(text)) {
 		words := strings.Split(c.Type(), "|")

@@ -67,13 +67,10 @@ func newPolicyTest(io IO) *cobra.Command {
 // percent is a number from 0 to 100.
 type percent float64
 
-// String is for pflag.Value.
 func (p *percent) String() string { return strconv.FormatFloat(float64(*p), 'f', -1, 64) }
 
-// Type is for pflag.Value.
 func (p *percent) Type() string { return "percent" }
 
-// Set is for pflag.Value.
 func (p *percent) Set(s string) error {
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil || !(f >= 0 && f <= 100) {

@@ -48,7 +48,6 @@ type signatures struct {
 	err      error
 }
 
-// VerifySignature returns the payload of a token that a key of the provider signed.
 func (s *signatures) VerifySignature(ctx context.Context, token string) ([]byte, error) {
 	payload, err := s.provider.keys.verify(ctx, token, s.provider.algorithms)
 	s.err = err

@@ -17,7 +17,6 @@ func newErrorLog(logger *slog.Logger) *log.Logger {
 
 type errorWriter struct{ logger *slog.Logger }
 
-// Write logs one complaint.
 func (w errorWriter) Write(line []byte) (int, error) {
 	text := string(bytes.TrimSpace(line))
 	level := slog.LevelWarn

@@ -6,8 +6,6 @@ type hinted struct {
 	hint string
 }
 
-// Hint says what to do.
 func (e hinted) Hint() string { return e.hint }
 
-// Unwrap gives the error without its hint.
 func (e hinted) Unwrap() error { return e.error }

@@ -58,7 +58,6 @@ type accepted struct {
 	err  error
 }
 
-// Accept returns the next connection.
 func (h *httpServer) Accept() (net.Conn, error) {
 	select {
 	case a := <-h.ready:

@@ -61,19 +61,16 @@ func guard(w http.ResponseWriter, r *http.Request, stall time.Duration) *respons
 // Unwrap gives http.ResponseController the way to the connection.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// WriteHeader writes the header.
 func (w *response) WriteHeader(status int) {
 	w.extend()
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Write writes a part of the body.
 func (w *response) Write(p []byte) (int, error) {
 	w.extend()
 	return w.ResponseWriter.Write(p)
 }
 
-// Flush sends what is buffered.
 func (w *response) Flush() {
 	w.extend()
 	_ = w.control.Flush() // a connection that is broken shows at the next write

@@ -47,7 +47,6 @@ type auditHandler struct {
 	out *auditWriter
 }
 
-// Enabled says whether there is a file.
 func (h auditHandler) Enabled(context.Context, slog.Level) bool { return h.out.kept.Load() }
 
 // lossEvery is how often lost records are reported.

@@ -40,7 +40,6 @@ func withoutHead(groups []string, a slog.Attr) slog.Attr {
 // Enabled is true: whoever gives it records has chosen them.
 func (c *console) Enabled(context.Context, slog.Level) bool { return true }
 
-// Handle writes one line.
 func (c *console) Handle(ctx context.Context, r slog.Record) error {
 	p := c.page
 	p.mu.Lock()
@@ -72,12 +71,10 @@ func appendHead(line []byte, r slog.Record) []byte {
 	return append(line, r.Message...)
 }
 
-// WithAttrs adds attributes to every line.
 func (c *console) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &console{attrs: c.attrs.WithAttrs(attrs), page: c.page}
 }
 
-// WithGroup puts what follows into a group.
 func (c *console) WithGroup(name string) slog.Handler {
 	return &console{attrs: c.attrs.WithGroup(name), page: c.page}
 }

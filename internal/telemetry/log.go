@@ -45,7 +45,6 @@ type lockedWriter struct {
 	w  io.Writer
 }
 
-// Write writes a line.
 func (l *lockedWriter) Write(line []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -136,12 +135,10 @@ type handler struct {
 	text, json slog.Handler
 }
 
-// Enabled compares with the level of the module.
 func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
 	return level >= h.level.Level()
 }
 
-// Handle writes the record.
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	if h.settings.asJSON.Load() {
 		return h.json.Handle(ctx, r)
@@ -161,7 +158,6 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &next
 }
 
-// WithGroup keeps the level.
 func (h *handler) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return h

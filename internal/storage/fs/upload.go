@@ -233,7 +233,6 @@ func (u *upload) open() (err error) {
 	return nil
 }
 
-// Content opens the data for reading.
 func (u *upload) Content(ctx context.Context) (io.ReadCloser, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -314,7 +313,6 @@ func (u *upload) commit(ctx context.Context, key string) (storage.Info, error) {
 // Finish knows nothing: the session ended when its data became the object.
 func (u *upload) Finish(context.Context) (kept bool, err error) { return false, nil }
 
-// Cancel ends the session and removes its data.
 func (u *upload) Cancel(context.Context) error {
 	u.ended = true
 	if err := u.end(); err != nil {

@@ -224,7 +224,6 @@ func (p *pending) publish(ctx context.Context) error {
 	return p.s.settle(p.key, p.id)
 }
 
-// Discard removes the draft.
 func (p *pending) Discard(context.Context) error {
 	if err := skipGone(os.Remove(p.path)); err != nil {
 		return fmt.Errorf("discard object: %w", err)

@@ -35,7 +35,6 @@ func (c *content) add(data []byte) {
 	c.chunks = append(c.chunks, chunk{data: data, end: c.size})
 }
 
-// ReadAt is for an io.SectionReader.
 func (c *content) ReadAt(p []byte, offset int64) (n int, err error) {
 	first := sort.Search(len(c.chunks), func(i int) bool { return c.chunks[i].end > offset })
 	for _, chunk := range c.chunks[first:] {
@@ -65,5 +64,4 @@ type reader struct{ *io.SectionReader }
 
 func (c content) reader() reader { return reader{io.NewSectionReader(&c, 0, c.size)} }
 
-// Close has nothing to give up.
 func (reader) Close() error { return nil }

@@ -35,7 +35,6 @@ func (s *Store) Prepare(ctx context.Context, key string, data []byte) (storage.P
 	return d, nil
 }
 
-// Publish makes the draft the object.
 func (d *draft) Publish(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -50,7 +49,6 @@ func (d *draft) Publish(ctx context.Context) error {
 	return nil
 }
 
-// Discard removes the draft.
 func (d *draft) Discard(context.Context) error {
 	d.s.mu.Lock()
 	defer d.s.mu.Unlock()

@@ -135,10 +135,8 @@ type upload struct {
 	closed bool
 }
 
-// Label is what the session began with.
 func (u *upload) Label() []byte { return u.label }
 
-// Size is that of what was kept.
 func (u *upload) Size() int64 {
 	u.s.mu.RLock()
 	defer u.s.mu.RUnlock()
@@ -223,7 +221,6 @@ func (u *upload) dropState() {
 	u.state = nil
 }
 
-// Content reads what there is now.
 func (u *upload) Content(ctx context.Context) (io.ReadCloser, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -289,7 +286,6 @@ func (u *upload) end() {
 // Finish knows nothing: the session ended when its content became the object's.
 func (u *upload) Finish(context.Context) (kept bool, err error) { return false, nil }
 
-// Cancel ends the session.
 func (u *upload) Cancel(context.Context) error {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
@@ -297,7 +293,6 @@ func (u *upload) Cancel(context.Context) error {
 	return nil
 }
 
-// Close lets the next writer in.
 func (u *upload) Close() error {
 	if !u.closed {
 		u.closed = true

@@ -42,8 +42,11 @@ func (u *upload) fill(ctx context.Context, r io.Reader) error {
 			return err
 		}
 		u.take(first[:])
-		if err := u.read(r); err != nil {
-			return skipEOF(err)
+		switch err := u.read(r); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
 		}
 	}
 }
@@ -54,13 +57,6 @@ func left(r io.Reader) int64 {
 		return sized.Remaining()
 	}
 	return -1
-}
-
-func skipEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
 }
 
 func (u *upload) take(b []byte) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"syscall"
@@ -53,7 +52,9 @@ func connect(ctx context.Context, cfg Config, opts Options) (*connection, error)
 			o.Credentials = c.explainer.credentials
 			o.HTTPClient = transport
 			o.UsePathStyle = cfg.PathStyle
-			o.Logger = debugLogger(opts.Logger)
+			o.Logger = logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
+				opts.Logger.Debug("AWS SDK", "message", fmt.Sprintf(format, v...))
+			})
 			o.DisableLogOutputChecksumValidationSkipped = true
 			o.RequestChecksumCalculation, o.ResponseChecksumValidation = checksums(cfg)
 			o.Retryer = c.retryer(cfg)
@@ -78,13 +79,6 @@ func checksums(cfg Config) (aws.RequestChecksumCalculation, aws.ResponseChecksum
 		return aws.RequestChecksumCalculationWhenRequired, aws.ResponseChecksumValidationWhenRequired
 	}
 	return aws.RequestChecksumCalculationWhenSupported, aws.ResponseChecksumValidationWhenSupported
-}
-
-// debugLogger logs what the SDK has to say for whoever debugs.
-func debugLogger(log *slog.Logger) logging.Logger {
-	return logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
-		log.Debug("AWS SDK", "message", fmt.Sprintf(format, v...))
-	})
 }
 
 // uncheckedBody leaves the checksum out that the service would give: of a range there is none, and

@@ -26,17 +26,19 @@ func (u *upload) Content(ctx context.Context) (io.ReadCloser, error) {
 			return nil, fmt.Errorf("read upload: %w", err)
 		}
 	}
-	var c content
+	nothing := inMemory{bytes.NewReader(nil)}
+	c := content{head: nothing, rest: nothing}
 	if u.session.Head != nil {
-		c = append(c, u.s.openData(ctx, *u.session.Head))
+		c.head = u.s.openData(ctx, *u.session.Head)
 	}
 	switch {
 	case u.buf != nil:
-		c = append(c, inMemory{bytes.NewReader(u.buf.data)})
+		c.rest = inMemory{bytes.NewReader(u.buf.data)}
 	case u.session.Tail != nil:
-		c = append(c, u.s.openData(ctx, *u.session.Tail))
+		c.rest = u.s.openData(ctx, *u.session.Tail)
 	}
-	return &c, nil
+	c.Reader = io.MultiReader(c.head, c.rest)
+	return c, nil
 }
 
 // joinForReading makes the head of the parts. The session names the parts before they are joined, so that
@@ -62,27 +64,10 @@ func (u *upload) joinForReading(ctx context.Context) error {
 	return u.write(ctx, next)
 }
 
-// content is the readers that are left of several ones behind each other.
-type content []io.ReadCloser
-
-func (c *content) Read(p []byte) (int, error) {
-	for len(*c) > 0 {
-		n, err := (*c)[0].Read(p)
-		if !errors.Is(err, io.EOF) || n > 0 {
-			return n, skipEOF(err)
-		}
-		(*c)[0].Close() // it was read to its end
-		*c = (*c)[1:]
-	}
-	return 0, io.EOF
+// content is what the service has, and behind it what is in memory or in the tail.
+type content struct {
+	io.Reader
+	head, rest io.ReadCloser
 }
 
-// Close closes those that are left.
-func (c *content) Close() error {
-	var errs []error
-	for _, r := range *c {
-		errs = append(errs, r.Close())
-	}
-	*c = nil
-	return errors.Join(errs...)
-}
+func (c content) Close() error { return errors.Join(c.head.Close(), c.rest.Close()) }

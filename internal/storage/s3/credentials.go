@@ -25,7 +25,6 @@ type sourcedCredentials struct {
 	source atomic.Pointer[string]
 }
 
-// Retrieve is for the SDK.
 func (t *sourcedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	got, err := t.inner.Retrieve(ctx)
 	if err != nil {

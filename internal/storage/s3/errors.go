@@ -17,7 +17,6 @@ import (
 // credentialsError says that no credentials could be had.
 type credentialsError struct{ error }
 
-// Unwrap gives what the chain said.
 func (e *credentialsError) Unwrap() error { return e.error }
 
 // strangeAnswerError is an answer that no service gives that speaks S3.
@@ -41,7 +40,6 @@ func (e *cutError) Error() string { return "the answer was cut off: " + e.cause.
 
 func (e *cutError) Unwrap() error { return e.cause }
 
-// RetryableError is for the SDK.
 func (e *cutError) RetryableError() bool { return true }
 
 // cut is what is wrong with a body that could not be read to its end. Where its reader went away nothing is wrong

@@ -25,7 +25,6 @@ type explainedError struct {
 
 func (e *explainedError) Error() string { return e.message }
 
-// Unwrap gives what the service or the network said.
 func (e *explainedError) Unwrap() error { return e.cause }
 
 // explainer says what went wrong by the keys of the config.
@@ -191,6 +190,7 @@ var expecting = regexp.MustCompile(`expecting '([a-z0-9-]+)'`)
 
 func (w *explainer) elsewhere(header http.Header, err error) error {
 	region := header.Get("X-Amz-Bucket-Region")
+	location, _, _ := strings.Cut(header.Get("Location"), "?") // the query may hold a signature
 	if found := expecting.FindStringSubmatch(messageOf(err)); region == "" && found != nil {
 		region = found[1]
 	}
@@ -199,17 +199,11 @@ func (w *explainer) elsewhere(header http.Header, err error) error {
 		return w.keyError("region", err, "the bucket %s is in the region %s, not in %s", w.config.Bucket, region, w.config.Region)
 	case codeOf(err) == "AuthorizationHeaderMalformed":
 		return w.keyError("region", err, "%s takes no signature for the region %s: %s", w.service(), w.config.Region, messageOf(err))
-	case header.Get("Location") != "":
+	case location != "":
 		return w.keyError("endpoint", err, "%s sends requests elsewhere, to %.200q, and redirects are not followed: name the address of the service itself",
-			w.service(), withoutQuery(header.Get("Location")))
+			w.service(), location)
 	}
 	return w.keyError("endpoint", err, "%s sends requests elsewhere, and redirects are not followed: name the address and region of the bucket", w.service())
-}
-
-// withoutQuery cuts off what may hold a signature.
-func withoutQuery(location string) string {
-	before, _, _ := strings.Cut(location, "?")
-	return before
 }
 
 // unreachable is for connections that do not come about.
@@ -251,15 +245,4 @@ func (w *explainer) strange(answer *strangeAnswerError, err error) error {
 	}
 	return w.keyError("endpoint", err, "%s answers, but with %s and not as S3 does (status %d): name the address of the service itself, not of its console or of a proxy",
 		w.service(), answer.kind, answer.status)
-}
-
-// versioned is what is said of a bucket that keeps versions: what sreg removes would stay, and cost.
-func (w *explainer) versioned(status string) error {
-	return w.keyError("bucket", nil, "%s has versioning %s: what is removed would stay as a version and be paid for; "+
-		"suspend it, or name a bucket without", w.config.Bucket, strings.ToLower(status))
-}
-
-// foreign is what is said of a prefix below which something else lies.
-func (w *explainer) foreign(key string) error {
-	return w.keyError("prefix", nil, "%s holds what sreg has not written, such as %s: name an empty prefix, or another bucket", w.where(), key)
 }

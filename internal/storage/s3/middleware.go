@@ -22,10 +22,8 @@ type guard struct {
 	explainer *explainer
 }
 
-// ID is for the SDK.
 func (*guard) ID() string { return "sreg" }
 
-// HandleInitialize is for the SDK.
 func (g *guard) HandleInitialize(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 	done, err := g.breaker.allow()
 	if err != nil {
@@ -103,10 +101,8 @@ const maxRecord = 64 << 20
 // cut off is asked for again like one that never came. The SDK would take its head for a success.
 type wholeAnswers struct{}
 
-// ID is for the SDK.
 func (wholeAnswers) ID() string { return "sreg whole answers" }
 
-// HandleDeserialize is for the SDK.
 func (wholeAnswers) HandleDeserialize(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 	out, meta, err := next.HandleDeserialize(ctx, in)
 	resp, ok := out.RawResponse.(*smithyhttp.Response)

@@ -68,7 +68,6 @@ func (s *objects) readData(ctx context.Context, key storage.DataKey) ([]byte, er
 	return io.ReadAll(r)
 }
 
-// Stat reads the head of the record.
 func (s *objects) Stat(ctx context.Context, key string) (storage.Info, error) {
 	r, err := s.find(ctx, "stat", key, s.head)
 	if err != nil {

@@ -63,7 +63,7 @@ func (s *Store) refuseForeign(ctx context.Context) error {
 			}
 			born, err := s.head(ctx, birthKey)
 			if err == nil && !born.there() {
-				err = s.explainer.foreign(i.key)
+				err = s.explainer.keyError("prefix", nil, "%s holds what sreg has not written, such as %s: name an empty prefix, or another bucket", s.explainer.where(), i.key)
 			}
 			return err
 		}
@@ -81,7 +81,8 @@ func (s *Store) refuseVersions(ctx context.Context) error {
 		return fmt.Errorf("ask for the versioning of bucket %s: %w", s.name, err)
 	}
 	if out.Status == types.BucketVersioningStatusEnabled {
-		return s.explainer.versioned(string(out.Status))
+		return s.explainer.keyError("bucket", nil, "%s has versioning %s: what is removed would stay as a version and be paid for; "+
+			"suspend it, or name a bucket without", s.name, strings.ToLower(string(out.Status)))
 	}
 	return nil
 }

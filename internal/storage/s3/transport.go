@@ -45,7 +45,6 @@ func newTransport(sdk aws.HTTPClient, caFile string, patience func() time.Durati
 	})}, nil
 }
 
-// Do is for the SDK.
 func (t *transport) Do(req *http.Request) (*http.Response, error) {
 	req.Header.Set("User-Agent", "sreg")
 	resp, err := t.RoundTrip(req)

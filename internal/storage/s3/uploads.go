@@ -15,7 +15,6 @@ import (
 // than this must look whether its object is still there.
 const keptFor = 10 * time.Minute
 
-// CreateUpload writes the session's record.
 func (s *uploads) CreateUpload(ctx context.Context, id string, label []byte) error {
 	if err := errors.Join(ctx.Err(), storage.CheckUploadID(id)); err != nil {
 		return err
@@ -88,7 +87,6 @@ func (s *uploads) describe(id string, rec record) (session storage.Session, labe
 	return storage.Session{ID: id, Size: size, Begun: v.Begun}, v.Label, true, nil
 }
 
-// ListUploads lists the records of sessions and reads each.
 func (s *uploads) ListUploads(ctx context.Context) iter.Seq2[storage.Session, error] {
 	open := func(i item) bool { return i.state != gone }
 	return found("list uploads", s.each(ctx, uploadsDir, open, s.load), func(r keyed) (storage.Session, bool, error) {
