@@ -20,19 +20,12 @@ const TempPrefix = ".tmp-"
 
 // Options say how a file is written.
 type Options struct {
-	// Temp is the folder for the temporary file: on the same file system, and beside the file when
-	// it is empty.
-	Temp string
-	// Mode is the permission before the umask; 0 is 0600. The owner can always read and write.
-	Mode fs.FileMode
-	// NoSync means that after a crash of the machine the file may be empty or absent.
-	NoSync bool
 	// IfAbsent lets the write happen only where no file has the path, else it is fs.ErrExist. It
 	// needs hard links; where the file system has none it is errors.ErrUnsupported, because
 	// creating the final name first would show a reader half a file.
 	IfAbsent bool
-	// Prepare gets the temporary file while it is empty, to give it an owner, or a mode that the umask
-	// does not narrow. Its error ends the write.
+	// Prepare gets the temporary file while it is empty, to give it an owner, or another mode than 0600. Its error
+	// ends the write.
 	Prepare func(*os.File) error
 }
 
@@ -40,12 +33,9 @@ type Options struct {
 // except when the folder could not be synced: then the new content may be visible, but not durable.
 func Write(path string, data []byte, opts Options) (err error) {
 	dir := filepath.Dir(path)
-	if opts.Temp == "" {
-		opts.Temp = dir
-	}
 
 	// 1. A temporary file on the same file system, under a name that no reader looks for.
-	f, err := Create(opts.Temp, opts.Mode)
+	f, err := Create(dir, 0o600)
 	if err != nil {
 		return err
 	}
@@ -66,7 +56,7 @@ func Write(path string, data []byte, opts Options) (err error) {
 
 	// 2. The bytes, on the disk before any name leads to them: a rename may become durable before
 	// the data does, and a crash would then show an empty file.
-	if err := fill(f, data, opts.NoSync); err != nil {
+	if err := fill(f, data); err != nil {
 		return err
 	}
 
@@ -76,18 +66,12 @@ func Write(path string, data []byte, opts Options) (err error) {
 	}
 
 	// 4. The folder: the change of the name is durable only after this.
-	if opts.NoSync {
-		return nil
-	}
 	return SyncDir(dir)
 }
 
-// Create makes a new file with a random name in dir and opens it for reading and writing. The mode
-// is as in Options. The name never existed before, so nobody can have put a symlink there.
+// Create makes a new file with a random name in dir and opens it for reading and writing. The umask narrows the
+// mode, but the owner can always read and write. The name never existed before, so nobody can have put a symlink there.
 func Create(dir string, mode fs.FileMode) (*os.File, error) {
-	if mode == 0 {
-		mode = 0o600
-	}
 	f, err := os.OpenFile(filepath.Join(dir, TempPrefix+rand.Text()), os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return nil, fmt.Errorf("create temporary file: %w", err)
@@ -141,9 +125,9 @@ func grantOwner(f *os.File) error {
 
 // fill writes data and closes the file also after an error. The close is checked, because a network
 // file system may report there that it could not write.
-func fill(f *os.File, data []byte, noSync bool) error {
+func fill(f *os.File, data []byte) error {
 	_, err := f.Write(data)
-	if err == nil && !noSync {
+	if err == nil {
 		err = Sync(f)
 	}
 	if closeErr := f.Close(); err == nil {

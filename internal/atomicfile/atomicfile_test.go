@@ -24,7 +24,6 @@ func TestWrite(t *testing.T) {
 	}{
 		{name: "a new file has the content", want: "new"},
 		{name: "an old file is replaced", before: "old", want: "new"},
-		{name: "without sync the content is the same", before: "old", opts: Options{NoSync: true}, want: "new"},
 		{name: "if absent a new file is written", opts: Options{IfAbsent: true}, want: "new"},
 		{name: "if absent an old file stays", before: "old", opts: Options{IfAbsent: true}, want: "old", err: fs.ErrExist},
 	}
@@ -47,12 +46,12 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-func TestWriteUsesTheFolderForTemporaryFiles(t *testing.T) {
+func TestWriteInAFolderThatIsNotThere(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	err := Write(filepath.Join(dir, "file"), []byte("new"), Options{Temp: filepath.Join(dir, "absent")})
+	err := Write(filepath.Join(dir, "absent", "file"), []byte("new"), Options{})
 	if !errors.Is(err, fs.ErrNotExist) {
-		t.Fatalf("got error %v, want that the folder for temporary files does not exist", err)
+		t.Fatalf("got error %v, want that the folder does not exist", err)
 	}
 	wantNames(t, dir)
 }
@@ -97,14 +96,14 @@ func TestReadersSeeWholeContents(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "file")
 	contents := [2][]byte{bytes.Repeat([]byte("a"), 64<<10), bytes.Repeat([]byte("b"), 32<<10)}
-	if err := Write(path, contents[0], Options{NoSync: true}); err != nil {
+	if err := Write(path, contents[0], Options{}); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for i := range 200 {
-			if err := Write(path, contents[i%2], Options{NoSync: true}); err != nil {
+			if err := Write(path, contents[i%2], Options{}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -132,7 +131,7 @@ func TestOneOfManyWritersWinsIfAbsent(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
-			err := Write(path, fmt.Append(nil, i), Options{IfAbsent: true, NoSync: true})
+			err := Write(path, fmt.Append(nil, i), Options{IfAbsent: true})
 			switch {
 			case err == nil:
 				winners.Add(1)
@@ -155,18 +154,18 @@ func TestMode(t *testing.T) {
 		mode fs.FileMode
 		want fs.FileMode
 	}{
-		{name: "the default is for the owner alone", want: 0o600},
 		{name: "a mode that the umask cannot narrow is taken as it is", mode: 0o600, want: 0o600},
 		{name: "the owner can always read and write", mode: 0o400, want: 0o600},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			path := filepath.Join(t.TempDir(), "file")
-			if err := Write(path, nil, Options{Mode: tt.mode}); err != nil {
+			f, err := Create(t.TempDir(), tt.mode)
+			if err != nil {
 				t.Fatal(err)
 			}
-			info, err := os.Stat(path)
+			defer f.Close()
+			info, err := f.Stat()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -215,7 +214,7 @@ func TestAFullDiskIsAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := fill(full, []byte("new"), true); !errors.Is(err, syscall.ENOSPC) {
+	if err := fill(full, []byte("new")); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("got error %v, want %v", err, syscall.ENOSPC)
 	}
 	if err := full.Close(); !errors.Is(err, fs.ErrClosed) {

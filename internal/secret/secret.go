@@ -107,11 +107,6 @@ func (v Value) String() string {
 	return masked
 }
 
-// GoString is String, for %#v.
-func (v Value) GoString() string {
-	return v.String()
-}
-
 // Format is String, for every verb: %x of a secret gives nothing away either.
 func (v Value) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, v.String()) // a fmt.State never fails

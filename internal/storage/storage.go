@@ -25,8 +25,6 @@ var (
 	ErrBusy = errors.New("held by another writer")
 	// ErrNoSpace says that the store is full; nothing of the call remains.
 	ErrNoSpace = errors.New("no space left in the store")
-	// ErrOffset says that an append did not begin where the session ends.
-	ErrOffset = errors.New("append does not begin at the end of the session")
 	// ErrKey says that the key is malformed. Keys come from typed values, so this is a bug.
 	ErrKey = errors.New("malformed key")
 )
