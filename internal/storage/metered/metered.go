@@ -112,8 +112,8 @@ func resultOf(err error) result {
 }
 
 // Wrap counts the operations of a store under a name.
-func (m *Metrics) Wrap(inner storage.Store, name string) *Store {
-	s := &Store{Store: inner}
+func (m *Metrics) Wrap(inner storage.Store, name string) storage.Wrapper {
+	s := &store{Store: inner}
 	s.data, _ = storage.As[storage.DataOpener](inner)
 	s.fingerprints, _ = storage.As[storage.Fingerprinter](inner)
 	m.breakers.WithLabelValues(name) // is there from the start
@@ -125,8 +125,8 @@ func (m *Metrics) Wrap(inner storage.Store, name string) *Store {
 	return s
 }
 
-// Store is a storage.Store that counts. What it does not override is handed through uncounted.
-type Store struct {
+// store is a storage.Store that counts. What it does not override is handed through uncounted.
+type store struct {
 	storage.Store
 	counters [operationCount][resultCount]prometheus.Counter
 	// The powers of the wrapped store that are counted; nil where it has them not, and then storage.As does
@@ -135,51 +135,42 @@ type Store struct {
 	fingerprints storage.Fingerprinter
 }
 
-// Unwrap is the store that is counted.
-func (s *Store) Unwrap() storage.Store { return s.Store }
+func (s *store) Unwrap() storage.Store { return s.Store }
 
-func (s *Store) count(op operation, err error) { s.counters[op][resultOf(err)].Inc() }
+// count counts an operation at its end.
+func (s *store) count(op operation, err *error) { s.counters[op][resultOf(*err)].Inc() }
 
-// Open counts open.
-func (s *Store) Open(ctx context.Context, key string) (io.ReadSeekCloser, storage.Info, error) {
-	content, info, err := s.Store.Open(ctx, key)
-	s.count(opOpen, err)
-	return content, info, err
+func (s *store) Open(ctx context.Context, key string) (content io.ReadSeekCloser, info storage.Info, err error) {
+	defer s.count(opOpen, &err)
+	return s.Store.Open(ctx, key)
 }
 
-// OpenData counts open.
-func (s *Store) OpenData(ctx context.Context, key storage.DataKey) (io.ReadSeekCloser, storage.Info, error) {
-	content, info, err := s.data.OpenData(ctx, key)
-	s.count(opOpen, err)
-	return content, info, err
+func (s *store) OpenData(ctx context.Context, key storage.DataKey) (content io.ReadSeekCloser, info storage.Info, err error) {
+	defer s.count(opOpen, &err)
+	return s.data.OpenData(ctx, key)
 }
 
-// Get counts get.
-func (s *Store) Get(ctx context.Context, key string) (storage.Value, error) {
-	value, err := s.Store.Get(ctx, key)
-	s.count(opGet, err)
-	return value, err
+func (s *store) Get(ctx context.Context, key string) (value storage.Value, err error) {
+	defer s.count(opGet, &err)
+	return s.Store.Get(ctx, key)
 }
 
-// Stat counts stat.
-func (s *Store) Stat(ctx context.Context, key string) (storage.Info, error) {
-	info, err := s.Store.Stat(ctx, key)
-	s.count(opStat, err)
-	return info, err
+func (s *store) Stat(ctx context.Context, key string) (info storage.Info, err error) {
+	defer s.count(opStat, &err)
+	return s.Store.Stat(ctx, key)
 }
 
-// Fingerprint counts stat.
-func (s *Store) Fingerprint(ctx context.Context, prefix string) (storage.Stamp, bool, error) {
-	stamp, settled, err := s.fingerprints.Fingerprint(ctx, prefix)
-	s.count(opStat, err)
-	return stamp, settled, err
+// Fingerprint counts as a stat.
+func (s *store) Fingerprint(ctx context.Context, prefix string) (stamp storage.Stamp, settled bool, err error) {
+	defer s.count(opStat, &err)
+	return s.fingerprints.Fingerprint(ctx, prefix)
 }
 
 // List counts one list, however long it is.
-func (s *Store) List(ctx context.Context, prefix string, opts storage.ListOptions) iter.Seq2[storage.Entry, error] {
+func (s *store) List(ctx context.Context, prefix string, opts storage.ListOptions) iter.Seq2[storage.Entry, error] {
 	return func(yield func(storage.Entry, error) bool) {
 		var failure error
-		defer func() { s.count(opList, failure) }()
+		defer s.count(opList, &failure)
 		for entry, err := range s.Store.List(ctx, prefix, opts) {
 			failure = err
 			if !yield(entry, err) {
@@ -189,17 +180,15 @@ func (s *Store) List(ctx context.Context, prefix string, opts storage.ListOption
 	}
 }
 
-// Put counts put.
-func (s *Store) Put(ctx context.Context, key string, data []byte, opts storage.PutOptions) (storage.Version, error) {
-	version, err := s.Store.Put(ctx, key, data, opts)
-	s.count(opPut, err)
-	return version, err
+func (s *store) Put(ctx context.Context, key string, data []byte, opts storage.PutOptions) (version storage.Version, err error) {
+	defer s.count(opPut, &err)
+	return s.Store.Put(ctx, key, data, opts)
 }
 
 // Prepare counts prepare, and publish when it comes to that.
-func (s *Store) Prepare(ctx context.Context, key string, data []byte) (storage.Pending, error) {
+func (s *store) Prepare(ctx context.Context, key string, data []byte) (made storage.Pending, err error) {
+	defer s.count(opPrepare, &err)
 	inner, err := s.Store.Prepare(ctx, key, data)
-	s.count(opPrepare, err)
 	if err != nil {
 		return nil, err
 	}
@@ -208,55 +197,45 @@ func (s *Store) Prepare(ctx context.Context, key string, data []byte) (storage.P
 
 type pending struct {
 	storage.Pending
-	s *Store
+	s *store
 }
 
-func (p *pending) Publish(ctx context.Context) error {
-	err := p.Pending.Publish(ctx)
-	p.s.count(opPublish, err)
-	return err
+func (p *pending) Publish(ctx context.Context) (err error) {
+	defer p.s.count(opPublish, &err)
+	return p.Pending.Publish(ctx)
 }
 
-// Delete counts delete.
-func (s *Store) Delete(ctx context.Context, key string, opts storage.DeleteOptions) error {
-	err := s.Store.Delete(ctx, key, opts)
-	s.count(opDelete, err)
-	return err
+func (s *store) Delete(ctx context.Context, key string, opts storage.DeleteOptions) (err error) {
+	defer s.count(opDelete, &err)
+	return s.Store.Delete(ctx, key, opts)
 }
 
-// Condemn counts condemn.
-func (s *Store) Condemn(ctx context.Context, key string) error {
-	err := s.Store.Condemn(ctx, key)
-	s.count(opCondemn, err)
-	return err
+func (s *store) Condemn(ctx context.Context, key string) (err error) {
+	defer s.count(opCondemn, &err)
+	return s.Store.Condemn(ctx, key)
 }
 
-// Revive counts revive.
-func (s *Store) Revive(ctx context.Context, key string) (storage.Info, error) {
-	info, err := s.Store.Revive(ctx, key)
-	s.count(opRevive, err)
-	return info, err
+func (s *store) Revive(ctx context.Context, key string) (info storage.Info, err error) {
+	defer s.count(opRevive, &err)
+	return s.Store.Revive(ctx, key)
 }
 
-// Destroy counts destroy.
-func (s *Store) Destroy(ctx context.Context, key string, opts storage.DeleteOptions) error {
-	err := s.Store.Destroy(ctx, key, opts)
-	s.count(opDestroy, err)
-	return err
+func (s *store) Destroy(ctx context.Context, key string, opts storage.DeleteOptions) (err error) {
+	defer s.count(opDestroy, &err)
+	return s.Store.Destroy(ctx, key, opts)
 }
 
-// CreateUpload counts upload.
-func (s *Store) CreateUpload(ctx context.Context, id string, label []byte) error {
-	err := s.Store.CreateUpload(ctx, id, label)
-	s.count(opUpload, err)
-	return err
+// CreateUpload counts as upload.
+func (s *store) CreateUpload(ctx context.Context, id string, label []byte) (err error) {
+	defer s.count(opUpload, &err)
+	return s.Store.CreateUpload(ctx, id, label)
 }
 
 // OpenUpload counts the appends and the commit of the session.
-func (s *Store) OpenUpload(ctx context.Context, id string) (storage.Upload, error) {
+func (s *store) OpenUpload(ctx context.Context, id string) (storage.Upload, error) {
 	inner, err := s.Store.OpenUpload(ctx, id)
 	if err != nil {
-		s.count(opAppend, err)
+		s.count(opAppend, &err)
 		return nil, err
 	}
 	return &upload{Upload: inner, s: s}, nil
@@ -264,24 +243,20 @@ func (s *Store) OpenUpload(ctx context.Context, id string) (storage.Upload, erro
 
 type upload struct {
 	storage.Upload
-	s *Store
+	s *store
 }
 
-func (u *upload) Append(ctx context.Context, r io.Reader) (int64, error) {
-	n, err := u.Upload.Append(ctx, r)
-	u.s.count(opAppend, err)
-	return n, err
+func (u *upload) Append(ctx context.Context, r io.Reader) (n int64, err error) {
+	defer u.s.count(opAppend, &err)
+	return u.Upload.Append(ctx, r)
 }
 
-func (u *upload) Commit(ctx context.Context, key string) (storage.Info, error) {
-	info, err := u.Upload.Commit(ctx, key)
-	u.s.count(opCommit, err)
-	return info, err
+func (u *upload) Commit(ctx context.Context, key string) (info storage.Info, err error) {
+	defer u.s.count(opCommit, &err)
+	return u.Upload.Commit(ctx, key)
 }
 
-// Probe counts probe.
-func (s *Store) Probe(ctx context.Context) error {
-	err := s.Store.Probe(ctx)
-	s.count(opProbe, err)
-	return err
+func (s *store) Probe(ctx context.Context) (err error) {
+	defer s.count(opProbe, &err)
+	return s.Store.Probe(ctx)
 }

@@ -25,7 +25,7 @@ func TestStore(t *testing.T) {
 	})
 }
 
-func newStore(t *testing.T) (*metered.Store, prometheus.Gatherer) {
+func newStore(t *testing.T) (storage.Store, prometheus.Gatherer) {
 	t.Helper()
 	inner, err := fs.New(fs.Config{Root: t.TempDir()}, fs.Options{})
 	must(t, err)
