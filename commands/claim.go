@@ -45,7 +45,7 @@ func refuseClaimed(claimed *snapshot.ClaimedError) error {
 	case strings.HasPrefix(claimed.Root, "s3://"):
 		hint += "; several may serve it if each sets locks.type: redis"
 	}
-	return &heldError{message: fmt.Sprintf("another sreg serves %s: %s", place, orJustStarted(claimed.Note)), hint: hint}
+	return &heldError{hintedError{fmt.Errorf("another sreg serves %s: %s", place, orJustStarted(claimed.Note)), hint}}
 }
 
 // asHeld says who holds the claim that err is about, and what that one does.
@@ -54,7 +54,7 @@ func asHeld(err error, does, hint string) error {
 	if !errors.As(err, &claimed) {
 		return err
 	}
-	return &heldError{message: does + ": " + orJustStarted(claimed.Note), hint: hint}
+	return &heldError{hintedError{fmt.Errorf("%s: %s", does, orJustStarted(claimed.Note)), hint}}
 }
 
 // collecting is asHeld for the claim of a collector.

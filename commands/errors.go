@@ -28,11 +28,7 @@ func (e hintedError) Hint() string { return e.hint }
 func (e hintedError) Unwrap() error { return e.error }
 
 // heldError says that another process holds a lock that this one needs.
-type heldError struct{ message, hint string }
-
-func (e *heldError) Error() string { return e.message }
-
-func (e *heldError) Hint() string { return e.hint }
+type heldError struct{ hintedError }
 
 // withDataHint says what to do about a folder that cannot hold a store.
 func withDataHint(err error) error {

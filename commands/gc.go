@@ -21,7 +21,7 @@ type gcRun struct {
 	dryRun     bool
 	only       gc.Part
 	repository oci.Name
-	maxDelete  share
+	maxDelete  *float64 // in percent; nil is that of the config
 	explain    string
 }
 
@@ -56,30 +56,13 @@ func (o *gcRun) addFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the plan and change nothing")
 	choiceFlag(cmd, &o.only, "only", "", "do one part of it: retention, uploads or collect", gc.RetentionPart, gc.UploadsPart, gc.CollectPart)
 	repositoryFlag(cmd, &o.repository, "limit retention and uploads to `NAME` and all below it; what is needed is looked for everywhere")
-	cmd.Flags().Var(&o.maxDelete, "max-delete", "refuse a plan that removes more than `PERCENT` of all tags, manifests or blobs; 100% also permits to remove all tags")
+	cmd.Flags().Func("max-delete", "refuse a plan that removes more than `PERCENT` of all tags, manifests or blobs; 100% also permits to remove all tags", func(text string) error {
+		percent, err := gc.ParseShare(text)
+		o.maxDelete = &percent
+		return err
+	})
 	cmd.Flags().StringVar(&o.explain, "explain", "", "say why `REF|DIGEST` stays or goes, and change nothing")
 	completeFrom(cmd, "max-delete", "5%", "20%", "100%")
-}
-
-// share is a percentage that may be left out.
-type share struct{ percent *float64 }
-
-func (s *share) String() string {
-	if s.percent == nil {
-		return ""
-	}
-	return fmt.Sprintf("%g%%", *s.percent)
-}
-
-func (s *share) Type() string { return "PERCENT" }
-
-func (s *share) Set(text string) error {
-	percent, err := gc.ParseShare(text)
-	if err != nil {
-		return err
-	}
-	s.percent = &percent
-	return nil
 }
 
 // gcHeapGrowth and gcMemory keep the collector small beside the server: it has much that lives as long as
@@ -124,7 +107,7 @@ func runGC(ctx context.Context, io IO, opts gcRun) (err error) {
 func (o gcRun) options() (gc.RunOptions, error) {
 	target, err := o.target()
 	return gc.RunOptions{
-		DryRun: o.dryRun || o.explain != "", Only: o.only, Repository: o.repository, MaxDelete: o.maxDelete.percent, Explain: target,
+		DryRun: o.dryRun || o.explain != "", Only: o.only, Repository: o.repository, MaxDelete: o.maxDelete, Explain: target,
 	}, err
 }
 

@@ -129,8 +129,8 @@ func (r *policyReport) verdict(opts policyTest) error {
 		return fmt.Errorf("%d of %s failed", r.Failed, counted(r.Passed+r.Failed, "case"))
 	case len(r.Cases) == 0:
 		return &usageError{message: "no case ran", hint: "no name matches --run " + opts.run}
-	case r.Coverage.Percent < float64(opts.minCoverage):
-		return fmt.Errorf("%.1f %% of the rules decided a case, want %s %%", r.Coverage.Percent, opts.minCoverage.String())
+	case r.Coverage.Percent < opts.minCoverage:
+		return fmt.Errorf("%.1f %% of the rules decided a case, want %g %%", r.Coverage.Percent, opts.minCoverage)
 	}
 	return nil
 }

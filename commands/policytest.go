@@ -21,7 +21,7 @@ type policyTest struct {
 	run         string
 	junit       string
 	coverage    bool
-	minCoverage percent
+	minCoverage float64 // in percent
 	watch       bool
 	files       []string
 }
@@ -58,26 +58,16 @@ func newPolicyTest(io IO) *cobra.Command {
 	cmd.Flags().StringVar(&opts.run, "run", "", "run only the cases whose name matches `REGEXP`")
 	cmd.Flags().StringVar(&opts.junit, "junit", "", "write a report for CI servers to `FILE`, too")
 	cmd.Flags().BoolVar(&opts.coverage, "coverage", false, "show the rules that decided no case, and the actions that no case asks for")
-	cmd.Flags().Var(&opts.minCoverage, "min-coverage", "fail if less than `PERCENT` of the rules decided a case")
+	cmd.Flags().Func("min-coverage", "fail if less than `PERCENT` of the rules decided a case", func(text string) (err error) {
+		opts.minCoverage, err = strconv.ParseFloat(text, 64)
+		if err != nil || !(opts.minCoverage >= 0 && opts.minCoverage <= 100) {
+			return errors.New("want a number from 0 to 100")
+		}
+		return nil
+	})
 	cmd.Flags().BoolVar(&opts.watch, "watch", false, "run again whenever a file changes, until interrupted")
 	completeFrom(cmd, "min-coverage", "80", "100")
 	return cmd
-}
-
-// percent is a number from 0 to 100.
-type percent float64
-
-func (p *percent) String() string { return strconv.FormatFloat(float64(*p), 'f', -1, 64) }
-
-func (p *percent) Type() string { return "percent" }
-
-func (p *percent) Set(s string) error {
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || !(f >= 0 && f <= 100) {
-		return errors.New("want a number from 0 to 100")
-	}
-	*p = percent(f)
-	return nil
 }
 
 func runPolicyTest(ctx context.Context, io IO, opts policyTest) error {

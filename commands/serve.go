@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -51,9 +52,10 @@ func newServe(io IO) *cobra.Command {
 	return cmd
 }
 
-// oneListener is the list of listeners that --address stands for.
-func oneListener(address string) any {
-	return []map[string]string{{"name": "main", "address": address}}
+// oneListener is the list of listeners that --address stands for, in JSON.
+func oneListener(address string) string {
+	text, _ := json.Marshal([]map[string]string{{"name": "main", "address": address}}) // texts: never fails
+	return string(text)
 }
 
 // runServe puts a server together, in the order in which it can still be refused without a trace,

@@ -36,7 +36,7 @@ func (s *source) addConfigFlag(cmd *cobra.Command) {
 }
 
 // overrideFlag adds a flag that sets a key over the files and the environment.
-func (s *source) overrideFlag(cmd *cobra.Command, flag, key, usage string, value func(string) any) {
+func (s *source) overrideFlag(cmd *cobra.Command, flag, key, usage string, value func(string) string) {
 	cmd.Flags().Func(flag, usage, func(text string) error {
 		s.overrides = append(s.overrides, config.Override{Flag: "--" + flag, Key: key, Value: value(text)})
 		return nil
@@ -44,7 +44,7 @@ func (s *source) overrideFlag(cmd *cobra.Command, flag, key, usage string, value
 }
 
 // plain takes the text of a flag as it is.
-func plain(text string) any { return text }
+func plain(text string) string { return text }
 
 func (s *source) load(io IO) (*config.Config, config.Sources, error) {
 	if s.compiler == nil {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -20,7 +19,7 @@ const prefix = "SREG_"
 type Override struct {
 	Flag  string // what the user knows it by: --address
 	Key   string // server.listeners
-	Value any    // a string is read as an environment variable is; anything else must encode to JSON
+	Value string // as an environment variable has it: lists, tables and sections are JSON
 }
 
 // variableOf is the environment variable that sets a key.
@@ -99,15 +98,7 @@ func (l *loader) addOverrides(overrides []Override) error {
 		if s == nil {
 			return fmt.Errorf("flag %s sets %s: no such key", o.Flag, o.Key)
 		}
-		value, ok := o.Value.(string)
-		if !ok {
-			encoded, err := json.Marshal(o.Value)
-			if err != nil {
-				return fmt.Errorf("flag %s sets %s: %w", o.Flag, o.Key, err)
-			}
-			value = string(encoded)
-		}
-		l.addText(target{path: o.Key, shape: s}, value, l.nextLayer(o.Flag))
+		l.addText(target{path: o.Key, shape: s}, o.Value, l.nextLayer(o.Flag))
 	}
 	return nil
 }
