@@ -71,7 +71,7 @@ func (l *limiter) limitClients(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		client := clientOf(r.RemoteAddr)
 		if !l.clients.enter(client) {
-			l.metrics.refused(reasonClient)
+			l.metrics.client.Inc()
 			l.refuse(w, tooMany, "this client has too many requests under way: send fewer at once")
 			return
 		}
@@ -98,7 +98,7 @@ func (l *limiter) limitAll(next http.Handler) http.Handler {
 func (l *limiter) queue(w http.ResponseWriter, r *http.Request) bool {
 	if l.waiting.Add(1) > int64(l.limits.Queue) {
 		l.waiting.Add(-1)
-		l.metrics.refused(reasonFull)
+		l.metrics.queueFull.Inc()
 		l.refuse(w, unavailable, "the registry is busy: try again later")
 		return false
 	}
@@ -109,7 +109,7 @@ func (l *limiter) queue(w http.ResponseWriter, r *http.Request) bool {
 	case l.slots <- struct{}{}:
 		return true
 	case <-timer.C:
-		l.metrics.refused(reasonWait)
+		l.metrics.queueWait.Inc()
 		l.refuse(w, unavailable, "the registry is busy: try again later")
 		return false
 	case <-r.Context().Done():

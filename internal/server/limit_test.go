@@ -81,10 +81,10 @@ func TestLimitAll(t *testing.T) {
 		if got := (<-fourth).Code; got != 200 {
 			t.Errorf("got %d for one that waited its turn, want 200", got)
 		}
-		if got := testutil.ToFloat64(m.requests[reasonFull]); got != 1 {
+		if got := testutil.ToFloat64(m.queueFull); got != 1 {
 			t.Errorf("got %v refused for a full queue, want 1", got)
 		}
-		if got := testutil.ToFloat64(m.requests[reasonWait]); got != 1 {
+		if got := testutil.ToFloat64(m.queueWait); got != 1 {
 			t.Errorf("got %v refused after waiting, want 1", got)
 		}
 	})

@@ -2,19 +2,10 @@ package server
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// reason is why a request was refused before any handler saw it.
-type reason int
-
-const (
-	reasonFull reason = iota
-	reasonWait
-	reasonClient
-)
-
 // Metrics count what the limits refuse. Several servers may have them together.
 type Metrics struct {
-	requests    [reasonClient + 1]prometheus.Counter // by reason
-	connections prometheus.Counter
+	queueFull, queueWait, client prometheus.Counter // requests
+	connections                  prometheus.Counter
 }
 
 // NewMetrics makes the metrics and registers them, unless registerer is nil. A registry takes them once.
@@ -30,11 +21,8 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	if registerer != nil {
 		registerer.MustRegister(requests, connections)
 	}
-	m := &Metrics{connections: connections}
-	m.requests[reasonFull] = requests.WithLabelValues("queue_full")
-	m.requests[reasonWait] = requests.WithLabelValues("queue_wait")
-	m.requests[reasonClient] = requests.WithLabelValues("client")
-	return m
+	return &Metrics{
+		queueFull: requests.WithLabelValues("queue_full"), queueWait: requests.WithLabelValues("queue_wait"),
+		client: requests.WithLabelValues("client"), connections: connections,
+	}
 }
-
-func (m *Metrics) refused(why reason) { m.requests[why].Inc() }
