@@ -48,29 +48,12 @@ func requestedRange(r *http.Request, d oci.Digest, size int64) (span, error) {
 // parseRange reads bytes=first-last. A missing last is -1; for a suffix first is -1 and last is its
 // length.
 func parseRange(s string) (first, last int64, ok bool) {
-	unit, spec, found := strings.Cut(s, "=")
+	unit, positions, found := strings.Cut(s, "=")
 	if !found || !strings.EqualFold(strings.TrimSpace(unit), "bytes") {
 		return 0, 0, false
 	}
-	from, to, found := strings.Cut(strings.TrimSpace(spec), "-")
-	if !found || from == "" && to == "" {
-		return 0, 0, false
-	}
-	first, last = -1, -1
-	if from != "" {
-		if first, ok = parseOffset(from); !ok {
-			return 0, 0, false
-		}
-	}
-	if to != "" {
-		if last, ok = parseOffset(to); !ok {
-			return 0, 0, false
-		}
-	}
-	if from != "" && to != "" && last < first {
-		return 0, 0, false
-	}
-	return first, last, true
+	first, last, ok = parsePositions(strings.TrimSpace(positions))
+	return first, last, ok && (first >= 0 || last >= 0)
 }
 
 // parseContentRange reads first-last as the distribution spec writes it, or as RFC 9110 does:
@@ -79,27 +62,25 @@ func parseContentRange(s string) (first, last int64, ok bool) {
 	if rest, found := strings.CutPrefix(s, "bytes "); found {
 		s, _, _ = strings.Cut(rest, "/")
 	}
-	from, to, found := strings.Cut(s, "-")
-	if !found {
-		return 0, 0, false
-	}
-	first, ok = parseOffset(from)
-	if !ok {
-		return 0, 0, false
-	}
-	last, ok = parseOffset(to)
-	return first, last, ok && last >= first
+	first, last, ok = parsePositions(s)
+	return first, last, ok && first >= 0 && last >= 0
 }
 
-// parseOffset reads digits alone: ParseInt would take signs.
+// parsePositions reads first-last, of which a missing one is -1.
+func parsePositions(s string) (first, last int64, ok bool) {
+	from, to, found := strings.Cut(s, "-")
+	first, begins := parseOffset(from)
+	last, ends := parseOffset(to)
+	return first, last, found && begins && ends && (first < 0 || last < 0 || first <= last)
+}
+
+// parseOffset reads digits alone: ParseInt would take signs. Nothing is -1.
 func parseOffset(s string) (int64, bool) {
-	if s == "" || len(s) > 18 {
-		return 0, false
+	if s == "" {
+		return -1, true
 	}
-	for _, c := range []byte(s) {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
+	if len(s) > 18 || strings.Trim(s, "0123456789") != "" {
+		return 0, false
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil
