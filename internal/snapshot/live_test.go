@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/httpapi/httpapitest"
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/snapshot"
 	"github.com/sreg-project/sreg/internal/storage/memory"
@@ -229,12 +230,9 @@ func TestARunOfTheCollectorEndsOnTheConfigThatItBeganWith(t *testing.T) {
 		cfg.GC.Schedule, cfg.GC.Jitter, cfg.GC.Rate = "@every 1h", 0, 1
 		live, err := snapshot.Open(t.Context(), cfg, shared, nil)
 		must(t, err)
-		handler := live.Snapshot().Handlers["main"]
+		client := httpapitest.InProcess(live.Snapshot().Handlers["main"])
 		for i := range 20 { // each costs the collector some seconds
-			content := fmt.Sprint(i)
-			if w := do(handler, http.MethodPost, "/v2/a/blobs/uploads/?digest="+digestOf(content), content); w.Code != http.StatusCreated {
-				t.Fatalf("status %d", w.Code)
-			}
+			must(t, client.PushBlob(t.Context(), "a", fmt.Sprint(i)))
 		}
 		must(t, live.Serve(&noServer{}))
 		time.Sleep(time.Hour + 5*time.Second)

@@ -14,7 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sreg-project/sreg/internal/config"
-	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/httpapi/httpapitest"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/redisclient/redistest"
 	"github.com/sreg-project/sreg/internal/snapshot"
@@ -124,29 +125,20 @@ func TestWritesOfOneSnapshotAreSeenByAnother(t *testing.T) {
 	cfg.Storage.MetadataCacheTTL = time.Hour
 	other := *cfg
 	other.Storage.Blobs.S3.MaxAttempts++
-	var handlers []http.Handler
+	var clients []httpapitest.Client
 	for _, one := range []*config.Config{cfg, &other} {
 		s, err := snapshot.Build(t.Context(), one, shared)
 		must(t, err)
 		defer func() { must(t, s.Close()) }()
 		must(t, s.Create(t.Context()))
-		handlers = append(handlers, s.Handlers["main"])
+		clients = append(clients, httpapitest.InProcess(s.Handlers["main"]))
 	}
 	for i := range 6 {
-		name := fmt.Sprint(i)
-		writer, reader := handlers[i/3], handlers[1-i/3]
-		for _, content := range []string{"config " + name, "layer " + name} {
-			do(writer, http.MethodPost, "/v2/app/blobs/uploads/?digest="+digestOf(content), content)
-		}
-		put := httptest.NewRequest(http.MethodPut, "/v2/app/manifests/x", strings.NewReader(imageOf(name)))
-		put.Header.Set("Content-Type", oci.MediaTypeImageManifest)
-		w := httptest.NewRecorder()
-		writer.ServeHTTP(w, put)
-		if w.Code != http.StatusCreated {
-			t.Fatalf("status %d: %s", w.Code, w.Body)
-		}
-		if got := do(reader, http.MethodGet, "/v2/app/manifests/x", "").Body.String(); got != imageOf(name) {
-			t.Errorf("round %d: got %s, want what the other snapshot has written", i, got)
+		image := ocitest.Image(fmt.Sprint(i))
+		writer, reader := clients[i/3], clients[1-i/3]
+		must(t, writer.Push(t.Context(), "app", image, "x"))
+		if got, err := reader.Send(t.Context(), http.MethodGet, "/v2/app/manifests/x", "", ""); err != nil || got.Body != image.Text {
+			t.Errorf("round %d: got %s, %v, want what the other snapshot has written", i, got.Body, err)
 		}
 	}
 }
@@ -170,9 +162,7 @@ func TestNothingIsLeftWhenAllSnapshotsAreClosed(t *testing.T) { // not parallel:
 		must(t, s.Create(t.Context()))
 		must(t, s.Prepare(t.Context()))
 		for _, content := range []string{"one", "two"} {
-			if w := do(s.Handlers["main"], http.MethodPost, "/v2/app/blobs/uploads/?digest="+digestOf(content), content); w.Code != http.StatusCreated {
-				t.Fatalf("status %d: %s", w.Code, w.Body)
-			}
+			must(t, httpapitest.InProcess(s.Handlers["main"]).PushBlob(t.Context(), "app", content))
 		}
 	}
 	round := func() {

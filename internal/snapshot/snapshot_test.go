@@ -14,7 +14,8 @@ import (
 
 	"github.com/sreg-project/sreg/internal/authn"
 	"github.com/sreg-project/sreg/internal/config"
-	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/httpapi/httpapitest"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/snapshot"
 )
@@ -76,15 +77,11 @@ func TestBuildAndCloseCreateNothing(t *testing.T) {
 func TestWhatWasBuiltServes(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
-	const index = `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageIndex + `","manifests":[]}`
+	index := ocitest.Index()
 	first := start(t, newConfig(root)).Handlers["main"]
-	if w := do(first, "PUT", "/v2/app/manifests/v1", index); w.Code != http.StatusCreated {
-		t.Fatalf("push: status %d, %s", w.Code, w.Body)
-	}
+	must(t, httpapitest.InProcess(first).Push(t.Context(), "app", index, "v1"))
 	second := start(t, newConfig(root)).Handlers["main"]
-	if w := do(second, "GET", "/v2/app/manifests/v1", ""); w.Code != http.StatusOK || w.Body.String() != index {
-		t.Errorf("pull from another snapshot: status %d, %s", w.Code, w.Body)
-	}
+	must(t, httpapitest.InProcess(second).Pull(t.Context(), "app", "v1", index))
 	metrics := do(first, "GET", "/metrics", "").Body.String()
 	for _, name := range []string{`sreg_storage_operations_total{operation="publish",result="ok",store="all"} 1`, "sreg_http_requests_total"} {
 		if !strings.Contains(metrics, name) {
@@ -150,14 +147,10 @@ func TestTwoStores(t *testing.T) {
 	if got := s.Roots(); !slices.Equal(got, []string{blobs, metadata}) {
 		t.Errorf("roots are %q", got)
 	}
-	content := "content"
-	d := oci.DigestOf(oci.SHA256, []byte(content))
-	if w := do(s.Handlers["main"], "POST", "/v2/app/blobs/uploads/?digest="+d.String(), content); w.Code != http.StatusCreated {
-		t.Fatalf("push: status %d, %s", w.Code, w.Body)
-	}
-	if w := do(s.Handlers["main"], "GET", "/v2/app/blobs/"+d.String(), ""); w.Body.String() != content {
-		t.Errorf("pull: status %d, %s", w.Code, w.Body)
-	}
+	client, image := httpapitest.InProcess(s.Handlers["main"]), ocitest.Image("one")
+	must(t, client.Push(t.Context(), "app", image, "v1"))
+	must(t, client.Pull(t.Context(), "app", "v1", image))
+	d := image.Config.Digest
 	if _, err := os.Stat(filepath.Join(blobs, "_blobs/sha256", d.Hex()[:2], d.Hex())); err != nil {
 		t.Errorf("the bytes are not in the blob store: %v", err)
 	}

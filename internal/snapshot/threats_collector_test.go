@@ -8,6 +8,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/scrub"
 )
@@ -28,14 +29,10 @@ func (w *world) collect(times int) {
 // has fails the test unless an image can be pulled whole, byte for byte.
 func (w *world) has(auth, ns, tag, name string) {
 	w.t.Helper()
-	for path, content := range map[string]string{
-		"manifests/" + tag:                     imageOf(name),
-		"blobs/" + digestOf("config "+name):    "config " + name,
-		"blobs/" + digestOf("layer "+name):     "layer " + name,
-		"manifests/" + digestOf(imageOf(name)): imageOf(name),
-	} {
-		if got := w.get("/v2/"+ns+"/"+path, auth).is(w.t, http.StatusOK); got.body != content {
-			w.t.Errorf("%s of %s: got %d bytes, want %d others", path, ns, len(got.body), len(content))
+	image := ocitest.Image(name)
+	for _, reference := range []string{tag, image.Digest.String()} {
+		if err := w.api(auth).Pull(w.t.Context(), ns, reference, image); err != nil {
+			w.t.Error(err)
 		}
 	}
 }
@@ -43,7 +40,7 @@ func (w *world) has(auth, ns, tag, name string) {
 // hasNone fails the test if anything of an image can be pulled.
 func (w *world) hasNone(auth, ns, tag, name string) {
 	w.t.Helper()
-	for _, path := range []string{"manifests/" + tag, "manifests/" + digestOf(imageOf(name)), "blobs/" + digestOf("config "+name), "blobs/" + digestOf("layer "+name)} {
+	for _, path := range []string{"manifests/" + tag, "manifests/" + ocitest.Image(name).Digest.String(), "blobs/" + digestOf("config "+name), "blobs/" + digestOf("layer "+name)} {
 		w.get("/v2/"+ns+"/"+path, auth).is(w.t, http.StatusNotFound)
 		w.do(call{method: "HEAD", path: "/v2/" + ns + "/" + path, auth: auth}).is(w.t, http.StatusNotFound)
 	}
@@ -138,7 +135,7 @@ func TestThreatAccessSurvivesADeleteAndComesBackForItsOwnerAlone(t *testing.T) {
 	w.pushImage(b, "b", "shared", "both's")
 	w.has(a, "a", "shared", "both's")
 
-	image, layer := digestOf(imageOf("both's")), digestOf("layer both's")
+	image, layer := ocitest.Image("both's").Digest.String(), digestOf("layer both's")
 	for _, path := range []string{"manifests/" + image, "blobs/" + layer, "blobs/" + digestOf("config both's")} {
 		w.do(call{method: "DELETE", path: "/v2/a/" + path, auth: a}).is(t, http.StatusAccepted)
 	}

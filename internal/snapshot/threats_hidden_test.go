@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 )
 
 // hidden is tenants where a denial looks as if nothing were there.
@@ -58,8 +60,8 @@ func TestThreatTellingWhatExists(t *testing.T) {
 		w := newTenants(t, "")
 		w.pushImage(signIn("root"), "b", "secret", "b's")
 		w = w.again(setup{config: tt.config, users: user(t, "a") + user(t, "b")})
-		there := pokes("b", digestOf("layer b's"), digestOf(imageOf("b's")), "secret")
-		absent := pokes("c", digestOf("layer nobody's"), digestOf(imageOf("nobody's")), "public")
+		there := pokes("b", digestOf("layer b's"), ocitest.Image("b's").Digest.String(), "secret")
+		absent := pokes("c", digestOf("layer nobody's"), ocitest.Image("nobody's").Digest.String(), "public")
 		for i := range there {
 			t.Run(tt.name+" "+there[i].String(), func(t *testing.T) {
 				for _, auth := range []string{signIn("a"), w.token(signIn("a"))} {
@@ -88,8 +90,8 @@ func TestThreatHiddenIsLikeAbsentWhereOneMay(t *testing.T) {
 	t.Parallel()
 	w := newTenants(t, "")
 	w = w.again(setup{config: hidden, users: user(t, "a") + user(t, "b")})
-	denied := pokes("b", digestOf("layer b's"), digestOf(imageOf("b's")), "v1")
-	allowed := pokes("a/none", digestOf("layer nobody's"), digestOf(imageOf("nobody's")), "v1")
+	denied := pokes("b", digestOf("layer b's"), ocitest.Image("b's").Digest.String(), "v1")
+	allowed := pokes("a/none", digestOf("layer nobody's"), ocitest.Image("nobody's").Digest.String(), "v1")
 	for i := range denied {
 		if denied[i].method == "PUT" || denied[i].method == "POST" || strings.Contains(denied[i].path, "n=0") {
 			continue // who may write there does

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 )
 
 // The TestThreat... tests try what registries were attacked with before, against a whole sreg over HTTP;
@@ -27,7 +29,7 @@ func TestThreatBlobOfAnotherNamespaceWithRights(t *testing.T) {
 	t.Parallel()
 	w := newTenants(t, "")
 	there, absent := digestOf("layer b's"), digestOf("layer nobody's")
-	absentImage := digestOf(imageOf("nobody's"))
+	absentImage := ocitest.Image("nobody's").Digest.String()
 	for _, auth := range []string{signIn("a"), w.token(signIn("a"))} {
 		for _, c := range []call{
 			{method: "HEAD", path: "/v2/a/blobs/{digest}"},
@@ -46,12 +48,12 @@ func TestThreatBlobOfAnotherNamespaceWithRights(t *testing.T) {
 			{method: "POST", path: "/v2/a/blobs/uploads/?mount={digest}&from=nowhere"},
 			{method: "POST", path: "/v2/a/blobs/uploads/?mount={digest}&from=b&digest-algorithm=sha512"},
 			{method: "POST", path: "/v2/a/blobs/uploads/?mount={digest}&from=a&from=b"},
-			{method: "PUT", path: "/v2/a/manifests/v2", header: http.Header{"Content-Type": {"application/vnd.oci.image.manifest.v1+json"}}, body: imageOf("b's")},
+			{method: "PUT", path: "/v2/a/manifests/v2", header: http.Header{"Content-Type": {"application/vnd.oci.image.manifest.v1+json"}}, body: ocitest.Image("b's").Text},
 			{method: "GET", path: "/v2/a/manifests/{image}"},
 			{method: "GET", path: "/v2/a/referrers/{image}"},
 		} {
 			t.Run(c.String(), func(t *testing.T) {
-				got, want := w.do(c.with(auth, there, digestOf(imageOf("b's")))), w.do(c.with(auth, absent, absentImage))
+				got, want := w.do(c.with(auth, there, ocitest.Image("b's").Digest.String())), w.do(c.with(auth, absent, absentImage))
 				if got.status < 300 && got.status != http.StatusAccepted && !strings.Contains(c.path, "referrers") {
 					t.Errorf("%s: status %d", c, got.status)
 				}
@@ -69,7 +71,7 @@ func TestThreatBlobOfAnotherNamespaceWithRights(t *testing.T) {
 func (c call) with(auth, digest, image string) call {
 	fill := strings.NewReplacer("{digest}", digest, "{image}", image)
 	if digest == digestOf("layer nobody's") {
-		c.body = strings.ReplaceAll(c.body, imageOf("b's"), imageOf("nobody's"))
+		c.body = strings.ReplaceAll(c.body, ocitest.Image("b's").Text, ocitest.Image("nobody's").Text)
 	}
 	c.auth, c.path = auth, fill.Replace(c.path)
 	header := http.Header{}
@@ -109,7 +111,7 @@ policy:
 	w := newWorld(t, setup{config: rules, users: user(t, "ci") + user(t, "root")})
 	first := w.pushImage(signIn("root"), "app", "v1", "one")
 	w.pushImage(signIn("ci"), "app", "dev-1", "two")
-	second := digestOf(imageOf("two"))
+	second := ocitest.Image("two").Digest.String()
 	for _, tt := range []struct {
 		name   string
 		call   call

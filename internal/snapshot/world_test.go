@@ -18,7 +18,9 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/httpapi/httpapitest"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/snapshot"
 )
@@ -251,35 +253,31 @@ func user(t testing.TB, name string, groups ...string) string {
 // signIn is the password of a user whom user made.
 func signIn(name string) string { return basic(name, name+"-secret") }
 
-func digestOf(content string) string { return oci.DigestOf(oci.SHA256, []byte(content)).String() }
+func digestOf(content string) string { return ocitest.DigestOf(content).String() }
+
+// api is a client that pushes and pulls as most do, with an Authorization header unless that is empty.
+func (w *world) api(auth string) httpapitest.Client {
+	return httpapitest.Client{HTTP: w.client, Base: w.url, Authorization: auth}
+}
 
 func (w *world) pushBlob(auth, ns, content string) string {
 	w.t.Helper()
-	d := digestOf(content)
-	w.do(call{method: "POST", path: "/v2/" + ns + "/blobs/uploads/?digest=" + d, auth: auth, body: content}).is(w.t, http.StatusCreated)
-	return d
-}
-
-func imageOf(name string) string {
-	part := func(mediaType, content string) string {
-		return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, mediaType, digestOf(content), len(content))
-	}
-	return `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageManifest + `","config":` + part(oci.MediaTypeImageConfig, "config "+name) +
-		`,"layers":[` + part("application/vnd.oci.image.layer.v1.tar", "layer "+name) + `]}`
+	must(w.t, w.api(auth).PushBlob(w.t.Context(), ns, content))
+	return digestOf(content)
 }
 
 func putImage(auth, ns, reference, name string) call {
+	image := ocitest.Image(name)
 	return call{
-		method: "PUT", path: "/v2/" + ns + "/manifests/" + reference, auth: auth, body: imageOf(name),
-		header: http.Header{"Content-Type": {oci.MediaTypeImageManifest}},
+		method: "PUT", path: "/v2/" + ns + "/manifests/" + reference, auth: auth, body: image.Text,
+		header: http.Header{"Content-Type": {image.MediaType}},
 	}
 }
 
-// pushImage pushes an image with a config and a layer, and returns its digest.
+// pushImage pushes the image of a name with its config and layer, and returns its digest.
 func (w *world) pushImage(auth, ns, reference, name string) string {
 	w.t.Helper()
-	w.pushBlob(auth, ns, "config "+name)
-	w.pushBlob(auth, ns, "layer "+name)
-	w.do(putImage(auth, ns, reference, name)).is(w.t, http.StatusCreated)
-	return digestOf(imageOf(name))
+	image := ocitest.Image(name)
+	must(w.t, w.api(auth).Push(w.t.Context(), ns, image, reference))
+	return image.Digest.String()
 }
