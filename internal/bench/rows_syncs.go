@@ -15,7 +15,7 @@ import (
 // syncsGroup counts with strace how often the servers ask the disk to sync: what a synced push mostly waits for.
 func syncsGroup(s *stage) group {
 	return group{name: "syncs", setUp: func(context.Context) error { return nil }, rows: []row{
-		{"push-syncs", "syncs for a push of a small image, 8 clients, sync: true", limit{atMost, 0.5, "x Docker registry"}, s.syncsOfPush},
+		{"syncs-of-push", "syncs for a push of a small image, 8 clients, sync: true", limit{atMost, 0.5, "x Docker registry"}, s.syncsOfPush},
 	}}
 }
 
