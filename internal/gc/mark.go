@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"iter"
 	"slices"
 	"strings"
@@ -49,7 +50,7 @@ func (r *run) markInOrder(ctx context.Context) error {
 	}
 	// A marker tells why no namespace holds a blob, so it stays as long as the bytes do.
 	r.plan.markers = slices.DeleteFunc(r.plan.markers, func(m registry.Marker) bool { return r.blobNeeds(m.Digest)&leftover != 0 })
-	return nil
+	return r.listCondemnedAgain(ctx)
 }
 
 // noteDamage adds what cannot be read to the problems of the plan, so that the mark goes on and finds all of
@@ -84,6 +85,32 @@ func (r *run) listCondemned(ctx context.Context) error {
 			return err
 		}
 		r.condemned = append(r.condemned, condemned)
+	}
+	return nil
+}
+
+// listCondemnedAgain looks for what was condemned while the mark ran. Another collector did that, which has lost its
+// claim and does not know it yet. The mark may have found such an object neither live nor on its list, so nothing that
+// the object may need is destroyed in this run.
+func (r *run) listCondemnedAgain(ctx context.Context) error {
+	seed := maphash.MakeSeed()
+	listed := make(map[uint64]bool, len(r.condemned)) // by hashes: a list may be long
+	for _, one := range r.condemned {
+		listed[maphash.Comparable(seed, one.Object)] = true
+	}
+	for one, err := range r.registry.Condemned(ctx) {
+		if errors.Is(err, registry.ErrDamaged) {
+			continue // listCondemned has noted it
+		}
+		if err != nil {
+			return err
+		}
+		if one.Kind == registry.KindBlob || listed[maphash.Comparable(seed, one.Object)] {
+			continue
+		}
+		r.warn(fmt.Sprintf("%s was condemned while this run looked for what is needed: another collector has lost its claim and goes on", one.Object))
+		r.noteChange(one.Namespace)
+		r.keepBytes(Planned{Object: one.Object})
 	}
 	return nil
 }

@@ -20,14 +20,9 @@ func TestATagThatIsPushedAgainMeanwhileStaysWithAllThatItNeeds(t *testing.T) {
 	opts.Retention = verdicts{namespaces: []string{"app"}, keep: []string{"kept"}}
 	w := gctest.New(t, opts)
 	w.Play("image old app:old base old\n image kept app:kept base\n wait 2h")
-	planned := sync.OnceFunc(func() { w.Play("again old app:old") })
-	report, err := w.Collector.Run(t.Context(), gc.RunOptions{Progress: func(p gc.Progress) {
-		if p.Phase == "uploads" { // they are planned last
-			planned()
-		}
-	}})
-	if err != nil || report.Removed.Objects != 0 || report.Awaiting.Objects != 0 {
-		t.Errorf("got %v and %+v, want that nothing of the namespace went", err, report)
+	report := runWith(t, w, "uploads", func() { w.Play("again old app:old") }) // they are planned last
+	if report.Removed.Objects != 0 || report.Awaiting.Objects != 0 {
+		t.Errorf("got %+v, want that nothing of the namespace went", report)
 	}
 	w.Pull("app:old")
 	w.Play("wait 2h")
@@ -44,26 +39,70 @@ func TestARevisionThatLivesAgainKeepsWhatItNames(t *testing.T) {
 	w := gctest.New(t, options())
 	w.Play("image old app:x base old\n image new app:x base new\n wait 30d\n collect\n wait 30d")
 	app, err := oci.ParseName("app")
-	if err != nil {
-		t.Fatal(err)
-	}
-	lastLook := sync.OnceFunc(func() {
-		old := registry.Object{Kind: registry.KindManifest, Namespace: app, Digest: w.Digest("old")}
-		if err := w.Registry.Maintenance().Revive(t.Context(), old); err != nil {
-			t.Error(err)
-		}
-	})
-	report, err := w.Collector.Run(t.Context(), gc.RunOptions{Progress: func(p gc.Progress) {
-		if p.Phase == "uploads" { // behind the mark
-			lastLook()
-		}
-	}})
-	if err != nil || len(report.Errors) > 0 {
-		t.Fatalf("got %v and %v", err, report)
+	must(t, err)
+	old := registry.Object{Kind: registry.KindManifest, Namespace: app, Digest: w.Digest("old")}
+	lastLook := func() { must(t, w.Registry.Maintenance().Revive(t.Context(), old)) }
+	if report := runWith(t, w, "uploads", lastLook); len(report.Errors) > 0 { // after the mark
+		t.Fatalf("got %+v", report)
 	}
 	w.Pull("app@old")
 	w.Play("wait 1m\n collect")
 	w.Pull("app@old")
+}
+
+// TestWhatALostCollectorCondemnsLateKeepsWhatItNames: a collector loses its claim and stands still within its last
+// condemnation. Meanwhile another one condemns what a client has just pushed needs, as its mark is older than the push.
+// Then the first one goes on, in the mark of a later run, which so finds what was pushed neither live nor on its list.
+func TestWhatALostCollectorCondemnsLateKeepsWhatItNames(t *testing.T) {
+	t.Parallel()
+	app, err := oci.ParseName("app")
+	must(t, err)
+	for kind, needed := range map[registry.Kind]func(t *testing.T, w *gctest.World){
+		registry.KindManifest: func(t *testing.T, w *gctest.World) {
+			w.Play("image old app:x base old\n image new app:x base new\n wait 30d")
+			runWith(t, w, "uploads", func() { w.Play("again old app:y") }) // after the mark
+		},
+		registry.KindLink: func(t *testing.T, w *gctest.World) {
+			w.Play("image old app:y base old")
+			blob := registry.Object{Kind: registry.KindBlob, Digest: w.Digest("old.config")}
+			must(t, w.Registry.Maintenance().Condemn(t.Context(), blob))
+		},
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			w := gctest.New(t, options())
+			w.Play("image first a:x first") // is marked before the namespace app
+			needed(t, w)
+			w.Pull("app:y")
+			w.Play("wait 30d")
+			late := registry.Object{Kind: kind, Namespace: app, Digest: w.Digest("old")}
+			if kind == registry.KindLink {
+				late.Digest = w.Digest("old.config")
+			}
+			report := runWith(t, w, "mark", func() { must(t, w.Registry.Maintenance().Condemn(t.Context(), late)) })
+			if report.Freed.Objects != 0 || len(report.Warnings) != 1 {
+				t.Errorf("got %+v, want that nothing is destroyed, and a warning", report)
+			}
+			for range 3 {
+				w.Pull("app:y")
+				w.Play("wait 30d\n collect")
+			}
+			w.Pull("app:y")
+		})
+	}
+}
+
+// runWith is a run beside which something is done, when it first reports of a phase.
+func runWith(t *testing.T, w *gctest.World, phase string, do func()) *gc.Report {
+	t.Helper()
+	once := sync.OnceFunc(do)
+	report, err := w.Collector.Run(t.Context(), gc.RunOptions{Progress: func(p gc.Progress) {
+		if p.Phase == phase {
+			once()
+		}
+	}})
+	must(t, err)
+	return report
 }
 
 func TestASignatureStaysWithAnImageThatIsPushedAgain(t *testing.T) {

@@ -161,8 +161,12 @@ func (r *core) putManifest(ctx context.Context, p *push) error {
 	if err := r.announce(ctx, p); err != nil {
 		return err
 	}
-	// 4. A delete that ran meanwhile took the revision; then the tags may be gone, too.
-	_, err = r.metadata.Revive(ctx, key)
+	// 4. A delete that ran meanwhile took the revision; then the tags may be gone, too. A collector that has condemned it
+	// has condemned what it names as well.
+	info, err := r.metadata.Revive(ctx, key)
+	if err == nil && info.State == storage.Condemned {
+		_, err = p.revive(ctx)
+	}
 	return err
 }
 
@@ -280,35 +284,52 @@ func (r *core) reviveLinked(ctx context.Context, ns oci.Name, d oci.Digest) erro
 	return r.reviveLink(ctx, ns, d, blob.DataKey)
 }
 
-// reviveRevision makes a child of an index live. The content of a live revision is live or about to
-// be; that of a condemned one is revived first, going down to the end: each is visited once, for behind
-// that it is live, and a digest makes no circles.
+// reviveRevision makes a child of an index live. What a live revision names is live or about to be; what a condemned one
+// names is revived first, down to the end of it. Each revision is visited once, because it is live afterwards, and a
+// digest makes no circles.
+//
+// A collector may condemn the revision, and then what it names, between the Stat and the Revive. Then the revision lives
+// again before what it names does, which is revived after it. Until then no collector destroys that: it lists what is
+// condemned before its mark, and the mark either finds the revision live and holds what it names, or the revision is on
+// the list; then it is to be destroyed before what it names, and as it is not condemned any more, nothing else of its
+// namespace is destroyed (destroy in internal/gc/sweep.go, TestARevisionThatLivesAgainKeepsWhatItNames). If it is
+// neither, another collector has condemned it beside the mark, and nothing of its namespace is destroyed either
+// (listCondemnedAgain in internal/gc/mark.go).
 func (r *core) reviveRevision(ctx context.Context, ns oci.Name, d oci.Digest) error {
 	key := revisionKey(ns, d)
 	info, err := r.metadata.Stat(ctx, key)
+	if err == nil && info.State == storage.Condemned {
+		err = r.reviveContent(ctx, ns, d)
+	}
 	if err != nil {
 		return err
 	}
-	if info.State == storage.Condemned {
-		stored, err := r.revision(ctx, ns, d)
-		if err != nil {
+	before, err := r.metadata.Revive(ctx, key)
+	if err == nil && before.State == storage.Condemned && info.State == storage.Live {
+		err = r.reviveContent(ctx, ns, d)
+	}
+	return err
+}
+
+// reviveContent makes live what a revision names, as far as it is there.
+func (r *core) reviveContent(ctx context.Context, ns oci.Name, d oci.Digest) error {
+	stored, err := r.revision(ctx, ns, d)
+	if err != nil {
+		return err
+	}
+	m, err := stored.Parse()
+	if err != nil {
+		return err
+	}
+	for _, blob := range m.Blobs() {
+		if err := r.reviveLinked(ctx, ns, blob.Digest); err != nil && !errors.Is(err, storage.ErrNotExist) {
 			return err
-		}
-		m, err := stored.Parse()
-		if err != nil {
-			return err
-		}
-		for _, blob := range m.Blobs() {
-			if err := r.reviveLinked(ctx, ns, blob.Digest); err != nil && !errors.Is(err, storage.ErrNotExist) {
-				return err
-			}
-		}
-		for _, child := range m.Children() {
-			if err := r.reviveRevision(ctx, ns, child.Digest); err != nil && !errors.Is(err, storage.ErrNotExist) {
-				return err
-			}
 		}
 	}
-	_, err = r.metadata.Revive(ctx, key)
-	return err
+	for _, child := range m.Children() {
+		if err := r.reviveRevision(ctx, ns, child.Digest); err != nil && !errors.Is(err, storage.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }

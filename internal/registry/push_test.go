@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"strings"
 	"sync"
 	"testing"
 
@@ -105,4 +106,44 @@ func (r *racing) Prepare(ctx context.Context, key string, data []byte) (storage.
 		first()
 	}
 	return r.Store.Prepare(ctx, key, data)
+}
+
+// TestWhatAPushRevivesItRevivesWithWhatThatNames: a collector condemns a revision, and then what it names, just before a
+// push looks at the revision for the last time.
+func TestWhatAPushRevivesItRevivesWithWhatThatNames(t *testing.T) {
+	t.Parallel()
+	for name, push := range map[string]func(w *world) error{
+		"the manifest that is pushed": func(w *world) error { return w.pushImage(app, "one", tagV1) },
+		"a child of an index":         pushIndex,
+		"the manifest of a restored tag": func(w *world) error {
+			return errors.Join(w.reg.DeleteTag(w.ctx, app, tagV1, ""), restoreTag(w))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, inMemory(t))
+			w.must(w.pushImage(app, "one", tagV1))
+			condemned := sync.OnceFunc(w.condemnContent)
+			late := openWorld(t, &reviving{Store: w.store, before: func(key string) {
+				if strings.HasSuffix(key, "/_manifests/revisions/"+pathOf(imageOne.Digest)) {
+					condemned()
+				}
+			}})
+			late.must(push(late))
+			for one, err := range w.store.Condemned(t.Context(), "") {
+				t.Errorf("%s, %v is condemned still", one.Key, err)
+			}
+		})
+	}
+}
+
+// reviving calls a function before something is revived.
+type reviving struct {
+	storage.Store
+	before func(key string)
+}
+
+func (r *reviving) Revive(ctx context.Context, key string) (storage.Info, error) {
+	r.before(key)
+	return r.Store.Revive(ctx, key)
 }

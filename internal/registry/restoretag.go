@@ -163,9 +163,9 @@ func (rs *restoring) putTag(ctx context.Context, back tagRestore) error {
 		if err != nil {
 			return err
 		}
-		_, err = rs.m.metadata.Revive(ctx, revisionKey(rs.Namespace, back.to))
-		if errors.Is(err, storage.ErrNotExist) {
-			continue // a delete ran meanwhile
+		info, err := rs.m.metadata.Revive(ctx, revisionKey(rs.Namespace, back.to))
+		if errors.Is(err, storage.ErrNotExist) || err == nil && info.State == storage.Condemned {
+			continue // a delete or a collector ran meanwhile
 		}
 		if err != nil {
 			return fmt.Errorf("restore tag %s in %s: %w", back.tag, rs.Namespace, err)

@@ -201,7 +201,8 @@ type Keeper interface {
 	// was. What is gone is ErrNotExist.
 	Condemn(ctx context.Context, key string) error
 	// Revive makes the object live and sees that it is durable: it is what a promise rests on. A
-	// live object that this process made durable costs one look. What is gone is ErrNotExist.
+	// live object that this process made durable costs one look. What is gone is ErrNotExist. The
+	// State of Info is the one before.
 	Revive(ctx context.Context, key string) (Info, error)
 	// Destroy ends a condemned object and touches no live one. What is not condemned is
 	// ErrNotExist. With IfUnchanged, the version of a Condemnation, what was revived since and is

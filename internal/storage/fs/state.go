@@ -51,16 +51,19 @@ func (s *Store) Revive(ctx context.Context, key string) (storage.Info, error) {
 	if err := errors.Join(ctx.Err(), check(key)); err != nil {
 		return storage.Info{}, err
 	}
+	state := storage.Live
 	for {
 		info, err := s.reviveLive(key)
 		if !errors.Is(err, storage.ErrNotExist) {
+			info.State = state
 			return info, err
 		}
 		s.durable.Forget(key)
 		err = renameNew(s.condemned(key), s.path(key))
 		switch {
-		case err == nil || errors.Is(err, fs.ErrExist):
-			// It is live now; the next look makes it durable.
+		case err == nil:
+			state = storage.Condemned // it is live now; the next look makes it durable
+		case errors.Is(err, fs.ErrExist):
 		case gone(err):
 			// In neither place: unless somebody moved it between the two looks, it is gone.
 			return s.reviveLive(key)

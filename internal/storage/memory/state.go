@@ -45,7 +45,7 @@ func (s *Store) Revive(ctx context.Context, key string) (storage.Info, error) {
 	}
 	o.moved, o.since = s.next(), time.Time{}
 	s.live.Set(key, o)
-	return o.info(storage.Live), nil
+	return o.info(storage.Condemned), nil
 }
 
 // Destroy removes a condemned object. The version of a condemnation is its number.

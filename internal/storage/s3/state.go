@@ -45,7 +45,9 @@ func (s *objects) inUpload(ctx context.Context, key storage.DataKey) (bool, erro
 
 // Revive is one request where the object is live: what lies in a bucket is durable.
 func (s *objects) Revive(ctx context.Context, key string) (storage.Info, error) {
+	before := live
 	r, err := s.edit(ctx, "revive", key, "", func(now record) (record, error) {
+		before = now.State
 		switch {
 		case !now.there():
 			return now, storage.ErrNotExist
@@ -58,6 +60,7 @@ func (s *objects) Revive(ctx context.Context, key string) (storage.Info, error) 
 	if err != nil {
 		return storage.Info{}, err
 	}
+	r.State = before
 	return r.info(), nil
 }
 

@@ -65,9 +65,11 @@ func tryKeepGone(t *testing.T, s storage.Store) {
 func tryRevive(t *testing.T, s storage.Store) {
 	put(t, s, "a/b", "data")
 	condemn(t, s, "a/b")
-	info, err := s.Revive(t.Context(), "a/b")
-	if err != nil || info.State != storage.Live || info.Size != 4 {
-		t.Errorf("revive = %+v, %v, want 4 bytes, live", info, err)
+	for _, before := range []storage.State{storage.Condemned, storage.Live} {
+		info, err := s.Revive(t.Context(), "a/b")
+		if err != nil || info.State != before || info.Size != 4 {
+			t.Errorf("revive = %+v, %v, want 4 bytes, and state %d before", info, err, before)
+		}
 	}
 	wantContent(t, s, "a/b", "data", storage.Live)
 	wantNames(t, s, "a", storage.ListOptions{}, "b")
