@@ -25,14 +25,23 @@ type Blob struct {
 // service those are compared with the digest while they are read to their end; others are ErrDamaged in
 // place of the last of them.
 func (r *Registry) OpenBlob(ctx context.Context, ns oci.Name, d oci.Digest) (Blob, error) {
-	if err := r.admit(ns); err != nil {
+	l, err := r.admitPull(ctx, ns, d)
+	if err != nil {
 		return Blob{}, err
+	}
+	return r.openLinked(ctx, ns, d, l)
+}
+
+// admitPull is the link by which a namespace holds a blob that is pulled.
+func (r *Registry) admitPull(ctx context.Context, ns oci.Name, d oci.Digest) (link, error) {
+	if err := r.admit(ns); err != nil {
+		return link{}, err
 	}
 	l, err := r.pulledLink(ctx, ns, d)
 	if err != nil {
-		return Blob{}, r.blobError(ns, d, err)
+		return link{}, r.blobError(ns, d, err)
 	}
-	return r.openLinked(ctx, ns, d, l)
+	return l, nil
 }
 
 // LocateBlob is OpenBlob for a client that can be sent on: where the namespace's blobs may be had from
@@ -42,12 +51,9 @@ func (r *Registry) LocateBlob(ctx context.Context, ns oci.Name, d oci.Digest, un
 	if !r.redirects(ns) {
 		return r.OpenBlob(ctx, ns, d)
 	}
-	if err := r.admit(ns); err != nil {
-		return Blob{}, err
-	}
-	l, err := r.pulledLink(ctx, ns, d)
+	l, err := r.admitPull(ctx, ns, d)
 	if err != nil {
-		return Blob{}, r.blobError(ns, d, err)
+		return Blob{}, err
 	}
 	if l.dataKey == "" {
 		info, err := r.blobs.Stat(ctx, blobKey(d))
@@ -126,7 +132,7 @@ func (r *Registry) MountBlob(ctx context.Context, ns, from oci.Name, d oci.Diges
 	if _, err := r.linked(ctx, from, d); err != nil {
 		return r.blobError(from, d, err)
 	}
-	for range attempts {
+	return tryAgain("mount blob", ns, d, func() error {
 		blob, err := r.blobs.Revive(ctx, blobKey(d))
 		if err != nil {
 			return r.blobError(from, d, err)
@@ -134,12 +140,8 @@ func (r *Registry) MountBlob(ctx context.Context, ns, from oci.Name, d oci.Diges
 		if err := r.link(ctx, ns, d, blob.DataKey); err != nil {
 			return fmt.Errorf("mount blob %s in %s: %w", d, ns, err)
 		}
-		err = r.reviveBlob(ctx, ns, d)
-		if !errors.Is(err, storage.ErrNotExist) {
-			return err
-		}
-	}
-	return fmt.Errorf("mount blob %s in %s: %w", d, ns, ErrDisturbed)
+		return r.reviveBlob(ctx, ns, d)
+	})
 }
 
 // DeleteBlob removes a blob from a namespace (spec: Deleting blobs). The bytes stay for the other

@@ -88,7 +88,16 @@ func (m *Maintenance) Sessions(ctx context.Context) iter.Seq2[Session, error] {
 }
 
 // EndSession ends an upload that has expired. One that somebody writes to at this moment stays.
-func (m *Maintenance) EndSession(ctx context.Context, s Session) error { return m.endUpload(ctx, s.ID) }
+func (m *Maintenance) EndSession(ctx context.Context, s Session) error {
+	session, err := m.blobs.OpenUpload(ctx, s.ID)
+	if errors.Is(err, storage.ErrNotExist) || errors.Is(err, storage.ErrBusy) {
+		return nil // it has ended, or is written to: the next round ends it
+	}
+	if err != nil {
+		return fmt.Errorf("expire upload: %w", err)
+	}
+	return errors.Join(session.Cancel(ctx), session.Close())
+}
 
 // SweepTemporary removes what crashed writers left that nothing can name. It returns how many.
 func (m *Maintenance) SweepTemporary(ctx context.Context) (removed int, err error) {

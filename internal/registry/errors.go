@@ -91,11 +91,15 @@ type AmbiguousDigestError struct {
 }
 
 func (e *AmbiguousDigestError) Error() string {
-	names := make([]string, len(e.Namespaces))
-	for i, ns := range e.Namespaces {
-		names[i] = ns.String()
+	return fmt.Sprintf("%s was removed from %d namespaces: %s", e.Digest, len(e.Namespaces), joined(e.Namespaces))
+}
+
+func joined[S fmt.Stringer](list []S) string {
+	texts := make([]string, len(list))
+	for i, one := range list {
+		texts[i] = one.String()
 	}
-	return fmt.Sprintf("%s was removed from %d namespaces: %s", e.Digest, len(names), strings.Join(names, ", "))
+	return strings.Join(texts, ", ")
 }
 
 // MissingError names what a manifest refers to and the namespace does not hold.
@@ -104,11 +108,7 @@ type MissingError struct {
 }
 
 func (e *MissingError) Error() string {
-	names := make([]string, len(e.Digests))
-	for i, d := range e.Digests {
-		names[i] = d.String()
-	}
-	return "manifest names content that the namespace does not hold: " + strings.Join(names, ", ")
+	return "manifest names content that the namespace does not hold: " + joined(e.Digests)
 }
 
 // RangeError says that a chunk did not begin at the end of its upload.

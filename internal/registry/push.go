@@ -56,19 +56,30 @@ func (r *Registry) PutManifest(ctx context.Context, ns oci.Name, request Push) (
 	if err != nil {
 		return Pushed{}, err
 	}
+	err = tryAgain("put manifest", ns, p.Digest, func() error {
+		if err := r.readTags(ctx, p); err != nil {
+			return err
+		}
+		return r.putManifest(ctx, p)
+	})
+	if err != nil {
+		return Pushed{}, err
+	}
+	return p.pushed(), nil
+}
+
+// attempts is how often a push begins anew when what it names is removed meanwhile. Each time takes a
+// collector that had condemned it before and destroyed it meanwhile.
+const attempts = 5
+
+// tryAgain begins anew while what is needed is removed meanwhile, which try says by storage.ErrNotExist.
+func tryAgain(what string, ns oci.Name, d oci.Digest, try func() error) error {
 	for range attempts {
-		err := r.readTags(ctx, p)
-		if err == nil {
-			err = r.putManifest(ctx, p)
-		}
-		if err == nil {
-			return p.pushed(), nil
-		}
-		if !errors.Is(err, storage.ErrNotExist) {
-			return Pushed{}, err
+		if err := try(); !errors.Is(err, storage.ErrNotExist) {
+			return err
 		}
 	}
-	return Pushed{}, fmt.Errorf("put manifest %s in %s: %w", p.Digest, ns, ErrDisturbed)
+	return fmt.Errorf("%s %s in %s: %w", what, d, ns, ErrDisturbed)
 }
 
 func (p *push) pushed() Pushed {

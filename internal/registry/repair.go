@@ -291,37 +291,3 @@ func (m *Maintenance) RefetchManifest(ctx context.Context, ns oci.Name, d oci.Di
 	_, err = m.pushing(ns).PutManifest(ctx, ns, Push{Digest: d, ContentType: mediaType, Content: content})
 	return err
 }
-
-// VerifyState is how far a verification came that was interrupted, nil if there is none. What it says is
-// the verifier's.
-func (m *Maintenance) VerifyState(ctx context.Context) ([]byte, error) {
-	value, err := m.metadata.Get(ctx, verifyKey)
-	if errors.Is(err, storage.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read how far the last verification came: %w", err)
-	}
-	return value.Data, nil
-}
-
-// KeepVerifyState leaves word of how far a verification came.
-func (m *Maintenance) KeepVerifyState(ctx context.Context, state []byte) error {
-	if _, err := m.metadata.Put(ctx, verifyKey, state, storage.PutOptions{}); err != nil {
-		return fmt.Errorf("keep how far the verification came: %w", err)
-	}
-	return nil
-}
-
-// DropVerifyState forgets it: the verification is through.
-func (m *Maintenance) DropVerifyState(ctx context.Context) error {
-	if err := m.metadata.Delete(ctx, verifyKey, storage.DeleteOptions{}); err != nil {
-		return fmt.Errorf("forget how far the verification came: %w", err)
-	}
-	return nil
-}
-
-// ClaimVerify makes the caller the one verification of the stores.
-func (m *Maintenance) ClaimVerify(ctx context.Context, note string) (held context.Context, release func(), err error) {
-	return m.metadata.Claim(ctx, "verify", note)
-}

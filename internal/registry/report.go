@@ -11,17 +11,23 @@ import (
 
 // Report reads the last report of the collector, nil if it never ran. Its content is the collector's.
 func (m *Maintenance) Report(ctx context.Context) ([]byte, error) {
-	value, err := m.metadata.Get(ctx, reportKey)
-	if errors.Is(err, storage.ErrNotExist) {
-		return nil, nil
+	report, err := m.readIfThere(ctx, reportKey)
+	if err == nil && report != nil && !json.Valid(report) {
+		err = damaged(reportKey, errors.New("it is no JSON"))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read report of the collector: %w", err)
 	}
-	if !json.Valid(value.Data) {
-		return nil, fmt.Errorf("read report of the collector: %w", damaged(reportKey, errors.New("it is no JSON")))
+	return report, nil
+}
+
+// readIfThere reads an object of the metadata store whole, nil if there is none.
+func (r *core) readIfThere(ctx context.Context, key string) ([]byte, error) {
+	value, err := r.metadata.Get(ctx, key)
+	if errors.Is(err, storage.ErrNotExist) {
+		return nil, nil
 	}
-	return value.Data, nil
+	return value.Data, err
 }
 
 // KeepReport stores the report of the collector.
@@ -36,4 +42,34 @@ func (m *Maintenance) KeepReport(ctx context.Context, report []byte) error {
 // ends. Another one gets a *ClaimedError with the note of the holder.
 func (m *Maintenance) ClaimCollector(ctx context.Context, note string) (held context.Context, release func(), err error) {
 	return m.metadata.Claim(ctx, "collect", note)
+}
+
+// VerifyState reads how far an interrupted verification came, nil if there is none. Its content is the verifier's.
+func (m *Maintenance) VerifyState(ctx context.Context) ([]byte, error) {
+	state, err := m.readIfThere(ctx, verifyKey)
+	if err != nil {
+		return nil, fmt.Errorf("read how far the last verification came: %w", err)
+	}
+	return state, nil
+}
+
+// KeepVerifyState stores how far a verification came.
+func (m *Maintenance) KeepVerifyState(ctx context.Context, state []byte) error {
+	if _, err := m.metadata.Put(ctx, verifyKey, state, storage.PutOptions{}); err != nil {
+		return fmt.Errorf("keep how far the verification came: %w", err)
+	}
+	return nil
+}
+
+// DropVerifyState removes it: the verification has ended.
+func (m *Maintenance) DropVerifyState(ctx context.Context) error {
+	if err := m.metadata.Delete(ctx, verifyKey, storage.DeleteOptions{}); err != nil {
+		return fmt.Errorf("remove how far the verification came: %w", err)
+	}
+	return nil
+}
+
+// ClaimVerify makes the caller the one verification of the stores.
+func (m *Maintenance) ClaimVerify(ctx context.Context, note string) (held context.Context, release func(), err error) {
+	return m.metadata.Claim(ctx, "verify", note)
 }

@@ -240,17 +240,7 @@ func (rs *restoring) find(ctx context.Context, d oci.Digest) (found, error) {
 func (rs *restoring) push(ctx context.Context, m found, depth int) error {
 	p := &push{Push: Push{Digest: m.Digest, ContentType: m.MediaType, Content: m.Content, By: rs.By}, ns: rs.Namespace, manifest: m.parsed}
 	p.revive = func(ctx context.Context) ([]oci.Digest, error) { return rs.revive(ctx, m.parsed, depth) }
-	err := storage.ErrNotExist
-	for range attempts {
-		err = rs.m.putManifest(ctx, p)
-		if !errors.Is(err, storage.ErrNotExist) {
-			break
-		}
-	}
-	if errors.Is(err, storage.ErrNotExist) {
-		err = ErrDisturbed
-	}
-	if err != nil {
+	if err := tryAgain("push", rs.Namespace, m.Digest, func() error { return rs.m.putManifest(ctx, p) }); err != nil {
 		return fmt.Errorf("restore manifest %s in %s: %w", m.Digest, rs.Namespace, err)
 	}
 	if entry, kept := rs.trash.manifests[m.Digest]; kept && m.gone {
@@ -335,12 +325,8 @@ func (rs *restoring) blob(ctx context.Context, d oci.Digest) error {
 	if rs.DryRun {
 		return rs.checkBlob(ctx, d)
 	}
-	for range attempts {
-		if err = rs.restoreLink(ctx, d); !errors.Is(err, storage.ErrNotExist) {
-			break
-		}
-	}
-	if errors.Is(err, storage.ErrNotExist) {
+	err = tryAgain("link", rs.Namespace, d, func() error { return rs.restoreLink(ctx, d) })
+	if errors.Is(err, ErrDisturbed) {
 		err = &MissingError{Digests: []oci.Digest{d}}
 	}
 	if err != nil {

@@ -11,14 +11,11 @@ import (
 // TokenKey is the key that signs this registry's tokens, nil if none was kept yet. All who share the
 // metadata store share it.
 func (r *Registry) TokenKey(ctx context.Context) ([]byte, error) {
-	value, err := r.metadata.Get(ctx, tokenKey)
-	if errors.Is(err, storage.ErrNotExist) {
-		return nil, nil
-	}
+	key, err := r.readIfThere(ctx, tokenKey)
 	if err != nil {
 		return nil, fmt.Errorf("read the key of tokens: %w", err)
 	}
-	return value.Data, nil
+	return key, nil
 }
 
 // KeepTokenKey keeps the key, unless there is one, and returns the one that is kept: of two that start at

@@ -15,10 +15,6 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// attempts is how often a push begins anew when what it names goes away under it. Each time takes a
-// collector that had condemned it before and destroyed it meanwhile.
-const attempts = 5
-
 // sessionWait is how long a request waits for another one that writes to the same session.
 const sessionWait = 5 * time.Second
 
@@ -171,17 +167,6 @@ func (m *Maintenance) ExpireUploads(ctx context.Context) (ended int, err error) 
 	}
 	_, err = m.SweepTemporary(ctx)
 	return ended, err
-}
-
-func (m *Maintenance) endUpload(ctx context.Context, id string) error {
-	session, err := m.blobs.OpenUpload(ctx, id)
-	if errors.Is(err, storage.ErrNotExist) || errors.Is(err, storage.ErrBusy) {
-		return nil // it has ended, or is written to: the next round ends it
-	}
-	if err != nil {
-		return fmt.Errorf("expire upload: %w", err)
-	}
-	return errors.Join(session.Cancel(ctx), session.Close())
 }
 
 func (r *core) expired(label sessionLabel) bool {
