@@ -16,6 +16,7 @@ import (
 	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/gc/gctest"
 	"github.com/sreg-project/sreg/internal/policy"
+	"github.com/sreg-project/sreg/internal/retention"
 	"github.com/sreg-project/sreg/internal/snapshot"
 )
 
@@ -117,7 +118,7 @@ func (c *planCase) configure(text []byte) {
 		c.t.Fatal(err)
 	}
 	c.world = gctest.New(c.t, gctest.Options{
-		Registry: c.cfg.Registry, Repositories: snapshot.Repositories(c.cfg), GC: c.cfg.GC, Retention: snapshot.Retention(rules.Retention),
+		Registry: c.cfg.Registry, Repositories: snapshot.Repositories(c.cfg), GC: c.cfg.GC, Retention: retention.New(rules.Retention),
 	})
 }
 

@@ -104,7 +104,7 @@ func (r *run) explainTag(g *graph, tag tagEdge) {
 	case tag.subject >= 0:
 		r.explain(what, true, fmt.Sprintf("it belongs to manifest %s", g.nodes[tag.subject].digest))
 	case tag.verdict.Rule != "":
-		r.explain(what, true, tag.verdict.why())
+		r.explain(what, true, whyKept(tag.verdict))
 	case g.whyNotAsked != "":
 		r.explain(what, true, g.whyNotAsked)
 	case r.retention.Rules(g.ns):

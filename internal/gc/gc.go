@@ -23,24 +23,7 @@ type Retention interface {
 	// Rules tells whether there is any rule for a namespace. Where there is none all is kept.
 	Rules(ns oci.Name) bool
 	// Decide asks the rules about all images of a namespace, and answers for each in the same order.
-	Decide(ns oci.Name, now time.Time, images []registry.Image) []Verdict
-}
-
-// Verdict is what the rules of retention say to one image.
-type Verdict struct {
-	Kept   bool
-	Rule   string   // that keeps it; empty if none does
-	Failed []string // rules that failed, and how; each keeps the image
-}
-
-func (v Verdict) failed() bool { return len(v.Failed) > 0 }
-
-// why is the reason that something stays.
-func (v Verdict) why() string {
-	if v.failed() {
-		return fmt.Sprintf("rule %s fails, and so keeps it", v.Rule)
-	}
-	return fmt.Sprintf("rule %s keeps it", v.Rule)
+	Decide(ns oci.Name, now time.Time, images []registry.Image) []registry.Verdict
 }
 
 // Options are what a Collector is made of.
@@ -83,7 +66,7 @@ type keepAll struct{}
 
 func (keepAll) Rules(oci.Name) bool { return false }
 
-func (keepAll) Decide(oci.Name, time.Time, []registry.Image) []Verdict { return nil }
+func (keepAll) Decide(oci.Name, time.Time, []registry.Image) []registry.Verdict { return nil }
 
 // Part is a part of a run that can be had alone.
 type Part string

@@ -67,7 +67,7 @@ type tagEdge struct {
 	node    int
 	subject int // the node that it belongs to by its name, -1 if it is an ordinary tag
 	keep    bool
-	verdict Verdict // zero if no rule was asked
+	verdict registry.Verdict // zero if no rule was asked
 }
 
 func newGraph(ns oci.Name, number func(oci.Digest) uint32) *graph {

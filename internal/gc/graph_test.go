@@ -14,7 +14,7 @@ type dropAll struct{ t *testing.T }
 
 func (dropAll) Rules(oci.Name) bool { return true }
 
-func (d dropAll) Decide(oci.Name, time.Time, []registry.Image) []Verdict {
+func (d dropAll) Decide(oci.Name, time.Time, []registry.Image) []registry.Verdict {
 	d.t.Error("rules were asked about images whose annotations are not in memory")
 	return nil
 }

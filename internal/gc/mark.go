@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -27,20 +28,10 @@ func (r *run) mark(ctx context.Context) error {
 }
 
 func (r *run) markInOrder(ctx context.Context) error {
-	if err := r.listCondemned(ctx); err != nil {
-		return err
-	}
-	if err := r.listTrash(ctx); err != nil {
-		return err
-	}
-	if err := r.listPending(ctx); err != nil {
-		return err
-	}
-	if err := r.listMovedAside(ctx); err != nil {
-		return err
-	}
-	if err := r.markNamespaces(ctx); err != nil {
-		return err
+	for _, step := range []func(context.Context) error{r.listCondemned, r.listTrash, r.listPending, r.listMovedAside, r.markNamespaces} {
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
 	if r.opts.Only == RetentionPart {
 		return nil
@@ -246,15 +237,9 @@ func (r *run) markNamespaces(ctx context.Context) error {
 			rest = append(rest, ns)
 		}
 	}
-	for ns := range condemned {
-		rest = append(rest, ns)
-	}
-	for ns := range r.pending {
-		rest = append(rest, ns)
-	}
-	for ns := range r.trash {
-		rest = append(rest, ns)
-	}
+	rest = slices.AppendSeq(rest, maps.Keys(condemned))
+	rest = slices.AppendSeq(rest, maps.Keys(r.pending))
+	rest = slices.AppendSeq(rest, maps.Keys(r.trash))
 	slices.SortFunc(rest, func(a, b oci.Name) int { return strings.Compare(a.String(), b.String()) })
 	for _, ns := range slices.Compact(rest) {
 		if err := visit(ns); err != nil {

@@ -372,8 +372,8 @@ type keeping struct {
 
 func (keeping) Rules(oci.Name) bool { return true }
 
-func (k keeping) Decide(_ oci.Name, _ time.Time, images []registry.Image) []gc.Verdict {
-	verdicts := make([]gc.Verdict, len(images))
+func (k keeping) Decide(_ oci.Name, _ time.Time, images []registry.Image) []registry.Verdict {
+	verdicts := make([]registry.Verdict, len(images))
 	for i, image := range images {
 		verdicts[i].Kept = image.Tag.IsZero() && k.untagged || slices.Contains(k.tags, image.Tag)
 	}

@@ -83,10 +83,10 @@ func tagsOf(texts []string) (tags []oci.Tag) {
 // Rules and Decide are the rules of retention.
 func (p *pushed) Rules(oci.Name) bool { return p.decide != nil }
 
-func (p *pushed) Decide(_ oci.Name, _ time.Time, images []registry.Image) []gc.Verdict {
-	verdicts := make([]gc.Verdict, len(images))
+func (p *pushed) Decide(_ oci.Name, _ time.Time, images []registry.Image) []registry.Verdict {
+	verdicts := make([]registry.Verdict, len(images))
 	for i, image := range images {
-		verdicts[i] = gc.Verdict{Kept: p.decide(image), Rule: "one"}
+		verdicts[i] = registry.Verdict{Kept: p.decide(image), Rule: "one"}
 	}
 	return verdicts
 }

@@ -31,7 +31,7 @@ func (r *run) hold(g *graph) {
 // keep asks the rules, and marks what will still be named after this run.
 func (r *run) keep(ctx context.Context, g *graph) error {
 	rules := r.retention.Rules(g.ns)
-	untagged := map[int]Verdict{}
+	untagged := map[int]registry.Verdict{}
 	if rules {
 		var err error
 		if untagged, err = r.askRules(ctx, g); err != nil {
@@ -52,20 +52,28 @@ func (r *run) keep(ctx context.Context, g *graph) error {
 	return nil
 }
 
+// whyKept says by which rule something stays.
+func whyKept(v registry.Verdict) string {
+	if len(v.Failed) > 0 {
+		return fmt.Sprintf("rule %s fails, and so keeps it", v.Rule)
+	}
+	return fmt.Sprintf("rule %s keeps it", v.Rule)
+}
+
 func tagWhy(tag tagEdge, rules bool) string {
 	switch {
 	case !rules:
 		return fmt.Sprintf("tag %s stands for it", tag.stored.Tag)
 	case tag.verdict.Rule == "":
 		return fmt.Sprintf("tag %s stands for it, and this run applies no rules to it", tag.stored.Tag)
-	case tag.verdict.failed():
+	case len(tag.verdict.Failed) > 0:
 		return fmt.Sprintf("tag %s stands for it, which rule %s keeps by failing", tag.stored.Tag, tag.verdict.Rule)
 	}
 	return fmt.Sprintf("tag %s stands for it, which rule %s keeps", tag.stored.Tag, tag.verdict.Rule)
 }
 
 // ownReason says why a manifest stays even if nothing names it; empty if there is no such reason.
-func (r *run) ownReason(g *graph, i int, rules bool, untagged map[int]Verdict) string {
+func (r *run) ownReason(g *graph, i int, rules bool, untagged map[int]registry.Verdict) string {
 	n := &g.nodes[i]
 	age := r.began.Sub(n.pushedAt)
 	switch verdict := untagged[i]; {
@@ -80,7 +88,7 @@ func (r *run) ownReason(g *graph, i int, rules bool, untagged map[int]Verdict) s
 	case g.whyNotAsked != "":
 		return g.whyNotAsked
 	case verdict.Kept:
-		return verdict.why()
+		return whyKept(verdict)
 	case rules && !g.ns.Within(r.opts.Repository):
 		return "this run applies no rules to it"
 	case n.tagged && rules:
@@ -94,7 +102,7 @@ func (r *run) ownReason(g *graph, i int, rules bool, untagged map[int]Verdict) s
 }
 
 // askRules asks the rules about the tags, and about the manifests that have none.
-func (r *run) askRules(ctx context.Context, g *graph) (untagged map[int]Verdict, err error) {
+func (r *run) askRules(ctx context.Context, g *graph) (untagged map[int]registry.Verdict, err error) {
 	if g.annotations > maxAnnotations {
 		// A rule may look at annotations that were not kept in memory.
 		r.fail(fmt.Errorf("retention in %s: its manifests have more than %d MiB of annotations, so no rule was asked; delete some of them", g.ns, maxAnnotations>>20))
@@ -112,7 +120,7 @@ func (r *run) askRules(ctx context.Context, g *graph) (untagged map[int]Verdict,
 		r.stalePulls = append(r.stalePulls, g.ns)
 	}
 	var images []registry.Image
-	var ask []func(Verdict)
+	var ask []func(registry.Verdict)
 	applied := r.appliesRules(g.ns)
 	for i := range g.tags {
 		tag := &g.tags[i]
@@ -124,9 +132,9 @@ func (r *run) askRules(ctx context.Context, g *graph) (untagged map[int]Verdict,
 		image.Tag, image.PushedAt = tag.stored.Tag, tag.stored.PushedAt
 		image.LastPulledAt = latest(pulled.Tags[tag.stored.Tag], pulled.Manifests[n.digest])
 		images = append(images, image)
-		ask = append(ask, func(v Verdict) { tag.keep, tag.verdict = v.Kept || !applied, v })
+		ask = append(ask, func(v registry.Verdict) { tag.keep, tag.verdict = v.Kept || !applied, v })
 	}
-	untagged = map[int]Verdict{}
+	untagged = map[int]registry.Verdict{}
 	for i := range g.nodes {
 		n := &g.nodes[i]
 		if n.tagged || n.image == nil || n.condemned {
@@ -135,7 +143,7 @@ func (r *run) askRules(ctx context.Context, g *graph) (untagged map[int]Verdict,
 		image := *n.image
 		image.LastPulledAt = pulled.Manifests[n.digest]
 		images = append(images, image)
-		ask = append(ask, func(v Verdict) { untagged[i] = v })
+		ask = append(ask, func(v registry.Verdict) { untagged[i] = v })
 	}
 	for i, verdict := range r.retention.Decide(g.ns, r.began, images) {
 		for _, failed := range verdict.Failed {

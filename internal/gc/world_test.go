@@ -102,11 +102,11 @@ type verdicts struct{ namespaces, keep []string }
 
 func (v verdicts) Rules(ns oci.Name) bool { return slices.Contains(v.namespaces, ns.String()) }
 
-func (v verdicts) Decide(_ oci.Name, _ time.Time, images []registry.Image) []gc.Verdict {
-	said := make([]gc.Verdict, len(images))
+func (v verdicts) Decide(_ oci.Name, _ time.Time, images []registry.Image) []registry.Verdict {
+	said := make([]registry.Verdict, len(images))
 	for i, image := range images {
 		if slices.Contains(v.keep, image.Tag.String()) {
-			said[i] = gc.Verdict{Kept: true, Rule: "listed"}
+			said[i] = registry.Verdict{Kept: true, Rule: "listed"}
 		}
 	}
 	return said

@@ -24,6 +24,13 @@ type Image struct {
 	Annotations  map[string]string
 }
 
+// Verdict is what retention says to one image.
+type Verdict struct {
+	Kept   bool
+	Rule   string   // that keeps it; empty if none does
+	Failed []string // rules that failed, and how; each keeps the image
+}
+
 // Manifest reads a manifest that a namespace holds. What is gone is ErrGone, a record that cannot be read
 // ErrDamaged.
 func (m *Maintenance) Manifest(ctx context.Context, ns oci.Name, d oci.Digest) (*Manifest, error) {

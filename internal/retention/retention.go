@@ -15,18 +15,11 @@ type Retention struct{ rules *policy.KeepChain }
 // New makes a Retention of the rules.
 func New(rules *policy.KeepChain) *Retention { return &Retention{rules} }
 
-// Verdict is the decision of the rules about one image.
-type Verdict struct {
-	Kept   bool
-	Rule   string   // that keeps it; empty if none does
-	Failed []string // rules that failed, and how; each keeps the image
-}
-
 // Rules reports whether there is any rule for a namespace. Without rules everything is kept.
 func (r *Retention) Rules(ns oci.Name) bool { return len(r.rules.Of(ns)) > 0 }
 
 // Decide asks the rules about all images of a namespace. The verdicts are in the order of the images.
-func (r *Retention) Decide(ns oci.Name, now time.Time, images []registry.Image) []Verdict {
+func (r *Retention) Decide(ns oci.Name, now time.Time, images []registry.Image) []registry.Verdict {
 	asked := make([]policy.Image, len(images))
 	for i, image := range images {
 		asked[i] = policy.Image{
@@ -37,11 +30,11 @@ func (r *Retention) Decide(ns oci.Name, now time.Time, images []registry.Image) 
 			asked[i].LastPulledAt = image.LastPulledAt.Unix()
 		}
 	}
-	verdicts := make([]Verdict, len(images))
+	verdicts := make([]registry.Verdict, len(images))
 	among, rules := policy.NewImages(now, asked), r.rules.Of(ns)
 	for i := range verdicts {
 		decision := among.Decide(i, rules...)
-		verdicts[i] = Verdict{Kept: decision.Kept, Rule: decision.Rule}
+		verdicts[i] = registry.Verdict{Kept: decision.Kept, Rule: decision.Rule}
 		for _, failed := range decision.Failed {
 			verdicts[i].Failed = append(verdicts[i].Failed, fmt.Sprintf("rule %s fails, and so keeps it: %v", failed.Rule, failed.Err))
 		}

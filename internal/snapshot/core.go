@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/gc"
-	"github.com/sreg-project/sreg/internal/oci"
-	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/retention"
 )
@@ -62,24 +59,8 @@ func (c *Core) open(ctx context.Context) error {
 	if c.config.Registry.ReadOnly {
 		collects.Schedule = ""
 	}
-	c.Collector, err = gc.New(gc.Options{Registry: c.Maintenance, Retention: Retention(c.rules.Retention), Config: collects})
+	c.Collector, err = gc.New(gc.Options{Registry: c.Maintenance, Retention: retention.New(c.rules.Retention), Config: collects})
 	return err
-}
-
-// Retention is what keep rules say to the collector.
-func Retention(rules *policy.KeepChain) gc.Retention { return collectorRules{retention.New(rules)} }
-
-// collectorRules is the rules of retention as the collector asks them: the two do not know each other.
-type collectorRules struct{ *retention.Retention }
-
-// Decide hands on what the rules say.
-func (r collectorRules) Decide(ns oci.Name, now time.Time, images []registry.Image) []gc.Verdict {
-	said := r.Retention.Decide(ns, now, images)
-	verdicts := make([]gc.Verdict, len(said))
-	for i, verdict := range said {
-		verdicts[i] = gc.Verdict(verdict)
-	}
-	return verdicts
 }
 
 // Repositories is what the core knows of the configured prefixes.
