@@ -10,7 +10,7 @@ import (
 	"github.com/sreg-project/sreg/internal/timespan"
 )
 
-// Target is what an explanation is wanted of: a tag or a digest in a namespace, or a digest wherever it is.
+// Target is what is to be explained: a tag or a digest in a namespace, or a digest wherever it is.
 type Target struct {
 	Namespace oci.Name
 	Tag       oci.Tag

@@ -68,7 +68,7 @@ func (keepAll) Rules(oci.Name) bool { return false }
 
 func (keepAll) Decide(oci.Name, time.Time, []registry.Image) []registry.Verdict { return nil }
 
-// Part is a part of a run that can be had alone.
+// Part is a part of a run that can be run alone.
 type Part string
 
 // The parts. Everything is all of them.
@@ -89,17 +89,17 @@ type RunOptions struct {
 	// Repository limits retention and uploads to a namespace and all below it; zero is all. What is
 	// needed is always looked for everywhere.
 	Repository oci.Name
-	// MaxDelete stands in for the config's, in percent; nil leaves that. A share of 100 that is given
-	// here also says that all may go.
+	// MaxDelete is used instead of gc.max_delete, in percent, unless it is nil. 100 also says that all tags, or all
+	// that a store without namespaces has, may go.
 	MaxDelete *float64
-	// Trash is how long what is condemned in Repository waits to be destroyed, if it is not the config's; nil
-	// is that. What can be restored by the config is not destroyed for all that.
+	// Trash is used instead of gc.trash for how long what is condemned in Repository waits to be destroyed, unless
+	// it is nil. What can still be restored by gc.trash is not destroyed all the same.
 	Trash *time.Duration
-	// Explain asks why something stays or goes. It is answered in Report.Explanation.
+	// Explain is what Report.Explanation is to explain; nil is nothing.
 	Explain *Target
-	// Holder is told to whoever wants to collect at the same time.
+	// Holder says who runs it, to others who want to collect at the same time.
 	Holder string
-	// Progress hears how far the run is. It is called by many goroutines.
+	// Progress is called with how far the run is, by many goroutines.
 	Progress func(Progress)
 }
 
@@ -118,7 +118,7 @@ func (e *RefusedError) Error() string { return "refused: " + e.Why }
 // Hint says what to do about it.
 func (e *RefusedError) Hint() string { return e.Do }
 
-// ErrIncomplete says that some of a run failed; the report says what. The next run does it.
+// ErrIncomplete says that some of a run failed; the report says what. The next run does the rest.
 var ErrIncomplete = errors.New("not all could be collected")
 
 // Run makes a plan and carries it out. The report is there also with most errors: a *RefusedError,
@@ -200,7 +200,7 @@ type need uint8
 const (
 	// held: something live or pending names it, so it is revived and never destroyed.
 	held need = 1 << iota
-	// kept: it will be named also after this run, so it is not condemned.
+	// kept: something will still name it after this run, so it is not condemned.
 	kept
 	// awaited: it can still be restored, or something condemned names it, so it is not destroyed yet.
 	awaited

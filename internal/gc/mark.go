@@ -114,7 +114,7 @@ type trashEntry struct {
 	children []oci.Digest
 }
 
-// listTrash finds what can still be restored, and what cannot any longer.
+// listTrash finds the entries of the trash that can still be restored, and those whose time is over.
 func (r *run) listTrash(ctx context.Context) error {
 	for entry, err := range readable(r, r.registry.Trash(ctx, oci.Name{})) {
 		if err != nil {

@@ -9,7 +9,7 @@ import (
 
 // Plan is what a run means to do, before it does anything.
 type Plan struct {
-	Tags     []PlannedTag    `json:"tags"`     // retention takes them away
+	Tags     []PlannedTag    `json:"tags"`     // no rule of retention keeps them
 	Uploads  []PlannedUpload `json:"uploads"`  // they have expired
 	Revive   []Planned       `json:"revive"`   // condemned, and needed again
 	Destroy  []Planned       `json:"destroy"`  // condemned for long enough
@@ -44,7 +44,7 @@ type Totals struct {
 	Blobs      int64 `json:"blobs"`
 }
 
-// PlannedTag is a tag that retention takes away.
+// PlannedTag is a tag that retention removes.
 type PlannedTag struct {
 	Namespace oci.Name   `json:"namespace"`
 	Tag       string     `json:"tag"`
@@ -73,7 +73,7 @@ type Planned struct {
 	storedAt  time.Time
 	condemned *registry.Condemned // nil: it is live
 	subject   oci.Digest          // of a manifest
-	depth     int                 // of a manifest: how many below it name others
+	depth     int                 // of a manifest: how many levels of manifests are below it
 }
 
 // Unfinished is what a delete of a manifest left behind it when it was killed.

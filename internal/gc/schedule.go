@@ -11,7 +11,7 @@ import (
 )
 
 // Scheduler runs a collector at the times of its config, each up to its jitter later. Another collector may take
-// its place at any time: as long as its schedule is the same no time is lost by that.
+// its place at any time: if its schedule is the same, the next run is at the same time.
 type Scheduler struct {
 	// Current lends the collector, until release is called.
 	Current func() (c *Collector, release func())

@@ -29,20 +29,20 @@ type Options struct {
 	Quick bool
 	// Repository limits it to a namespace, those below it and the blobs that they hold. Zero is all.
 	Repository oci.Name
-	// Restart begins anew instead of going on where a run was interrupted.
+	// Restart starts from the beginning, also if the run before was interrupted.
 	Restart bool
 	// Rate is how many bytes a second are hashed; 0 is as many as it can.
 	Rate int64
 	// Concurrency is how many objects are looked at at the same moment; 0 is one.
 	Concurrency int
-	// Fetch gets back what is lost; nil gets nothing back.
+	// Fetch gets back what is lost. If it is nil, nothing comes back.
 	Fetch Fetch
 	// Patience is how long the end of a run waits for pushes and deletes that are under way, before what they
 	// have not done yet is a finding.
 	Patience time.Duration
-	// SaveEvery is how often it is noted how far the run came; 0 is every five seconds.
+	// SaveEvery is how often the run saves how far it came; 0 is every five seconds.
 	SaveEvery time.Duration
-	// Progress hears how far the run is, from one goroutine at a time; nil hears nothing.
+	// Progress is called with how far the run is, by one goroutine at a time, unless it is nil.
 	Progress func(Progress)
 }
 

@@ -111,7 +111,7 @@ func (r *run) doneAhead() []string {
 	return keys
 }
 
-// load reads where the last run was interrupted, or begins anew.
+// load reads where the last run was interrupted, or starts from the beginning.
 func (s *scrubber) load(ctx context.Context) (state, error) {
 	fresh := state{Repair: s.opts.Repair, Quick: s.opts.Quick, Repository: s.opts.Repository, Report: newReport()}
 	if s.opts.Restart {

@@ -11,7 +11,7 @@ import (
 )
 
 // clocked is a Store whose objects have the times of another clock than the computer's: a file system
-// lets nobody set since when a file has been in the trash.
+// lets nobody set since when a file is condemned.
 type clocked struct {
 	storage.Store
 	now func() time.Time

@@ -144,7 +144,7 @@ func (w *World) Named() map[string]oci.Digest {
 	return named
 }
 
-// Digest is that of a name in the script.
+// Digest is the digest of a name in the script.
 func (w *World) Digest(name string) oci.Digest { return w.find(name).Digest }
 
 // Names writes the names of the script into a text in place of their digests, which nobody can read.
