@@ -1,9 +1,15 @@
 package registry_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
+	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 )
 
@@ -26,5 +32,61 @@ func TestManyReferrersAtOnce(t *testing.T) {
 		if err != nil || len(all) != count {
 			t.Errorf("%d referrers, %v, want %d", len(all), err, count)
 		}
+	}
+}
+
+// TestReferrersOfTheAPIAndOfTheFallbackTagAreOneList: clients of registries without the referrers API keep an index
+// under a tag. What that names and is gone is left out.
+func TestReferrersOfTheAPIAndOfTheFallbackTagAreOneList(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, inMemory(t), func(o *registry.Options) { o.Config.MissingReferences = "allow" })
+	api, fallback, both := ocitest.Referrer(imageOne, "a/api"), imageTwo, ocitest.Referrer(imageOne, "a/both")
+	gone := imageTwo.Note("gone")
+	w.must(w.pushImage(app, "one"), w.pushImage(app, "two"), w.pusher().Push(w.ctx, app, api), w.pusher().Push(w.ctx, app, both))
+	w.must(w.pushManifest(app, ocitest.Index(fallback, both, gone).Content, ocitest.Tag("sha256-"+imageOne.Digest.Hex())))
+	got, err := w.reg.Referrers(w.ctx, app, imageOne.Digest)
+	w.must(err)
+	want := []oci.Digest{api.Digest, fallback.Digest, both.Digest}
+	slices.SortFunc(want, func(a, b oci.Digest) int { return strings.Compare(a.String(), b.String()) })
+	var digests []oci.Digest
+	for _, one := range got {
+		digests = append(digests, one.Digest)
+	}
+	if !slices.Equal(digests, want) {
+		t.Errorf("got %v, want %v", digests, want)
+	}
+	index, next := got.Index("a/api", "")
+	if text := string(index); strings.Count(text, `"digest"`) != 1 || !strings.Contains(text, api.Digest.String()) || next != "" {
+		t.Errorf("those of one artifact type are %s, next %q", text, next)
+	}
+}
+
+// TestAnIndexOfReferrersIsCutIntoPages: no client reads an index of any length.
+func TestAnIndexOfReferrersIsCutIntoPages(t *testing.T) {
+	t.Parallel()
+	var all registry.Referrers
+	for i := range 5 {
+		d := ocitest.DigestOf(fmt.Sprint(i))
+		all = append(all, registry.Referrer{Digest: d, JSON: fmt.Appendf(nil, `{"digest":%q,"note":%q}`, d, strings.Repeat("x", 1500<<10))})
+	}
+	slices.SortFunc(all, func(a, b registry.Referrer) int { return strings.Compare(a.Digest.String(), b.Digest.String()) })
+	var got []string
+	pages := 0
+	for last, more := "", true; more && pages < 10; pages++ {
+		index, next := all.Index("", last)
+		if len(index) > 4<<20 {
+			t.Errorf("page %d has %d bytes, want at most 4 MiB", pages, len(index))
+		}
+		var page struct{ Manifests []struct{ Digest string } }
+		if err := json.Unmarshal(index, &page); err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range page.Manifests {
+			got = append(got, one.Digest)
+		}
+		last, more = next, next != ""
+	}
+	if len(got) != len(all) || got[0] != all[0].Digest.String() || got[4] != all[4].Digest.String() || pages != 3 {
+		t.Errorf("got %d referrers on %d pages, want %d on 3", len(got), pages, len(all))
 	}
 }

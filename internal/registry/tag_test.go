@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
+	"github.com/sreg-project/sreg/internal/storage"
 )
 
 func TestManyTagsAtOnce(t *testing.T) {
@@ -108,4 +110,93 @@ func TestATagThatIsCondemnedCanBePushedAndDeleted(t *testing.T) {
 	w.must(w.pushImage(app, "one", tagV1))
 	w.must(w.reg.DeleteTag(ctx, app, tagBig, ""))
 	registrytest.Check(t, w.subject(), registrytest.TagIs(app, tagV1, imageOne.Digest), registrytest.NoTag(app, tagBig))
+}
+
+func TestADeleteOfATag(t *testing.T) {
+	t.Parallel()
+	push := func(w *world) { w.must(w.pushImage(app, "one", tagV1)) }
+	for _, tt := range []struct {
+		name   string
+		set    func(*registry.Options)
+		before func(w *world)
+		want   error
+	}{
+		{"that is there", asItIs, push, nil},
+		{"that is not there", asItIs, func(*world) {}, registry.ErrManifestUnknown},
+		{"of another namespace", asItIs, func(w *world) { w.must(w.pushImage(other, "one", tagV1)) }, registry.ErrManifestUnknown},
+		{"whose manifest is gone", asItIs, func(w *world) {
+			push(w)
+			w.must(w.store.Delete(w.ctx, revisionOne.Key(), storage.DeleteOptions{}))
+		}, registry.ErrManifestUnknown},
+		{"that is immutable", immutable, push, &registry.ImmutableTagError{Tag: tagV1, Now: imageOne.Digest}},
+		{"of a registry that is read-only", readOnly, func(*world) {}, registry.ErrReadOnly},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, inMemory(t), tt.set)
+			tt.before(w)
+			err := w.reg.DeleteTag(w.ctx, app, tagV1, "bob")
+			var got, want *registry.ImmutableTagError
+			if errors.As(tt.want, &want) {
+				if !errors.As(err, &got) || *got != *want {
+					t.Errorf("got %v, want %v", err, tt.want)
+				}
+			} else if !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+// TestATagKeepsTenFormerValues: each once for each time that it had it, and none for a push of what it has.
+func TestATagKeepsTenFormerValues(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, inMemory(t))
+	w.must(w.pushImage(app, "one"))
+	var want []oci.Digest
+	for i := range 13 {
+		m := imageOne.Note(fmt.Sprint(i))
+		w.must(w.pushManifest(app, m.Content, tagV1), w.pushManifest(app, m.Content, tagV1))
+		want = append([]oci.Digest{m.Digest}, want...)
+	}
+	history, err := w.reg.Maintenance().History(w.ctx, app, tagV1)
+	w.must(err)
+	var got []oci.Digest
+	for _, value := range history {
+		got = append(got, value.Digest)
+	}
+	if !slices.Equal(got, want[:11]) {
+		t.Errorf("got %d values\n%v\nwant\n%v", len(got), got, want[:11])
+	}
+}
+
+func TestTagsAreListedInLexicalOrderPageByPage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, inMemory(t))
+	w.must(w.pushImage(app, "one", tagV1, tagBig, ocitest.Tag("a"), ocitest.Tag("B")))
+	w.put("team/app/_manifests/tags/not a tag", nil)
+	all := []string{"B", "LATEST", "a", "v1"}
+	for n := range 6 {
+		var got []string
+		last, pages := "", 0
+		for more := true; more && pages < 5; pages++ {
+			tags, next, err := w.reg.ListTags(w.ctx, app, last, n)
+			w.must(err)
+			if got, more = append(got, tags...), next; len(tags) > 0 {
+				last = tags[len(tags)-1]
+			}
+		}
+		want, wantPages := all, 1
+		if n == 0 {
+			want = nil
+		} else {
+			wantPages = (len(all) + n - 1) / n
+		}
+		if !slices.Equal(got, want) || pages != wantPages {
+			t.Errorf("pages of %d: got %q on %d pages, want %q on %d", n, got, pages, want, wantPages)
+		}
+	}
+	if _, _, err := w.reg.ListTags(w.ctx, other, "", 10); !errors.Is(err, registry.ErrNameUnknown) {
+		t.Errorf("of a namespace to which nothing was pushed: got %v, want %v", err, registry.ErrNameUnknown)
+	}
 }

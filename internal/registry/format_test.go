@@ -1,0 +1,57 @@
+package registry_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sreg-project/sreg/internal/lock/memory"
+	"github.com/sreg-project/sreg/internal/registry"
+)
+
+func TestStoresAreOpenedByTheirFormat(t *testing.T) {
+	t.Parallel()
+	put := func(blobs, metadata string) func(b, m *world) {
+		return func(b, m *world) { b.put("_format", []byte(blobs)); m.put("_format", []byte(metadata)) }
+	}
+	for _, tt := range []struct {
+		name   string
+		before func(blobs, metadata *world)
+		want   string // in the error; empty: none
+	}{
+		{"that were created together", put(`{"format":1,"id":"b","metadata":"m"}`, `{"format":1,"id":"m","metadata":"m"}`), ""},
+		{"of another metadata store", put(`{"format":1,"id":"b","metadata":"x"}`, `{"format":1,"id":"m","metadata":"m"}`), "belongs to metadata store x"},
+		{"of a newer format", put(`{"format":1,"id":"b","metadata":"m"}`, `{"format":2,"id":"m","metadata":"m"}`), "it has format 2 and this sreg reads up to 1"},
+		{"of a damaged format", put(`{"format":1,"id":"b","metadata":"m"}`, `{`), "read _format"},
+		{"of which the metadata store is new", func(b, _ *world) { b.put("_format", []byte(`{"format":1,"id":"b","metadata":"m"}`)) }, "belongs to metadata store m"},
+		{"that are new", func(_, _ *world) {}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			blobs, metadata := openWorld(t, inMemory(t)(t)), openWorld(t, inMemory(t)(t))
+			tt.before(blobs, metadata)
+			_, err := registry.New(t.Context(), registry.Options{
+				Blobs: blobs.store, Metadata: metadata.store, Locks: memory.New(), Config: registry.DefaultConfig(),
+			})
+			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// TestAStoreIsCreatedOnce: a second create keeps its format, and until the first one it is none.
+func TestAStoreIsCreatedOnce(t *testing.T) {
+	t.Parallel()
+	w := openWorld(t, inMemory(t)(t))
+	for _, want := range []bool{false, true} {
+		if created, err := w.reg.Maintenance().Created(w.ctx); created != want || err != nil {
+			t.Errorf("created: %t, %v, want %t", created, err, want)
+		}
+		w.must(w.reg.Maintenance().Create(w.ctx))
+	}
+	first, err := w.store.Get(w.ctx, "_format")
+	w.must(err, w.reg.Maintenance().Create(w.ctx))
+	if second, err := w.store.Get(w.ctx, "_format"); err != nil || string(second.Data) != string(first.Data) {
+		t.Errorf("the format was %s and is %s, %v", first.Data, second.Data, err)
+	}
+}
