@@ -59,3 +59,48 @@ func TestNamesInTheCatalogSortAsTheyDo(t *testing.T) {
 		}
 	}
 }
+
+func TestAKeyIsParsedAsTheObjectThatItIsOf(t *testing.T) {
+	t.Parallel()
+	hex, hex512 := strings.Repeat("ab", 32), strings.Repeat("cd", 64)
+	for key, want := range map[string]string{
+		"_blobs/sha256/ab/" + hex:                                           "blob sha256:" + hex,
+		"_blobs/sha512/cd/" + hex512:                                        "blob sha512:" + hex512,
+		"_namespaces/team.~app":                                             "namespace team/app",
+		"team/app/_layers/sha256/" + hex:                                    "link sha256:" + hex + " in team/app",
+		"team/app/_manifests/revisions/sha256/" + hex:                       "manifest sha256:" + hex + " in team/app",
+		"team/app/_manifests/tags/^latest":                                  "tag",
+		"team/app/_manifests/referrers/sha256/" + hex + "/sha512-" + hex512: "referrer",
+		"team/app/_removed/sha256/" + hex:                                   "removed",
+		"team/app/_pulls":                                                   "pulls",
+		"_deleted/team.~app/0000000000000000001-AAAA":                       "deleted",
+		"_corrupt/0000000000000000001/_blobs/sha256/ab/" + hex:              "corrupt",
+		"_format":                          "own",
+		"_keys/token":                      "own",
+		"_gc/report":                       "own",
+		"_keys/other":                      "strange",
+		"_gc":                              "strange",
+		"_blobs/sha256/cd/" + hex:          "strange", // in another folder than its digest's
+		"_blobs/sha256/ab/" + hex[:62]:     "strange",
+		"_blobs/md5/ab/" + hex:             "strange",
+		"_namespaces/Team":                 "strange",
+		"_namespaces/team/app":             "strange",
+		"_deleted/Team/1":                  "strange",
+		"team/app/_layers/" + hex:          "strange",
+		"team/app/_layers/sha256/x/" + hex: "strange",
+		"team/app/_manifests/tags/LATEST":  "strange", // it is written ^latest
+		"team/app/_manifests/tags/a/b":     "strange",
+		"Team/_pulls":                      "strange",
+		"team/app/_pulls/x":                "strange",
+		"_pulls":                           "strange",
+		"lost+found":                       "strange",
+	} {
+		o := ParseKey(key)
+		if o.Key() != key {
+			t.Errorf("%s is parsed as %s, whose key is %s", key, o, o.Key())
+		}
+		if got := o.String(); !strings.Contains(want, " ") && string(o.Kind) != want || strings.Contains(want, " ") && got != want {
+			t.Errorf("%s is parsed as %s %s, want %s", key, o.Kind, got, want)
+		}
+	}
+}

@@ -2,7 +2,6 @@ package registry_test
 
 import (
 	"errors"
-	"slices"
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
@@ -41,29 +40,5 @@ func TestARestoredTagIsAPushOfNow(t *testing.T) {
 
 	if _, err := w.reg.Maintenance().History(w.ctx, app, tagBig); !errors.Is(err, registry.ErrManifestUnknown) {
 		t.Errorf("history of a tag that never was: %v, want %v", err, registry.ErrManifestUnknown)
-	}
-}
-
-func wantHistory(t *testing.T, w *world, want ...string) {
-	t.Helper()
-	history, err := w.reg.Maintenance().History(w.ctx, app, tagV1)
-	w.must(err)
-	names := map[oci.Digest]string{ocitest.Image("zero").Digest: "zero", imageOne.Digest: "one", imageTwo.Digest: "two"}
-	var got []string
-	for _, value := range history {
-		line := names[value.Digest] + " " + value.By
-		if !value.Restorable {
-			line = "lost " + line
-		}
-		if value.Removed != nil {
-			line = "removed " + line
-		}
-		if value.Current {
-			line = "now " + line
-		}
-		got = append(got, line)
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("history\n got %q\nwant %q", got, want)
 	}
 }
