@@ -2,9 +2,12 @@ package registry_test
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage"
@@ -63,5 +66,50 @@ func TestANamespaceIsCondemnedOnlyWhileItHasNoManifest(t *testing.T) {
 				c.check(registrytest.ManifestIs(app, imageTwo.Text), registrytest.TagIs(app, tagV1, imageTwo.Digest))
 			}
 		})
+	}
+}
+
+// TestWhatIsCondemnedIsRevivedOrDestroyed: what was revived since it was listed is not destroyed, also if it was
+// condemned anew.
+func TestWhatIsCondemnedIsRevivedOrDestroyed(t *testing.T) {
+	t.Parallel()
+	layer := registry.Object{Kind: registry.KindBlob, Digest: ocitest.DigestOf("layer one")}
+	for _, tt := range []struct {
+		name   string
+		before func(m *registry.Maintenance) error // after it was listed
+		want   error
+	}{
+		{"as it was listed", func(*registry.Maintenance) error { return nil }, nil},
+		{"revived", func(m *registry.Maintenance) error { return m.Revive(t.Context(), layer) }, registry.ErrGone},
+		{"revived and condemned anew", func(m *registry.Maintenance) error {
+			return errors.Join(m.Revive(t.Context(), layer), m.Condemn(t.Context(), layer))
+		}, registry.ErrGone},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, inMemory(t))
+			m := w.reg.Maintenance()
+			w.must(w.pushImage(app, "one"), m.Condemn(w.ctx, layer))
+			var listed []registry.Condemned
+			for one, err := range m.Condemned(w.ctx) {
+				w.must(err)
+				listed = append(listed, one)
+			}
+			if len(listed) != 1 || listed[0].Object != layer || listed[0].Size != int64(len("layer one")) {
+				t.Fatalf("condemned are %+v, want %s", listed, layer)
+			}
+			w.must(tt.before(m))
+			if err := m.Destroy(w.ctx, listed[0]); !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+			if there, err := m.Exists(w.ctx, layer); there != (tt.want != nil) || err != nil {
+				t.Errorf("then it is there: %t, %v", there, err)
+			}
+		})
+	}
+	w := newWorld(t, inMemory(t))
+	w.must(w.pushImage(app, "one", tagV1), w.store.Condemn(t.Context(), "team/app/_manifests/tags/v1"))
+	if got := walked(t, w.reg.Maintenance().Condemned(t.Context())); !slices.Equal(got, []string{"damaged"}) {
+		t.Errorf("a condemned tag: got %q, want that no collector does that", got)
 	}
 }

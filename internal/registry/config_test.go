@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/registry"
 )
@@ -75,6 +76,36 @@ func TestImmutableTagsRefuseWhatDoesNotCompile(t *testing.T) {
 		tags.Validate(func(path, _ string) { reported = path })
 		if reported != "except[0]" {
 			t.Errorf("%q is reported at %q, want except[0]", pattern, reported)
+		}
+	}
+}
+
+func TestWhatAConfigMustNotSay(t *testing.T) {
+	t.Parallel()
+	wrong := registry.ImmutableTags{Enabled: true, Except: []string{"dev", "re:("}}
+	own, quick, off := registry.DefaultConfig(), registry.DefaultConfig(), registry.DefaultConfig()
+	own.ImmutableTags = wrong
+	quick.TrackPullsEvery = time.Millisecond
+	off.TrackPulls, off.TrackPullsEvery = false, 0
+	for _, tt := range []struct {
+		name   string
+		config interface {
+			Validate(report func(path, problem string))
+		}
+		want string
+	}{
+		{"the default", registry.DefaultConfig(), ""},
+		{"pulls that are not tracked", off, ""},
+		{"pulls that are recorded all the time", quick, "track_pulls_every"},
+		{"a pattern that does not compile", own, "immutable_tags.except[1]"},
+		{"a repository", registry.RepositoryConfig{Name: "team/app"}, ""},
+		{"a repository whose name is none", registry.RepositoryConfig{Name: "Team"}, "name"},
+		{"a repository with a pattern that does not compile", registry.RepositoryConfig{Name: "team", ImmutableTags: &wrong}, "immutable_tags.except[1]"},
+	} {
+		got := ""
+		tt.config.Validate(func(path, _ string) { got += path })
+		if got != tt.want {
+			t.Errorf("%s: reported at %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }

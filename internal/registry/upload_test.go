@@ -150,3 +150,28 @@ func TestALostLockIsAnErrorToComeAgainWith(t *testing.T) {
 		t.Errorf("got error %v, want %v", err, registry.ErrLocksUnavailable)
 	}
 }
+
+// TestAnUploadHasTheDigestOfAnyAlgorithm: also of another one than that of its session.
+func TestAnUploadHasTheDigestOfAnyAlgorithm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, inMemory(t))
+	for _, session := range []oci.Algorithm{oci.SHA256, oci.SHA512} {
+		for _, named := range []oci.Algorithm{oci.SHA256, oci.SHA512} {
+			upload, err := w.reg.StartUpload(w.ctx, app, session, "bob")
+			w.must(err)
+			_, err = w.reg.AppendUpload(w.ctx, app, upload.ID, chunkOf("half and "))
+			w.must(err)
+			if status, err := w.reg.UploadStatus(w.ctx, app, upload.ID); status.Size != 9 || err != nil {
+				t.Errorf("%s: the session has %d bytes, %v, want 9", session, status.Size, err)
+			}
+			d := oci.DigestOf(named, []byte("half and half"))
+			w.must(w.reg.CompleteUpload(w.ctx, app, upload.ID, chunkOf("half"), d), w.pullBlob(app, d))
+		}
+	}
+	upload, err := w.reg.StartUpload(w.ctx, app, oci.SHA256, "bob")
+	w.must(err)
+	err = w.reg.CompleteUpload(w.ctx, app, upload.ID, chunkOf("x"), oci.DigestOf(oci.SHA512, []byte("y")))
+	if _, gone := w.reg.UploadStatus(w.ctx, app, upload.ID); !errors.Is(err, registry.ErrDigestMismatch) || !errors.Is(gone, registry.ErrUploadUnknown) {
+		t.Errorf("other bytes: got %v, and then %v, want %v and %v", err, gone, registry.ErrDigestMismatch, registry.ErrUploadUnknown)
+	}
+}
