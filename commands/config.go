@@ -70,11 +70,11 @@ func runConfigValidate(ctx context.Context, io IO, opts validateOptions) error {
 	io.warnOf(cfg.Warnings(sources, opts.from.compiler))
 	elsewhere := io.unanswered
 	if opts.online {
-		elsewhere = snapshot.OfAStore // the look shows it, beside all else
+		elsewhere = snapshot.IsStoreError // the check shows it, with all others
 	}
 	err = tryStart(ctx, io, cfg, sources, opts.from.compiler, elsewhere)
 	if err == nil && opts.online {
-		err = io.lookOutside(ctx, cfg, opts.output)
+		err = io.checkOnline(ctx, cfg, opts.output)
 	}
 	if err != nil || opts.output == formatJSON {
 		return err

@@ -10,8 +10,8 @@ import (
 	"github.com/sreg-project/sreg/internal/snapshot"
 )
 
-// seenJSON is one look as machines get it.
-type seenJSON struct {
+// checkedJSON is one check as JSON.
+type checkedJSON struct {
 	Key          string   `json:"key"`
 	Where        string   `json:"where"`
 	Did          string   `json:"did"`
@@ -21,33 +21,33 @@ type seenJSON struct {
 	Milliseconds int64    `json:"milliseconds"`
 }
 
-// lookOutside looks at what the config names outside, and prints a line for each. Something that failed is
-// an error of the command, and no mistake of the config: it may be the other side's.
-func (io IO) lookOutside(ctx context.Context, cfg *config.Config, output format) error {
-	seen := snapshot.LookOutside(ctx, cfg)
+// checkOnline checks the services that the config names, and prints a line for each. A check that failed is an error of
+// the command, and no mistake in the config: the service may be at fault.
+func (io IO) checkOnline(ctx context.Context, cfg *config.Config, output format) error {
+	checked := snapshot.CheckOnline(ctx, cfg)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := io.printSeen(seen, output); err != nil {
+	if err := io.printChecked(checked, output); err != nil {
 		return err
 	}
 	var failed []string
-	for _, s := range seen {
+	for _, s := range checked {
 		if s.Err != nil {
 			failed = append(failed, s.Key)
 		}
 	}
 	if len(failed) > 0 {
-		return fmt.Errorf("%d of %d do not answer as they should: %s", len(failed), len(seen), strings.Join(failed, ", "))
+		return fmt.Errorf("%d of %d do not answer as they should: %s", len(failed), len(checked), strings.Join(failed, ", "))
 	}
 	return nil
 }
 
-func (io IO) printSeen(seen []snapshot.Seen, output format) error {
+func (io IO) printChecked(checked []snapshot.Checked, output format) error {
 	if output == formatJSON {
-		list := make([]seenJSON, len(seen))
-		for i, s := range seen {
-			list[i] = seenJSON{
+		list := make([]checkedJSON, len(checked))
+		for i, s := range checked {
+			list[i] = checkedJSON{
 				Key: s.Key, Where: s.Where, Did: s.Did, OK: s.Err == nil, Error: textOf(s.Err),
 				Notes: append([]string{}, s.Notes...), Milliseconds: s.Took.Milliseconds(),
 			}
@@ -55,7 +55,7 @@ func (io IO) printSeen(seen []snapshot.Seen, output format) error {
 		return io.printJSON(list)
 	}
 	rows := [][]string{{"RESULT", "KEY", "WHERE", "TIME", "WHAT"}}
-	for _, s := range seen {
+	for _, s := range checked {
 		result, what := "ok", s.Did
 		if s.Err != nil {
 			result, what = "failed", textOf(s.Err)

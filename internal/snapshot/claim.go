@@ -19,10 +19,10 @@ const (
 	sharing = ", with locks.type redis"
 	// leaseWait is how long the claim of a server that died may be held in a service, and a little more.
 	leaseWait = 40 * time.Second
-	// leaseLook is how often it is looked at meanwhile.
-	leaseLook = time.Second
-	// keepLook is how often a server that does not hold the claim tries to.
-	keepLook = 10 * time.Second
+	// leaseRetry is how often a server tries to take it meanwhile.
+	leaseRetry = time.Second
+	// keepRetry is how often a server that has lost the claim, or shares it, tries to take it.
+	keepRetry = 10 * time.Second
 )
 
 // ClaimedError says that another process holds a name in a store.
@@ -49,7 +49,7 @@ type ClaimOptions struct {
 // Claims make this process the one server of its stores, or one of those that share them by the locks in Redis:
 // those claim nothing for themselves, and one of them holds the claim for all.
 //
-// They keep people from a mistake, and are no locks: who lost a claim goes on and says so in the log.
+// They are no locks, only a check for a mistake of the operator: a server that loses its claim goes on, and logs it.
 type Claims struct {
 	opts ClaimOptions
 
@@ -133,7 +133,7 @@ type storeClaim struct {
 
 	held     context.Context // nil while somebody else holds it
 	release  func()
-	reported bool // that a server is there that must not be
+	reported bool // whether report has logged that another server is there
 }
 
 // try takes the claim, if it is free. A server that shares needs no more than that another one holds it who
@@ -175,7 +175,7 @@ func (k *storeClaim) take(ctx context.Context) error {
 // wait tries again until the claim of a process that died must have ended. err is what the last try said.
 func (k *storeClaim) wait(ctx context.Context, err error) error {
 	over := time.After(leaseWait)
-	tick := time.NewTicker(leaseLook)
+	tick := time.NewTicker(leaseRetry)
 	defer tick.Stop()
 	for errors.As(err, new(*ClaimedError)) {
 		select {
@@ -230,7 +230,7 @@ func (k *storeClaim) lost(ctx context.Context) bool {
 		select {
 		case <-ctx.Done():
 			return false
-		case <-time.After(keepLook):
+		case <-time.After(keepRetry):
 			return true
 		}
 	}
@@ -247,7 +247,7 @@ func (k *storeClaim) lost(ctx context.Context) bool {
 	return ctx.Err() == nil
 }
 
-// report says once that a server is there that must not be.
+// report logs once that another server is there that must not be.
 func (k *storeClaim) report(ctx context.Context, err error) {
 	var by *ClaimedError
 	claimed := errors.As(err, &by)

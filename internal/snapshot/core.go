@@ -125,7 +125,7 @@ func (c *Core) create(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := c.refuseUnguarded(ctx); err != nil {
+	if err := c.checkConditionalWrites(ctx); err != nil {
 		return err
 	}
 	return c.Maintenance.Create(ctx)

@@ -24,8 +24,8 @@ type Swapper interface {
 	Swap(live server.Live) (ended <-chan struct{}, err error)
 }
 
-// Live is the snapshot that serves. Another one can take its place; it is closed when its last request has ended,
-// and its run of the collector.
+// Live is the snapshot that serves. Another one can replace it; then it is closed when its last request and its run of
+// the collector have ended.
 type Live struct {
 	shared *Shared
 	claims *Claims // nil: the stores are not claimed
@@ -33,12 +33,12 @@ type Live struct {
 
 	undrained context.Context // ends with Drain
 	drain     context.CancelFunc
-	life      context.Context // of what works beside requests; ends with Close
+	life      context.Context // of the work in the background; ends with Close
 	end       context.CancelFunc
-	work      sync.WaitGroup // what works for whatever snapshot is current, and what closes those that are not
-	changed   chan struct{}  // of one place: the snapshot is another one
+	work      sync.WaitGroup // the work in the background for the current snapshot, and what closes former ones
+	changed   chan struct{}  // has room for one; another snapshot has become current
 
-	replacing sync.Mutex // held while a snapshot takes the place of another
+	replacing sync.Mutex // held while a snapshot replaces another one
 
 	mu      sync.Mutex // guards current
 	current *inUse

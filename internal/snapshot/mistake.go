@@ -10,8 +10,8 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// mistake shows an error about a key of the config as a mistake in the config, without what stands around it.
-// While a service does not answer nobody knows whether the config is wrong.
+// mistake makes a *config.Error of an error that names a key of the config. While a service does not answer nobody
+// knows whether the config is wrong: such an error stays as it is.
 func mistake(err error) error {
 	var wrong *setting.Error
 	if errors.As(err, new(*storage.UnavailableError)) || errors.Is(err, lock.ErrUnavailable) || !errors.As(err, &wrong) {
@@ -24,8 +24,8 @@ func problem(wrong *setting.Error) config.Problem {
 	return config.Problem{Key: wrong.Key, Message: wrong.Err.Error()}
 }
 
-// OfAStore tells whether an error is what the service of a store said, or that it said nothing.
-func OfAStore(err error) bool {
+// IsStoreError tells whether an error came from the service of a store, or says that it does not answer.
+func IsStoreError(err error) bool {
 	var wrong *setting.Error
 	if !errors.As(err, &wrong) {
 		return errors.As(err, new(*storage.UnavailableError))

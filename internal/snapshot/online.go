@@ -20,11 +20,11 @@ import (
 	"github.com/sreg-project/sreg/internal/webhook"
 )
 
-// onlinePatience bounds each look at something outside.
-const onlinePatience = 20 * time.Second
+// onlineTimeout ends each check.
+const onlineTimeout = 20 * time.Second
 
-// Seen is what a look at one thing outside the process showed.
-type Seen struct {
+// Checked is the result of one check of CheckOnline.
+type Checked struct {
 	Key   string        // of the config: storage.blobs
 	Where string        // its address
 	Did   string        // what was done there
@@ -33,57 +33,57 @@ type Seen struct {
 	Err   error
 }
 
-// look is one thing outside and how to look at it.
-type look struct {
+// check is one service or folder that a config names, and how to check it.
+type check struct {
 	key, where, did string
 	try             func(context.Context) ([]string, error)
 }
 
-// LookOutside looks at everything that a config names outside the process, all at the same time: whether it
-// answers, and permits what a server does there. What it writes it removes.
-func LookOutside(ctx context.Context, cfg *config.Config) []Seen {
-	looks := looksOf(cfg)
-	seen := make([]Seen, len(looks))
+// CheckOnline checks every service and folder that a config names, all at the same time: whether it answers, and
+// permits what a server does there. What a check writes it removes.
+func CheckOnline(ctx context.Context, cfg *config.Config) []Checked {
+	checks := checksOf(cfg)
+	checked := make([]Checked, len(checks))
 	var work sync.WaitGroup
-	for i, l := range looks {
-		work.Go(func() { seen[i] = l.take(ctx) }) // ends with its time-out
+	for i, c := range checks {
+		work.Go(func() { checked[i] = c.run(ctx) }) // ends with its time-out
 	}
 	work.Wait()
-	return seen
+	return checked
 }
 
-func (l look) take(ctx context.Context) Seen {
-	ctx, cancel := context.WithTimeout(ctx, onlinePatience)
+func (c check) run(ctx context.Context) Checked {
+	ctx, cancel := context.WithTimeout(ctx, onlineTimeout)
 	defer cancel()
 	begun := time.Now()
-	notes, err := l.try(ctx)
-	return Seen{Key: l.key, Where: l.where, Did: l.did, Notes: notes, Took: time.Since(begun), Err: err}
+	notes, err := c.try(ctx)
+	return Checked{Key: c.key, Where: c.where, Did: c.did, Notes: notes, Took: time.Since(begun), Err: err}
 }
 
-func looksOf(cfg *config.Config) []look {
-	looks := []look{lookAtStore("storage.blobs", cfg.Storage.Blobs)}
+func checksOf(cfg *config.Config) []check {
+	checks := []check{checkStore("storage.blobs", cfg.Storage.Blobs)}
 	if cfg.Storage.Metadata != nil {
-		looks = append(looks, lookAtStore("storage.metadata", *cfg.Storage.Metadata))
+		checks = append(checks, checkStore("storage.metadata", *cfg.Storage.Metadata))
 	}
 	if cfg.Locks.Type == "redis" || cfg.Cache.Type == "redis" {
-		looks = append(looks, lookAtRedis(cfg.Redis))
+		checks = append(checks, checkRedis(cfg.Redis))
 	}
 	for i, provider := range cfg.Auth.OIDC {
-		looks = append(looks, lookAtProvider(fmt.Sprintf("auth.oidc[%d]", i), provider))
+		checks = append(checks, checkProvider(fmt.Sprintf("auth.oidc[%d]", i), provider))
 	}
 	for i, hook := range cfg.Webhooks {
-		looks = append(looks, lookAtWebhook(fmt.Sprintf("webhooks[%d]", i), hook))
+		checks = append(checks, checkWebhook(fmt.Sprintf("webhooks[%d]", i), hook))
 	}
-	return looks
+	return checks
 }
 
-func lookAtStore(key string, cfg config.Store) look {
+func checkStore(key string, cfg config.Store) check {
 	if cfg.Type != "s3" {
-		return look{key, cfg.FS.Root, "write and remove a file", func(context.Context) ([]string, error) {
+		return check{key, cfg.FS.Root, "write and remove a file", func(context.Context) ([]string, error) {
 			return tryFolder(key+".fs.root", cfg.FS.Root)
 		}}
 	}
-	return look{key, "s3://" + cfg.S3.Bucket, "list, put, get, delete, multipart, presign", func(ctx context.Context) ([]string, error) {
+	return check{key, "s3://" + cfg.S3.Bucket, "list, put, get, delete, multipart, presign", func(ctx context.Context) ([]string, error) {
 		settings := cfg.S3
 		settings.MaxAttempts, settings.Breaker.Failures = min(settings.MaxAttempts, 2), 0
 		store, err := s3.New(ctx, settings, s3.Options{Section: key + ".s3"})
@@ -102,7 +102,7 @@ func lookAtStore(key string, cfg config.Store) look {
 	}}
 }
 
-// tryFolder writes into the folder, or sees that it can be made. It makes none.
+// tryFolder writes into a folder, or finds out whether it can be made. It makes none.
 func tryFolder(key, root string) (notes []string, err error) {
 	there := root
 	for {
@@ -132,8 +132,8 @@ func tryFolder(key, root string) (notes []string, err error) {
 	return nil, errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-func lookAtRedis(cfg redisclient.Config) look {
-	return look{"redis", hostOf(cfg.URL), "write, read, count and remove a key", func(ctx context.Context) ([]string, error) {
+func checkRedis(cfg redisclient.Config) check {
+	return check{"redis", hostOf(cfg.URL), "write, read, count and remove a key", func(ctx context.Context) ([]string, error) {
 		client, err := redisclient.New(cfg)
 		if err != nil {
 			return nil, err
@@ -148,8 +148,8 @@ func hostOf(address string) string {
 	return address
 }
 
-func lookAtProvider(key string, cfg authn.ProviderConfig) look {
-	return look{key, cfg.Complete().Issuer, "discovery and keys", func(ctx context.Context) ([]string, error) {
+func checkProvider(key string, cfg authn.ProviderConfig) check {
+	return check{key, cfg.Complete().Issuer, "discovery and keys", func(ctx context.Context) ([]string, error) {
 		keys, err := authn.CheckProvider(ctx, cfg)
 		if err != nil {
 			return nil, setting.Below(key, err)
@@ -161,8 +161,8 @@ func lookAtProvider(key string, cfg authn.ProviderConfig) look {
 	}}
 }
 
-func lookAtWebhook(key string, cfg webhook.Config) look {
-	return look{key, hostOf(cfg.URL), "connect, ask nothing", func(ctx context.Context) ([]string, error) {
+func checkWebhook(key string, cfg webhook.Config) check {
+	return check{key, hostOf(cfg.URL), "connect, ask nothing", func(ctx context.Context) ([]string, error) {
 		if err := cfg.Reach(ctx); err != nil {
 			return nil, setting.Below(key, err)
 		}

@@ -7,33 +7,34 @@ import (
 	"github.com/sreg-project/sreg/internal/config"
 )
 
-// UnguardedError says that a config wants what a service without conditional writes cannot keep.
-type UnguardedError struct{ Key string }
+// ConditionalWritesError says that a config wants what needs conditional writes, and that the service of the store
+// honours none.
+type ConditionalWritesError struct{ Key string }
 
-func (e *UnguardedError) Error() string {
+func (e *ConditionalWritesError) Error() string {
 	return fmt.Sprintf("%s: the service of the store honours no conditional writes (If-Match, If-None-Match), and without them this does not hold", e.Key)
 }
 
 // Hint says what to do about it.
-func (e *UnguardedError) Hint() string {
+func (e *ConditionalWritesError) Hint() string {
 	return "take " + e.Key + " out of the config, set registry.read_only, or choose a service that honours them; docs/s3.md names some"
 }
 
-// refuseUnguarded looks, when the stores have been asked what they can do, whether the config wants more.
-func (c *Core) refuseUnguarded(ctx context.Context) error {
+// checkConditionalWrites refuses a config that wants what its stores cannot keep.
+func (c *Core) checkConditionalWrites(ctx context.Context) error {
 	tags, collects := immutableKey(c.config), collectingKey(c.config)
 	if tags != "" {
 		if holds, err := c.Maintenance.ConditionalTags(ctx); err != nil {
 			return err
 		} else if !holds {
-			return &UnguardedError{Key: tags}
+			return &ConditionalWritesError{Key: tags}
 		}
 	}
 	if collects != "" {
 		if holds, err := c.Maintenance.ConditionalWrites(ctx); err != nil {
 			return err
 		} else if !holds {
-			return &UnguardedError{Key: collects}
+			return &ConditionalWritesError{Key: collects}
 		}
 	}
 	return nil

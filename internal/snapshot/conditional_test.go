@@ -13,10 +13,10 @@ import (
 	"github.com/sreg-project/sreg/internal/storage/fs"
 )
 
-// unguarded is a folder that honours no conditional writes.
-type unguarded struct{ storage.Store }
+// unconditional is a folder that honours no conditional writes.
+type unconditional struct{ storage.Store }
 
-func (unguarded) Features() storage.Features { return storage.Features{} }
+func (unconditional) Features() storage.Features { return storage.Features{} }
 
 func TestWhatNeedsConditionalWritesIsRefusedByItsKey(t *testing.T) {
 	t.Parallel()
@@ -47,7 +47,7 @@ func TestWhatNeedsConditionalWritesIsRefusedByItsKey(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			store := unguarded{folder}
+			store := unconditional{folder}
 			cfg := config.Default()
 			tt.set(&cfg)
 			reg, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: memory.New(), Config: cfg.Registry, Repositories: Repositories(&cfg)})
@@ -56,7 +56,7 @@ func TestWhatNeedsConditionalWritesIsRefusedByItsKey(t *testing.T) {
 			}
 			core := &Core{Registry: reg, Maintenance: reg.Maintenance(), config: &cfg, stores: []*openStore{{configuredStore: folder}}}
 			err = core.Create(t.Context())
-			var refused *UnguardedError
+			var refused *ConditionalWritesError
 			switch {
 			case tt.want == "" && err != nil:
 				t.Errorf("create: %v", err)
