@@ -87,7 +87,7 @@ func signIns(t *testing.T, c client) {
 			}
 		}
 		if reason != "" {
-			t.Logf("left out: %s: %s", w.name, reason)
+			t.Logf("not tried: %s: %s", w.name, reason)
 			continue
 		}
 		t.Run("with "+w.name, func(t *testing.T) {
