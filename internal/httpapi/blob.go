@@ -61,7 +61,6 @@ func (a *API) openBlob(r *http.Request, req *router.Request) (registry.Blob, err
 // redirect sends a client to a URL. Whoever has the URL can read the blob, so no cache may keep it.
 func redirect(w *router.Response, req *router.Request, url string) error {
 	header := w.Header()
-	header["Docker-Distribution-Api-Version"] = apiVersion
 	w.Set("Docker-Content-Digest", req.Digest.String())
 	header["Cache-Control"] = noStore
 	w.Set("Location", url)
@@ -87,7 +86,6 @@ func (a *API) headBlob(w *router.Response, r *http.Request, req *router.Request)
 // already and has been told so.
 func setBlob(w *router.Response, r *http.Request, req *router.Request) (answered bool) {
 	header := w.Header()
-	header["Docker-Distribution-Api-Version"] = apiVersion
 	setDigest(w, req.Digest)
 	header["Cache-Control"] = immutable
 	if notModified(r, req.Digest) {
@@ -109,7 +107,6 @@ func (a *API) deleteBlob(w *router.Response, r *http.Request, req *router.Reques
 
 func accepted(w *router.Response) error {
 	header := w.Header()
-	header["Docker-Distribution-Api-Version"] = apiVersion
 	header["Content-Length"] = zeroLength
 	w.WriteHeader(http.StatusAccepted)
 	return nil

@@ -12,7 +12,6 @@ import (
 
 // Header values that never change. The slices are shared, so nobody appends to them.
 var (
-	apiVersion  = []string{"registry/2.0"}
 	jsonType    = []string{"application/json"}
 	octetStream = []string{"application/octet-stream"}
 	bytesUnit   = []string{"bytes"}
@@ -22,6 +21,14 @@ var (
 	minChunk    = []string{"1"} // any chunk is big enough
 	oneByte     = []string{"0-0"}
 )
+
+// everyAnswer is what all answers have. What clients have pushed is theirs: no browser may take it for a page of
+// this registry, whatever it says to be.
+var everyAnswer = []router.HeaderField{
+	{Name: "Docker-Distribution-Api-Version", Value: []string{"registry/2.0"}},
+	{Name: "X-Content-Type-Options", Value: []string{"nosniff"}},
+	{Name: "Content-Security-Policy", Value: []string{"default-src 'none'; sandbox"}},
+}
 
 // setDigest writes the headers that name content by its digest.
 func setDigest(w *router.Response, d oci.Digest) {

@@ -83,7 +83,6 @@ func writeValue(w *router.Response, value any) error {
 
 func writeJSON(w *router.Response, text []byte) error {
 	header := w.Header()
-	header["Docker-Distribution-Api-Version"] = apiVersion
 	if _, typed := header["Content-Type"]; !typed {
 		header["Content-Type"] = jsonType
 	}

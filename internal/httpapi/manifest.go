@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/router"
 )
@@ -21,7 +22,6 @@ func (a *API) getManifest(w *router.Response, r *http.Request, req *router.Reque
 		a.Manifests.NotePull(req.Namespace, req.Reference, m.Digest)
 	}
 	header := w.Header()
-	header["Docker-Distribution-Api-Version"] = apiVersion
 	setDigest(w, m.Digest)
 	header["Cache-Control"] = noCache
 	if req.Reference.IsDigest() {
@@ -31,7 +31,11 @@ func (a *API) getManifest(w *router.Response, r *http.Request, req *router.Reque
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	w.Set("Content-Type", m.MediaType)
+	if oci.Active(m.MediaType) { // it was stored before such types were refused
+		header["Content-Type"] = octetStream
+	} else {
+		w.Set("Content-Type", m.MediaType)
+	}
 	w.Set("Content-Length", strconv.Itoa(len(m.Content)))
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {

@@ -42,7 +42,6 @@ func (a *API) root(w *router.Response, r *http.Request, _ *router.Request) error
 	}
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
-	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
 	err := rootPage.Execute(&page, struct{ Version, Host, Scheme string }{a.Version, host, scheme})
 	if err != nil {

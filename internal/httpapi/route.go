@@ -44,7 +44,7 @@ func (a *API) distribution() router.Table {
 			{Resource: tokenResource, Method: http.MethodGet, Action: access.GetToken, Handle: a.getToken},
 			{Resource: tokenResource, Method: http.MethodPost, Action: access.GetToken, Handle: a.getToken},
 		},
-		Split: split, Parse: parse, Denied: a.denied, Describe: a.describe,
+		Split: split, Parse: parse, Header: everyAnswer, Denied: a.denied, Describe: a.describe,
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/s3/s3test"
 )
 
@@ -284,4 +285,55 @@ func TestThreatTwoReadingsOfOneManifest(t *testing.T) {
 		t.Parallel()
 		f.get("/v2/app/manifests/v1").wants(t, want{status: 200, header: map[string]string{"Content-Type": oci.MediaTypeImageManifest}})
 	})
+}
+
+// TestThreatScriptsInContent: a browser that is led to what somebody has pushed neither runs it nor shows it as a
+// page of this registry.
+func TestThreatScriptsInContent(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	inert := map[string]string{"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
+	const script = `{"schemaVersion":2,"x":"<script>alert(1)</script>"}`
+	d := digestOf(script).String()
+	for _, mediaType := range []string{
+		"text/html", "TEXT/HTML", "text/plain", "image/svg+xml", "application/xhtml+xml", "application/xml", "text/xml",
+		"application/javascript", "application/x-javascript", "text/javascript", "application/ecmascript", "multipart/x-mixed-replace",
+	} {
+		f.do(call{method: "PUT", path: "/v2/app/manifests/" + d, body: strings.NewReader(script), header: map[string]string{"Content-Type": mediaType}}).
+			wants(t, want{status: 400, code: oci.CodeManifestInvalid, header: inert})
+	}
+
+	t.Run("stored before it was refused", func(t *testing.T) {
+		harmless := map[string]string{"Content-Type": "application/vnd.example.page+json"}
+		f.do(call{method: "PUT", path: "/v2/app/manifests/" + d, body: strings.NewReader(script), header: harmless}).wants(t, want{status: 201, header: inert})
+		f.rewrite(t, harmless["Content-Type"], "text/html")
+		f := f.again(settings{})
+		f.get("/v2/app/manifests/"+d).wants(t, want{status: 200, body: script, header: map[string]string{
+			"Content-Type": "application/octet-stream", "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox",
+		}})
+	})
+
+	blob := f.pushBlob("app", "<script>alert(1)</script>").String()
+	for _, path := range []string{
+		"/v2/", "/v2/_catalog", "/v2/app/tags/list", "/v2/app/blobs/" + blob, "/v2/app/referrers/" + blob, "/v2/<script>", "/token",
+		"/v2/app/blobs/sha256:<script>", "/v2/app/manifests/absent",
+	} {
+		if a := f.get(path); a.header.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(a.header.Get("Content-Security-Policy"), "sandbox") {
+			t.Errorf("GET %s: got %v, want nosniff and sandbox", path, a.header)
+		}
+	}
+}
+
+// rewrite replaces a text in each record of the store.
+func (f *fixture) rewrite(t *testing.T, from, to string) {
+	t.Helper()
+	for _, key := range f.keys(t) {
+		value, err := f.store.Get(t.Context(), key)
+		if err != nil || !strings.Contains(string(value.Data), from) {
+			continue
+		}
+		if _, err := f.store.Put(t.Context(), key, []byte(strings.Replace(string(value.Data), from, to, 1)), storage.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -133,7 +133,6 @@ func (a *API) cancelUpload(w *router.Response, r *http.Request, req *router.Requ
 	if err := a.Uploads.CancelUpload(r.Context(), req.Namespace, req.SessionID); err != nil {
 		return err
 	}
-	w.Header()["Docker-Distribution-Api-Version"] = apiVersion
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
@@ -159,7 +158,6 @@ func chunkOf(r *http.Request) (registry.Chunk, error) {
 // progress says where a session is and how much it holds.
 func progress(w *router.Response, status int, ns oci.Name, upload registry.Upload) error {
 	header := w.Header()
-	header["Docker-Distribution-Api-Version"] = apiVersion
 	w.Set("Docker-Upload-Uuid", upload.ID)
 	header["Oci-Chunk-Min-Length"] = minChunk
 	w.Set("Location", uploadPath(ns, upload.ID))
@@ -174,7 +172,6 @@ func progress(w *router.Response, status int, ns oci.Name, upload registry.Uploa
 // created says where content lies now, and under which digest.
 func created(w *router.Response, location string, d oci.Digest) error {
 	header := w.Header()
-	header["Docker-Distribution-Api-Version"] = apiVersion
 	w.Set("Docker-Content-Digest", d.String())
 	w.Set("Location", location)
 	header["Content-Length"] = zeroLength

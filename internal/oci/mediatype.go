@@ -55,6 +55,14 @@ func kindOf(mediaType string) (k kind, canonical string) {
 	return kindOther, mediaType
 }
 
+// Active tells whether browsers run, or show as a page, what has this media type: text, XML and scripts.
+func Active(mediaType string) bool {
+	mediaType = strings.ToLower(mediaType)
+	main, sub, _ := strings.Cut(mediaType, "/")
+	return main == "text" || sub == "xml" || strings.HasSuffix(sub, "+xml") || strings.HasSuffix(sub, "javascript") ||
+		strings.HasSuffix(sub, "ecmascript") || main == "multipart" || sub == "pdf"
+}
+
 // isMediaType follows RFC 6838, section 4.2: what passes is safe in a header.
 func isMediaType(s string) bool {
 	main, sub, ok := strings.Cut(s, "/")

@@ -107,6 +107,9 @@ func (r *Registry) parse(ns oci.Name, request Push) (*push, error) {
 	if err != nil {
 		return nil, err
 	}
+	if oci.Active(m.MediaType) {
+		return nil, fmt.Errorf("%w: browsers run content of type %s", oci.ErrManifestUnsupported, m.MediaType)
+	}
 	p := &push{Push: request, ns: ns, manifest: m}
 	p.revive = func(ctx context.Context) ([]oci.Digest, error) { return r.reviveReferences(ctx, ns, m) }
 	return p, nil

@@ -68,6 +68,10 @@ func (rt *Router) serve(w http.ResponseWriter, r *http.Request, l *Listener) {
 	defer rt.end(r, x, time.Now()) // also where an answer breaks off, which is a panic
 
 	table, handle, err := l.find(r, x.request.Request)
+	header := x.response.Header()
+	for i := range table.Header {
+		header[table.Header[i].Name] = table.Header[i].Value
+	}
 	if err == nil {
 		err = rt.admit(r, &x.request, table)
 	}

@@ -24,8 +24,16 @@ type Table struct {
 	// Denied is the error of a request that was denied. Without one the handler answers all the same: as if
 	// what is asked for did not exist.
 	Denied func(ctx context.Context, req *Request, decision access.Decision) error
+	// Header is what every answer has, unless its handler says otherwise. The values are shared.
+	Header []HeaderField
 	// Describe is how an error is shown. It sets the header fields of its answer, such as Content-Type.
 	Describe func(header http.Header, r *http.Request, req *Request, err error) Failure
+}
+
+// HeaderField is a header field whose value never changes. Its name is in canonical form.
+type HeaderField struct {
+	Name  string
+	Value []string
 }
 
 // Route is one line of a table: a resource and a method, the action that is asked for, and who answers.
