@@ -204,14 +204,9 @@ func (r *run) young(ctx context.Context, o registry.Object) (young bool, info re
 	return err == nil && (info.Condemned || r.began.Sub(info.StoredAt) < r.config.Grace), info, err
 }
 
-// markBlobs lists the bytes. Those that no link needs and that are old are condemned. A file that is not one of
-// sreg's is left alone: among bytes, unlike anywhere else, it can hide nothing that names another thing.
+// markBlobs lists the bytes. Those that no link needs and that are old are condemned.
 func (r *run) markBlobs(ctx context.Context) error {
-	for d, err := range r.registry.Blobs(ctx) {
-		if errors.Is(err, registry.ErrDamaged) {
-			r.warn(fmt.Sprintf("left alone: %v", err))
-			continue
-		}
+	for d, err := range readable(r, r.registry.Blobs(ctx)) {
 		if err != nil {
 			return err
 		}

@@ -1,10 +1,6 @@
 package gc_test
 
 import (
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -59,34 +55,4 @@ func TestTheTrashOfOneRepositoryIsEmptiedAlone(t *testing.T) {
 	if p.hasBlob(layer) {
 		t.Error("the blob of the repository is there still")
 	}
-}
-
-// TestForeignFilesAmongBlobsAreLeftAlone: they name nothing, so a run neither fails at them nor removes them.
-func TestForeignFilesAmongBlobsAreLeftAlone(t *testing.T) {
-	t.Parallel()
-	w := fullWorld(t, options())
-	foreign := []string{
-		"_blobs/notes.txt", "_blobs/sha256/.DS_Store", "_blobs/sha256/00/notes.txt", "_blobs/sha256/00/more/notes.txt",
-		"_blobs/md5/00/0123456789abcdef", "_blobs/sha256/00/" + strings.Repeat("1", 64), "_blobs/sha256/11/" + strings.Repeat("1", 63),
-	}
-	for _, key := range foreign {
-		path := filepath.Join(w.Root(), key)
-		must(t, os.MkdirAll(filepath.Dir(path), 0o700))
-		must(t, os.WriteFile(path, []byte("x"), 0o600))
-	}
-	w.Open()
-	report := w.Collect()
-	if report.Freed.Objects == 0 || report.Awaiting.Objects == 0 || report.WarningCount != len(foreign) {
-		t.Errorf("got %+v, want that it did its work and warned of %d files", report, len(foreign))
-	}
-	w.Play("wait 2h\n collect")
-	for _, key := range foreign {
-		if !slices.ContainsFunc(report.Warnings, func(text string) bool { return strings.Contains(text, key) }) {
-			t.Errorf("got the warnings %q, want one that names %s", report.Warnings, key)
-		}
-		if content, err := os.ReadFile(filepath.Join(w.Root(), key)); err != nil || string(content) != "x" {
-			t.Errorf("%s: got %q, %v, want it as it was", key, content, err)
-		}
-	}
-	w.Pull("app:v1")
 }

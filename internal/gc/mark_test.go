@@ -52,6 +52,8 @@ func TestWhatCannotBeReadStopsARun(t *testing.T) {
 		"a file in a namespace":                       {at("app/notes.txt"), "x"},
 		"a file where namespaces are":                 {at("notes.txt"), "x"},
 		"a folder of things that is no namespace's":   {at("App/_manifests/tags/x"), "x"},
+		"a file among the blobs":                      {at("_blobs/sha256/00/notes.txt"), "x"},
+		"a blob in a folder of others":                {at("_blobs/sha256/00/" + strings.Repeat("1", 64)), "x"},
 		"a file where the markers should be":          {at("app/_removed"), "x"},
 		"what was removed and is no record":           {undo, "garbage"},
 		"a file where the tags should be":             {at("app/_manifests/tags"), "x"},
