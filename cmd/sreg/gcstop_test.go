@@ -67,7 +67,8 @@ func turning(dir string) func(call) bool {
 const turningCalls = "openat,write,linkat,renameat,renameat2,unlinkat"
 
 // few is how many calls each have their turn, twice as many in the slow tests. Of more only one of those that are
-// alike has; for the slow tests also what comes next has to be alike.
+// alike has, and no folder that is opened on the way to the next one; for the slow tests also what comes next has
+// to be alike.
 const few = 50
 
 // stops are the numbers of the calls behind which a process shall stand still.
@@ -76,8 +77,13 @@ func stops(calls []call) (numbers []int) {
 	each := len(calls) <= few || all() && len(calls) <= 2*few
 	for i, c := range calls {
 		alike := likeness(c)
-		if all() && i+1 < len(calls) {
-			alike += " " + likeness(calls[i+1])
+		if i+1 < len(calls) {
+			next := calls[i+1]
+			if all() {
+				alike += " " + likeness(next)
+			} else if !each && next.name == "openat" && strings.HasPrefix(next.paths[0], c.paths[0]+"/") {
+				continue
+			}
 		}
 		if each || !seen[alike] {
 			seen[alike] = true
