@@ -84,7 +84,7 @@ func TestConformanceWhereEveryoneSignsIn(t *testing.T) {
 			results := t.TempDir()
 			cmd := command(t, "conformance")
 			cmd.Env = append(os.Environ(),
-				"OCI_REGISTRY="+s.address, "OCI_TLS=disabled", "OCI_VERSION=1.1", "OCI_USERNAME="+s.alice.user, "OCI_PASSWORD="+s.alice.password,
+				"OCI_REGISTRY="+s.address, "OCI_TLS=disabled", "OCI_VERSION=1.1", "OCI_USERNAME="+alice.user, "OCI_PASSWORD="+alice.password,
 				"OCI_REPO1=conformance/a", "OCI_REPO2=conformance/b", "OCI_RESULTS_DIR="+results)
 			judge(t, cmd, filepath.Join(results, "junit.xml"))
 			if got, want := s.accepted(t)["token"] > before["token"], !opts.NoTokens; got != want {

@@ -207,18 +207,17 @@ func (r *replicas) gcCommand(t *testing.T, args ...string) *exec.Cmd {
 }
 
 // signedReplicas are replicas that people sign in to.
-func signedReplicas(t *testing.T, auth string) (r *replicas, alice login) {
+func signedReplicas(t *testing.T, auth string) *replicas {
 	t.Helper()
-	alice = login{user: "alice", password: "correct horse battery"}
 	users := filepath.Join(t.TempDir(), "users")
-	addUser(t, users, alice, "--group", "dev")
+	writeUsers(t, users)
 	return newReplicas(t, replicaOptions{More: fmt.Sprintf(
-		"auth: {users_file: %s%s}\npolicy: {default: deny, rules: [{name: people, expr: \"'dev' in identity.groups\"}]}\n", users, auth)}), alice
+		"auth: {users_file: %s%s}\npolicy: {default: deny, rules: [{name: people, expr: \"'dev' in identity.groups\"}]}\n", users, auth)})
 }
 
 func TestATokenOfOneReplicaIsGoodAtTheOthers(t *testing.T) {
 	t.Parallel()
-	r, alice := signedReplicas(t, "")
+	r := signedReplicas(t, "")
 	for _, by := range r.members {
 		request, err := http.NewRequest(http.MethodGet, by.url("/token?service=sreg&scope=repository:team/app:pull,push"), nil)
 		if err != nil {
@@ -251,7 +250,7 @@ func TestATokenOfOneReplicaIsGoodAtTheOthers(t *testing.T) {
 
 func TestWrongPasswordsCountAtAllReplicas(t *testing.T) {
 	t.Parallel()
-	r, alice := signedReplicas(t, ", throttle: {failures: 6, window: 1m}")
+	r := signedReplicas(t, ", throttle: {failures: 6, window: 1m}")
 	try := func(at *server, password string) int {
 		request, err := http.NewRequest(http.MethodGet, at.url("/v2/"), nil)
 		if err != nil {

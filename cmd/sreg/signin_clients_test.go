@@ -140,7 +140,7 @@ func TestCosignSignsIn(t *testing.T) {
 	}
 	signIns(t, client{
 		seed: func(t *testing.T, s *site, ref string) {
-			works(t, "push of an image to sign", cranePush, s, s.alice, ref)
+			works(t, "push of an image to sign", cranePush, s, alice, ref)
 		},
 		push: func(t *testing.T, s *site, who login, ref string) (string, error) {
 			return run(t, s, who, ref, "sign", "--key", "cosign.key", "--tlog-upload=false")

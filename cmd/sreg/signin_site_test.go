@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -15,6 +16,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,10 +28,9 @@ import (
 // the certificate of builder; mallory signs in and may do nothing; everybody pulls what is public.
 type site struct {
 	*server
-	host  string     // what clients call it
-	ca    *authority // nil over plain HTTP
-	ci    provider
-	alice login
+	host string     // what clients call it
+	ca   *authority // nil over plain HTTP
+	ci   provider
 }
 
 // login is what somebody shows to a registry; nothing at all is nobody.
@@ -63,11 +64,10 @@ const rulesOfASite = `policy:
 // newSite starts a registry with users that sreg user wrote, and a provider of tokens.
 func newSite(t *testing.T, opts siteOptions) *site {
 	t.Helper()
-	s := &site{ci: newProvider(t), alice: login{user: "alice", password: "correct horse battery"}}
+	s := &site{ci: newProvider(t)}
 	dir := t.TempDir()
 	users := filepath.Join(dir, "users")
-	addUser(t, users, s.alice, "--group", "dev")
-	addUser(t, users, mallory, "--group", "none")
+	writeUsers(t, users)
 
 	listener := `{name: main, address: "127.0.0.1:0"}`
 	var files string
@@ -98,14 +98,39 @@ auth:
 	return s
 }
 
-// mallory has a password, and no rule allows her anything.
-var mallory = login{user: "mallory", password: "plover kettle ninety"}
+// alice and mallory have a password, and no rule allows mallory anything.
+var (
+	alice   = login{user: "alice", password: "correct horse battery"}
+	mallory = login{user: "mallory", password: "plover kettle ninety"}
+)
 
-func addUser(t *testing.T, file string, who login, args ...string) {
+// usersOfSites is a file of both that sreg user has written: once, because a hash is dear on purpose.
+var usersOfSites = sync.OnceValues(func() (string, error) {
+	file := filepath.Join(programs, "users")
+	err := errors.Join(addUser(file, alice, "dev"), addUser(file, mallory, "none"))
+	if err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(file)
+	return string(text), err
+})
+
+func writeUsers(t *testing.T, file string) {
 	t.Helper()
-	cmd := exec.Command(binary, append([]string{"user", "add", who.user, "--password-stdin", "--file", file}, args...)...)
+	text, err := usersOfSites()
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, file, text)
+}
+
+func addUser(file string, who login, group string) error {
+	cmd := exec.Command(binary, "user", "add", who.user, "--password-stdin", "--group", group, "--file", file)
 	cmd.Stdin = strings.NewReader(who.password)
-	runCmd(t, cmd)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("add user %s: %w\n%s", who.user, err, out)
+	}
+	return nil
 }
 
 // accepted counts by method how often it accepted somebody.

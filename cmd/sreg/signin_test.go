@@ -52,7 +52,7 @@ type way struct {
 }
 
 func ways() []way {
-	alice := func(_ *testing.T, s *site) login { return s.alice }
+	somebody := func(*testing.T, *site) login { return alice }
 	wrongPassword := func(*testing.T, *site) login { return login{user: "alice", password: "wrong horse"} }
 	powerless := func(*testing.T, *site) login { return mallory }
 	workflow := func(t *testing.T, s *site) login { return s.ci.workflow(t, "acme") }
@@ -66,10 +66,10 @@ func ways() []way {
 	guest := func(t *testing.T, s *site) login { return s.certificate(t, "guest") }
 	nobody := func(*testing.T, *site) login { return login{} }
 	return []way{
-		{byPassword, siteOptions{}, alice, wrongPassword, powerless, []string{"basic", "token"}},
-		{byPasswordTLS, siteOptions{TLS: true}, alice, wrongPassword, powerless, []string{"basic", "token"}},
+		{byPassword, siteOptions{}, somebody, wrongPassword, powerless, []string{"basic", "token"}},
+		{byPasswordTLS, siteOptions{TLS: true}, somebody, wrongPassword, powerless, []string{"basic", "token"}},
 		{byOIDC, siteOptions{}, workflow, forged, otherWorkflow, []string{"oidc", "token"}},
-		{byPasswordNoTokens, siteOptions{NoTokens: true}, alice, wrongPassword, powerless, []string{"basic"}},
+		{byPasswordNoTokens, siteOptions{NoTokens: true}, somebody, wrongPassword, powerless, []string{"basic"}},
 		{byOIDCNoTokens, siteOptions{NoTokens: true}, workflow, forged, otherWorkflow, []string{"oidc"}},
 		{byCertificate, siteOptions{TLS: true}, builder, nobody, guest, []string{"mtls"}},
 	}
