@@ -13,6 +13,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/oci/ocitest"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
 )
 
 // TestThreatMemoryExhausted sends what made other registries grow. Its subtests run one after the
@@ -71,14 +72,15 @@ func TestThreatMemoryExhausted(t *testing.T) {
 	t.Run("10,000 referrers", func(t *testing.T) { f.manyReferrers(t, subject, bounded) })
 }
 
-// manyReferrers have annotations so long that one answer cannot hold them all.
+// manyReferrers have annotations so long that one answer cannot hold them all. They are pushed to the core, for it is
+// their listing that is looked at.
 func (f *fixture) manyReferrers(t *testing.T, subject ocitest.Manifest, bounded func(*testing.T, int64, func())) {
 	const count, page = 10_000, 4 << 20
 	f.pushBlob("app", "{}")
-	note := strings.Repeat("n", 600)
+	manifest, note := ocitest.Referrer(subject, "application/vnd.example.sbom"), strings.Repeat("n", 600)
+	pusher := registrytest.Pusher{To: f.registry}
 	for i := range count {
-		manifest := ocitest.Referrer(subject, "application/vnd.example.sbom").Note(fmt.Sprint(i, note))
-		f.pushManifest("app", manifest.Digest.String(), manifest.Content)
+		must(t, pusher.PushManifest(t.Context(), ocitest.Name("app"), manifest.Note(fmt.Sprint(i, note)).Content))
 	}
 	seen := map[string]bool{}
 	path := "/v2/app/referrers/" + subject.Digest.String() + "?artifactType=application/vnd.example.sbom"
@@ -88,7 +90,7 @@ func (f *fixture) manyReferrers(t *testing.T, subject ocitest.Manifest, bounded 
 		if len(a.body) > page {
 			t.Errorf("one answer has %d bytes, want at most %d", len(a.body), page)
 		}
-		for _, r := range f.referrers(t, path) {
+		for _, r := range a.referrers(t) {
 			if seen[r.Digest] {
 				t.Fatalf("%s stands on two pages", r.Digest)
 			}

@@ -21,7 +21,11 @@ type referrer struct {
 
 func (f *fixture) referrers(t *testing.T, path string) []referrer {
 	t.Helper()
-	a := f.get(path)
+	return f.get(path).referrers(t)
+}
+
+func (a answer) referrers(t *testing.T) []referrer {
+	t.Helper()
 	a.wants(t, want{status: 200, header: map[string]string{"Content-Type": oci.MediaTypeImageIndex}})
 	var index struct {
 		SchemaVersion int        `json:"schemaVersion"`
