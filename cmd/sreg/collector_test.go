@@ -75,10 +75,10 @@ var (
 	lifeBack = ocitest.Name("life/back") // keep names what is condemned, and is revived
 	lifeGone = ocitest.Name("life/gone") // all of it is condemned, and is destroyed
 	lifeDead = ocitest.Name("life/dead") // a delete was killed here
-	lifeUndo = ocitest.Name("life/undo") // a client removed all of it
+	lifeRestored = ocitest.Name("life/restored") // a client removed all of it
 
 	imageKept, imageBack, imageGone = ocitest.Image("kept"), ocitest.Image("back"), ocitest.Image("gone")
-	imageLost, imageDead, imageUndo = ocitest.Image("lost"), ocitest.Image("dead"), ocitest.Image("undo")
+	imageLost, imageDead, imageRestored = ocitest.Image("lost"), ocitest.Image("dead"), ocitest.Image("restored")
 
 	tagKeep = ocitest.Tag("keep")
 	lifeIs  = slices.Concat(registrytest.ImageIs(lifeKept, imageKept, tagKeep), registrytest.ImageIs(lifeBack, imageBack, tagKeep))
@@ -97,10 +97,10 @@ func lifeOf(t *testing.T, below string) (dir string) {
 		w.pushImage(lifeGone, imageGone, tagOne),
 		w.pushImage(lifeDead, imageDead, tagKeep),
 		w.pushManifest(lifeDead, ocitest.Referrer(imageDead, "application/vnd.test"), ocitest.Tag("keep-too")),
-		w.pushImage(lifeUndo, imageUndo, tagOne),
+		w.pushImage(lifeRestored, imageRestored, tagOne),
 		w.pull(lifeKept, imageLost, ocitest.Tag("lost")),
-		w.remove(lifeUndo, "manifests/"+imageUndo.Digest.String()),
-		w.remove(lifeUndo, "blobs/"+imageUndo.Layers[0].Digest.String()),
+		w.remove(lifeRestored, "manifests/"+imageRestored.Digest.String()),
+		w.remove(lifeRestored, "blobs/"+imageRestored.Layers[0].Digest.String()),
 	)
 	location, begun := w.begin(lifeKept)
 	_, sent := w.send(http.MethodPatch, location, httpapitest.Bytes, "no more than a begin")

@@ -131,22 +131,22 @@ func killProcess(t *testing.T, prepared string, n int, commandOn func(dir string
 	return dir, calls
 }
 
-// TestAnUndoThatIsKilledBehindAnyWriteIsFinishedByTheNext kills sreg gc restore.
-func TestAnUndoThatIsKilledBehindAnyWriteIsFinishedByTheNext(t *testing.T) {
+// TestARestoreThatIsKilledBehindAnyWriteIsFinishedByTheNext kills sreg gc restore.
+func TestARestoreThatIsKilledBehindAnyWriteIsFinishedByTheNext(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
 	prepared := lifeOf(t, mountMemory(t, "2g"))
 	before := checkStore(t, copyStore(t, prepared), lifeIs...)
-	restored := slices.Concat(lifeIs, registrytest.ImageIs(lifeUndo, imageUndo, tagOne))
+	restored := slices.Concat(lifeIs, registrytest.ImageIs(lifeRestored, imageRestored, tagOne))
 	restore := func(dir string) *exec.Cmd {
-		return command(t, binary, "gc", "restore", lifeUndo.String(), "--data", dir)
+		return command(t, binary, "gc", "restore", lifeRestored.String(), "--data", dir)
 	}
 	everyKill(t, 10, func(t *testing.T, n int) []call {
 		dir, calls := killProcess(t, prepared, n, restore)
 		wantNoNew(t, before, checkStore(t, copyStore(t, dir), lifeIs...))
 		// If the killed one was at its end already nothing is left to be restored. An entry of the trash whose
 		// tag is there again stays until gc.trash is over.
-		if out, err := restore(dir).CombinedOutput(); err != nil && len(trashOf(t, dir, lifeUndo)) > 0 {
+		if out, err := restore(dir).CombinedOutput(); err != nil && len(trashOf(t, dir, lifeRestored)) > 0 {
 			t.Errorf("restored again: %v\n%s", err, out)
 		}
 		wantNoNew(t, before, checkStore(t, dir, restored...))

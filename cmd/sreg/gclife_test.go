@@ -29,7 +29,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// scheduled collects every second what no rule keeps, and keeps nothing for undo.
+// scheduled collects every second what no rule keeps, and keeps nothing in the trash.
 const scheduled = `
 gc: {schedule: "@every 1s", jitter: 0s, grace: 1ms, trash: 1ms, untagged_after: 1ms}
 retention: {rules: ["image.tag != null && image.tag.startsWith('keep')"]}

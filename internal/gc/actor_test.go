@@ -350,7 +350,7 @@ func (o *owner) restore() {
 		return
 	}
 	done, err := o.reg.Maintenance().Restore(context.Background(), registry.RestoreOptions{Namespace: at.ns, Tag: at.tag, By: "somebody"})
-	// Also an undo that came to nothing may have brought a manifest back.
+	// Also a restore that came to nothing may have brought a manifest back.
 	o.gone = slices.DeleteFunc(o.gone, func(g *image) bool { return g.ns == at.ns })
 	if err != nil {
 		if !disturbed(err) && !errors.Is(err, registry.ErrNotInTrash) {

@@ -22,7 +22,7 @@ func TestWhatCannotBeReadStopsARun(t *testing.T) {
 		return "app/_manifests/revisions/sha256/" + w.Digest("v1").Hex()
 	}
 	at := func(key string) func(*gctest.World) string { return func(*gctest.World) string { return key } }
-	undo := func(w *gctest.World) string {
+	trashEntry := func(w *gctest.World) string {
 		found, err := filepath.Glob(filepath.Join(w.Root(), "_deleted/app/*"))
 		if err != nil || len(found) == 0 {
 			t.Fatalf("found %q, %v, want what was removed", found, err)
@@ -55,7 +55,7 @@ func TestWhatCannotBeReadStopsARun(t *testing.T) {
 		"a file among the blobs":                      {at("_blobs/sha256/00/notes.txt"), "x"},
 		"a blob in a folder of others":                {at("_blobs/sha256/00/" + strings.Repeat("1", 64)), "x"},
 		"a file where the markers should be":          {at("app/_removed"), "x"},
-		"what was removed and is no record":           {undo, "garbage"},
+		"what was removed and is no record":           {trashEntry, "garbage"},
 		"a file where the tags should be":             {at("app/_manifests/tags"), "x"},
 		"a file where all that was removed should be": {at("_deleted"), "x"},
 		"a file among what was removed":               {at("_deleted/app/x"), "x"},

@@ -415,7 +415,7 @@ func (m *model) collect(t *rapid.T) {
 	}
 }
 
-// readWaiting looks for what was condemned whether it waits for an undo or was destroyed. Whether an undo finds what
+// readWaiting looks for what was condemned whether it waits for a restore or was destroyed. Whether a restore finds what
 // it needs restore says.
 func (s *space) readWaiting(t *rapid.T, reg *registry.Registry) {
 	manifests, blobs := maps.Clone(s.manifests), maps.Clone(s.blobs)
@@ -566,7 +566,7 @@ func (m *model) compare(t *rapid.T) {
 	}
 }
 
-// compareTrash looks whether every undo that must succeed would.
+// compareTrash looks whether every restore that must succeed would.
 func (m *model) compareTrash(t *rapid.T, s *space) {
 	for tag := range s.kept {
 		if _, there := s.tags[tag]; there {

@@ -38,7 +38,7 @@ func TestTheHistoryOfATagTellsWhatBecameOfEachValue(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newUndoWorld(t)
+			w := newRestoreWorld(t)
 			tt.before(w)
 			wantHistory(t, w, tt.want...)
 			if _, err := w.reg.Maintenance().History(w.ctx, app, tagBig); !errors.Is(err, registry.ErrManifestUnknown) {

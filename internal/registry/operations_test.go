@@ -190,7 +190,7 @@ var operations = []operation{
 		},
 	},
 	{
-		name: "undo of the delete of a manifest, by a tag of it",
+		name: "restore after the delete of a manifest, by a tag of it",
 		before: func(w *world) []registrytest.Fact {
 			w.must(w.pushImage(app, "one", tagV1, tagBig))
 			facts := w.acknowledged[:2] // its blobs
@@ -200,7 +200,7 @@ var operations = []operation{
 		do: restoreTag,
 	},
 	{
-		name: "undo of the delete of a manifest and of its layer, which a collector has condemned",
+		name: "restore after the delete of a manifest and of its layer, which a collector has condemned",
 		before: func(w *world) []registrytest.Fact {
 			w.must(w.pushImage(app, "one", tagV1))
 			w.must(w.reg.DeleteManifest(w.ctx, app, imageOne.Digest, "somebody"))
@@ -211,7 +211,7 @@ var operations = []operation{
 		do: restoreTag,
 	},
 	{
-		name: "undo of all deletes in a namespace",
+		name: "restore after all deletes in a namespace",
 		before: func(w *world) []registrytest.Fact {
 			w.must(w.pushImage(app, "one"), pushIndex(w), pushReferrer(w))
 			for _, d := range []oci.Digest{indexOfOne.Digest, imageOne.Digest, sbomOfOne.Digest} {

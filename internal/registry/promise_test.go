@@ -76,7 +76,7 @@ var promises = []promise{
 		},
 	},
 	{
-		name: "the undo of a delete of a manifest and of a layer",
+		name: "the restore after a delete of a manifest and of a layer",
 		before: func(w *world) {
 			w.must(w.pushImage(app, "one", tagV1))
 			w.must(w.reg.DeleteManifest(w.ctx, app, imageOne.Digest, ""))
@@ -86,7 +86,7 @@ var promises = []promise{
 		lasts: registrytest.ImageIs(app, imageOne, tagV1),
 	},
 	{
-		name: "the undo of a delete of a tag",
+		name: "the restore after a delete of a tag",
 		before: func(w *world) {
 			w.must(w.pushImage(app, "one", tagV1))
 			w.must(w.reg.DeleteTag(w.ctx, app, tagV1, ""))
@@ -95,7 +95,7 @@ var promises = []promise{
 		lasts: registrytest.ImageIs(app, imageOne, tagV1),
 	},
 	{
-		name: "the undo of a delete of an index and its child",
+		name: "the restore after a delete of an index and its child",
 		before: func(w *world) {
 			w.must(w.pushImage(app, "one"), pushIndex(w))
 			w.must(w.reg.DeleteManifest(w.ctx, app, indexOfOne.Digest, ""), w.reg.DeleteManifest(w.ctx, app, imageOne.Digest, ""))
@@ -240,13 +240,13 @@ func TestAPushInTheMiddleOfADelete(t *testing.T) {
 		return errors.Join(known(w.reg.DeleteManifest(w.ctx, app, sbomOfOne.Digest, "")),
 			known(w.reg.DeleteManifest(w.ctx, app, imageOne.Digest, "")))
 	}
-	undo := func(w *world) error {
+	restore := func(w *world) error {
 		if err := remove(w); err != nil {
 			return err
 		}
 		_, err := w.reg.Maintenance().Restore(w.ctx, registry.RestoreOptions{Namespace: app})
 		if errors.Is(err, registry.ErrNotInTrash) {
-			return nil // another undo was faster
+			return nil // another restore was faster
 		}
 		return err
 	}
@@ -260,10 +260,10 @@ func TestAPushInTheMiddleOfADelete(t *testing.T) {
 		{"a delete within a push", push, remove},
 		{"a delete of a tag within a push", push, untag},
 		{"a delete within a delete", remove, remove},
-		{"a push within an undo", undo, push},
-		{"a delete within an undo", undo, remove},
-		{"an undo within an undo", undo, undo},
-		{"an undo within a push", push, undo},
+		{"a push within a restore", restore, push},
+		{"a delete within a restore", restore, remove},
+		{"a restore within a restore", restore, restore},
+		{"a restore within a push", push, restore},
 	} {
 		everywhere(t, tt.name, i, func(t *testing.T, sample sampling) {
 			for at, steps := sample.first, sample.first; at <= steps && !t.Failed(); at += sample.every {

@@ -15,55 +15,55 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// newUndoWorld has a clock on which each look is a minute later, from noon on.
-func newUndoWorld(t *testing.T, set ...func(*registry.Options)) *world {
+// newRestoreWorld has a clock on which each look is a minute later, from noon on.
+func newRestoreWorld(t *testing.T, set ...func(*registry.Options)) *world {
 	t.Helper()
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	clock := func(o *registry.Options) { o.Now = func() time.Time { now = now.Add(time.Minute); return now } }
 	return newWorld(t, inMemory(t), append(set, clock)...)
 }
 
-func TestWhatAnUndoBringsBack(t *testing.T) {
+func TestWhatARestoreBringsBack(t *testing.T) {
 	t.Parallel()
 	both := func(w *world) { w.must(w.pushImage(app, "one", tagV1, tagBig)) }
 	tests := []struct {
-		name   string
-		before func(w *world)
-		undo   registry.RestoreOptions
-		want   []string // what it says it did
-		facts  []registrytest.Fact
-		trash  []string // what is left in it
+		name    string
+		before  func(w *world)
+		restore registry.RestoreOptions
+		want    []string // what it says it did
+		facts   []registrytest.Fact
+		trash   []string // what is left in it
 	}{
 		{
-			name:   "a tag that was deleted alone",
-			before: func(w *world) { both(w); w.deleteTag(tagV1) },
-			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1},
-			want:   []string{"tag v1"},
-			facts:  registrytest.ImageIs(app, imageOne, tagV1),
+			name:    "a tag that was deleted alone",
+			before:  func(w *world) { both(w); w.deleteTag(tagV1) },
+			restore: registry.RestoreOptions{Namespace: app, Tag: tagV1},
+			want:    []string{"tag v1"},
+			facts:   registrytest.ImageIs(app, imageOne, tagV1),
 		},
 		{
-			name:   "a tag that went with its manifest, and not the other one",
-			before: func(w *world) { both(w); w.deleteManifest(app, imageOne.Digest) },
-			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1},
-			want:   []string{"manifest", "tag v1"},
-			facts:  append(registrytest.ImageIs(app, imageOne, tagV1), registrytest.NoTag(app, tagBig)),
-			trash:  []string{"tag LATEST of team/app"},
+			name:    "a tag that went with its manifest, and not the other one",
+			before:  func(w *world) { both(w); w.deleteManifest(app, imageOne.Digest) },
+			restore: registry.RestoreOptions{Namespace: app, Tag: tagV1},
+			want:    []string{"manifest", "tag v1"},
+			facts:   append(registrytest.ImageIs(app, imageOne, tagV1), registrytest.NoTag(app, tagBig)),
+			trash:   []string{"tag LATEST of team/app"},
 		},
 		{
-			name:   "a manifest without its tags",
-			before: func(w *world) { both(w); w.deleteManifest(app, imageOne.Digest) },
-			undo:   registry.RestoreOptions{Namespace: app, Digest: imageOne.Digest},
-			want:   []string{"manifest"},
-			facts:  []registrytest.Fact{registrytest.ManifestIs(app, imageOne.Text), registrytest.NoTag(app, tagV1)},
-			trash:  []string{"tag LATEST of team/app", "tag v1 of team/app"},
+			name:    "a manifest without its tags",
+			before:  func(w *world) { both(w); w.deleteManifest(app, imageOne.Digest) },
+			restore: registry.RestoreOptions{Namespace: app, Digest: imageOne.Digest},
+			want:    []string{"manifest"},
+			facts:   []registrytest.Fact{registrytest.ManifestIs(app, imageOne.Text), registrytest.NoTag(app, tagV1)},
+			trash:   []string{"tag LATEST of team/app", "tag v1 of team/app"},
 		},
 		{
-			name:   "a manifest that a digest alone names",
-			before: func(w *world) { both(w); w.deleteManifest(app, imageOne.Digest) },
-			undo:   registry.RestoreOptions{Digest: imageOne.Digest},
-			want:   []string{"manifest"},
-			facts:  []registrytest.Fact{registrytest.ManifestIs(app, imageOne.Text)},
-			trash:  []string{"tag LATEST of team/app", "tag v1 of team/app"},
+			name:    "a manifest that a digest alone names",
+			before:  func(w *world) { both(w); w.deleteManifest(app, imageOne.Digest) },
+			restore: registry.RestoreOptions{Digest: imageOne.Digest},
+			want:    []string{"manifest"},
+			facts:   []registrytest.Fact{registrytest.ManifestIs(app, imageOne.Text)},
+			trash:   []string{"tag LATEST of team/app", "tag v1 of team/app"},
 		},
 		{
 			name: "a manifest and the layer that was deleted after it, though a collector has condemned both",
@@ -73,24 +73,24 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 				w.deleteBlob("layer one")
 				w.condemnContent()
 			},
-			undo:  registry.RestoreOptions{Namespace: app, Tag: tagV1},
-			want:  []string{"blob", "manifest", "tag v1"},
-			facts: registrytest.ImageIs(app, imageOne, tagV1),
-			trash: []string{"tag LATEST of team/app"},
+			restore: registry.RestoreOptions{Namespace: app, Tag: tagV1},
+			want:    []string{"blob", "manifest", "tag v1"},
+			facts:   registrytest.ImageIs(app, imageOne, tagV1),
+			trash:   []string{"tag LATEST of team/app"},
 		},
 		{
-			name:   "a layer alone",
-			before: func(w *world) { both(w); w.deleteBlob("layer one") },
-			undo:   registry.RestoreOptions{Namespace: app, Digest: ocitest.DigestOf("layer one")},
-			want:   []string{"blob"},
-			facts:  []registrytest.Fact{registrytest.BlobIs(app, "layer one")},
+			name:    "a layer alone",
+			before:  func(w *world) { both(w); w.deleteBlob("layer one") },
+			restore: registry.RestoreOptions{Namespace: app, Digest: ocitest.DigestOf("layer one")},
+			want:    []string{"blob"},
+			facts:   []registrytest.Fact{registrytest.BlobIs(app, "layer one")},
 		},
 		{
-			name:   "the layer of an image that is there",
-			before: func(w *world) { both(w); w.deleteBlob("layer one") },
-			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1},
-			want:   []string{"blob", "tag v1"},
-			facts:  registrytest.ImageIs(app, imageOne, tagV1),
+			name:    "the layer of an image that is there",
+			before:  func(w *world) { both(w); w.deleteBlob("layer one") },
+			restore: registry.RestoreOptions{Namespace: app, Tag: tagV1},
+			want:    []string{"blob", "tag v1"},
+			facts:   registrytest.ImageIs(app, imageOne, tagV1),
 		},
 		{
 			name: "an index, its child, and the layer of that",
@@ -100,9 +100,9 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 				w.deleteManifest(app, imageOne.Digest)
 				w.deleteBlob("layer one")
 			},
-			undo:  registry.RestoreOptions{Namespace: app, Tag: tagV1},
-			want:  []string{"blob", "manifest", "manifest", "tag v1"},
-			facts: []registrytest.Fact{registrytest.TagIs(app, tagV1, indexOfOne.Digest), registrytest.ManifestIs(app, imageOne.Text), registrytest.BlobIs(app, "layer one")},
+			restore: registry.RestoreOptions{Namespace: app, Tag: tagV1},
+			want:    []string{"blob", "manifest", "manifest", "tag v1"},
+			facts:   []registrytest.Fact{registrytest.TagIs(app, tagV1, indexOfOne.Digest), registrytest.ManifestIs(app, imageOne.Text), registrytest.BlobIs(app, "layer one")},
 		},
 		{
 			name: "a referrer, which its subject shows again",
@@ -110,9 +110,9 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 				w.must(w.pushImage(app, "one", tagV1), pushReferrer(w))
 				w.deleteManifest(app, sbomOfOne.Digest)
 			},
-			undo:  registry.RestoreOptions{Digest: sbomOfOne.Digest},
-			want:  []string{"manifest"},
-			facts: []registrytest.Fact{registrytest.ReferrerIs(app, imageOne.Digest, sbomOfOne.Digest)},
+			restore: registry.RestoreOptions{Digest: sbomOfOne.Digest},
+			want:    []string{"manifest"},
+			facts:   []registrytest.Fact{registrytest.ReferrerIs(app, imageOne.Digest, sbomOfOne.Digest)},
 		},
 		{
 			name: "a whole namespace, and no other one",
@@ -124,10 +124,10 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 				w.deleteBlob("layer one")
 				w.deleteManifest(other, imageOne.Digest)
 			},
-			undo:  registry.RestoreOptions{Namespace: app},
-			want:  []string{"blob", "manifest", "tag LATEST", "tag v1", "manifest"},
-			facts: append(registrytest.ImageIs(app, imageOne, tagV1), registrytest.TagIs(app, tagBig, imageOne.Digest), registrytest.NoTag(other, tagV1)),
-			trash: []string{"manifest of other", "tag v1 of other"},
+			restore: registry.RestoreOptions{Namespace: app},
+			want:    []string{"blob", "manifest", "tag LATEST", "tag v1", "manifest"},
+			facts:   append(registrytest.ImageIs(app, imageOne, tagV1), registrytest.TagIs(app, tagBig, imageOne.Digest), registrytest.NoTag(other, tagV1)),
+			trash:   []string{"manifest of other", "tag v1 of other"},
 		},
 		{
 			name: "of a namespace what was removed since a time",
@@ -139,10 +139,10 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 				}
 				w.deleteTag(tagV1)
 			},
-			undo:  registry.RestoreOptions{Namespace: app, Since: time.Date(2026, 11, 24, 12, 30, 0, 0, time.UTC)},
-			want:  []string{"tag v1"},
-			facts: append(registrytest.ImageIs(app, imageOne, tagV1), registrytest.NoTag(app, tagBig)),
-			trash: []string{"tag LATEST of team/app"},
+			restore: registry.RestoreOptions{Namespace: app, Since: time.Date(2026, 11, 24, 12, 30, 0, 0, time.UTC)},
+			want:    []string{"tag v1"},
+			facts:   append(registrytest.ImageIs(app, imageOne, tagV1), registrytest.NoTag(app, tagBig)),
+			trash:   []string{"tag LATEST of team/app"},
 		},
 		{
 			name: "of a tag that was deleted twice the last value",
@@ -152,16 +152,16 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 				w.must(w.pushImage(app, "two", tagV1))
 				w.deleteTag(tagV1)
 			},
-			undo:  registry.RestoreOptions{Namespace: app, Tag: tagV1},
-			want:  []string{"tag v1"},
-			facts: []registrytest.Fact{registrytest.TagIs(app, tagV1, imageTwo.Digest)},
+			restore: registry.RestoreOptions{Namespace: app, Tag: tagV1},
+			want:    []string{"tag v1"},
+			facts:   []registrytest.Fact{registrytest.TagIs(app, tagV1, imageTwo.Digest)},
 		},
 		{
-			name:   "of a tag that was pushed over the former value",
-			before: func(w *world) { both(w); w.must(w.pushImage(app, "two", tagV1)) },
-			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageOne.Digest},
-			want:   []string{"tag v1"},
-			facts:  registrytest.ImageIs(app, imageOne, tagV1),
+			name:    "of a tag that was pushed over the former value",
+			before:  func(w *world) { both(w); w.must(w.pushImage(app, "two", tagV1)) },
+			restore: registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageOne.Digest},
+			want:    []string{"tag v1"},
+			facts:   registrytest.ImageIs(app, imageOne, tagV1),
 		},
 		{
 			name: "of a tag that was pushed over and deleted the former value",
@@ -171,49 +171,49 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 				w.deleteManifest(app, imageTwo.Digest)
 				w.deleteManifest(app, imageOne.Digest)
 			},
-			undo:  registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageOne.Digest},
-			want:  []string{"manifest", "tag v1"},
-			facts: append(registrytest.ImageIs(app, imageOne, tagV1), registrytest.NoManifest(app, imageTwo.Digest)),
-			trash: []string{"manifest of team/app", "tag LATEST of team/app"},
+			restore: registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageOne.Digest},
+			want:    []string{"manifest", "tag v1"},
+			facts:   append(registrytest.ImageIs(app, imageOne, tagV1), registrytest.NoManifest(app, imageTwo.Digest)),
+			trash:   []string{"manifest of team/app", "tag LATEST of team/app"},
 		},
 		{
-			name:   "nothing, as the tag is there",
-			before: both,
-			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1},
-			want:   []string{"tag v1, which was there"},
-			facts:  registrytest.ImageIs(app, imageOne, tagV1),
+			name:    "nothing, as the tag is there",
+			before:  both,
+			restore: registry.RestoreOptions{Namespace: app, Tag: tagV1},
+			want:    []string{"tag v1, which was there"},
+			facts:   registrytest.ImageIs(app, imageOne, tagV1),
 		},
 		{
-			name:   "nothing, as the manifest is there again; what the trash keeps of it stays",
-			before: func(w *world) { both(w); w.deleteManifest(app, imageOne.Digest); both(w) },
-			undo:   registry.RestoreOptions{Namespace: app, Digest: imageOne.Digest},
-			want:   []string{"manifest, which was there"},
-			facts:  registrytest.ImageIs(app, imageOne, tagV1),
-			trash:  []string{"manifest of team/app", "tag LATEST of team/app", "tag v1 of team/app"},
+			name:    "nothing, as the manifest is there again; what the trash keeps of it stays",
+			before:  func(w *world) { both(w); w.deleteManifest(app, imageOne.Digest); both(w) },
+			restore: registry.RestoreOptions{Namespace: app, Digest: imageOne.Digest},
+			want:    []string{"manifest, which was there"},
+			facts:   registrytest.ImageIs(app, imageOne, tagV1),
+			trash:   []string{"manifest of team/app", "tag LATEST of team/app", "tag v1 of team/app"},
 		},
 		{
-			name:   "what a collector has condemned",
-			before: func(w *world) { w.must(w.pushImage(app, "one")); w.condemnContent() },
-			undo:   registry.RestoreOptions{Namespace: app, Digest: imageOne.Digest},
-			want:   []string{"manifest"},
-			facts:  []registrytest.Fact{registrytest.ManifestIs(app, imageOne.Text), registrytest.BlobIs(app, "layer one")},
+			name:    "what a collector has condemned",
+			before:  func(w *world) { w.must(w.pushImage(app, "one")); w.condemnContent() },
+			restore: registry.RestoreOptions{Namespace: app, Digest: imageOne.Digest},
+			want:    []string{"manifest"},
+			facts:   []registrytest.Fact{registrytest.ManifestIs(app, imageOne.Text), registrytest.BlobIs(app, "layer one")},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newUndoWorld(t)
+			w := newRestoreWorld(t)
 			tt.before(w)
 			before := w.removed(oci.Name{})
-			dry := tt.undo
+			dry := tt.restore
 			dry.DryRun = true
 			planned, err := w.reg.Maintenance().Restore(w.ctx, dry)
 			w.must(err)
 			if kept := w.removed(oci.Name{}); !slices.Equal(kept, before) {
 				t.Errorf("a dry run left %q in the trash, want %q", kept, before)
 			}
-			tt.undo.By = "carol"
-			done, err := w.reg.Maintenance().Restore(w.ctx, tt.undo)
+			tt.restore.By = "carol"
+			done, err := w.reg.Maintenance().Restore(w.ctx, tt.restore)
 			if err != nil {
 				t.Fatalf("restore: %v", err)
 			}
@@ -227,7 +227,7 @@ func TestWhatAnUndoBringsBack(t *testing.T) {
 				t.Errorf("the trash holds %q, want %q", got, tt.trash)
 			}
 			registrytest.Check(t, w.subject(), tt.facts...)
-			again, err := w.reg.Maintenance().Restore(w.ctx, tt.undo)
+			again, err := w.reg.Maintenance().Restore(w.ctx, tt.restore)
 			if err != nil && !errors.Is(err, registry.ErrNotInTrash) {
 				t.Errorf("restore again: %v", err)
 			}
@@ -254,7 +254,7 @@ func words(list []registry.Restored) (out []string) {
 
 func sorted(list []string) []string { return slices.Sorted(slices.Values(list)) }
 
-func TestWhatAnUndoRefuses(t *testing.T) {
+func TestWhatARestoreRefuses(t *testing.T) {
 	t.Parallel()
 	push := func(w *world) { w.must(w.pushImage(app, "one", tagV1)) }
 	destroyed := func(w *world) {
@@ -266,26 +266,26 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 		}
 	}
 	tests := []struct {
-		name   string
-		config func(*registry.Options)
-		before func(w *world)
-		undo   registry.RestoreOptions
-		want   string // in its error
+		name    string
+		config  func(*registry.Options)
+		before  func(w *world)
+		restore registry.RestoreOptions
+		want    string // in its error
 	}{
 		{
-			name: "a tag that never was", before: push, undo: registry.RestoreOptions{Namespace: app, Tag: tagBig},
+			name: "a tag that never was", before: push, restore: registry.RestoreOptions{Namespace: app, Tag: tagBig},
 			want: "not in the trash: tag LATEST of team/app",
 		},
 		{
-			name: "a digest that never was", before: push, undo: registry.RestoreOptions{Digest: imageTwo.Digest},
+			name: "a digest that never was", before: push, restore: registry.RestoreOptions{Digest: imageTwo.Digest},
 			want: "not in the trash: " + imageTwo.Digest.String(),
 		},
 		{
-			name: "a namespace of which nothing was removed", before: push, undo: registry.RestoreOptions{Namespace: app},
+			name: "a namespace of which nothing was removed", before: push, restore: registry.RestoreOptions{Namespace: app},
 			want: "not in the trash: team/app",
 		},
 		{
-			name: "a tag whose layers are destroyed", before: destroyed, undo: registry.RestoreOptions{Namespace: app, Tag: tagV1},
+			name: "a tag whose layers are destroyed", before: destroyed, restore: registry.RestoreOptions{Namespace: app, Tag: tagV1},
 			want: "manifest names content that the namespace does not hold: " + ocitest.DigestOf("config one").String() + ", " + ocitest.DigestOf("layer one").String(),
 		},
 		{
@@ -294,8 +294,8 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 				w.must(w.pushBlob(other, "layer one"), w.pushBlob(app, "layer one"))
 				w.deleteBlob("layer one")
 			},
-			undo: registry.RestoreOptions{Namespace: other, Digest: ocitest.DigestOf("config one")},
-			want: "not in the trash",
+			restore: registry.RestoreOptions{Namespace: other, Digest: ocitest.DigestOf("config one")},
+			want:    "not in the trash",
 		},
 		{
 			name: "a digest that was removed from two namespaces",
@@ -305,19 +305,19 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 				w.deleteManifest(app, imageOne.Digest)
 				w.deleteManifest(other, imageOne.Digest)
 			},
-			undo: registry.RestoreOptions{Digest: imageOne.Digest},
-			want: "was removed from 2 namespaces: other, team/app",
+			restore: registry.RestoreOptions{Digest: imageOne.Digest},
+			want:    "was removed from 2 namespaces: other, team/app",
 		},
 		{
-			name:   "a tag that was pushed again",
-			before: func(w *world) { push(w); w.deleteTag(tagV1); w.must(w.pushImage(app, "two", tagV1)) },
-			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1},
-			want:   "tag v1 of team/app was pushed again and stands for " + imageTwo.Digest.String(),
+			name:    "a tag that was pushed again",
+			before:  func(w *world) { push(w); w.deleteTag(tagV1); w.must(w.pushImage(app, "two", tagV1)) },
+			restore: registry.RestoreOptions{Namespace: app, Tag: tagV1},
+			want:    "tag v1 of team/app was pushed again and stands for " + imageTwo.Digest.String(),
 		},
 		{
 			name: "a value that a tag never had", before: func(w *world) { push(w); w.must(w.pushImage(app, "two")) },
-			undo: registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageTwo.Digest},
-			want: "tag v1 of team/app has not stood for " + imageTwo.Digest.String(),
+			restore: registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageTwo.Digest},
+			want:    "tag v1 of team/app has not stood for " + imageTwo.Digest.String(),
 		},
 		{
 			name:   "an immutable tag that stands for something else",
@@ -326,15 +326,15 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 				m := openWorld(w.t, w.store)
 				m.must(m.pushImage(app, "one", tagV1), m.pushImage(app, "two", tagV1))
 			},
-			undo: registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageOne.Digest},
-			want: "tag v1 is immutable and stands for " + imageTwo.Digest.String(),
+			restore: registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: imageOne.Digest},
+			want:    "tag v1 is immutable and stands for " + imageTwo.Digest.String(),
 		},
 		{
-			name:   "anything, as the registry is read-only",
-			config: readOnly,
-			before: func(*world) {},
-			undo:   registry.RestoreOptions{Namespace: app, Tag: tagV1},
-			want:   registry.ErrReadOnly.Error(),
+			name:    "anything, as the registry is read-only",
+			config:  readOnly,
+			before:  func(*world) {},
+			restore: registry.RestoreOptions{Namespace: app, Tag: tagV1},
+			want:    registry.ErrReadOnly.Error(),
 		},
 	}
 	for _, tt := range tests {
@@ -344,12 +344,12 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 			if config == nil {
 				config = asItIs
 			}
-			w := newUndoWorld(t, config)
+			w := newRestoreWorld(t, config)
 			tt.before(w)
 			before := w.removed(oci.Name{})
 			for _, dry := range []bool{true, false} {
-				tt.undo.DryRun = dry
-				_, err := w.reg.Maintenance().Restore(w.ctx, tt.undo)
+				tt.restore.DryRun = dry
+				_, err := w.reg.Maintenance().Restore(w.ctx, tt.restore)
 				if err == nil || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("dry run %t: got %v, want %q", dry, err, tt.want)
 				}
@@ -361,10 +361,10 @@ func TestWhatAnUndoRefuses(t *testing.T) {
 	}
 }
 
-// TestAnUndoOpensNothingOfOthers: a manifest of the trash names a blob that only another namespace holds.
-func TestAnUndoOpensNothingOfOthers(t *testing.T) {
+// TestARestoreOpensNothingOfOthers: a manifest of the trash names a blob that only another namespace holds.
+func TestARestoreOpensNothingOfOthers(t *testing.T) {
 	t.Parallel()
-	w := newUndoWorld(t, func(o *registry.Options) { o.Config.MissingReferences = "allow" })
+	w := newRestoreWorld(t, func(o *registry.Options) { o.Config.MissingReferences = "allow" })
 	w.must(w.pushImage(other, "one"))
 	w.must(w.pushManifest(app, imageOne.Content, tagV1))
 	w.deleteManifest(app, imageOne.Digest)
@@ -374,8 +374,8 @@ func TestAnUndoOpensNothingOfOthers(t *testing.T) {
 		registrytest.NoBlob(app, ocitest.DigestOf("layer one")), registrytest.NoBlob(app, ocitest.DigestOf("config one")))
 }
 
-// TestUndoAgainstDeleteAndPush: whichever comes first, the tag is there with its manifest, or absent.
-func TestUndoAgainstDeleteAndPush(t *testing.T) {
+// TestRestoreAgainstDeleteAndPush: whichever comes first, the tag is there with its manifest, or absent.
+func TestRestoreAgainstDeleteAndPush(t *testing.T) {
 	t.Parallel()
 	store := inMemory(t)
 	clients := []*world{newWorld(t, store), newWorld(t, store)}

@@ -12,7 +12,7 @@ import (
 // TestARestoredTagIsAPushOfNow: else retention would drop it again in the night.
 func TestARestoredTagIsAPushOfNow(t *testing.T) {
 	t.Parallel()
-	w := newUndoWorld(t)
+	w := newRestoreWorld(t)
 	w.must(w.pushImage(app, "zero", tagV1), w.pushImage(app, "one", tagV1))
 	pushed, err := w.reg.GetManifest(w.ctx, app, oci.Reference{Tag: tagV1})
 	w.must(err)

@@ -28,7 +28,7 @@ func (w *world) removed(within oci.Name) (list []string) {
 
 func TestTheTrash(t *testing.T) {
 	t.Parallel()
-	w := newUndoWorld(t)
+	w := newRestoreWorld(t)
 	w.must(w.pushImage(other, "one", tagV1), w.pushImage(app, "one", tagV1))
 	w.deleteManifest(app, imageOne.Digest)
 	w.deleteBlob("layer one")
@@ -81,7 +81,7 @@ func TestADamagedEntryHidesNoOther(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newUndoWorld(t)
+			w := newRestoreWorld(t)
 			w.must(w.pushImage(app, "one", tagV1))
 			w.deleteTag(tagV1)
 			key := fmt.Sprintf("_deleted/team.~app/%019d-AAAA", time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC).UnixNano())

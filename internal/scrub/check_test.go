@@ -125,7 +125,7 @@ var damages = []struct {
 		found:  []scrub.Code{scrub.CodeNoNamespace},
 	},
 	{
-		name:   "an entry for undo is no record",
+		name:   "a trash entry is no record",
 		damage: func(w *world) { w.write("_deleted/other/0000000000000000001-A", "{") },
 		found:  []scrub.Code{scrub.CodeDamagedRecord},
 		after:  []scrub.Code{scrub.CodeMovedAside},

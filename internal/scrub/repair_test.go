@@ -97,7 +97,7 @@ func TestARepairGivesNoBlobBackThatAClientDeleted(t *testing.T) {
 	w.pushAll()
 	d := digest("layer one")
 	w.must(w.reg.DeleteBlob(t.Context(), app, d, "somebody"))
-	// Its entry for undo is gone: the collector has emptied the trash.
+	// Its trash entry is gone: the collector has emptied the trash.
 	for entry, err := range w.store.List(t.Context(), "_deleted", storage.ListOptions{Deep: true}) {
 		w.must(err)
 		w.remove("_deleted/" + entry.Name)

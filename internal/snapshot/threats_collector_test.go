@@ -126,7 +126,7 @@ func (w *world) pushBlobUntilTaken(auth, ns, content string) {
 }
 
 // TestThreatAccessSurvivesADeleteAndComesBackForItsOwnerAlone deletes in one namespace what two hold, and lets
-// the operator undo it.
+// the operator restore it.
 func TestThreatAccessSurvivesADeleteAndComesBackForItsOwnerAlone(t *testing.T) {
 	t.Parallel()
 	w := newTenants(t, "gc: {grace: 1ns, trash: 1h, untagged_after: 1ns}\n")
@@ -145,14 +145,14 @@ func TestThreatAccessSurvivesADeleteAndComesBackForItsOwnerAlone(t *testing.T) {
 		w.has(b, "b", "shared", "both's")
 		w.collect(2)
 	}
-	undo := registry.RestoreOptions{Namespace: parsed(oci.ParseName("a")), By: "operator"}
-	if restored, err := w.snapshot.Maintenance.Restore(t.Context(), undo); err != nil || len(restored) == 0 {
+	restore := registry.RestoreOptions{Namespace: parsed(oci.ParseName("a")), By: "operator"}
+	if restored, err := w.snapshot.Maintenance.Restore(t.Context(), restore); err != nil || len(restored) == 0 {
 		t.Fatalf("restore: %d things, %v", len(restored), err)
 	}
 	w.collect(2)
 	w.has(a, "a", "shared", "both's")
 	w.has(b, "b", "shared", "both's")
-	w.hasNone(root, "b", "none", "a's") // what b never had does not come by an undo in a
+	w.hasNone(root, "b", "none", "a's") // what b never had does not come by a restore in a
 	w.get("/v2/a/manifests/shared", b).is(t, http.StatusForbidden)
 
 	w.do(call{method: "DELETE", path: "/v2/a/manifests/" + image, auth: a}).is(t, http.StatusAccepted)
