@@ -19,7 +19,7 @@ import (
 	"github.com/sreg-project/sreg/internal/users"
 )
 
-// KeyStore keeps the one key that signs tokens, as a PEM file has it. Replicas that share it accept each
+// KeyStore keeps the one key that signs tokens, as a PEM file has it. Instances that share it accept each
 // other's tokens.
 type KeyStore interface {
 	// Load returns the key, or an error that is fs.ErrNotExist if there is none yet.

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-func TestReplicasThatStartTogetherHaveOneKey(t *testing.T) {
+func TestInstancesThatStartTogetherHaveOneKey(t *testing.T) {
 	t.Parallel()
 	store := &keysInMemory{}
 	var ids sync.Map

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	// ownSkew is how far the clocks of replicas may be apart.
+	// ownSkew is how far the clocks of instances may be apart.
 	ownSkew = 10 * time.Second
 	// refreshTTL is how long a refresh token lives, unless its user changes or its OIDC token ends before.
 	refreshTTL = 365 * 24 * time.Hour

@@ -8,7 +8,7 @@ import (
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
-// maxBehind is how far the clock may be behind the newest record: clocks of replicas differ.
+// maxBehind is how far the clock may be behind the newest record: clocks of instances differ.
 const maxBehind = 24 * time.Hour
 
 // refuse stops a plan that nobody can have meant.

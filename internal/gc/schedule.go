@@ -28,7 +28,7 @@ type timetable struct {
 	jitter   time.Duration
 }
 
-// Run goes by the schedule until ctx ends, which also ends a run that is under way. A replica that comes late
+// Run goes by the schedule until ctx ends, which also ends a run that is under way. An instance that comes late
 // finds the stores taken, and leaves that time to the one that has them.
 func (s Scheduler) Run(ctx context.Context) {
 	var now timetable

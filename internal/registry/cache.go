@@ -12,12 +12,12 @@ import (
 // cached is a value that is true while a look at its object shows the same stamp. Where stamps do not
 // settle it is true for nobody but pulls, and for them for a while.
 type cached[V any] struct {
-	key        string // of the object or the prefix
-	stamp      storage.Stamp
-	settled    bool
-	readAt     time.Time // when reading began
-	generation uint64    // of the key, from before it was read
-	value      V
+	key     string // of the object or the prefix
+	stamp   storage.Stamp
+	settled bool
+	readAt  time.Time // when reading began
+	changes uint64    // of the key, by this process, when reading began
+	value   V
 }
 
 // revisionID, tagID and linkID name what is cached without building a key.
@@ -69,7 +69,7 @@ func read[ID comparable, V any](
 		return kept.value, false, nil
 	}
 	key := keyOf(id)
-	one := cached[V]{key: key, readAt: r.now(), generation: r.state.writes.generation(key)}
+	one := cached[V]{key: key, readAt: r.now(), changes: r.state.writes.changes(key)}
 	object, err := r.metadata.Get(ctx, key)
 	if err != nil {
 		return value, true, err
@@ -89,5 +89,5 @@ func read[ID comparable, V any](
 // remembered tells whether a value may be answered again without a look.
 func remembered[V any](r *core, kept cached[V]) bool {
 	age := r.now().Sub(kept.readAt) // less than nothing if the clock went back
-	return age >= 0 && age < r.metadataTTL && r.state.writes.generation(kept.key) == kept.generation
+	return age >= 0 && age < r.metadataTTL && r.state.writes.changes(kept.key) == kept.changes
 }

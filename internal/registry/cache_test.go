@@ -34,8 +34,8 @@ func (d *distant) Get(ctx context.Context, key string) (storage.Value, error) {
 	return value, err
 }
 
-// newReplica is a Registry of its own over a folder that is far away, with pulls from memory.
-func newReplica(t *testing.T, root opener, now func() time.Time) (*world, *distant) {
+// newInstance is a Registry of its own over a folder that is far away, with pulls from memory.
+func newInstance(t *testing.T, root opener, now func() time.Time) (*world, *distant) {
 	t.Helper()
 	s := &distant{Store: root(t)}
 	t.Cleanup(func() { s.Close() })
@@ -44,7 +44,7 @@ func newReplica(t *testing.T, root opener, now func() time.Time) (*world, *dista
 	return w, s
 }
 
-func TestWhatAnotherReplicaChangedIsSeenWhenTheTimeIsOver(t *testing.T) {
+func TestWhatAnotherInstanceChangedIsSeenWhenTheTimeIsOver(t *testing.T) {
 	t.Parallel()
 	var seconds atomic.Int64
 	now := func() time.Time { return time.Unix(seconds.Load(), 0) }
@@ -52,8 +52,8 @@ func TestWhatAnotherReplicaChangedIsSeenWhenTheTimeIsOver(t *testing.T) {
 	if err := folder(t).Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	one, _ := newReplica(t, folder, now)
-	two, far := newReplica(t, folder, now)
+	one, _ := newInstance(t, folder, now)
+	two, far := newInstance(t, folder, now)
 	one.must(one.pushImage(app, "one", tagV1), one.pushImage(app, "two"))
 	two.wantPull(tagV1, imageOne.Digest)
 
@@ -72,7 +72,7 @@ func TestWhatAnotherReplicaChangedIsSeenWhenTheTimeIsOver(t *testing.T) {
 	one.must(one.reg.DeleteManifest(one.ctx, app, imageOne.Digest, "bob"))
 	var missing *registry.MissingError
 	if err := two.pushManifest(app, indexOfOne.Content); !errors.As(err, &missing) {
-		t.Errorf("an index of what another replica deleted: %v, want a MissingError", err)
+		t.Errorf("an index of what another instance deleted: %v, want a MissingError", err)
 	}
 	if _, err := two.pull(tagBig); !errors.Is(err, registry.ErrManifestUnknown) {
 		t.Errorf("pull of no tag: %v", err)
@@ -81,8 +81,8 @@ func TestWhatAnotherReplicaChangedIsSeenWhenTheTimeIsOver(t *testing.T) {
 	two.wantPull(tagBig, imageTwo.Digest)
 }
 
-// TestABlobThatAnotherReplicaDeletedIsPulledForAWhile: and is never promised meanwhile.
-func TestABlobThatAnotherReplicaDeletedIsPulledForAWhile(t *testing.T) {
+// TestABlobThatAnotherInstanceDeletedIsPulledForAWhile: and is never promised meanwhile.
+func TestABlobThatAnotherInstanceDeletedIsPulledForAWhile(t *testing.T) {
 	t.Parallel()
 	var seconds atomic.Int64
 	now := func() time.Time { return time.Unix(seconds.Load(), 0) }
@@ -90,8 +90,8 @@ func TestABlobThatAnotherReplicaDeletedIsPulledForAWhile(t *testing.T) {
 	if err := folder(t).Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	one, _ := newReplica(t, folder, now)
-	two, far := newReplica(t, folder, now)
+	one, _ := newInstance(t, folder, now)
+	two, far := newInstance(t, folder, now)
 	third, err := oci.ParseName("team/third")
 	one.must(err, one.pushBlob(app, "shared"), one.pushBlob(other, "shared"))
 	d := ocitest.DigestOf("shared")
@@ -106,7 +106,7 @@ func TestABlobThatAnotherReplicaDeletedIsPulledForAWhile(t *testing.T) {
 	}
 	var missing *registry.MissingError
 	if err := two.pushManifest(app, ocitest.ImageOf(ocitest.Config("shared")).Content); !errors.As(err, &missing) {
-		t.Errorf("a manifest of what another replica deleted: %v, want a MissingError", err)
+		t.Errorf("a manifest of what another instance deleted: %v, want a MissingError", err)
 	}
 	for what, err := range map[string]error{
 		"HEAD":                  second(two.reg.StatBlob(two.ctx, app, d)),
@@ -131,13 +131,13 @@ func TestABlobThatAnotherReplicaDeletedIsPulledForAWhile(t *testing.T) {
 	two.must(two.pullBlob(app, d))
 }
 
-func TestWhatAReplicaDeletedItShowsToNobody(t *testing.T) {
+func TestWhatAnInstanceDeletedItShowsToNobody(t *testing.T) {
 	t.Parallel()
 	folder := inFolder(t)
 	if err := folder(t).Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	w, _ := newReplica(t, folder, nil)
+	w, _ := newInstance(t, folder, nil)
 	for _, remove := range []func() error{
 		func() error { return w.reg.DeleteTag(w.ctx, app, tagV1, "bob") },
 		func() error { return w.reg.DeleteManifest(w.ctx, app, imageOne.Digest, "bob") },
@@ -169,7 +169,7 @@ func TestAnAcknowledgedWriteIsNeverHidden(t *testing.T) {
 	if err := folder(t).Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	w, _ := newReplica(t, folder, nil)
+	w, _ := newInstance(t, folder, nil)
 	w.must(w.pushImage(app, "one"))
 	order := map[oci.Digest]int64{}
 	manifests := make([]ocitest.Manifest, pushes)

@@ -25,7 +25,7 @@ type ClaimedError = storage.ClaimedError
 // ErrTagChanged says that a tag is not any more what it was when it was read.
 var ErrTagChanged = storage.ErrChanged
 
-// RemoveTag takes a tag away if it is still what was read, also an immutable one, and keeps it in the trash.
+// RemoveTag moves a tag into the trash if it is still what was read, also an immutable one.
 // A tag that was pushed again meanwhile is ErrTagChanged.
 func (m *Maintenance) RemoveTag(ctx context.Context, ns oci.Name, tag StoredTag, by, why string) error {
 	if m.config.ReadOnly {

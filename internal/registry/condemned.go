@@ -34,7 +34,7 @@ func (m *Maintenance) Condemned(ctx context.Context) iter.Seq2[Condemned, error]
 			}
 			o := ParseKey(one.Key)
 			if !o.Kind.condemnable() {
-				err = damaged(one.Key, errForeignName)
+				err = damaged(one.Key, errStrangeName)
 			}
 			if !yield(Condemned{Object: o, Size: one.Size, Since: one.Since, version: one.Version}, err) {
 				return

@@ -227,7 +227,7 @@ func ParseKey(key string) Object {
 func parseKeyOf(kind Kind, key string) (Object, error) {
 	o := ParseKey(key)
 	if o.Kind != kind {
-		return Object{}, damaged(key, errForeignName)
+		return Object{}, damaged(key, errStrangeName)
 	}
 	return o, nil
 }

@@ -92,9 +92,9 @@ func (r *Registry) find(ctx context.Context, ns oci.Name, ref oci.Reference) (*M
 	return r.readRevision(ctx, pulling, ns, tag.Digest)
 }
 
-// trustTag is for how long a tag that is there vouches for its revision, so that a pull by tag costs
-// one look. It can: whoever removes a revision removes its tags before that is acknowledged, and no
-// collector takes a revision that a tag names. What a killed delete leaves is absent after this time.
+// trustTag is for how long a tag that is there proves that its revision is, so that a pull by tag costs one look. A
+// delete of a revision removes its tags before it is acknowledged, and no collector destroys a revision that a tag
+// names. The tags that a killed delete leaves read as absent after this time.
 const trustTag = time.Second
 
 // revision reads a manifest, from the cache while one look shows the same object.

@@ -54,7 +54,7 @@ func TestAManifestIsFoundByItsDigestAndByATag(t *testing.T) {
 // TestAManifestOfAServiceIsComparedWithItsDigest: what came over a network, a pull does not take on trust.
 func TestAManifestOfAServiceIsComparedWithItsDigest(t *testing.T) {
 	t.Parallel()
-	w, _ := newReplica(t, inMemory(t), nil)
+	w, _ := newInstance(t, inMemory(t), nil)
 	w.must(w.pushImage(app, "one"))
 	value, err := w.store.Get(w.ctx, revisionOne.Key())
 	w.must(err)

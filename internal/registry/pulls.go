@@ -121,7 +121,7 @@ func later[K comparable](seconds map[K]int64, key K, at int64) bool {
 	return true
 }
 
-// changePulls changes the record of a namespace by check-and-set: other replicas write to it, too.
+// changePulls changes the record of a namespace by check-and-set: other instances write to it, too.
 // change may be called several times. A record of nothing is removed.
 func (r *core) changePulls(ctx context.Context, ns oci.Name, change func(*pullsRecord) (changed bool, err error)) error {
 	for {

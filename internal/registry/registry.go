@@ -1,7 +1,7 @@
 // Package registry is the core: blobs, uploads, manifests, tags, referrers and listings of OCI
 // namespaces, kept in a blob store and a metadata store.
 // It promises the storage invariants S1 to S7 of docs/architecture.md: what it acknowledges is
-// whole, durable and findable, beside a collector and other replicas on the same stores.
+// whole, durable and findable, beside a collector and other instances on the same stores.
 // It must not know HTTP, the config file, or who asks: "by" is a text that it only records.
 package registry
 

@@ -51,8 +51,8 @@ func redisLocks(t *testing.T, url string) lock.Locker {
 	return locks
 }
 
-// TestAHolderThatStallsPastItsLease is S7 with real leases: a replica writes to a session, Redis is paused
-// until the lease is over, another replica gets the lock and writes, and the first one goes on. What is
+// TestAHolderThatStallsPastItsLease is S7 with real leases: an instance writes to a session, Redis is paused
+// until the lease is over, another instance gets the lock and writes, and the first one goes on. What is
 // acknowledged is there, in order, and nothing is mixed.
 func TestAHolderThatStallsPastItsLease(t *testing.T) {
 	t.Parallel()

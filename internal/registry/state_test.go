@@ -24,7 +24,7 @@ func twoOfOneProcess(t *testing.T, first, second func(*registry.Options)) (one, 
 	if err := folder(t).Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	_, store = newReplica(t, folder, nil)
+	_, store = newInstance(t, folder, nil)
 	state := registry.NewState()
 	return sharing(t, store, state, first), sharing(t, store, state, second), store
 }

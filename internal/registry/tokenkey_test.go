@@ -10,7 +10,7 @@ import (
 	"github.com/sreg-project/sreg/internal/storage/fs"
 )
 
-func TestReplicasThatStartTogetherKeepOneKey(t *testing.T) {
+func TestInstancesThatStartTogetherKeepOneKey(t *testing.T) {
 	t.Parallel()
 	cfg := fs.DefaultConfig()
 	cfg.Root = t.TempDir()

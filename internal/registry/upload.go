@@ -212,7 +212,7 @@ type uploadWriter struct {
 	hash      hash.Hash // of all bytes of the session; nil until it is needed
 }
 
-// openUpload opens a session for one request: the lock makes requests of all replicas wait in order, and the store
+// openUpload opens a session for one request: the lock makes requests of all instances wait in order, and the store
 // itself keeps two writers apart. A session of another namespace must look like none, also by the time that it takes.
 func (r *Registry) openUpload(ctx context.Context, ns oci.Name, id string) (*uploadWriter, error) {
 	if err := r.admitWrite(ns); err != nil {

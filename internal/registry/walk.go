@@ -37,7 +37,7 @@ func (m *Maintenance) walkNamespaces(ctx context.Context, prefix string, yield f
 			own = true
 		case component == pullsObject:
 		case !folder:
-			return yield(oci.Name{}, damaged(joinKey(prefix, component), errForeignName)) && false
+			return yield(oci.Name{}, damaged(joinKey(prefix, component), errStrangeName)) && false
 		default:
 			below = append(below, component)
 		}
@@ -45,7 +45,7 @@ func (m *Maintenance) walkNamespaces(ctx context.Context, prefix string, yield f
 	if own {
 		ns, err := oci.ParseName(prefix)
 		if err != nil {
-			err = damaged(prefix, errForeignName)
+			err = damaged(prefix, errStrangeName)
 		} else {
 			err = m.checkFolders(ctx, ns)
 		}
@@ -83,8 +83,8 @@ func joinKey(prefix, component string) string {
 	return prefix + "/" + component
 }
 
-// errForeignName is what damaged says of a name that is none of the layout.
-var errForeignName = errors.New("no object of sreg has a name like that; move the file away if something else put it there")
+// errStrangeName is what damaged says of a name that is none of the layout.
+var errStrangeName = errors.New("no object of sreg has a name like that; move the file away if something else put it there")
 
 // errNoFolder is what damaged says of a file where a folder must be.
 var errNoFolder = errors.New("it is a file, want a folder; restore the folder from a backup, or move the file away")
@@ -103,7 +103,7 @@ func listed[T any](
 			}
 			one, err := parse(entry.Name)
 			if err != nil {
-				err = damaged(joinKey(prefix, entry.Name), errForeignName)
+				err = damaged(joinKey(prefix, entry.Name), errStrangeName)
 			}
 			if !yield(one, err) {
 				return
@@ -138,7 +138,7 @@ func (m *Maintenance) digestsBelow(ctx context.Context, prefix string) iter.Seq2
 			}
 			name, folder := strings.CutSuffix(algorithm.Name, "/")
 			if !folder {
-				if !yield(oci.Digest{}, damaged(joinKey(prefix, name), errForeignName)) {
+				if !yield(oci.Digest{}, damaged(joinKey(prefix, name), errStrangeName)) {
 					return
 				}
 				continue

@@ -28,8 +28,8 @@ func walked[T any](t *testing.T, all iter.Seq2[T, error]) (got []string) {
 	return got
 }
 
-// TestAWalkYieldsWhatIsThereAndNamesWhatIsForeign: what is not of the layout is an error, and the walk goes on.
-func TestAWalkYieldsWhatIsThereAndNamesWhatIsForeign(t *testing.T) {
+// TestAWalkYieldsWhatIsThereAndNamesWhatIsStrange: what is not of the layout is an error, and the walk goes on.
+func TestAWalkYieldsWhatIsThereAndNamesWhatIsStrange(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, inMemory(t))
 	m := w.reg.Maintenance()

@@ -12,26 +12,26 @@ import (
 // what it remembers. Keys are counted by their hashes: two with one hash cost a look that was not necessary.
 type writes struct {
 	seed        maphash.Seed
-	generations [4096]atomic.Uint64
+	counts [4096]atomic.Uint64
 }
 
 func newWrites() *writes { return &writes{seed: maphash.MakeSeed()} }
 
 func (w *writes) of(key string) *atomic.Uint64 {
-	return &w.generations[maphash.String(w.seed, key)%uint64(len(w.generations))]
+	return &w.counts[maphash.String(w.seed, key)%uint64(len(w.counts))]
 }
 
-// generation is another number after each change of the key. What was read is remembered with the one
+// changes is another number after each change of the key. What was read is remembered with the one
 // from before the read.
-func (w *writes) generation(key string) uint64 { return w.of(key).Load() }
+func (w *writes) changes(key string) uint64 { return w.of(key).Load() }
 
 // change does one write. It counts before, for who reads meanwhile, and after, for who read the old
 // content since: both must not be remembered when the write is acknowledged. A write that fails may have
 // happened.
 func (w *writes) change(key string, write func() error) error {
-	generation := w.of(key)
-	generation.Add(1)
-	defer generation.Add(1)
+	count := w.of(key)
+	count.Add(1)
+	defer count.Add(1)
 	return write()
 }
 

@@ -18,7 +18,7 @@ func TestEveryChangeOfAKeyIsCounted(t *testing.T) {
 	if store.Unwrap() != storage.Store(inner) {
 		t.Error("it wraps another store")
 	}
-	last := w.generation("a/key")
+	last := w.changes("a/key")
 	for _, tt := range []struct {
 		name    string
 		do      func(ctx context.Context) error
@@ -49,15 +49,15 @@ func TestEveryChangeOfAKeyIsCounted(t *testing.T) {
 		if err := tt.do(t.Context()); err != nil {
 			t.Fatalf("%s: %v", tt.name, err)
 		}
-		now := w.generation("a/key")
+		now := w.changes("a/key")
 		if (now != last) != tt.changes || tt.changes && now != last+2 {
-			t.Errorf("%s: the generation was %d and is %d, want a change: %t", tt.name, last, now, tt.changes)
+			t.Errorf("%s: the number of changes was %d and is %d, want a change: %t", tt.name, last, now, tt.changes)
 		}
 		last = now
 	}
 	if err := w.change("a/key", func() error {
-		if w.generation("a/key") == last {
-			t.Error("while it is changed the generation is the one before")
+		if w.changes("a/key") == last {
+			t.Error("while it is changed the number of changes is the one before")
 		}
 		return nil
 	}); err != nil {

@@ -12,14 +12,14 @@ import (
 	"github.com/sreg-project/sreg/internal/redisclient/redistest"
 )
 
-// replicas are two instances over one store and one Redis.
-func replicas(t *testing.T, server *redistest.Server, set setup) (a, b *world) {
+// instances are two instances over one store and one Redis.
+func instances(t *testing.T, server *redistest.Server, set setup) (a, b *world) {
 	t.Helper()
-	return replicasAt(t, server, "sreg:", set)
+	return instancesAt(t, server, "sreg:", set)
 }
 
-// replicasAt have keys of their own in the Redis.
-func replicasAt(t *testing.T, server *redistest.Server, prefix string, set setup) (a, b *world) {
+// instancesAt have keys of their own in the Redis.
+func instancesAt(t *testing.T, server *redistest.Server, prefix string, set setup) (a, b *world) {
 	t.Helper()
 	set.config = fmt.Sprintf("locks: {type: redis, lease: 5s}\ncache: {type: redis}\nredis: {url: %q, key_prefix: %q}\n", server.URL(), prefix) + set.config
 	a = newWorld(t, set)
@@ -30,10 +30,10 @@ func replicasAt(t *testing.T, server *redistest.Server, prefix string, set setup
 	return a, b
 }
 
-func TestReplicasThrottleTogether(t *testing.T) {
+func TestInstancesThrottleTogether(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, redistest.Options{})
-	a, b := replicas(t, server, setup{config: "auth: {throttle: {failures: 4, window: 1h}}\npolicy: {default: deny}\n", users: user(t, "a")})
+	a, b := instances(t, server, setup{config: "auth: {throttle: {failures: 4, window: 1h}}\npolicy: {default: deny}\n", users: user(t, "a")})
 	for i := range 4 {
 		[]*world{a, b}[i%2].get("/v2/", basic("a", fmt.Sprint("wrong", i))).is(t, http.StatusUnauthorized)
 	}
@@ -55,10 +55,10 @@ func TestReplicasThrottleTogether(t *testing.T) {
 	}
 }
 
-func TestARightPasswordOnOneReplicaForgivesOnBoth(t *testing.T) {
+func TestARightPasswordOnOneInstanceForgivesOnBoth(t *testing.T) {
 	t.Parallel()
 	server, prefix := redistest.Shared(t)
-	a, b := replicasAt(t, server, prefix, setup{config: "auth: {throttle: {failures: 3, window: 1h}}\npolicy: {default: deny}\n", users: user(t, "a")})
+	a, b := instancesAt(t, server, prefix, setup{config: "auth: {throttle: {failures: 3, window: 1h}}\npolicy: {default: deny}\n", users: user(t, "a")})
 	b.get("/v2/", basic("a", "wrong 1")).is(t, http.StatusUnauthorized)
 	b.get("/v2/", basic("a", "wrong 2")).is(t, http.StatusUnauthorized)
 	a.get("/v2/", signIn("a")).is(t, http.StatusOK)
@@ -83,14 +83,14 @@ func (b balanced) RoundTrip(r *http.Request) (*http.Response, error) {
 	return b.RoundTripper.RoundTrip(r)
 }
 
-func TestAWebhookIsAskedOnceForAllReplicas(t *testing.T) {
+func TestAWebhookIsAskedOnceForAllInstances(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, redistest.Options{})
 	var asked atomic.Int64
 	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked.Add(1) }))
 	t.Cleanup(endpoint.Close)
 	config := "policy: {default: deny, webhook: guard, rules: [\"true\"]}\nwebhooks: [{name: guard, url: %q, cache_ttl: 1h%s}]\n"
-	a, b := replicas(t, server, setup{config: fmt.Sprintf(config, endpoint.URL, "")})
+	a, b := instances(t, server, setup{config: fmt.Sprintf(config, endpoint.URL, "")})
 	for range 3 {
 		a.get("/v2/app/tags/list", "").is(t, http.StatusNotFound)
 		b.get("/v2/app/tags/list", "").is(t, http.StatusNotFound)
@@ -103,30 +103,30 @@ func TestAWebhookIsAskedOnceForAllReplicas(t *testing.T) {
 	a.get("/v2/other/tags/list", "").is(t, http.StatusNotFound)
 	a.get("/v2/other/tags/list", "").is(t, http.StatusNotFound)
 	if got := asked.Load() - before; got != 1 {
-		t.Errorf("without Redis the webhook was asked %d times by one replica, want once", got)
+		t.Errorf("without Redis the webhook was asked %d times by one instance, want once", got)
 	}
 	server.Resume()
-	t.Run("forwarded headers stay in one replica", func(t *testing.T) {
-		a, b := replicas(t, server, setup{config: fmt.Sprintf(config, endpoint.URL, ", forward_headers: [X-Team]")})
+	t.Run("forwarded headers stay in one instance", func(t *testing.T) {
+		a, b := instances(t, server, setup{config: fmt.Sprintf(config, endpoint.URL, ", forward_headers: [X-Team]")})
 		before := asked.Load()
 		a.get("/v2/app/tags/list", "").is(t, http.StatusNotFound)
 		b.get("/v2/app/tags/list", "").is(t, http.StatusNotFound)
 		if got := asked.Load() - before; got != 2 {
-			t.Errorf("the webhook was asked %d times, want by each replica", got)
+			t.Errorf("the webhook was asked %d times, want by each instance", got)
 		}
 	})
 }
 
-func TestANewReplicaBeginsWithTheKeysOfProviders(t *testing.T) {
+func TestANewInstanceBeginsWithTheKeysOfProviders(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, redistest.Options{})
 	provider := newIssuer(t)
 	set := setup{config: provider.config() + "policy: {default: deny}\n"}
-	a, _ := replicas(t, server, set)
+	a, _ := instances(t, server, set)
 	token := "Bearer " + provider.token(t, nil)
 	a.get("/v2/", token).is(t, http.StatusOK)
 	provider.down.Store(true)
-	_, b := replicas(t, server, setup{config: set.config, root: a.root})
+	_, b := instances(t, server, setup{config: set.config, root: a.root})
 	b.get("/v2/", token).is(t, http.StatusOK)
 	server.Kill()
 	b.get("/v2/", "Bearer "+provider.token(t, map[string]any{"jti": "another"})).is(t, http.StatusOK)
@@ -136,7 +136,7 @@ func TestANewReplicaBeginsWithTheKeysOfProviders(t *testing.T) {
 func TestWithoutRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, redistest.Options{})
-	a, b := replicas(t, server, setup{config: "policy: {default: allow}\n", users: user(t, "a")})
+	a, b := instances(t, server, setup{config: "policy: {default: allow}\n", users: user(t, "a")})
 	digest := a.pushBlob(signIn("a"), "app", "content")
 	location := a.do(call{method: "POST", path: "/v2/app/blobs/uploads/", auth: signIn("a")}).is(t, http.StatusAccepted).header.Get("Location")
 	server.Pause()

@@ -111,7 +111,7 @@ func TestRedisThatFailsUnderAHolder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := redistest.Start(t, redistest.Options{})
-			a, b := newLocker(t, replica{url: server.URL(), lease: lease}), newLocker(t, replica{url: server.URL(), lease: lease})
+			a, b := newLocker(t, instance{url: server.URL(), lease: lease}), newLocker(t, instance{url: server.URL(), lease: lease})
 			held, unlock := mustLock(t, a)
 			begun, ended := time.Now(), make(chan time.Time, 1)
 			context.AfterFunc(held, func() { ended <- time.Now() })
@@ -166,7 +166,7 @@ func wantUnavailable(t *testing.T, l *Locker) {
 func TestAStallThatDoesNotLast(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, redistest.Options{})
-	l := newLocker(t, replica{url: server.URL()})
+	l := newLocker(t, instance{url: server.URL()})
 	held, unlock := mustLock(t, l)
 	server.Pause()
 	w := watch(l, sync.OnceFunc(server.Resume))

@@ -20,21 +20,21 @@ import (
 	"github.com/sreg-project/sreg/internal/secret"
 )
 
-// replica is the Locker of one process. Those with the same prefix share their locks.
-type replica struct {
+// instance is the Locker of one process. Those with the same prefix share their locks.
+type instance struct {
 	url, prefix string
 	lease       time.Duration
 	change      func(*redisclient.Config)
 }
 
-// sharing is a replica with keys of its own on a server that other tests use, too.
-func sharing(t testing.TB) replica {
+// sharing is an instance with keys of its own on a server that other tests use, too.
+func sharing(t testing.TB) instance {
 	t.Helper()
 	server, prefix := redistest.Shared(t)
-	return replica{url: server.URL(), prefix: prefix}
+	return instance{url: server.URL(), prefix: prefix}
 }
 
-func newLocker(t testing.TB, r replica) *Locker {
+func newLocker(t testing.TB, r instance) *Locker {
 	t.Helper()
 	cfg := redisclient.DefaultConfig()
 	cfg.URL, cfg.KeyPrefix = r.url, cmp.Or(r.prefix, cfg.KeyPrefix)
@@ -65,7 +65,7 @@ func TestLocker(t *testing.T) {
 	secure := redistest.Start(t, redistest.Options{TLS: true, ACL: []string{
 		"user default off", "user sreg on >word resetkeys ~sreg:* resetchannels -@all +get +set +del +pexpire +time +zadd +zrem +zrange +zrangebyscore +zcard +zrank +eval +evalsha",
 	}})
-	for name, r := range map[string]replica{
+	for name, r := range map[string]instance{
 		"plain":     {url: plain.URL()},
 		"Cluster":   {url: "redis://" + cluster.Address + "," + cluster.Address},
 		"Sentinels": {url: "redis://" + sentinel.Address + "/0?master_name=main"},
@@ -103,7 +103,7 @@ func wantHeld(t testing.TB, l *Locker) {
 	}
 }
 
-func TestReplicasShareALock(t *testing.T) {
+func TestInstancesShareALock(t *testing.T) {
 	t.Parallel()
 	r := sharing(t)
 	a, b := newLocker(t, r), newLocker(t, r)
@@ -138,7 +138,7 @@ func TestReplicasShareALock(t *testing.T) {
 	}
 }
 
-func TestWaitersOfAllReplicasAreServedInOrder(t *testing.T) {
+func TestWaitersOfAllInstancesAreServedInOrder(t *testing.T) {
 	t.Parallel()
 	r := sharing(t)
 	first := newLocker(t, r)
@@ -181,7 +181,7 @@ func TestCloseLeavesNoGoroutine(t *testing.T) { // not parallel: it counts
 	server := redistest.Start(t, redistest.Options{})
 	before := runtime.NumGoroutine()
 	t.Run("locks", func(t *testing.T) {
-		l := newLocker(t, replica{url: server.URL(), lease: time.Second})
+		l := newLocker(t, instance{url: server.URL(), lease: time.Second})
 		for i := range 10 {
 			_, unlock, err := l.Lock(t.Context(), fmt.Sprint(i))
 			if err != nil {

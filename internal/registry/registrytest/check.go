@@ -177,7 +177,7 @@ func (c *checker) tagsWhole() {
 	}
 }
 
-// sessionsGoOn is S6: any replica can continue any session. This one adds bytes to each, completes it
+// sessionsGoOn is S6: any instance can continue any session. This one adds bytes to each, completes it
 // and reads the blob.
 func (c *checker) sessionsGoOn() {
 	for id, session := range c.stock.sessions {

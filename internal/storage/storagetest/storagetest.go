@@ -45,7 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 }
 
 // RunShared proves that several Stores on one place are one: what a second process, a restarted one
-// and another replica rest on. The function makes a place and returns what opens it, which is called
+// and another instance rest on. The function makes a place and returns what opens it, which is called
 // several times and closes the Store when the test ends.
 func RunShared(t *testing.T, place func(t *testing.T) (open func() storage.Store)) {
 	for _, p := range sharedProofs {
