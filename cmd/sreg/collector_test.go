@@ -71,13 +71,13 @@ func exitCode(err error) int {
 
 // What the store has that lifeOf makes: in each namespace something for another part of a run.
 var (
-	lifeKept = ocitest.Name("life/kept") // keep and drop stand for one manifest, lost for another one
-	lifeBack = ocitest.Name("life/back") // keep names what is condemned, and is revived
-	lifeGone = ocitest.Name("life/gone") // all of it is condemned, and is destroyed
-	lifeDead = ocitest.Name("life/dead") // a delete was killed here
+	lifeKept     = ocitest.Name("life/kept")     // keep and drop stand for one manifest, lost for another one
+	lifeBack     = ocitest.Name("life/back")     // keep names what is condemned, and is revived
+	lifeGone     = ocitest.Name("life/gone")     // all of it is condemned, and is destroyed
+	lifeDead     = ocitest.Name("life/dead")     // a delete was killed here
 	lifeRestored = ocitest.Name("life/restored") // a client removed all of it
 
-	imageKept, imageBack, imageGone = ocitest.Image("kept"), ocitest.Image("back"), ocitest.Image("gone")
+	imageKept, imageBack, imageGone     = ocitest.Image("kept"), ocitest.Image("back"), ocitest.Image("gone")
 	imageLost, imageDead, imageRestored = ocitest.Image("lost"), ocitest.Image("dead"), ocitest.Image("restored")
 
 	tagKeep = ocitest.Tag("keep")

@@ -9,8 +9,8 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// cached is a value that is true while a look at its object shows the same stamp. Where stamps do not
-// settle it is true for nobody but pulls, and for them for a while.
+// cached is a value that is valid while a look at its object shows the same stamp. Where stamps do not settle only
+// pulls may be answered with it, and only for a while.
 type cached[V any] struct {
 	key     string // of the object or the prefix
 	stamp   storage.Stamp

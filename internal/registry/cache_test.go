@@ -16,18 +16,18 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// distant is a folder that behaves as a service does: no look tells whether something has changed.
-type distant struct {
+// remote is a folder that behaves as a service does: no look tells whether something has changed.
+type remote struct {
 	storage.Store
 	unconditional bool
 	reads         atomic.Int64
 }
 
-func (d *distant) Features() storage.Features {
+func (d *remote) Features() storage.Features {
 	return storage.Features{ConditionalWrites: !d.unconditional, Service: true}
 }
 
-func (d *distant) Get(ctx context.Context, key string) (storage.Value, error) {
+func (d *remote) Get(ctx context.Context, key string) (storage.Value, error) {
 	d.reads.Add(1)
 	value, err := d.Store.Get(ctx, key)
 	value.Settled = false
@@ -35,9 +35,9 @@ func (d *distant) Get(ctx context.Context, key string) (storage.Value, error) {
 }
 
 // newInstance is a Registry of its own over a folder that is far away, with pulls from memory.
-func newInstance(t *testing.T, root opener, now func() time.Time) (*world, *distant) {
+func newInstance(t *testing.T, root opener, now func() time.Time) (*world, *remote) {
 	t.Helper()
-	s := &distant{Store: root(t)}
+	s := &remote{Store: root(t)}
 	t.Cleanup(func() { s.Close() })
 	w := openWorld(t, s, func(o *registry.Options) { o.MetadataTTL, o.Now = time.Minute, now })
 	w.must(w.reg.Maintenance().Create(t.Context()))

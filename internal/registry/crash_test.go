@@ -122,7 +122,7 @@ func verify(t *testing.T, op operation, where string, w *world, facts []registry
 func TestNoLockDecidesSafety(t *testing.T) {
 	t.Parallel()
 	stores := newSharedStore(t, inMemory(t))
-	stores.locks = everybody{}
+	stores.locks = noLocks{}
 	w := stores.world()
 	facts := w.must(w.pushImage(app, "base", tagV1))
 
@@ -155,9 +155,9 @@ func TestNoLockDecidesSafety(t *testing.T) {
 	}
 }
 
-// everybody is a Locker that has lost all its leases.
-type everybody struct{}
+// noLocks is a Locker that has lost all its leases.
+type noLocks struct{}
 
-func (everybody) Lock(ctx context.Context, _ string) (context.Context, func(), error) {
+func (noLocks) Lock(ctx context.Context, _ string) (context.Context, func(), error) {
 	return ctx, func() {}, nil
 }

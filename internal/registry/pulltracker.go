@@ -82,8 +82,8 @@ func (r *Registry) recordAll(ctx context.Context, namespaces []oci.Name, failed 
 // pullTracker keeps pulls in memory until they are recorded. Its memory is bounded, and it never waits for a store
 // while it holds its lock.
 //
-// Time goes in ticks. A namespace that is recorded at one tick is recorded again pullTicks later, if it
-// was pulled from meanwhile: neither more often, nor is more than that lost in a crash.
+// Time is counted in ticks. A namespace that is recorded at one tick is recorded again pullTicks later, if it was pulled
+// from meanwhile. So it is not recorded more often, and a crash does not lose more than that.
 type pullTracker struct {
 	limit     int
 	full      chan struct{} // has room for one, which is put in when so much is noted that it shall not wait

@@ -13,8 +13,7 @@ import (
 )
 
 const (
-	// readyFor is how long the answer of a service stands: whoever balances load asks often, and there may be
-	// several of them.
+	// readyFor is how long the answer of a service is used again: load balancers ask often, and there may be several.
 	readyFor = time.Second
 	// readyTimeout ends a look that several wait for.
 	readyTimeout = 5 * time.Second
@@ -38,7 +37,7 @@ func (r *Registry) Ready(ctx context.Context) error {
 	if known, err := r.state.ready.last(); known {
 		return err
 	}
-	// The look is everybody's who waits, so it does not end with the first of them. It ends with its time-out.
+	// All who wait share the look, so it does not end when the first of them goes away. It ends with its time-out.
 	look := r.state.ready.looks.DoChan("", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout)
 		defer cancel()

@@ -83,7 +83,7 @@ func newReferrer(d oci.Descriptor) (Referrer, error) {
 	return Referrer{Digest: d.Digest, ArtifactType: d.ArtifactType, JSON: text}, nil
 }
 
-// fingerprint tells what a folder holds, not settled where the store cannot.
+// fingerprint is the stamp of a folder. It is never settled in a store that has none of folders.
 func (r *Registry) fingerprint(ctx context.Context, prefix string) (stamp storage.Stamp, settled bool, err error) {
 	if folders, ok := storage.As[storage.Fingerprinter](r.metadata); ok {
 		return folders.Fingerprint(ctx, prefix)
@@ -91,7 +91,7 @@ func (r *Registry) fingerprint(ctx context.Context, prefix string) (stamp storag
 	return stamp, false, nil
 }
 
-// referrerEntries reads the entries of a subject, from the cache while its folder stands still.
+// referrerEntries reads the entries of a subject, from the cache while its folder has the same stamp.
 func (r *Registry) referrerEntries(ctx context.Context, ns oci.Name, subject oci.Digest) (Referrers, error) {
 	prefix := referrersPrefix(ns, subject)
 	stamp, settled, err := r.fingerprint(ctx, prefix)

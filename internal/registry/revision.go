@@ -50,7 +50,7 @@ func (m *Maintenance) Manifest(ctx context.Context, ns oci.Name, d oci.Digest) (
 // digest says, or that cannot be parsed, is ErrDamaged. One of a type that sreg does not read names, as layers
 // and as children, each digest that it mentions.
 func (m *Manifest) Names() (oci.Manifest, error) {
-	// One flipped bit still reads well and names another layer, and the right one would go.
+	// With one flipped bit it may still be parsed, but name another layer: then the right one would be removed.
 	if err := m.verify(); err != nil {
 		return oci.Manifest{}, err
 	}

@@ -19,13 +19,13 @@ import (
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 )
 
-// deaf is a Locker whose holders do not hear that their lock was lost: work that stalls, and then goes on.
-type deaf struct {
+// unaware is a Locker whose holders do not hear that their lock was lost: work that stalls, and then goes on.
+type unaware struct {
 	lock.Locker
 	held chan context.Context
 }
 
-func (d deaf) Lock(ctx context.Context, key string) (context.Context, func(), error) {
+func (d unaware) Lock(ctx context.Context, key string) (context.Context, func(), error) {
 	held, unlock, err := d.Locker.Lock(ctx, key)
 	if err != nil {
 		return nil, nil, err
@@ -58,7 +58,7 @@ func TestAHolderThatStallsPastItsLease(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, redistest.Options{})
 	stores := newSharedStore(t, inMemory(t))
-	stalling := deaf{Locker: redisLocks(t, server.URL()), held: make(chan context.Context, 1)}
+	stalling := unaware{Locker: redisLocks(t, server.URL()), held: make(chan context.Context, 1)}
 	stores.locks = stalling
 	a := stores.world()
 	stores.locks = redisLocks(t, server.URL())

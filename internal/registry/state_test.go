@@ -11,14 +11,14 @@ import (
 )
 
 // sharing opens a Registry on a store that shares a State with others.
-func sharing(t *testing.T, store *distant, state *registry.State, change func(*registry.Options)) *world {
+func sharing(t *testing.T, store *remote, state *registry.State, change func(*registry.Options)) *world {
 	t.Helper()
 	return openWorld(t, store, func(o *registry.Options) { o.MetadataTTL, o.State = time.Minute, state }, change)
 }
 
 // twoOfOneProcess are two Registries on one store that is far away, as after a reload of the config: the
 // first one as it was, the second one with something changed.
-func twoOfOneProcess(t *testing.T, first, second func(*registry.Options)) (one, two *world, store *distant) {
+func twoOfOneProcess(t *testing.T, first, second func(*registry.Options)) (one, two *world, store *remote) {
 	t.Helper()
 	folder := inFolder(t)
 	if err := folder(t).Create(t.Context()); err != nil {

@@ -11,7 +11,7 @@ import (
 // writes counts what a process changes in a store, so that what it has acknowledged is never hidden by
 // what it remembers. Keys are counted by their hashes: two with one hash cost a look that was not necessary.
 type writes struct {
-	seed        maphash.Seed
+	seed   maphash.Seed
 	counts [4096]atomic.Uint64
 }
 

@@ -86,7 +86,7 @@ func (l *Live) ready(ctx context.Context, cfg *config.Config) (*Snapshot, error)
 	return s, nil
 }
 
-// discard closes a snapshot that does not come to serve, and claims the stores of the current one again.
+// discard closes a snapshot that will not serve, and claims the stores of the current one again.
 func (l *Live) discard(ctx context.Context, s *Snapshot) error {
 	var err error
 	switch {

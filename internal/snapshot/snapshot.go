@@ -124,8 +124,8 @@ func (s *Snapshot) Close() error {
 	return s.Core.Close()
 }
 
-// serves says what a listener answers. Health and metrics are everybody's who serves the registry,
-// unless a listener was made for them.
+// serves says what a listener answers. Those of the registry also answer health and metrics, unless there is a listener
+// for these alone.
 func serves(all []server.Listener, one server.Listener) httpapi.Serves {
 	if len(one.Serves) > 0 {
 		return httpapi.Serves{
