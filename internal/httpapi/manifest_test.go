@@ -447,3 +447,20 @@ func TestAManifestMayBeTooLarge(t *testing.T) {
 	f.get("/v2/app/manifests/over").wants(t, want{status: 404})
 	f.do(call{method: "PUT", path: "/v2/app/manifests/streamed", body: stream(fits.Text), header: map[string]string{"Content-Type": mediaType}}).wants(t, want{status: 201})
 }
+
+// TestATagThatCannotBeStoredIsAbsent: escaped, 128 capital letters are longer than a name in a folder may be.
+func TestATagThatCannotBeStoredIsAbsent(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	f.pushImage("app", "a", "v1")
+	capitals := strings.Repeat("A", 128)
+	path := "/v2/app/manifests/" + capitals
+	absent := want{status: 404, code: oci.CodeManifestUnknown}
+	f.get(path).wants(t, absent)
+	f.head(path).wants(t, want{status: 404})
+	f.delete(path).wants(t, absent)
+	f.putManifest("app", capitals, ocitest.Image("a").Content).wants(t, want{status: 400, code: oci.CodeTagInvalid})
+	f.get("/v2/app/tags/list?last="+capitals).wants(t, want{status: 200, body: `{"name":"app","tags":["v1"]}`})
+	f.pushManifest("app", capitals[:127]+"a", ocitest.Image("a").Content)
+	f.get("/v2/app/manifests/"+capitals[:127]+"a").wants(t, want{status: 200})
+}

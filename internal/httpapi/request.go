@@ -88,22 +88,31 @@ func parseReferrers(r *http.Request, req *access.Request) error {
 }
 
 // parseUploads reads a POST: a mount, a whole blob, or the start of a session.
-func parseUploads(r *http.Request, req *access.Request) (err error) {
+func parseUploads(r *http.Request, req *access.Request) error {
 	if r.URL.RawQuery == "" {
 		return nil
 	}
 	q := r.URL.Query()
-	if mount := q.Get("mount"); mount != "" {
-		req.Action = access.MountBlob
-		if req.Digest, err = oci.ParseDigest(mount); err != nil {
-			return err
-		}
-		if from := q.Get("from"); from != "" {
-			req.From, err = oci.ParseName(from)
-		}
-		return err
+	// A mount is a hint: one that this registry cannot follow begins an upload (spec: Mounting a blob from another
+	// repository).
+	if digest, from, ok := parseMount(q); ok {
+		req.Action, req.Digest, req.From = access.MountBlob, digest, from
+		return nil
 	}
 	return parseDigestParam(q, req)
+}
+
+// parseMount reads what a client would like to mount, and where from, if it says that.
+func parseMount(q url.Values) (digest oci.Digest, from oci.Name, ok bool) {
+	digest, err := oci.ParseDigest(q.Get("mount"))
+	if err != nil {
+		return oci.Digest{}, oci.Name{}, false
+	}
+	if q.Get("from") == "" {
+		return digest, oci.Name{}, true
+	}
+	from, err = oci.ParseName(q.Get("from"))
+	return digest, from, err == nil
 }
 
 func parseUpload(r *http.Request, req *access.Request) error {

@@ -69,7 +69,9 @@ func (s *surface) digest() string {
 
 func (s *surface) namespace() string { return s.pick("app", "team/app", "app", "A", "", "manifests") }
 
-func (s *surface) tag() string { return s.pick("v1", "V1", "latest", "-", "a/b", "sha256-0") }
+func (s *surface) tag() string {
+	return s.pick("v1", "V1", "latest", "-", "a/b", "sha256-0", strings.Repeat("A", 128), strings.Repeat("a", 128))
+}
 
 func (s *surface) reference() string {
 	if s.next(2) == 0 {

@@ -350,6 +350,10 @@ func TestAMount(t *testing.T) {
 		"from nowhere":                      mount("stranger", ""),
 		"from where it is not":              mount("stranger", "&from=none"),
 		"from itself, which has it not":     mount("stranger", "&from=stranger"),
+		"from a name that is none here":     mount("stranger", "&from=docker.io/Library/alpine"),
+		"of a digest that is none":          f.do(call{method: "POST", path: "/v2/stranger/blobs/uploads/?from=from&mount=sha256:1"}),
+		"of a digest of another algorithm":  f.do(call{method: "POST", path: "/v2/stranger/blobs/uploads/?from=from&mount=blake3:" + strings.Repeat("0", 64)}),
+		"of nothing":                        f.do(call{method: "POST", path: "/v2/stranger/blobs/uploads/?from=from&mount="}),
 		"of a digest that nobody ever sent": f.do(call{method: "POST", path: "/v2/stranger/blobs/uploads/?from=from&mount=" + unknown}),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -360,8 +364,9 @@ func TestAMount(t *testing.T) {
 	a := mount("stranger", "&from=none")
 	f.finish(a.header.Get("Location"), tenBytes, d).wants(t, want{status: 201})
 
-	mount("to", "&from=BAD").wants(t, want{status: 400, code: oci.CodeNameInvalid})
-	f.do(call{method: "POST", path: "/v2/to/blobs/uploads/?mount=sha256:1&from=from"}).wants(t, want{status: 400, code: oci.CodeDigestInvalid})
+	bad := "/v2/to/blobs/uploads/?from=from&mount=sha256:1&digest="
+	f.do(call{method: "POST", path: bad + d.String(), body: strings.NewReader(tenBytes)}).wants(t, want{status: 201})
+	f.do(call{method: "POST", path: bad + "sha256:1", body: strings.NewReader(tenBytes)}).wants(t, want{status: 400, code: oci.CodeDigestInvalid})
 	f.holds(t)
 }
 

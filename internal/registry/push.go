@@ -120,7 +120,7 @@ func (r *Registry) parse(ns oci.Name, request Push) (*push, error) {
 func (r *Registry) readTags(ctx context.Context, p *push) error {
 	p.stored = make([]*StoredTag, len(p.Tags))
 	for i, tag := range p.Tags {
-		if len(escapeTag(tag.String())) > maxComponent {
+		if !canBeStored(tag) {
 			return fmt.Errorf("%w: %s: has too many capital letters to be stored", oci.ErrTagInvalid, tag)
 		}
 		if !r.rules.immutable(p.ns, tag) {

@@ -54,13 +54,19 @@ func (r *Registry) ListTags(ctx context.Context, ns oci.Name, last string, n int
 
 // tag reads what a tag stands for, from the cache while one look shows the same object.
 func (r *core) tag(ctx context.Context, ns oci.Name, tag oci.Tag) (TagValue, error) {
-	value, _, err := read(ctx, r, promising, r.state.tags, tagID{ns, tag}, tagID.key, parseTag)
-	return value, err
+	return r.readTagValue(ctx, promising, ns, tag)
 }
 
 // pulledTag is tag for a pull, which over a service may be answered from memory.
 func (r *Registry) pulledTag(ctx context.Context, ns oci.Name, tag oci.Tag) (TagValue, error) {
-	value, _, err := read(ctx, r.core, pulling, r.state.tags, tagID{ns, tag}, tagID.key, parseTag)
+	return r.readTagValue(ctx, pulling, ns, tag)
+}
+
+func (r *core) readTagValue(ctx context.Context, why purpose, ns oci.Name, tag oci.Tag) (TagValue, error) {
+	if !canBeStored(tag) {
+		return TagValue{}, storage.ErrNotExist
+	}
+	value, _, err := read(ctx, r, why, r.state.tags, tagID{ns, tag}, tagID.key, parseTag)
 	return value, err
 }
 
@@ -90,6 +96,9 @@ type StoredTag struct {
 func (r *core) readTag(ctx context.Context, ns oci.Name, tag oci.Tag) (StoredTag, error) {
 	key := tagKey(ns, tag)
 	stored := StoredTag{Tag: tag}
+	if !canBeStored(tag) {
+		return stored, storage.ErrNotExist
+	}
 	object, err := r.liveObject(ctx, key)
 	if err != nil {
 		return stored, err
@@ -115,9 +124,12 @@ func (r *core) liveObject(ctx context.Context, key string) (storage.Value, error
 	}
 }
 
-// maxComponent is the longest component of a key, in bytes. Only a tag of 128 capital letters is
-// longer when it is escaped.
+// maxComponent is the longest component of a key, in bytes.
 const maxComponent = 255
+
+// canBeStored is false for a tag of 128 capital letters alone: its key would have a component that is too long. No
+// namespace has it.
+func canBeStored(tag oci.Tag) bool { return len(escapeTag(tag.String())) <= maxComponent }
 
 // refuseChange keeps an immutable tag for the manifest that it stands for, as long as that is there.
 func (r *core) refuseChange(ctx context.Context, ns oci.Name, stored StoredTag, d oci.Digest) error {
