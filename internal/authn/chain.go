@@ -156,13 +156,16 @@ func (a *Authenticator) AuthenticateRequest(r *http.Request) (access.Identity, O
 	return a.Authenticate(r.Context(), credentials)
 }
 
-// Credentials reads the credentials of a request.
-func (a *Authenticator) Credentials(r *http.Request) (Credentials, error) {
+// Credentials reads the credentials of a request. Where nobody can sign in an Authorization header is none: a proxy that
+// asks for a password of its own sends it on.
+func (a *Authenticator) Credentials(r *http.Request) (credentials Credentials, err error) {
 	client, err := a.ClientIP(r)
 	if err != nil {
 		return Credentials{}, err
 	}
-	credentials, err := readAuthorization(r.Header)
+	if a.config.Active() {
+		credentials, err = readAuthorization(r.Header)
+	}
 	credentials.Client = client
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 && len(r.TLS.VerifiedChains[0]) > 0 {
 		credentials.Certificate = r.TLS.VerifiedChains[0][0]

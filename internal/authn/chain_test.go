@@ -132,3 +132,24 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	})
 }
+
+// TestWhereNobodyCanSignInAnAuthorizationHeaderIsNotForUs: a proxy that asks for a password of its own sends it on.
+func TestWhereNobodyCanSignInAnAuthorizationHeaderIsNotForUs(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(f *fixture) {
+		f.opts.Config = DefaultConfig()
+		f.opts.Config.InvalidCredentials = "reject"
+		f.opts.Config.Token.Enabled = false
+	})
+	for name, headers := range map[string][]string{
+		"a password of the proxy": {"Basic YWxpY2U6cHJveHk="}, "a token": {"Bearer x"}, "another scheme": {"Negotiate x"},
+		"no credential at all": {"Basic ?"}, "two": {"Basic YWxpY2U6cHJveHk=", "Bearer x"},
+	} {
+		for range 20 { // nobody is throttled either
+			identity, outcome, err := f.AuthenticateRequest(get(headers...))
+			if err != nil || !identity.Anonymous() || outcome.Rejected {
+				t.Fatalf("%s: got %v, %v and %v, want an anonymous request", name, identity, outcome, err)
+			}
+		}
+	}
+}

@@ -140,6 +140,7 @@ func newFixture(t testing.TB, change func(*fixture)) *fixture {
 		Logger:      slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		ExternalURL: &url.URL{Scheme: "https", Host: "sreg.test"},
 	}
+	f.opts.Config.UsersFile = "users" // somebody can sign in
 	if change != nil {
 		change(f)
 	}
