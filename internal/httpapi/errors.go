@@ -30,6 +30,8 @@ var kinds = []struct {
 	code    oci.ErrorCode
 	message string
 }{
+	{router.ErrForeignPage, http.StatusForbidden, oci.CodeDenied, "a web page of another site may not change anything here"},
+	{router.ErrForeignHost, http.StatusMisdirectedRequest, oci.CodeDenied, "without a policy this registry answers to localhost, to addresses and to server.external_url alone: use one of them, or set a policy or the URL"},
 	{oci.ErrNameInvalid, http.StatusBadRequest, oci.CodeNameInvalid, ""},
 	{oci.ErrTagInvalid, http.StatusBadRequest, oci.CodeTagInvalid, ""},
 	{oci.ErrDigestInvalid, http.StatusBadRequest, oci.CodeDigestInvalid, ""},

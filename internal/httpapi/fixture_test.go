@@ -164,6 +164,7 @@ func (f *fixture) makeHandler(set settings) {
 		Draining: f.draining.Load, Logger: log, Gatherer: gatherer, Version: "v1.2.3", ExternalURL: set.externalURL,
 	})
 	f.handler = router.New(router.Options{
+		Origins:       &router.Origins{},
 		Authenticator: nobody{set.signIn}, Authorizer: set.authorizer, Logger: log, AccessLog: set.accessLog,
 		Metrics: router.NewMetrics(gatherer),
 	}).Handler(router.Listener{Tables: api.Tables(httpapi.Serves{API: true, Health: true, Metrics: true})})

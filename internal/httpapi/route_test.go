@@ -143,6 +143,7 @@ func newAPI(who SignIn, may Authorizer) *API {
 
 func newHandler(api *API, who router.Authenticator, may Authorizer) http.Handler {
 	return router.New(router.Options{
+		Origins:       &router.Origins{},
 		Authenticator: who, Authorizer: may, Logger: slog.New(slog.DiscardHandler), Metrics: router.NewMetrics(prometheus.NewRegistry()),
 	}).Handler(router.Listener{Tables: api.Tables(everyRoute)})
 }

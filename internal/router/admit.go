@@ -43,9 +43,12 @@ func (q *Request) begin(r *http.Request, id string, admin bool) {
 // By is what records call who asks.
 func (q *Request) By() string { return q.Question.Identity.Name() }
 
-// admit decides whether the handler of a request sees it: who asks, and may they. Every route goes through
-// it.
+// admit decides whether the handler of a request sees it: may a page send it, who asks, and may they. Every route
+// goes through it.
 func (rt *Router) admit(r *http.Request, req *Request, table *Table) (err error) {
+	if err := rt.Origins.check(r); err != nil {
+		return err
+	}
 	if rt.Authenticator.Secure(r) {
 		req.Question.Transport.Proto = "https"
 	}

@@ -18,7 +18,9 @@ type Options struct {
 	// Authenticator and Authorizer are asked for every request.
 	Authenticator Authenticator
 	Authorizer    Authorizer
-	Logger        *slog.Logger
+	// Origins are asked before them.
+	Origins *Origins
+	Logger  *slog.Logger
 	// AccessLog is the share of requests that is logged, from 0 to 1.
 	AccessLog float64
 	Metrics   *Metrics

@@ -85,6 +85,7 @@ func newFixture(tables ...router.Table) *fixture {
 // route makes one more Router that counts with the others.
 func (f *fixture) route(tables ...router.Table) http.Handler {
 	return router.New(router.Options{
+		Origins:       &router.Origins{},
 		Authenticator: anybody{}, Authorizer: anybody{}, Logger: slog.New(slog.NewTextHandler(&f.logs, nil)), AccessLog: 1, Metrics: f.metrics,
 	}).Handler(router.Listener{Tables: tables})
 }
@@ -136,6 +137,7 @@ func TestTheAccessLogIsOffUnlessWanted(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	handler := router.New(router.Options{
+		Origins:       &router.Origins{},
 		Authenticator: anybody{}, Authorizer: anybody{}, Logger: slog.New(slog.NewTextHandler(&out, nil)), Metrics: router.NewMetrics(prometheus.NewRegistry()),
 	}).Handler(router.Listener{Tables: []router.Table{table("/", hello)}})
 	w := httptest.NewRecorder()

@@ -92,9 +92,7 @@ func TestEdgesOfTheVersionCheck(t *testing.T) {
 	t.Run("nobody can sign in", func(t *testing.T) {
 		w := newWorld(t, setup{config: open})
 		w.get("/v2/", "").is(t, http.StatusOK)
-		if r := w.get("/v2/", basic("a", "b")).is(t, http.StatusForbidden); r.header.Get("Www-Authenticate") != none {
-			t.Errorf("there is the challenge %q, and nobody can sign in", r.header.Get("Www-Authenticate"))
-		}
+		w.get("/v2/", basic("a", "b")).is(t, http.StatusOK) // it is the password of a proxy
 		w.get("/token", "").is(t, http.StatusNotFound)
 	})
 }

@@ -59,7 +59,11 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config) error {
 	if err := s.buildAuthenticator(ctx, cfg, external); err != nil {
 		return err
 	}
-	s.Handlers = s.handlers(cfg, httpapi.New(httpapi.Options{
+	origins, err := router.NewOrigins(external, s.authorizer.Open)
+	if err != nil {
+		return &setting.Error{Key: "server.external_url", Err: err}
+	}
+	s.Handlers = s.handlers(cfg, origins, httpapi.New(httpapi.Options{
 		Resources: httpapi.Resources{
 			Manifests: s.Registry, Blobs: s.Registry, Tags: s.Registry, Catalog: s.Registry, Content: s.Registry, Uploads: s.Registry,
 			Ready: s.Registry.Ready,
@@ -77,10 +81,11 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config) error {
 }
 
 // handlers are those of all listeners, by their names.
-func (s *Snapshot) handlers(cfg *config.Config, api *httpapi.API) map[string]http.Handler {
+func (s *Snapshot) handlers(cfg *config.Config, origins *router.Origins, api *httpapi.API) map[string]http.Handler {
 	requests := router.New(router.Options{
 		Authenticator: s.signIns,
 		Authorizer:    s.authorizer,
+		Origins:       origins,
 		Logger:        s.shared.Logger,
 		AccessLog:     accessLog(cfg),
 		Metrics:       s.shared.metrics.requests,

@@ -51,7 +51,9 @@ func start(t *testing.T, cfg *config.Config) *snapshot.Snapshot {
 
 func do(h http.Handler, method, path, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.Host = "localhost"
+	h.ServeHTTP(w, r)
 	return w
 }
 

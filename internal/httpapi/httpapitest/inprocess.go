@@ -7,7 +7,7 @@ import (
 
 // InProcess is a client of a handler, without a network.
 func InProcess(handler http.Handler) Client {
-	return Client{HTTP: &http.Client{Transport: inProcess{handler}}, Base: "http://registry.example"}
+	return Client{HTTP: &http.Client{Transport: inProcess{handler}}, Base: "http://localhost"}
 }
 
 type inProcess struct{ handler http.Handler }
