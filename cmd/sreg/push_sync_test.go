@@ -112,19 +112,6 @@ func (s *server) watchChange(t *testing.T, do func(w *wire) error) []call {
 	})
 }
 
-// serveConfigured starts sreg with a config; its address and its folder are given already.
-func serveConfigured(t *testing.T, yaml string) *server {
-	t.Helper()
-	return serveConfiguredIn(t, filepath.Join(t.TempDir(), "data"), yaml)
-}
-
-func serveConfiguredIn(t *testing.T, dir, yaml string) *server {
-	t.Helper()
-	config := filepath.Join(t.TempDir(), "sreg.yaml")
-	writeFile(t, config, yaml+"\n")
-	return serveIn(t, dir, "-c", config, "--address", "127.0.0.1:0")
-}
-
 // besides makes a content whose blob lies in the same folder as another one's.
 func besides(content string) string {
 	folder := func(d oci.Digest) string { return d.Hex()[:2] }
