@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -16,14 +15,14 @@ func (m *Maintenance) ReadTag(ctx context.Context, ns oci.Name, tag oci.Tag) (oc
 	if err != nil {
 		return oci.Digest{}, fmt.Errorf("read %s: %w", key, err)
 	}
-	var record tagRecord
-	if err := json.Unmarshal(object.Data, &record); err != nil {
+	value, _, err := parseTag(tagID{ns, tag}, object)
+	if err == nil && value.Digest.IsZero() {
+		err = errors.New("it names no manifest")
+	}
+	if err != nil {
 		return oci.Digest{}, damaged(key, err)
 	}
-	if record.Digest.IsZero() {
-		return oci.Digest{}, damaged(key, errors.New("it names no manifest"))
-	}
-	return record.Digest, nil
+	return value.Digest, nil
 }
 
 // CheckReferrer reads the entry of a referrer. One that cannot be read, or that describes something else,

@@ -302,13 +302,11 @@ func (r *core) reviveLinked(ctx context.Context, ns oci.Name, d oci.Digest) erro
 // names is revived first, down to the end of it. Each revision is visited once, because it is live afterwards, and a
 // digest makes no circles.
 //
-// A collector may condemn the revision, and then what it names, between the Stat and the Revive. Then the revision lives
-// again before what it names does, which is revived after it. Until then no collector destroys that: it lists what is
-// condemned before its mark, and the mark either finds the revision live and holds what it names, or the revision is on
-// the list; then it is to be destroyed before what it names, and as it is not condemned any more, nothing else of its
-// namespace is destroyed (destroy in internal/gc/sweep.go, TestARevisionThatLivesAgainKeepsWhatItNames). If it is
-// neither, another collector has condemned it beside the mark, and nothing of its namespace is destroyed either
-// (listCondemnedAgain in internal/gc/mark.go).
+// A collector may condemn the revision, and then what it names, between the Stat and the Revive. Then the revision is live
+// before what it names is revived. No collector destroys that meanwhile: it lists what is condemned before its mark. If
+// its mark finds the revision live, it holds what that names. If the revision is on the list, it is destroyed before
+// what it names, and as it is not condemned any more, nothing else of its namespace is (TestARevisionThatLivesAgainKeepsWhatItNames).
+// If it is neither, another collector has condemned it beside the mark (listCondemnedAgain in internal/gc/mark.go).
 func (r *core) reviveRevision(ctx context.Context, ns oci.Name, d oci.Digest) error {
 	key := revisionKey(ns, d)
 	info, err := r.metadata.Stat(ctx, key)

@@ -32,8 +32,12 @@ func (r *core) readIfThere(ctx context.Context, key string) ([]byte, error) {
 
 // KeepReport stores the report of the collector.
 func (m *Maintenance) KeepReport(ctx context.Context, report []byte) error {
-	if _, err := m.metadata.Put(ctx, reportKey, report, storage.PutOptions{}); err != nil {
-		return fmt.Errorf("keep report of the collector: %w", err)
+	return m.keep(ctx, reportKey, "report of the collector", report)
+}
+
+func (m *Maintenance) keep(ctx context.Context, key, what string, data []byte) error {
+	if _, err := m.metadata.Put(ctx, key, data, storage.PutOptions{}); err != nil {
+		return fmt.Errorf("keep %s: %w", what, err)
 	}
 	return nil
 }
@@ -55,10 +59,7 @@ func (m *Maintenance) VerifyState(ctx context.Context) ([]byte, error) {
 
 // KeepVerifyState stores how far a verification came.
 func (m *Maintenance) KeepVerifyState(ctx context.Context, state []byte) error {
-	if _, err := m.metadata.Put(ctx, verifyKey, state, storage.PutOptions{}); err != nil {
-		return fmt.Errorf("keep how far the verification came: %w", err)
-	}
-	return nil
+	return m.keep(ctx, verifyKey, "how far the verification came", state)
 }
 
 // DropVerifyState removes it: the verification has ended.

@@ -74,3 +74,70 @@ func (rs *restoring) checkBlob(ctx context.Context, d oci.Digest) error {
 	rs.addDone(Restored{Kind: KindBlob, Digest: d})
 	return nil
 }
+
+// lacksBlob tells whether the namespace has no link to a blob, or the blob has no bytes.
+func (rs *restoring) lacksBlob(ctx context.Context, d oci.Digest) (bool, error) {
+	_, err := rs.m.metadata.Stat(ctx, linkKey(rs.Namespace, d))
+	if err == nil {
+		_, err = rs.m.blobs.Stat(ctx, blobKey(d))
+	}
+	if errors.Is(err, storage.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read blob %s in %s: %w", d, rs.Namespace, err)
+	}
+	return false, nil
+}
+
+// visited are the manifests that a walk down an index has been to: two indexes may name one.
+type visited map[oci.Digest]bool
+
+// add tells whether a manifest is new.
+func (v visited) add(d oci.Digest) bool {
+	was := v[d]
+	v[d] = true
+	return !was
+}
+
+// isComplete tells whether a manifest is live, and all that it names and its referrer entry are there: then there is
+// nothing to restore.
+func (rs *restoring) isComplete(ctx context.Context, d oci.Digest, seen visited) (bool, error) {
+	if !seen.add(d) {
+		return true, nil
+	}
+	info, err := rs.m.metadata.Stat(ctx, revisionKey(rs.Namespace, d))
+	if errors.Is(err, storage.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read manifest %s in %s: %w", d, rs.Namespace, err)
+	}
+	if info.State != storage.Live {
+		return false, nil
+	}
+	m, err := rs.find(ctx, d)
+	if err != nil {
+		return false, err
+	}
+	if m.parsed.Subject != nil {
+		_, err := rs.m.metadata.Stat(ctx, referrerKey(rs.Namespace, m.parsed.Subject.Digest, d))
+		if errors.Is(err, storage.ErrNotExist) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("read referrer %s in %s: %w", d, rs.Namespace, err)
+		}
+	}
+	for _, blob := range m.parsed.Blobs() {
+		if lacks, err := rs.lacksBlob(ctx, blob.Digest); lacks || err != nil {
+			return false, err
+		}
+	}
+	for _, child := range m.parsed.Children() {
+		if complete, err := rs.isComplete(ctx, child.Digest, seen); !complete || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}

@@ -143,22 +143,14 @@ func (m *Maintenance) digestsBelow(ctx context.Context, prefix string) iter.Seq2
 				}
 				continue
 			}
-			if !m.digestsOf(ctx, prefix, name, yield) {
-				return
+			parse := func(hex string) (oci.Digest, error) { return oci.ParseDigest(name + ":" + hex) }
+			for d, err := range listed(ctx, m.metadata, joinKey(prefix, name), storage.ListOptions{}, parse) {
+				if !yield(d, err) {
+					return
+				}
 			}
 		}
 	}
-}
-
-// digestsOf lists those of one algorithm, and says whether to go on.
-func (m *Maintenance) digestsOf(ctx context.Context, prefix, algorithm string, yield func(oci.Digest, error) bool) bool {
-	parse := func(hex string) (oci.Digest, error) { return oci.ParseDigest(algorithm + ":" + hex) }
-	more := true
-	listed(ctx, m.metadata, joinKey(prefix, algorithm), storage.ListOptions{}, parse)(func(d oci.Digest, err error) bool {
-		more = yield(d, err)
-		return more
-	})
-	return more
 }
 
 // Tags yields the names of the tags of a namespace.
