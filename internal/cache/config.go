@@ -13,6 +13,3 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{Type: "memory", Size: 64 * bytesize.MiB}
 }
-
-// Validate reports what is wrong: the path below the section, and the problem.
-func (c Config) Validate(func(path, problem string)) {}

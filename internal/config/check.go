@@ -17,13 +17,9 @@ import (
 // for, and reports what does not fit. It leaves out what is wrong and reads the
 // rest, so that all mistakes are found at once.
 type checker struct {
-	root   *shape
+	*loader
 	origin func(document.Position) Origin
-	found  *problems
-	given  map[string]Origin // where each key was given
-
-	withoutSecrets bool
-	unread         map[string]bool // the keys of secrets that were not read
+	given  map[string]Origin // where each key of the source was given
 }
 
 // value is the Go value of a node at a path: a map for a section or table, a
@@ -43,7 +39,7 @@ func (c *checker) value(s *shape, n *document.Node, path string) (any, bool) {
 }
 
 func (c *checker) report(at document.Position, path, message string) {
-	c.found.add(Problem{Origin: c.origin(at), Key: path, Message: message})
+	c.found = append(c.found, Problem{Origin: c.origin(at), Key: path, Message: message})
 }
 
 // mismatch reports a value of the wrong kind.

@@ -74,7 +74,7 @@ func (l *loader) addEnviron(environ []string) {
 		origin := l.nextLayer(name)
 		t, ok := known[name]
 		if !ok {
-			l.found.add(Problem{Origin: origin, Message: unknownVariable(name, known)})
+			l.found = append(l.found, Problem{Origin: origin, Message: unknownVariable(name, known)})
 			continue
 		}
 		l.addText(t, given[name], origin)
@@ -120,7 +120,7 @@ func (l *loader) addText(t target, value string, origin Origin) {
 	if t.shape.kind == section || t.shape.kind == list || t.shape.kind == table {
 		var err error
 		if n, err = document.ParseJSON([]byte(value), limits); err != nil {
-			l.found.add(Problem{Origin: origin, Key: t.path, Message: fmt.Sprintf("want %s as JSON: %v", t.shape.expects(), err)})
+			l.found = append(l.found, Problem{Origin: origin, Key: t.path, Message: fmt.Sprintf("want %s as JSON: %v", t.shape.expects(), err)})
 			return
 		}
 	}

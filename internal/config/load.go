@@ -165,14 +165,14 @@ func (l *loader) nextLayer(source string) Origin {
 }
 
 func (l *loader) checker(origin func(document.Position) Origin) *checker {
-	return &checker{root: l.root, origin: origin, found: &l.found, given: map[string]Origin{}, withoutSecrets: l.withoutSecrets, unread: l.unread}
+	return &checker{loader: l, origin: origin, given: map[string]Origin{}}
 }
 
 func (l *loader) addFile(path string) {
 	content, err := readFile(path)
 	if err != nil {
 		l.broken = true
-		l.found.add(Problem{Origin: l.nextLayer(path), Message: reason(err)})
+		l.found = append(l.found, Problem{Origin: l.nextLayer(path), Message: reason(err)})
 		return
 	}
 	l.addDocument(path, content)
@@ -194,7 +194,7 @@ func (l *loader) addDocument(path string, content []byte) {
 		if syntax := (*document.SyntaxError)(nil); errors.As(err, &syntax) {
 			problem.Origin = origin(syntax.At)
 		}
-		l.found.add(problem)
+		l.found = append(l.found, problem)
 		return
 	}
 	c := l.checker(origin)

@@ -91,14 +91,14 @@ func (l *loader) addMistakes(section string, err error, known problems, sources 
 	var failed *policy.CompileError
 	if !errors.As(err, &failed) {
 		if !known.about(section) {
-			l.found.add(Problem{Origin: sources.Of(section), Key: section, Message: err.Error()})
+			l.found = append(l.found, Problem{Origin: sources.Of(section), Key: section, Message: err.Error()})
 		}
 		return
 	}
 	for _, m := range failed.Mistakes {
 		at := fmt.Sprintf("%s.rules[%d]", section, m.Rule)
 		if !known.about(at) {
-			l.found.add(l.mistakeIn(at, m, sources))
+			l.found = append(l.found, l.mistakeIn(at, m, sources))
 		}
 	}
 }

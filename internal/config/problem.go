@@ -69,12 +69,8 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// problems collects mistakes, at most one for each key and place.
+// problems are mistakes that were found.
 type problems []Problem
-
-func (ps *problems) add(p Problem) {
-	*ps = append(*ps, p)
-}
 
 // about reports whether a mistake is known in the key, above or below it: what
 // follows from a mistake need not be told.

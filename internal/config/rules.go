@@ -17,13 +17,12 @@ func (l *loader) validate(cfg *Config, sources Sources) {
 	before := l.found
 	report := func(key, problem string) {
 		if !l.unread[key] && !before.about(key) {
-			l.found.add(Problem{Origin: sources.Of(key), Key: key, Message: problem})
+			l.found = append(l.found, Problem{Origin: sources.Of(key), Key: key, Message: problem})
 		}
 	}
 	cfg.Server.Validate(below("server", report))
 	cfg.Storage.validate(below("storage", report))
 	cfg.Locks.Validate(below("locks", report))
-	cfg.Cache.Validate(below("cache", report))
 	cfg.validateRedis(report)
 	cfg.Registry.Validate(below("registry", report))
 	cfg.Auth.Validate(below("auth", report))

@@ -52,7 +52,7 @@ func (a Algorithm) Size() int {
 
 // Digest names content by its hash, as in "sha256:6c3c…". It is comparable; the zero value is no
 // digest.
-type Digest struct{ s string }
+type Digest struct{ text }
 
 // ParseDigest accepts an algorithm that sreg computes and its sum in lower-case hex of the right
 // length. What has the form of a digest of another algorithm is ErrUnsupportedAlgorithm, everything
@@ -74,7 +74,7 @@ func ParseDigest(s string) (Digest, error) {
 			return Digest{}, fmt.Errorf("%w: want lower-case hex digits after %s:, got %q", ErrDigestInvalid, a, sum[i])
 		}
 	}
-	return Digest{s}, nil
+	return Digest{text{s}}, nil
 }
 
 // NewDigest makes a digest of a sum that a hash of the algorithm returned.
@@ -82,7 +82,7 @@ func NewDigest(a Algorithm, sum []byte) Digest {
 	if len(sum) != a.Size() {
 		panic(fmt.Sprintf("oci: a sum of %d bytes is not one of %s", len(sum), a))
 	}
-	return Digest{string(a) + ":" + hex.EncodeToString(sum)}
+	return Digest{text{string(a) + ":" + hex.EncodeToString(sum)}}
 }
 
 // DigestOf hashes b.
@@ -104,25 +104,13 @@ func (d Digest) Hex() string {
 	return sum
 }
 
-func (d Digest) String() string { return d.s }
-
-// IsZero tells whether this is no digest.
-func (d Digest) IsZero() bool { return d.s == "" }
-
 // Clone is the same digest, which holds no memory of the text that it was parsed from.
-func (d Digest) Clone() Digest { return Digest{strings.Clone(d.s)} }
-
-// MarshalText writes what String returns; the zero value is written as nothing.
-func (d Digest) MarshalText() ([]byte, error) { return []byte(d.s), nil }
+func (d Digest) Clone() Digest { return Digest{d.clone()} }
 
 // UnmarshalText is ParseDigest; so an empty text is an error.
-func (d *Digest) UnmarshalText(text []byte) error {
-	parsed, err := ParseDigest(string(text))
-	if err != nil {
-		return err
-	}
-	*d = parsed
-	return nil
+func (d *Digest) UnmarshalText(text []byte) (err error) {
+	*d, err = ParseDigest(string(text))
+	return err
 }
 
 // isAlgorithmName follows the image specification: components of a-z and 0-9 with one of "+._-"

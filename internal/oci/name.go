@@ -11,7 +11,7 @@ const maxNameLength = 255
 
 // Name is a namespace, the <name> of the distribution specification: "library/nginx". It is
 // comparable; the zero value is no name.
-type Name struct{ s string }
+type Name struct{ text }
 
 // ParseName accepts the grammar of the distribution specification, else ErrNameInvalid.
 func ParseName(s string) (Name, error) {
@@ -25,13 +25,8 @@ func ParseName(s string) (Name, error) {
 				ErrNameInvalid, quote(s))
 		}
 	}
-	return Name{s}, nil
+	return Name{text{s}}, nil
 }
-
-func (n Name) String() string { return n.s }
-
-// IsZero tells whether this is no name.
-func (n Name) IsZero() bool { return n.s == "" }
 
 // Parent cuts the last component off; a name of one component has no parent.
 func (n Name) Parent() (Name, bool) {
@@ -39,14 +34,11 @@ func (n Name) Parent() (Name, bool) {
 	if i < 0 {
 		return Name{}, false
 	}
-	return Name{n.s[:i]}, true
+	return Name{text{n.s[:i]}}, true
 }
 
 // Clone is the same name, which holds no memory of the text that it was parsed from.
-func (n Name) Clone() Name { return Name{strings.Clone(n.s)} }
-
-// MarshalText writes what String returns.
-func (n Name) MarshalText() ([]byte, error) { return []byte(n.s), nil }
+func (n Name) Clone() Name { return Name{n.clone()} }
 
 // UnmarshalText parses as ParseName does.
 func (n *Name) UnmarshalText(text []byte) (err error) {

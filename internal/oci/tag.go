@@ -1,15 +1,12 @@
 package oci
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // maxTagLength bounds a tag, in bytes.
 const maxTagLength = 128
 
 // Tag is a name for a manifest within its namespace. It is comparable; the zero value is no tag.
-type Tag struct{ s string }
+type Tag struct{ text }
 
 // ParseTag accepts [a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}, else ErrTagInvalid.
 func ParseTag(s string) (Tag, error) {
@@ -24,19 +21,11 @@ func ParseTag(s string) (Tag, error) {
 				ErrTagInvalid, quote(s))
 		}
 	}
-	return Tag{s}, nil
+	return Tag{text{s}}, nil
 }
 
-func (t Tag) String() string { return t.s }
-
-// IsZero tells whether this is no tag.
-func (t Tag) IsZero() bool { return t.s == "" }
-
 // Clone is the same tag, which holds no memory of the text that it was parsed from.
-func (t Tag) Clone() Tag { return Tag{strings.Clone(t.s)} }
-
-// MarshalText writes what String returns.
-func (t Tag) MarshalText() ([]byte, error) { return []byte(t.s), nil }
+func (t Tag) Clone() Tag { return Tag{t.clone()} }
 
 // UnmarshalText parses as ParseTag does.
 func (t *Tag) UnmarshalText(text []byte) (err error) {

@@ -17,27 +17,18 @@ import (
 // it is: a wrapper would hide that it can send files.
 type acceptor struct {
 	net.Listener
-	opts acceptorOptions
-	ctx  context.Context // ends when the listener closes
-	end  func()
-
-	mu     sync.Mutex // guards closed, so that no handshake begins while Close waits for the last one
-	closed bool
-	work   sync.WaitGroup // handshakes
-}
-
-type acceptorOptions struct {
 	// take returns who serves a connection that is accepted now, and counts it there.
 	take     func() *httpServer
 	clients  *perClient // connections by client
 	metrics  *Metrics
 	log      *slog.Logger
-	refusals *refusals
-}
+	refusals refusals
+	ctx      context.Context // ends when the listener closes
+	end      func()
 
-func newAcceptor(l net.Listener, opts acceptorOptions) *acceptor {
-	ctx, end := context.WithCancel(context.Background())
-	return &acceptor{Listener: l, opts: opts, ctx: ctx, end: end}
+	mu     sync.Mutex // guards closed, so that no handshake begins while Close waits for the last one
+	closed bool
+	work   sync.WaitGroup // handshakes
 }
 
 // Close ends the handshakes that are under way, too.
@@ -55,14 +46,14 @@ func (a *acceptor) Close() error {
 func (a *acceptor) run() {
 	for a.ctx.Err() == nil {
 		conn, err := a.Listener.Accept()
-		to := a.opts.take()
+		to := a.take()
 		switch {
 		case err != nil:
 			// The http.Server knows which errors pass, and waits before it asks for the next connection.
 			a.deliver(to, accepted{err: err})
 			to.open.leave()
-		case !a.opts.clients.enter(clientOfConn(conn)):
-			a.opts.metrics.connections.Inc()
+		case !a.clients.enter(clientOfConn(conn)):
+			a.metrics.connections.Inc()
 			_ = conn.Close()
 			to.open.leave()
 		case to.tls == nil:
@@ -103,7 +94,7 @@ func (a *acceptor) handshake(to *httpServer, conn net.Conn) {
 	}
 	a.drop(to, conn)
 	required := to.tls.ClientAuth == tls.RequireAndVerifyClientCert
-	a.opts.refusals.log(a.opts.log, conn.RemoteAddr().String(), required, err)
+	a.refusals.log(a.log, conn.RemoteAddr().String(), required, err)
 }
 
 // deliver says whether the http.Server took the connection.
@@ -119,7 +110,7 @@ func (a *acceptor) deliver(to *httpServer, what accepted) bool {
 // drop closes a connection that no http.Server took.
 func (a *acceptor) drop(to *httpServer, conn net.Conn) {
 	_ = conn.Close()
-	a.opts.clients.leave(clientOfConn(conn))
+	a.clients.leave(clientOfConn(conn))
 	to.open.leave()
 }
 

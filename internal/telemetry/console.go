@@ -3,6 +3,7 @@ package telemetry
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -59,16 +60,9 @@ func (c *console) Handle(ctx context.Context, r slog.Record) error {
 
 func appendHead(line []byte, r slog.Record) []byte {
 	if !r.Time.IsZero() {
-		line = r.Time.AppendFormat(line, time.TimeOnly)
-		line = append(line, ' ')
+		line = r.Time.AppendFormat(line, time.TimeOnly+" ")
 	}
-	level := r.Level.String()
-	line = append(line, level...)
-	for range len("ERROR") - len(level) {
-		line = append(line, ' ')
-	}
-	line = append(line, ' ')
-	return append(line, r.Message...)
+	return fmt.Appendf(line, "%-5s %s", r.Level, r.Message)
 }
 
 func (c *console) WithAttrs(attrs []slog.Attr) slog.Handler {
