@@ -8,6 +8,8 @@ package lock
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 )
 
 var (
@@ -30,4 +32,23 @@ type Locker interface {
 	// unlock, which does not wait; more calls of it do nothing. A Locker that has to be reached over a
 	// network gives ErrUnavailable after some seconds without. A key costs memory only while somebody holds it or waits.
 	Lock(ctx context.Context, key string) (held context.Context, unlock func(), err error)
+}
+
+// Config is the locks section of sreg's configuration. The struct tags are the
+// single source of the keys' names, values and documentation.
+type Config struct {
+	Type  string        `mapstructure:"type" config:"restart" enum:"memory,redis" doc:"Where locks are held: memory serves one instance, redis several that share a store."`
+	Lease time.Duration `mapstructure:"lease" doc:"redis: how long a lock outlives an instance that died with it. A living one renews its locks three times as often."`
+}
+
+// DefaultConfig holds locks in memory.
+func DefaultConfig() Config {
+	return Config{Type: "memory", Lease: 30 * time.Second}
+}
+
+// Validate reports what is wrong: the path below the section, and the problem.
+func (c Config) Validate(report func(path, problem string)) {
+	if c.Lease < time.Second {
+		report("lease", fmt.Sprintf("want at least 1s, got %s", c.Lease))
+	}
 }

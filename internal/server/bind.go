@@ -142,3 +142,13 @@ func (b *binder) takeOver(name string) (net.Listener, error) {
 	b.sockets[name] = b.sockets[name][1:]
 	return l, nil
 }
+
+// hinted is an error for people, with what they can do about it.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e hinted) Hint() string { return e.hint }
+
+func (e hinted) Unwrap() error { return e.error }

@@ -269,3 +269,12 @@ func (s *Store) write(data []byte) (path string, id fileID, err error) {
 	id, err = identify(f)
 	return f.Name(), id, err
 }
+
+// linkNew renames a file unless the new name is taken, in two steps: between them both names lead
+// to the same bytes, which every reader takes for a live object.
+func linkNew(from, to string) error {
+	if err := os.Link(from, to); err != nil {
+		return err
+	}
+	return skipGone(os.Remove(from))
+}

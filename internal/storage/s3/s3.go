@@ -17,12 +17,12 @@ import (
 //
 //	Store        probe.go sweep.go
 //	*claims      claim.go
-//	*uploads     uploads.go commit.go content.go append.go save.go upload.go leftover.go session.go memory.go
-//	*objects     draft.go list.go state.go objects.go
+//	*uploads     upload.go commit.go content.go append.go save.go leftover.go session.go memory.go
+//	*objects     draft.go list.go objects.go
 //	*records     adopt.go records.go
 //	*urls        presign.go
 //	*bucket      multipart.go data.go pages.go record.go bucket.go
-//	*connection  client.go middleware.go breaker.go explain.go credentials.go transport.go errors.go config.go
+//	*connection  client.go middleware.go breaker.go explain.go transport.go errors.go config.go
 type Store struct {
 	*records
 	*objects

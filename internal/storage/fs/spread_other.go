@@ -1,6 +1,0 @@
-//go:build !linux
-
-package fs
-
-// spread is a hint that only Linux takes.
-func spread(string) {}
