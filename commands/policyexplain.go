@@ -76,7 +76,11 @@ func runPolicyExplain(io IO, opts policyExplain) error {
 	}
 	request, mistakes := policytest.ParseRequest(values)
 	if len(mistakes) > 0 {
-		return wrongFlag(mistakes[0])
+		message := mistakes[0].Message
+		if key := mistakes[0].Key; key != "" {
+			message = "--" + key + ": " + message // a flag has the name of its key
+		}
+		return &usageError{message: message}
 	}
 	loaded, err := loadPolicies(io, opts.from)
 	if err != nil {
@@ -86,14 +90,6 @@ func runPolicyExplain(io IO, opts policyExplain) error {
 		return err
 	}
 	return explain(loaded.rules.Access, loaded.cfg, policy.Question{Identity: identity, Request: request}).print(io, opts.output)
-}
-
-// wrongFlag is a mistake in the request, which flags gave.
-func wrongFlag(m policytest.Mistake) error {
-	if m.Key == "" {
-		return &usageError{message: m.Message}
-	}
-	return &usageError{message: "--" + m.Key + ": " + m.Message}
 }
 
 // readIdentity reads what is written in braces, or the file of that name.

@@ -99,21 +99,18 @@ func (s start) configLine() string {
 
 // describe is a URL, or the socket; and what an operator's listener is for.
 func describe(b server.Bound) string {
-	address := "unix:" + b.Addr.String()
-	if b.Addr.Network() != "unix" {
-		address = scheme(b) + b.Addr.String()
+	scheme := "http://"
+	switch {
+	case b.Addr.Network() == "unix":
+		scheme = "unix:"
+	case b.TLS:
+		scheme = "https://"
 	}
+	address := scheme + b.Addr.String()
 	if len(b.Serves) > 0 {
 		address += " (" + strings.Join(b.Serves, ", ") + ")"
 	}
 	return address
-}
-
-func scheme(b server.Bound) string {
-	if b.TLS {
-		return "https://"
-	}
-	return "http://"
 }
 
 // firstCommands are those that work with what a newcomer has, who may have to sign in.

@@ -44,18 +44,14 @@ func runUserList(io IO, file usersFile, output format, now time.Time) error {
 	}
 	var rows []userRow
 	for _, u := range f.Users() {
-		rows = append(rows, newUserRow(u, now))
+		rows = append(rows, userRow{
+			Name: u.Name, Groups: append([]string{}, u.Groups...), Expires: users.FormatExpires(u.Expires),
+			Expired: u.Expired(now), Hash: u.Hash.Algorithm(), Rehash: u.Hash.Rehash(), Line: u.Line,
+		})
 	}
 	return printRows(io, output, rows, []string{"NAME", "GROUPS", "EXPIRES", "HASH", "NOTE"}, func(row userRow) []string {
 		return []string{row.Name, strings.Join(row.Groups, ","), row.Expires, row.Hash, row.note()}
 	})
-}
-
-func newUserRow(u users.User, now time.Time) userRow {
-	return userRow{
-		Name: u.Name, Groups: append([]string{}, u.Groups...), Expires: users.FormatExpires(u.Expires),
-		Expired: u.Expired(now), Hash: u.Hash.Algorithm(), Rehash: u.Hash.Rehash(), Line: u.Line,
-	}
 }
 
 // note is what a person should do about a user.

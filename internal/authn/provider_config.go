@@ -69,14 +69,10 @@ func validateURL(s, path string, report func(path, problem string)) {
 	switch {
 	case err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" || (path == "issuer" && u.RawQuery != ""):
 		report(path, "want a URL such as https://idp.example.com")
-	case u.Scheme == "https" || (u.Scheme == "http" && loopback(u.Hostname())):
+	case u.Scheme == "https" || (u.Scheme == "http" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback())):
 	default:
 		report(path, fmt.Sprintf("want https, got %q", s))
 	}
-}
-
-func loopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // preset is what is known of a provider.

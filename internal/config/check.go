@@ -119,11 +119,6 @@ func (c *checker) table(s *shape, n *document.Node, path string) (any, bool) {
 	return values, true
 }
 
-// opensStore reports whether a secret opens a store or Redis: commands that look after the data need it.
-func opensStore(path string) bool {
-	return strings.HasPrefix(path, "storage.") || strings.HasPrefix(path, "redis.")
-}
-
 func (c *checker) scalar(s *shape, n *document.Node, path string) (any, bool) {
 	if n.Kind != document.Scalar {
 		c.mismatch(s, n, path)
@@ -141,7 +136,8 @@ func (c *checker) scalar(s *shape, n *document.Node, path string) (any, bool) {
 }
 
 // secret reads a secret, and never shows it. Without secrets the files of those that open no store are not
-// read, and any file may be missing: such a secret counts as given, and nothing is known of its text.
+// read, because commands that look after the data need only the others, and any file may be missing: such a secret
+// counts as given, and nothing is known of its text.
 func (c *checker) secret(n *document.Node, path string) (any, bool) {
 	text, ok := n.Value.(string)
 	if !ok {
@@ -149,7 +145,8 @@ func (c *checker) secret(n *document.Node, path string) (any, bool) {
 		return nil, false
 	}
 	delete(c.unread, path)
-	if c.withoutSecrets && secret.InFile(text) && !opensStore(path) {
+	opensStore := strings.HasPrefix(path, "storage.") || strings.HasPrefix(path, "redis.")
+	if c.withoutSecrets && secret.InFile(text) && !opensStore {
 		c.unread[path] = true
 		return secret.New("unread"), true
 	}

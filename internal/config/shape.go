@@ -80,7 +80,10 @@ func sectionShape(defaults, example reflect.Value) *shape {
 			fallback = defaults.Field(i)
 		}
 		if field.Anonymous {
-			s.embed(i, sectionShape(fallback, example.Field(i)))
+			for _, f := range sectionShape(fallback, example.Field(i)).fields { // its keys are this section's
+				f.index = append([]int{i}, f.index...)
+				s.fields = append(s.fields, f)
+			}
 			continue
 		}
 		f := fieldShape(field, fallback, example.Field(i))
@@ -91,14 +94,6 @@ func sectionShape(defaults, example reflect.Value) *shape {
 		}
 	}
 	return s
-}
-
-// embed takes the keys of an embedded struct for its own.
-func (s *shape) embed(i int, embedded *shape) {
-	for _, f := range embedded.fields {
-		f.index = append([]int{i}, f.index...)
-		s.fields = append(s.fields, f)
-	}
 }
 
 func fieldShape(field reflect.StructField, defaults, example reflect.Value) *shape {

@@ -28,7 +28,7 @@ func Within(document []byte, start, inside Position) (Position, bool) {
 		return Position{Line: start.Line + inside.Line}, true
 	case raw[0] == '>':
 		return Position{Line: start.Line + 1}, true
-	case beginsThrice(raw):
+	case strings.HasPrefix(string(raw), `"""`) || strings.HasPrefix(string(raw), "'''"): // several lines in TOML
 		if strings.TrimSpace(string(raw[3:])) == "" {
 			inside.Line++ // the text begins in the next line
 		}
@@ -39,11 +39,6 @@ func Within(document []byte, start, inside Position) (Position, bool) {
 		return Position{start.Line, start.Column + 1 + quotedWidth(raw[1:], raw[0], inside.Column-1)}, true
 	}
 	return Position{start.Line, start.Column + inside.Column - 1}, true
-}
-
-// beginsThrice reports a text of several lines in TOML.
-func beginsThrice(raw []rune) bool {
-	return strings.HasPrefix(string(raw), `"""`) || strings.HasPrefix(string(raw), "'''")
 }
 
 // escapes are how many characters follow the one after a backslash.

@@ -82,7 +82,12 @@ func from[T any](get func(*T) ref.Val) func(any) ref.Val {
 
 // textField is a word that is null when its text is empty.
 func textField[T any](name, doc string, get func(*T) string) field {
-	return field{name, textOrNull, doc, from(func(source *T) ref.Val { return orNull(get(source)) })}
+	return field{name, textOrNull, doc, from(func(source *T) ref.Val {
+		if text := get(source); text != "" {
+			return types.String(text)
+		}
+		return types.NullValue
+	})}
 }
 
 func numberField[T any](name, doc string, get func(*T) int64) field {
@@ -94,13 +99,6 @@ func listField[T any](name, doc string, get func(*T) []string) field {
 	return field{name, texts, doc, from(func(source *T) ref.Val {
 		return types.NewStringList(types.DefaultTypeAdapter, get(source))
 	})}
-}
-
-func orNull(text string) ref.Val {
-	if text == "" {
-		return types.NullValue
-	}
-	return types.String(text)
 }
 
 func oidcOf(i *access.Identity) ref.Val {

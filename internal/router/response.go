@@ -113,13 +113,6 @@ func connectionBroke(err error) bool {
 	return false
 }
 
-// finish gives a status to a handler that wrote nothing.
-func (w *Response) finish() {
-	if w.Status == 0 {
-		w.WriteHeader(http.StatusOK)
-	}
-}
-
 // source remembers whether it was the reading that broke.
 type source struct {
 	io.Reader

@@ -87,7 +87,9 @@ func (rt *Router) serve(w http.ResponseWriter, r *http.Request, l *Listener) {
 		rt.fail(r, x, table, err)
 		return
 	}
-	x.response.finish()
+	if x.response.Status == 0 { // the handler wrote nothing
+		x.response.WriteHeader(http.StatusOK)
+	}
 	x.outcome = x.response.Status
 }
 

@@ -49,7 +49,9 @@ func Parse(text string) (Value, error) {
 	if err != nil {
 		return Value{}, fmt.Errorf("read secret from file: %w", err)
 	}
-	return Value{text: trimLineBreak(content), file: path}, nil
+	// Editors and echo add one line break; more than that may belong to the secret.
+	content = strings.TrimSuffix(strings.TrimSuffix(content, "\n"), "\r")
+	return Value{text: content, file: path}, nil
 }
 
 func readFile(path string) (string, error) {
@@ -80,13 +82,6 @@ func readFile(path string) (string, error) {
 		return "", fmt.Errorf("%s is not UTF-8 text", path)
 	}
 	return string(content), nil
-}
-
-// trimLineBreak takes off the one line break that editors and echo add; more
-// than that may belong to the secret.
-func trimLineBreak(s string) string {
-	s = strings.TrimSuffix(s, "\n")
-	return strings.TrimSuffix(s, "\r")
 }
 
 // Reveal gives the secret away.

@@ -119,17 +119,13 @@ func parseLine(text string, number int) line {
 	if fields[3] != "" {
 		expires, err := ParseExpires(fields[3])
 		l.user.Expires = expires
-		l.noteRest(prefixed("the expiry is wrong", err))
+		if err != nil {
+			err = fmt.Errorf("the expiry is wrong: %w", err)
+		}
+		l.noteRest(err)
 	}
 	l.user.Hash = hash
 	return l
-}
-
-func prefixed(what string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", what, err)
 }
 
 func (l *line) note(err error) {

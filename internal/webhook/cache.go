@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/sreg-project/sreg/internal/cache"
 )
@@ -19,10 +18,6 @@ func (c *Client) remembered(ctx context.Context, key string) (Answer, bool) {
 	answer := answerOf(status)
 	answer.Cached = true
 	return answer, err == nil && answer.cacheable()
-}
-
-func (c *Client) remember(ctx context.Context, key string, answer Answer, ttl time.Duration) {
-	c.answers.Set(ctx, key, strconv.AppendInt(nil, int64(answer.Status), 10), ttl)
 }
 
 // key is the name of a question in the cache, the same for all instances with this config.

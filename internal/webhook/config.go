@@ -43,7 +43,10 @@ func (c Config) Shareable() bool { return len(c.ForwardHeaders) == 0 }
 func (c Config) Validate(report func(path, problem string)) {
 	c.validateURL(report)
 	c.validateCredentials(report)
-	c.validateFiles(report)
+	c.Files.Validate(report)
+	if c.Files.Any() && strings.HasPrefix(c.URL, "http://") {
+		report("url", "want https://, because there are certificates; without TLS nothing would be checked")
+	}
 	for i, name := range c.ForwardHeaders {
 		if problem := c.forwardProblem(name); problem != "" {
 			report(fmt.Sprintf("forward_headers[%d]", i), problem)
@@ -76,13 +79,6 @@ func (c Config) validateCredentials(report func(path, problem string)) {
 	}
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		report("bearer_token", "holds characters that no token may: spaces, line breaks or others than ASCII")
-	}
-}
-
-func (c Config) validateFiles(report func(path, problem string)) {
-	c.Files.Validate(report)
-	if c.Files.Any() && strings.HasPrefix(c.URL, "http://") {
-		report("url", "want https://, because there are certificates; without TLS nothing would be checked")
 	}
 }
 

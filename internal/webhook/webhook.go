@@ -7,6 +7,7 @@ package webhook
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -60,7 +61,7 @@ func (c *Client) Ask(ctx context.Context, q Question) Answer {
 		asked := time.Now()
 		answer := c.send(context.WithoutCancel(ctx), header, q.Document)
 		if answer.cacheable() {
-			c.remember(context.WithoutCancel(ctx), k, answer, time.Until(asked.Add(c.config.CacheTTL)))
+			c.answers.Set(context.WithoutCancel(ctx), k, strconv.AppendInt(nil, int64(answer.Status), 10), time.Until(asked.Add(c.config.CacheTTL)))
 		}
 		return answer, nil
 	})

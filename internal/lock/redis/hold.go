@@ -169,7 +169,8 @@ func (h *hold) renew(unlocked <-chan struct{}, cancel context.CancelCauseFunc) e
 		if !sent.Before(h.until) {
 			return fmt.Errorf("redis was out of reach for %s: %w", h.locker.lease, h.locker.client.Explain(last))
 		}
-		ours, err := h.ask(context.Background(), extend, earlier(h.until, sent.Add(attempt)), h.token, h.locker.lease.Milliseconds())
+		patience := min(attempt, h.until.Sub(sent))
+		ours, err := h.ask(context.Background(), extend, sent.Add(patience), h.token, h.locker.lease.Milliseconds())
 		switch {
 		case err != nil:
 			last = err
@@ -195,11 +196,4 @@ func (h *hold) release() {
 			return
 		}
 	}
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }

@@ -91,8 +91,6 @@ type round struct {
 	err   error // set before done is closed
 }
 
-func newRound() *round { return &round{begin: make(chan struct{}), done: make(chan struct{})} }
-
 func (d *dirSyncs) sync(path string) error {
 	d.mu.Lock()
 	dir, busy := d.dirs[path]
@@ -113,7 +111,7 @@ func (d *dirSyncs) sync(path string) error {
 		<-mine.done
 		return mine.err
 	}
-	mine = newRound()
+	mine = &round{begin: make(chan struct{}), done: make(chan struct{})}
 	dir.next = mine
 	d.mu.Unlock()
 	<-mine.begin

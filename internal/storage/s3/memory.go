@@ -40,9 +40,6 @@ type buffer struct {
 	paged    bool  // it has been used since its pages were given back
 }
 
-// isPart tells whether it holds a whole part, or more.
-func (b *buffer) isPart(part int) bool { return b != nil && len(b.data) >= part }
-
 func newMemory(limit, part int64) *memory {
 	most := max(limit, 2*part)
 	m := &memory{limit: semaphore.NewWeighted(most), most: most}

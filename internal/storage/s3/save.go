@@ -114,7 +114,7 @@ func (u *upload) save(ctx context.Context) error {
 	if u.whole != nil {
 		return u.decide(ctx, u.session.clone(), u.wholeKey, u.whole)
 	}
-	if u.unsaved && u.buf.isPart(u.s.memory.part()) {
+	if u.unsaved && u.buf != nil && len(u.buf.data) >= u.s.memory.part() {
 		if err := u.sendNow(ctx); err != nil {
 			return err
 		}
