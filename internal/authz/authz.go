@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/oci"
@@ -36,7 +37,7 @@ type Options struct {
 // Authorizer decides. New makes one, and any number of goroutines may use it.
 type Authorizer struct {
 	Options
-	troubles pace
+	troubles sync.Map // when each was logged: *rate.Sometimes by its name
 }
 
 // New makes an Authorizer. The one error is a webhook that does not exist.

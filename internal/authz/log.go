@@ -3,8 +3,9 @@ package authz
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/policy"
@@ -34,40 +35,26 @@ func (a *Authorizer) record(ctx context.Context, q *access.Question, d access.De
 // ruleFailed tells of a rule that could not be evaluated.
 func (a *Authorizer) ruleFailed(ctx context.Context, stage access.Stage, failed policy.RuleError) {
 	a.Metrics.failures[stage].Inc()
-	if a.troubles.due("rule " + string(stage) + " " + failed.Rule) {
+	a.seldom("rule "+string(stage)+" "+failed.Rule, func() {
 		a.Logger.LogAttrs(ctx, slog.LevelWarn, "rule failed", slog.String("stage", string(stage)),
 			slog.String("rule", failed.Rule), slog.Any("error", failed.Err))
-	}
+	})
 }
 
 // webhookBroke tells of an endpoint that needs an operator.
 func (a *Authorizer) webhookBroke(ctx context.Context, name, result string, err error) {
-	if a.troubles.due("webhook " + name + " " + result) {
+	a.seldom("webhook "+name+" "+result, func() {
 		a.Logger.LogAttrs(ctx, slog.LevelWarn, "webhook failed, the request is denied", slog.String("webhook", name),
 			slog.String("result", result), slog.Any("error", err))
-	}
+	})
 }
 
 // troubleEvery is how often the same trouble is logged. The metrics count every one.
 const troubleEvery = time.Minute
 
-// pace lets one record a minute through for each trouble: clients can cause as many as they like. The
-// names of troubles come from the config, so they are few.
-type pace struct {
-	mu   sync.Mutex
-	last map[string]time.Time // guarded by mu
-}
-
-func (p *pace) due(trouble string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
-	if last, ok := p.last[trouble]; ok && now.Sub(last) < troubleEvery {
-		return false
-	}
-	if p.last == nil {
-		p.last = map[string]time.Time{}
-	}
-	p.last[trouble] = now
-	return true
+// seldom does something once a minute for each trouble: clients can cause as many as they like. The names of
+// troubles come from the config, so they are few.
+func (a *Authorizer) seldom(trouble string, report func()) {
+	known, _ := a.troubles.LoadOrStore(trouble, &rate.Sometimes{Interval: troubleEvery})
+	known.(*rate.Sometimes).Do(report)
 }

@@ -22,7 +22,7 @@ type acceptor struct {
 	clients  *perClient // connections by client
 	metrics  *Metrics
 	log      *slog.Logger
-	refusals refusals
+	refusals *refusals
 	ctx      context.Context // ends when the listener closes
 	end      func()
 

@@ -11,9 +11,11 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // loadClientCAs makes the listeners ask for client certificates, if the section names who signs them.
@@ -69,18 +71,18 @@ func readCAs(path string) (*x509.CertPool, error) {
 	}
 }
 
-const (
-	refusalsWindow = time.Minute
-	refusalsLogged = 20 // in a window; what comes on top is counted
-)
+// refusalsLogged is how many refusals a minute are logged; what comes on top is counted.
+const refusalsLogged = 20
 
 // refusals writes down why handshakes did not succeed. What an operator can act on, a client certificate
 // that was refused, is a warning, as many a minute as somebody reads.
 type refusals struct {
-	mu         sync.Mutex // guards the rest
-	begun      time.Time
-	logged     int
-	suppressed int
+	limit      *rate.Limiter
+	suppressed atomic.Int64
+}
+
+func newRefusals() *refusals {
+	return &refusals{limit: rate.NewLimiter(rate.Every(time.Minute/refusalsLogged), refusalsLogged)}
 }
 
 // log writes down one handshake; required says that clients must show a certificate.
@@ -98,30 +100,14 @@ func (r *refusals) log(log *slog.Logger, client string, required bool, err error
 			slog.String("issuer", clip(shown.Issuer.String())),
 			slog.String("serial", clip(shown.SerialNumber.Text(16))))
 	}
-	suppressed, ok := r.enter(time.Now())
-	if !ok {
+	if !r.limit.Allow() {
+		r.suppressed.Add(1)
 		return
 	}
-	if suppressed > 0 {
-		attrs = append(attrs, slog.Int("suppressed", suppressed))
+	if suppressed := r.suppressed.Swap(0); suppressed > 0 {
+		attrs = append(attrs, slog.Int64("suppressed", suppressed))
 	}
 	log.LogAttrs(context.Background(), slog.LevelWarn, "client certificate refused", attrs...)
-}
-
-// enter tells whether one more line may be written, and how many were not since the last window.
-func (r *refusals) enter(now time.Time) (suppressed int, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if now.Sub(r.begun) >= refusalsWindow {
-		suppressed, r.suppressed = r.suppressed, 0
-		r.begun, r.logged = now, 0
-	}
-	if r.logged >= refusalsLogged {
-		r.suppressed++
-		return 0, false
-	}
-	r.logged++
-	return suppressed, true
 }
 
 // unfinished says that the client left, was too slow, or does not speak TLS, so that nothing was refused.

@@ -123,7 +123,7 @@ func (s *Server) Listen(ctx context.Context) error {
 
 func (s *Server) newBinding(index int, config Listener, l net.Listener) *binding {
 	b := &binding{Listener: config, index: index, log: s.opts.Logger.With("listener", config.Name)}
-	b.acceptor = &acceptor{Listener: l, take: func() *httpServer { return s.take(b) }, clients: s.clients, metrics: s.opts.Metrics, log: b.log}
+	b.acceptor = &acceptor{Listener: l, take: func() *httpServer { return s.take(b) }, clients: s.clients, metrics: s.opts.Metrics, log: b.log, refusals: newRefusals()}
 	b.acceptor.ctx, b.acceptor.end = context.WithCancel(context.Background())
 	b.server = s.newHTTPServer(b, s.current.Load().conns)
 	return b

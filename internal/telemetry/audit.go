@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // AuditLog is a log of its own, for what must be found again: one JSON record a line, all of them,
@@ -21,7 +23,7 @@ type AuditLog struct {
 
 // NewAudit makes an audit log. Records that cannot be written are told to report.
 func NewAudit(report *slog.Logger) *AuditLog {
-	out := &auditWriter{report: report.With(ModuleKey, "audit")}
+	out := &auditWriter{report: report.With(ModuleKey, "audit"), losses: rate.Sometimes{Interval: lossEvery}}
 	return &AuditLog{Logger: slog.New(auditHandler{slog.NewJSONHandler(out, nil), out}), out: out}
 }
 
@@ -57,10 +59,10 @@ type auditWriter struct {
 	report *slog.Logger
 	kept   atomic.Bool // file is not nil
 
-	mu       sync.Mutex // guards what follows, and is held for each write, so that no file is closed under it
-	file     io.WriteCloser
-	lost     int // since reported
-	reported time.Time
+	mu     sync.Mutex // guards what follows, and is held for each write, so that no file is closed under it
+	file   io.WriteCloser
+	lost   int // since that was reported
+	losses rate.Sometimes
 }
 
 // use replaces the file, which may be nil.
@@ -96,8 +98,8 @@ func (a *auditWriter) Write(line []byte) (int, error) {
 // lose counts a record that was not written; mu is held.
 func (a *auditWriter) lose(err error) {
 	a.lost++
-	if now := time.Now(); now.Sub(a.reported) >= lossEvery {
+	a.losses.Do(func() {
 		a.report.Error("audit records lost", "count", a.lost, "error", err)
-		a.lost, a.reported = 0, now
-	}
+		a.lost = 0
+	})
 }
