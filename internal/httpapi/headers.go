@@ -25,10 +25,12 @@ var (
 // everyAnswer is what all answers have. What clients have pushed is theirs: no browser may take it for a page of
 // this registry, whatever it says to be.
 var everyAnswer = []router.HeaderField{
-	{Name: "Docker-Distribution-Api-Version", Value: []string{"registry/2.0"}},
 	{Name: "X-Content-Type-Options", Value: []string{"nosniff"}},
 	{Name: "Content-Security-Policy", Value: []string{"default-src 'none'; sandbox"}},
 }
+
+// usually is what answers have, but those that send content.
+var usually = []router.HeaderField{{Name: "Docker-Distribution-Api-Version", Value: []string{"registry/2.0"}}}
 
 // setDigest writes the headers that name content by its digest.
 func setDigest(w *router.Response, d oci.Digest) {

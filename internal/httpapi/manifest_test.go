@@ -32,7 +32,7 @@ func TestAManifestComesBackByteForByte(t *testing.T) {
 	} {
 		header := map[string]string{
 			"Content-Type": oci.MediaTypeImageManifest, "Content-Length": strconv.Itoa(len(manifest)),
-			"Docker-Content-Digest": d.String(), "Docker-Distribution-Api-Version": "registry/2.0",
+			"Docker-Content-Digest": d.String(), "Docker-Distribution-Api-Version": none,
 			"Etag": `"` + d.String() + `"`, "Cache-Control": tt.cacheControl,
 		}
 		f.get("/v2/app/manifests/"+tt.reference).wants(t, want{status: 200, header: header, body: manifest})

@@ -30,10 +30,10 @@ func (a *API) distribution() router.Table {
 			{Resource: versionResource, Method: http.MethodGet, Action: access.GetAPIVersion, Handle: a.getVersion},
 			{Resource: catalogResource, Method: http.MethodGet, Action: access.ListCatalog, Handle: a.listCatalog},
 			{Resource: tagsResource, Method: http.MethodGet, Action: access.ListTags, Handle: a.listTags},
-			{Resource: manifestResource, Method: http.MethodGet, Action: access.GetManifest, Handle: a.getManifest},
+			{Resource: manifestResource, Method: http.MethodGet, Action: access.GetManifest, Handle: a.getManifest, Lean: true},
 			{Resource: manifestResource, Method: http.MethodPut, Action: access.PutManifest, Handle: a.putManifest},
 			{Resource: manifestResource, Method: http.MethodDelete, Action: access.DeleteManifest, Handle: a.deleteManifest},
-			{Resource: blobResource, Method: http.MethodGet, Action: access.GetBlob, Handle: a.getBlob},
+			{Resource: blobResource, Method: http.MethodGet, Action: access.GetBlob, Handle: a.getBlob, Lean: true},
 			{Resource: blobResource, Method: http.MethodDelete, Action: access.DeleteBlob, Handle: a.deleteBlob},
 			{Resource: uploadsResource, Method: http.MethodPost, Action: access.StartUpload, Handle: a.startUpload},
 			{Resource: uploadResource, Method: http.MethodGet, Action: access.GetUpload, Handle: a.getUpload},
@@ -44,7 +44,7 @@ func (a *API) distribution() router.Table {
 			{Resource: tokenResource, Method: http.MethodGet, Action: access.GetToken, Handle: a.getToken},
 			{Resource: tokenResource, Method: http.MethodPost, Action: access.GetToken, Handle: a.getToken},
 		},
-		Split: split, Parse: parse, Header: everyAnswer, Denied: a.denied, Describe: a.describe,
+		Split: split, Parse: parse, Header: everyAnswer, Usual: usually, Denied: a.denied, Describe: a.describe,
 	}
 }
 

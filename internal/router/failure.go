@@ -35,6 +35,7 @@ func (rt *Router) fail(r *http.Request, x *exchange, table *Table, err error) {
 		// Only ending the connection tells the client that the answer is cut short.
 		panic(http.ErrAbortHandler)
 	}
+	x.setUsual(table)
 	failure.write(w, r.Method)
 }
 

@@ -46,6 +46,13 @@ func (w *Response) Set(name, value string) {
 	w.Header()[name] = w.values[w.used-1 : w.used : w.used]
 }
 
+func (w *Response) setAll(fields []HeaderField) {
+	header := w.Header()
+	for i := range fields {
+		header[fields[i].Name] = fields[i].Value
+	}
+}
+
 // Unwrap is for http.ResponseController.
 func (w *Response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 

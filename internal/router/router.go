@@ -65,20 +65,19 @@ func (rt *Router) serve(w http.ResponseWriter, r *http.Request, l *Listener) {
 	x := &exchange{outcome: http.StatusInternalServerError}
 	x.response.begin(w, r)
 	x.request.begin(r, rt.ids.of(r), l.Admin)
-	x.response.Set("X-Request-Id", x.request.Question.Transport.RequestID)
 	rt.Metrics.inFlight.Inc()
 	defer rt.end(r, x, time.Now()) // also where an answer breaks off, which is a panic
 
-	table, handle, err := l.find(r, x.request.Request)
-	header := x.response.Header()
-	for i := range table.Header {
-		header[table.Header[i].Name] = table.Header[i].Value
+	table, route, err := l.find(r, x.request.Request)
+	x.response.setAll(table.Header)
+	if err != nil || !route.Lean || r.Header["X-Request-Id"] != nil {
+		x.setUsual(table)
 	}
 	if err == nil {
 		err = rt.admit(r, &x.request, table)
 	}
 	if err == nil {
-		err = handle(&x.response, r, &x.request)
+		err = route.Handle(&x.response, r, &x.request)
 	}
 	// net/http must not wait for the rest of a body whose request was refused. It knows what to do, but only
 	// with its own body.
@@ -91,6 +90,12 @@ func (rt *Router) serve(w http.ResponseWriter, r *http.Request, l *Listener) {
 		x.response.WriteHeader(http.StatusOK)
 	}
 	x.outcome = x.response.Status
+}
+
+// setUsual writes what every answer has but those of lean routes.
+func (x *exchange) setUsual(table *Table) {
+	x.response.Set("X-Request-Id", x.request.Question.Transport.RequestID)
+	x.response.setAll(table.Usual)
 }
 
 // end counts and logs a request.
