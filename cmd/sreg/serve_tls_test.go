@@ -115,9 +115,10 @@ func serveTLS(t *testing.T, address string) (*server, authority) {
 	a := newAuthority(t)
 	config := filepath.Join(t.TempDir(), "sreg.yaml")
 	writeFile(t, config, fmt.Sprintf(`server:
+  external_url: https://%s
   listeners:
     - {name: main, address: %q, tls: true}
   tls: {cert_file: %s, key_file: %s}
-`, address, a.cert, a.key))
+`, tlsName, address, a.cert, a.key))
 	return serve(t, "-c", config), a
 }
