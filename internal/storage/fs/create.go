@@ -78,11 +78,20 @@ func (s *Store) makeDir(path string, made map[string]bool) error {
 
 // checkMask finds a umask that would hide the store's files from the store itself.
 func (s *Store) checkMask() error {
-	path := filepath.Join(s.root, tempDir, randomName())
+	temp := filepath.Join(s.root, tempDir)
+	if err := s.checkMode(temp); err != nil {
+		return err
+	}
+	path := filepath.Join(temp, randomName())
 	if err := os.Mkdir(path, dirMode); err != nil {
 		return fmt.Errorf("write to store: %w", failure(err))
 	}
 	defer os.Remove(path)
+	return s.checkMode(path)
+}
+
+// checkMode refuses a folder that its owner may not use.
+func (s *Store) checkMode(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return fmt.Errorf("write to store: %w", err)
