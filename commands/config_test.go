@@ -34,7 +34,7 @@ func TestConfigValidate(t *testing.T) {
 	bad := write("bad.yaml", "server:\n  http2: maybe\n")
 	worse := write("worse.toml", "[lgo]\nlevel = \"info\"\n")
 	noCertificate := write("tls.yaml", "server:\n  listeners: [{name: main, address: \"127.0.0.1:0\", tls: true}]\n  tls: {cert_file: "+folder+"/none.crt, key_file: "+folder+"/none.key}\n")
-	open := write("open.yaml", "policy:\n  default: allow\n  rules: [\"identity.oidc.claims['a'] == 'b'\"]\n")
+	open := write("open.yaml", "policy:\n  default: allow\n  on_error: skip\n  rules: [\"identity.oidc.claims['a'] == 'b'\"]\n")
 	allow := write("allow.yaml", "policy: {default: allow}\n")
 	cases := []struct {
 		name    string
@@ -57,7 +57,7 @@ func TestConfigValidate(t *testing.T) {
 		{name: "a file that is not there is a mistake", words: []string{"-c", folder + "/none.yaml"}, code: 2, problem: "error: " + folder + "/none.yaml: open: no such file or directory\n"},
 		{
 			name: "a rule that is skipped when it fails is a warning where it denies", words: []string{"-c", open}, out: "ok: " + open + "\n",
-			problem: "warning: " + open + ":2:12: policy.default: with allow a rule that fails lets the request through: set on_error: deny\n",
+			problem: "warning: " + open + ":3:13: policy.on_error: where default is allow, skip lets a request through whose rule fails: set deny, or leave on_error out\n",
 		},
 		{name: "a policy without rules is no warning", words: []string{"-c", allow}, out: "ok: " + allow + "\n"},
 		{name: "a word too many is a usage error", words: []string{good}, code: 2, problem: "error: sreg config validate takes no argument"},

@@ -44,7 +44,7 @@ func (c *Config) Warnings(sources Sources, compiler *policy.Compiler) []Problem 
 
 func warnOfPolicy(p policy.Config, warn func(path, problem string)) {
 	if p.FailsOpen() {
-		warn("default", "with allow a rule that fails lets the request through: set on_error: deny")
+		warn("on_error", "where default is allow, skip lets a request through whose rule fails: set deny, or leave on_error out")
 	}
 	if p.Webhook != "" && p.DeniesAll() {
 		warn("webhook", "without a rule nothing is allowed, so the webhook is never asked: set default: allow if it alone is to decide")

@@ -41,6 +41,7 @@ var kinds = []struct {
 	{registry.ErrDigestMismatch, http.StatusBadRequest, oci.CodeDigestInvalid, ""},
 	{errNoDigest, http.StatusBadRequest, oci.CodeDigestInvalid, ""},
 	{errTagParams, http.StatusBadRequest, oci.CodeTagInvalid, ""},
+	{errTooManyTags, http.StatusRequestURITooLong, oci.CodeTagInvalid, ""},
 	{errPageSize, http.StatusBadRequest, oci.CodePaginationNumberInvalid, ""},
 	{registry.ErrCursor, http.StatusBadRequest, oci.CodePaginationNumberInvalid, ""},
 	{errContent, http.StatusBadRequest, oci.CodeBlobUploadInvalid, ""},

@@ -12,13 +12,14 @@ import (
 	"github.com/sreg-project/sreg/internal/router"
 )
 
-// maxTags is how many ?tag= parameters one push may carry.
-const maxTags = 1000
+// maxTags is how many ?tag= parameters one push may carry. The answer has a line for each, and rules look at all of them.
+const maxTags = 32
 
 var (
-	errPageSize  = errors.New("n must be a whole number of at least 0")
-	errNoDigest  = errors.New("the digest parameter is missing")
-	errTagParams = errors.New("tag parameters need a digest in the path and no more than 1000 of them")
+	errPageSize    = errors.New("n must be a whole number of at least 0")
+	errNoDigest    = errors.New("the digest parameter is missing")
+	errTagParams   = errors.New("tag parameters need a digest in the path")
+	errTooManyTags = errors.New("too many tag parameters")
 )
 
 // parse reads the path and the query into their types. Nothing behind it sees a string that was not checked.
@@ -64,8 +65,11 @@ func parseManifest(r *http.Request, at router.Path, req *access.Request) (err er
 		return nil
 	}
 	tags := r.URL.Query()["tag"]
-	if len(tags) > 0 && !req.Reference.IsDigest() || len(tags) > maxTags {
+	if len(tags) > 0 && !req.Reference.IsDigest() {
 		return errTagParams
+	}
+	if len(tags) > maxTags {
+		return fmt.Errorf("%w: one push may have %d, got %d; push the manifest again with the others", errTooManyTags, maxTags, len(tags))
 	}
 	for _, s := range tags {
 		tag, err := oci.ParseTag(s)

@@ -9,7 +9,7 @@ import (
 // keys' names, values and documentation.
 type Config struct {
 	Default string       `mapstructure:"default" enum:"deny,allow" doc:"What holds where no rule is true. deny: a rule that is true allows. allow: a rule that is true denies."`
-	OnError string       `mapstructure:"on_error" enum:"skip,deny" doc:"What a rule does that fails while it is evaluated: skip goes on as if it were false, deny denies."`
+	OnError string       `mapstructure:"on_error" enum:"skip,deny" doc:"What a rule does that fails while it is evaluated: skip goes on as if it were false, deny denies. Left out = deny where default is allow, else skip. A rule that costs too much to evaluate denies always."`
 	Rules   []RuleConfig `mapstructure:"rules" doc:"Asked in their order until one decides: an expression, or a name and an expression."`
 	Webhook string       `mapstructure:"webhook" doc:"The webhook that is asked when the rules have allowed. A repository's stands in for the global one: none = nobody is asked, empty = the global one."`
 }
@@ -34,7 +34,7 @@ var defaultName = regexp.MustCompile(`/[0-9]+$`)
 
 // DefaultConfig denies what no rule allows.
 func DefaultConfig() Config {
-	return Config{Default: "deny", OnError: "skip"}
+	return Config{Default: "deny"}
 }
 
 // Validate reports what is wrong: the path below the section, and the problem. Mistakes in
@@ -67,7 +67,12 @@ func ValidateRules(rules []RuleConfig, report func(path, problem string)) {
 // FailsOpen reports whether a rule that fails lets a request through: it denies when it is true, and is
 // skipped when it fails.
 func (c Config) FailsOpen() bool {
-	return c.Default == "allow" && c.OnError == "skip" && len(c.Rules) > 0
+	return c.Default == "allow" && c.skipsFailed() && len(c.Rules) > 0
+}
+
+// skipsFailed reports whether a rule that fails is as one that is false.
+func (c Config) skipsFailed() bool {
+	return c.OnError == "skip" || c.OnError == "" && c.Default != "allow"
 }
 
 // DeniesAll reports whether nothing can be allowed, so that a webhook is never asked.

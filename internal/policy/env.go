@@ -38,21 +38,20 @@ func newEnvironment(objects []*objectType, own []function, variables ...cel.EnvO
 	if err != nil {
 		return nil, fmt.Errorf("make CEL types: %w", err)
 	}
-	opts := []cel.EnvOption{
+	opts := append(boundedMatches(), // and all else that CEL has
 		cel.CustomTypeAdapter(standard),
 		cel.CustomTypeProvider(newProvider(standard, objects...)),
 		cel.ParserExpressionSizeLimit(maxExpression),
 		cel.ParserRecursionLimit(maxDepth),
 		cel.ExpressionNodeLimit(maxNodes),
-		cel.RegexProgramSizeLimit(maxRegexp),
 		cel.EnableMacroCallTracking(), // an explanation shows what was written
-	}
+	)
 	opts = append(opts, variables...)
 	all := append(append([]function{}, own...), functions...)
 	for _, f := range all {
 		opts = append(opts, f.opts...)
 	}
-	made, err := cel.NewEnv(opts...)
+	made, err := cel.NewCustomEnv(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("make CEL environment: %w", err)
 	}

@@ -1,8 +1,8 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
-	"regexp/syntax"
 
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/types"
@@ -60,18 +60,10 @@ func wrongLiteral(function, text string) error {
 	return nil
 }
 
-// wrongRegexp bounds every pattern as CEL bounds those of matches.
 func wrongRegexp(text string) error {
-	var program *syntax.Prog
-	parsed, err := syntax.Parse(text, syntax.Perl)
-	if err == nil {
-		program, err = syntax.Compile(parsed.Simplify())
+	_, err := compileRegexp(text)
+	if err == nil || errors.Is(err, errPatternSize) {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("want a regular expression, got %q: %w", text, err)
-	}
-	if size := len(program.Inst); size > maxRegexp {
-		return fmt.Errorf("want a regular expression of at most %d instructions, got one of %d", maxRegexp, size)
-	}
-	return nil
+	return fmt.Errorf("want a regular expression, got %q: %w", text, err)
 }

@@ -73,7 +73,7 @@ func (p *Policy) decide(words *activation) Decision {
 		switch {
 		case err != nil:
 			failed = append(failed, RuleError{Rule: r.name, Err: err})
-			if p.config.OnError == "deny" {
+			if !p.config.skipsFailed() || tooCostly(err) {
 				return Decision{Rule: r.name, Failed: failed}
 			}
 		case holds:
@@ -126,6 +126,13 @@ func readableError(err error) error {
 		return errWrongValue
 	}
 	return err
+}
+
+// tooCostly reports whether a rule was stopped by a limit: that of its cost, or that of a pattern. How much a rule costs
+// may be up to the one who asks, so skipping it would let them choose which rules hold.
+func tooCostly(err error) bool {
+	var stopped interpreter.EvalCancelledError
+	return errors.As(err, &stopped) && stopped.Cause == interpreter.CostLimitExceeded || errors.Is(err, errPatternSize)
 }
 
 var errWrongValue = errors.New("a function or operator got a value that it does not take, such as null")

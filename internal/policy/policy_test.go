@@ -198,6 +198,9 @@ func pull(t testing.TB, username, namespace string) Question {
 func TestWhatAPolicyDecides(t *testing.T) {
 	t.Parallel()
 	const fails = "identity.oidc.claims['a'] == 'b'"
+	const tooCostly = "identity.groups.all(a, identity.groups.all(b, identity.groups.all(c, identity.groups.all(d, a != 'x'))))"
+	const tooLarge = "'x'.matches('(' + identity.groups[0] + 'and more than one){1000}')"
+	const tooDeep = "'x'.matches(identity.groups[30])"
 	const alice, bob = "identity.username == 'alice'", "identity.username == 'bob'"
 	cases := []struct {
 		name   string
@@ -214,19 +217,30 @@ func TestWhatAPolicyDecides(t *testing.T) {
 		{"a rule that fails is skipped under allow, too", Config{Default: "allow", OnError: "skip", Rules: rules(fails)}, "true  after hub/1"},
 		{"a rule that fails denies if that was said", Config{Default: "deny", OnError: "deny", Rules: rules(fails, alice)}, "false hub/1 after hub/1"},
 		{"a rule that fails denies if that was said under allow, too", Config{Default: "allow", OnError: "deny", Rules: rules(fails)}, "false hub/1 after hub/1"},
+		{"a rule that fails is skipped if nothing was said", Config{Default: "deny", Rules: rules(fails, alice)}, "true hub/2 after hub/1"},
+		{"a rule that fails denies under allow if nothing was said", Config{Default: "allow", Rules: rules(fails)}, "false hub/1 after hub/1"},
+		{"a rule that costs too much denies", Config{Default: "deny", OnError: "skip", Rules: rules(tooCostly, alice)}, "false hub/1 after hub/1"},
+		{"a rule that costs too much denies under allow, too", Config{Default: "allow", OnError: "skip", Rules: rules(tooCostly)}, "false hub/1 after hub/1"},
+		{"a rule whose pattern is too large denies", Config{Default: "allow", OnError: "skip", Rules: rules(tooLarge)}, "false hub/1 after hub/1"},
+		{"a rule whose pattern is too deep denies", Config{Default: "allow", OnError: "skip", Rules: rules(tooDeep)}, "false hub/1 after hub/1"},
+		{"a rule whose pattern is malformed is skipped", Config{Default: "allow", OnError: "skip", Rules: rules("'x'.matches(identity.groups[0] + '(')")}, "true  after hub/1"},
 		{"a rule behind the one that decides is not asked", Config{Default: "deny", OnError: "deny", Rules: rules(alice, fails)}, "true hub/1"},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			q := pull(t, "alice", "team/app")
+			for i := range 28 {
+				q.Identity.Groups = append(q.Identity.Groups, fmt.Sprint("group", i))
+			}
+			q.Identity.Groups = append(q.Identity.Groups, strings.Repeat("(", 2000)+strings.Repeat(")", 2000))
 			d := compile(t, "hub", tc.config).decide(newActivation(&q))
 			got := fmt.Sprintf("%t %s", d.Allowed, d.Rule)
 			for _, f := range d.Failed {
 				got += " after " + f.Rule
 			}
 			if got != tc.want {
-				t.Errorf("got %q, want %q", got, tc.want)
+				t.Errorf("got %q, want %q; failed %v", got, tc.want, d.Failed)
 			}
 		})
 	}
