@@ -13,7 +13,7 @@ import (
 type Config struct {
 	InvalidCredentials string           `mapstructure:"invalid_credentials" enum:"next,reject" doc:"What happens to a credential that no method accepts. next: the request goes on as anonymous. reject: it is answered 401."`
 	Users              []UserConfig     `mapstructure:"users" doc:"Users with a password. They win over one of users_file with the same name."`
-	UsersFile          string           `mapstructure:"users_file" config:"file" doc:"A file of further users, a line each: name:hash[:groups[:expires]]. Empty = none."`
+	UsersFile          string           `mapstructure:"users_file" config:"private" doc:"A file of further users, a line each: name:hash[:groups[:expires]]. Empty = none."`
 	Basic              BasicConfig      `mapstructure:"basic" doc:"How passwords are verified."`
 	Throttle           ThrottleConfig   `mapstructure:"throttle" doc:"How guessing passwords is slowed down."`
 	Token              TokenConfig      `mapstructure:"token" doc:"The tokens that sreg makes itself, at /token."`
@@ -44,7 +44,7 @@ type ThrottleConfig struct {
 type TokenConfig struct {
 	Enabled bool          `mapstructure:"enabled" doc:"Whether clients get tokens at /token. false: they are asked for a password with each request."`
 	TTL     time.Duration `mapstructure:"ttl" min:"1" doc:"How long a token lives."`
-	KeyFile string        `mapstructure:"key_file" config:"file" doc:"The Ed25519 key in PEM (PKCS #8) that signs tokens. Empty = it is made once and kept in the metadata store."`
+	KeyFile string        `mapstructure:"key_file" config:"private" doc:"The Ed25519 key in PEM (PKCS #8) that signs tokens. Empty = it is made once and kept in the metadata store."`
 }
 
 // DefaultConfig has no user and no provider.

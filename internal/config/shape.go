@@ -54,6 +54,7 @@ type shape struct {
 	optional bool   // a section that changes something by being there
 	filled   bool   // a section that may not be empty: {} would read as the opposite of what it does
 	file     bool   // a text that names a file which is read
+	private  bool   // a file that nobody else should read
 	restart  bool   // it takes effect when the program starts; every other key may change while it runs
 	index    []int  // of the field in the struct of its section
 	short    string // of a section: the key that a bare text stands for
@@ -129,6 +130,8 @@ func (s *shape) read(words string) {
 		switch word {
 		case "file":
 			s.file = true
+		case "private":
+			s.file, s.private = true, true
 		case "restart":
 			s.restart = true
 			s.doc += " Needs a restart."

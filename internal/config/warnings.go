@@ -31,6 +31,7 @@ func (c *Config) Warnings(sources Sources, compiler *policy.Compiler) []Problem 
 		}
 		warnOfPolicy(c.Policy.Config, below("policy", warn))
 	}
+	c.warnOfExposed(sources, warn)
 	c.Retention.Warn(compiler, below("retention", warn))
 	for i, r := range c.Repositories {
 		at := fmt.Sprintf("repositories[%d]", i)

@@ -13,7 +13,7 @@ import (
 type Files struct {
 	CAFile   string `mapstructure:"ca_file" config:"file" doc:"The certificates in PEM that the server's is checked against, in place of the system's."`
 	CertFile string `mapstructure:"cert_file" config:"file" doc:"The client certificate in PEM that the server is shown."`
-	KeyFile  string `mapstructure:"key_file" config:"file" doc:"The private key of cert_file in PEM."`
+	KeyFile  string `mapstructure:"key_file" config:"private" doc:"The private key of cert_file in PEM."`
 }
 
 // Any says that a file is named.

@@ -43,7 +43,7 @@ type Listener struct {
 // TLS names the certificates and the oldest version that is spoken.
 type TLS struct {
 	CertFile     string        `mapstructure:"cert_file" config:"file" doc:"The certificate chain in PEM, the server's own first."`
-	KeyFile      string        `mapstructure:"key_file" config:"file" doc:"The private key of cert_file in PEM."`
+	KeyFile      string        `mapstructure:"key_file" config:"private" doc:"The private key of cert_file in PEM."`
 	Certificates []Certificate `mapstructure:"certificates" doc:"Further certificates, chosen by the name that the client asks for."`
 	ClientCAFile string        `mapstructure:"client_ca_file" config:"file" doc:"The CAs of client certificates in PEM, one or several. Empty = no client certificate is asked for."`
 	ClientAuth   string        `mapstructure:"client_auth" enum:"optional,required,none" doc:"optional: a client may show a certificate, and one that does not verify ends the handshake. required: it must. none: it is not asked."`
@@ -53,7 +53,7 @@ type TLS struct {
 // Certificate is one more certificate with its key.
 type Certificate struct {
 	CertFile string `mapstructure:"cert_file" config:"file" required:"true" pattern:"." want:"the path of a PEM file" doc:"The certificate chain in PEM."`
-	KeyFile  string `mapstructure:"key_file" config:"file" required:"true" pattern:"." want:"the path of a PEM file" doc:"The private key in PEM."`
+	KeyFile  string `mapstructure:"key_file" config:"private" required:"true" pattern:"." want:"the path of a PEM file" doc:"The private key in PEM."`
 }
 
 // Limits bounds what is done at once. Limits of the whole server answer 503,

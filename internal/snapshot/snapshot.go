@@ -39,7 +39,11 @@ func Build(ctx context.Context, cfg *config.Config, shared *Shared) (*Snapshot, 
 		return nil, err
 	}
 	s := &Snapshot{Core: core}
-	if err := s.build(ctx, cfg); err != nil {
+	err = cfg.RefuseExposed()
+	if err == nil {
+		err = s.build(ctx, cfg)
+	}
+	if err != nil {
 		return nil, errors.Join(mistake(err), s.Close())
 	}
 	return s, nil

@@ -15,19 +15,18 @@ func (s *Store) Create(context.Context) error {
 	dirs := []string{tempDir, pendingDir, condemnedDir, uploadsDir, locksDir}
 	made := map[string]bool{}
 	if _, err := os.Stat(filepath.Join(s.root, locksDir)); err != nil {
-		if err := errors.Join(s.refuseForeign(), s.makeDir(s.root, made)); err != nil {
+		if err := errors.Join(s.refuseForeign(), s.makeDir(s.root, dirMode, made)); err != nil {
 			return err
 		}
 		spread(s.root)
 	}
 	for _, dir := range append(dirs, s.folders...) {
-		if err := s.makeDir(filepath.Join(s.root, dir), made); err != nil {
+		if err := s.makeDir(filepath.Join(s.root, dir), dirMode, made); err != nil {
 			return err
 		}
 	}
 	for _, dir := range s.private {
-		path := filepath.Join(s.root, dir)
-		if err := errors.Join(s.makeDir(path, made), os.Chmod(path, privateMode)); err != nil {
+		if err := s.makePrivate(filepath.Join(s.root, dir), made); err != nil {
 			return fmt.Errorf("create store: %w", err)
 		}
 	}
@@ -54,9 +53,24 @@ func (s *Store) refuseForeign() error {
 	return nil
 }
 
+// makePrivate makes a private folder. What lies in one that was there already, from a backup or an older version,
+// becomes private, too.
+func (s *Store) makePrivate(path string, made map[string]bool) error {
+	if err := errors.Join(s.makeDir(path, privateDirMode, made), os.Chmod(path, privateDirMode)); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(path)
+	for _, entry := range entries {
+		if entry.Type().IsRegular() {
+			err = errors.Join(err, skipGone(os.Chmod(filepath.Join(path, entry.Name()), privateFileMode)))
+		}
+	}
+	return err
+}
+
 // makeDir makes a folder and those above it, and notes each parent that got a new entry.
-func (s *Store) makeDir(path string, made map[string]bool) error {
-	err := os.Mkdir(path, dirMode)
+func (s *Store) makeDir(path string, mode fs.FileMode, made map[string]bool) error {
+	err := os.Mkdir(path, mode)
 	switch {
 	case err == nil:
 		made[filepath.Dir(path)] = true
@@ -70,10 +84,10 @@ func (s *Store) makeDir(path string, made map[string]bool) error {
 	if _, statErr := os.Stat(parent); statErr == nil {
 		return fmt.Errorf("create store: %w", err) // the parent is there and takes no folders: /proc
 	}
-	if err := s.makeDir(parent, made); err != nil {
+	if err := s.makeDir(parent, dirMode, made); err != nil {
 		return err
 	}
-	return s.makeDir(path, made)
+	return s.makeDir(path, mode, made)
 }
 
 // checkMask finds a umask that would hide the store's files from the store itself.

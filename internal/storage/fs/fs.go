@@ -39,9 +39,10 @@ const (
 )
 
 const (
-	dirMode     = 0o755
-	privateMode = 0o700
-	fileMode    = 0o644
+	dirMode         = 0o755
+	fileMode        = 0o644
+	privateDirMode  = 0o700
+	privateFileMode = 0o600
 )
 
 // rememberedKeys bounds what the store remembers to have synced, in entries. Forgetting costs one
@@ -54,7 +55,8 @@ type Options struct {
 	MinFree bytesize.Size
 	// Folders are made when the store is created, so that no write ever has to make and sync them.
 	Folders []string
-	// Private are folders that only their owner may look into. They are made when the store is created, too.
+	// Private are folders that only their owner may look into, and whose objects only their owner may read, from
+	// the moment that they are made. They are made when the store is created, too.
 	Private []string
 }
 
@@ -173,6 +175,16 @@ func (s *Store) path(key string) string { return s.root + "/" + key }
 
 // condemned is where the condemned object of a key lies.
 func (s *Store) condemned(key string) string { return s.root + "/" + condemnedDir + "/" + key }
+
+// modes are those of the file of a key and of its folder.
+func (s *Store) modes(key string) (file, dir fs.FileMode) {
+	for _, private := range s.private {
+		if strings.HasPrefix(key, private+"/") {
+			return privateFileMode, privateDirMode
+		}
+	}
+	return fileMode, dirMode
+}
 
 // check refuses a malformed key, and one that could meet this package's own folders.
 func check(key string) error {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -66,7 +67,8 @@ func (s *Store) ensureDir(dir string) error {
 	if err := s.ensureDir(parent); err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, dirMode); err != nil && !os.IsExist(err) {
+	_, mode := s.modes(strings.TrimPrefix(dir, s.root+"/") + "/")
+	if err := os.Mkdir(dir, mode); err != nil && !os.IsExist(err) {
 		return err
 	}
 	if err := s.syncPath(parent); err != nil {

@@ -35,7 +35,7 @@ func (s *Store) put(ctx context.Context, key string, data []byte, opts storage.P
 			return err
 		}
 	}
-	temp, id, err := s.write(data)
+	temp, id, err := s.write(key, data)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,8 @@ func (s *Store) putEmpty(key string, opts storage.PutOptions) (done bool, err er
 			return false, storage.ErrExists
 		}
 	}
-	f, err := os.OpenFile(s.path(key), os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	mode, _ := s.modes(key)
+	f, err := os.OpenFile(s.path(key), os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if os.IsExist(err) {
 		if opts.IfAbsent {
 			return false, storage.ErrExists
@@ -177,7 +178,7 @@ func (s *Store) Prepare(ctx context.Context, key string, data []byte) (storage.P
 		return nil, err
 	}
 	p := &pending{s: s, key: key, path: s.root + "/" + pendingDir + "/" + key + "~" + randomName()}
-	temp, id, err := s.write(data)
+	temp, id, err := s.write(key, data)
 	if err != nil {
 		return nil, fmt.Errorf("prepare object: %w", failure(err))
 	}
@@ -247,9 +248,11 @@ func (s *Store) roomy() error {
 	return nil
 }
 
-// write makes a temporary file that holds data and is synced, and returns where it lies.
-func (s *Store) write(data []byte) (path string, id fileID, err error) {
-	f, err := atomicfile.Create(s.root+"/"+tempDir, fileMode)
+// write makes a temporary file for a key that holds data and is synced, and returns where it lies. It has the mode of
+// the key's file from the beginning.
+func (s *Store) write(key string, data []byte) (path string, id fileID, err error) {
+	mode, _ := s.modes(key)
+	f, err := atomicfile.Create(s.root+"/"+tempDir, mode)
 	if err != nil {
 		return "", id, err
 	}
