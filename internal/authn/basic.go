@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -49,12 +50,22 @@ func (p *passwords) authenticate(ctx context.Context, c Credentials) (users.User
 	if !known {
 		user = users.User{Name: c.user, Hash: p.users.Decoy(c.user)}
 	}
-	until, ok := p.state.passwords.Get(key)
-	if !ok || !now.Before(until) {
+	until, remembered := p.state.passwords.Get(key)
+	remembered = remembered && p.config.Basic.Remember > 0
+	ok := remembered
+	if !remembered || !now.Before(until) {
+		do := p.queue.do
+		if remembered {
+			do = p.queue.doNow
+		}
 		var err error
 		// All who show the same credential at once wait for one verification, so a rush of clients is one
 		// attempt, right or wrong.
-		ok, err = p.state.verifying.do(ctx, key, func(ctx context.Context) (bool, error) { return p.check(ctx, c, user) })
+		ok, err = p.state.verifying.do(ctx, key, func(ctx context.Context) (bool, error) { return p.check(ctx, c, user, do) })
+		if remembered && (errors.Is(err, access.ErrThrottled) || errors.Is(err, access.ErrSignInBusy)) {
+			// The wrong passwords of others are in the way, and this one was right: it still is, for the same hash.
+			ok, err = true, nil
+		}
 		if err != nil {
 			return users.User{}, err
 		}
@@ -69,13 +80,13 @@ func (p *passwords) authenticate(ctx context.Context, c Credentials) (users.User
 }
 
 // check verifies a password, within the bounds of how many are verified at once and how often a client may fail.
-func (p *passwords) check(ctx context.Context, c Credentials, user users.User) (bool, error) {
+func (p *passwords) check(ctx context.Context, c Credentials, user users.User, do func(context.Context, func()) error) (bool, error) {
 	attempt, wait := p.throttle.begin(ctx, c.Client, c.user)
 	if wait > 0 {
 		return false, &access.ThrottledError{RetryAfter: wait}
 	}
 	var right bool
-	if err := p.queue.do(ctx, func() { right = p.users.Verify(user.Hash, c.secret.Reveal()) }); err != nil {
+	if err := do(ctx, func() { right = p.users.Verify(user.Hash, c.secret.Reveal()) }); err != nil {
 		attempt.takeBack(ctx)
 		return false, err
 	}

@@ -31,7 +31,7 @@ type UserConfig struct {
 // BasicConfig says how passwords are verified.
 type BasicConfig struct {
 	MaxConcurrent int           `mapstructure:"max_concurrent" min:"0" doc:"Passwords that are verified at once; 0 = half the cores, at least 1."`
-	Remember      time.Duration `mapstructure:"remember" doc:"How long a password that was right is not verified again; 0 = always verify."`
+	Remember      time.Duration `mapstructure:"remember" doc:"How long a password that was right is not verified again, and longer while wrong passwords of others are in the way; 0 = always verify."`
 }
 
 // ThrottleConfig says how guessing is slowed down.

@@ -45,6 +45,64 @@ func TestWrongPasswordsAreSlowedDown(t *testing.T) {
 	})
 }
 
+// TestARightPasswordForgivesNoOtherName: a guesser who has a password of their own may use it between the guesses.
+func TestARightPasswordForgivesNoOtherName(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, func(f *fixture) { f.opts.Config.Basic.Remember = 0 })
+		for i := range sprayed * f.opts.Config.Throttle.Failures {
+			if _, _, err := f.Authenticate(t.Context(), basic(fmt.Sprint("user", i), "guess")); err != nil {
+				t.Fatalf("guess %d: got error %v", i, err)
+			}
+			if i < sprayed*f.opts.Config.Throttle.Failures-1 { // then the address has failed too often itself
+				ask(t, f.Authenticator, basic("alice", "right"))
+			}
+		}
+		if _, _, err := f.Authenticate(t.Context(), basic("one more", "guess")); !errors.Is(err, access.ErrThrottled) {
+			t.Errorf("got error %v for one guess more than an address has, want that it waits", err)
+		}
+	})
+}
+
+// TestARightPasswordDoesNotWaitForWrongOnes: neither for those of its own user from its own address, nor for those
+// of others that wait to be verified.
+func TestARightPasswordDoesNotWaitForWrongOnes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, func(f *fixture) { f.opts.Config.Basic.MaxConcurrent = 1 })
+		used := func(what string) {
+			t.Helper()
+			if identity, _, err := f.Authenticate(t.Context(), basic("alice", "right")); err != nil || identity.Username != "alice" {
+				t.Errorf("%s: got %+v, %v, want alice", what, identity, err)
+			}
+		}
+		used("at first")
+		for range 5 { // windows, in each of which it is forgotten twice over
+			for i := range f.opts.Config.Throttle.Failures {
+				_, _, err := f.Authenticate(t.Context(), basic("alice", fmt.Sprint("wrong", i)))
+				must(t, err)
+			}
+			time.Sleep(f.opts.Config.Throttle.Window - time.Second)
+			used("while the window is closed")
+			if _, _, err := f.Authenticate(t.Context(), basic("alice", "wrong")); !errors.Is(err, access.ErrThrottled) {
+				t.Fatalf("got error %v for a wrong password, want that it waits", err)
+			}
+			time.Sleep(f.opts.Config.Throttle.Window)
+		}
+		f.verifier.gate = make(chan struct{})
+		var work sync.WaitGroup
+		for i := range maxWaiting + 1 {
+			c := basic("alice", fmt.Sprint("wrong", i))
+			c.Client = netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
+			work.Go(func() { _, _, _ = f.Authenticate(t.Context(), c) })
+		}
+		synctest.Wait()
+		used("while the queue is full")
+		close(f.verifier.gate)
+		work.Wait()
+	})
+}
+
 func TestAGuesserCannotChangeTheName(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

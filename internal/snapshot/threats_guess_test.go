@@ -61,6 +61,26 @@ func TestThreatGuessedPasswords(t *testing.T) {
 	}
 }
 
+// TestThreatWrongPasswordsLockOutTheRightOne: whoever has signed in with a password goes on with it, whatever wrong ones
+// come from the same address for the same user, and those are slowed all the same. Nothing is remembered for longer than
+// a nanosecond here.
+func TestThreatWrongPasswordsLockOutTheRightOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setup{
+		config: "auth: {throttle: {failures: 3, window: 1h}, basic: {remember: 1ns}}\n" + closedPolicy, users: user(t, "a") + user(t, "b"),
+	})
+	w.get("/v2/", signIn("a")).is(t, http.StatusOK)
+	for range 3 {
+		w.get("/v2/", basic("a", "stale")).is(t, http.StatusUnauthorized)
+	}
+	for range 10 {
+		w.get("/v2/", basic("a", "stale")).is(t, http.StatusTooManyRequests)
+		w.get("/v2/", signIn("a")).is(t, http.StatusOK)
+		w.get("/token?service=sreg", signIn("a")).is(t, http.StatusOK)
+		w.get("/v2/", signIn("b")).is(t, http.StatusOK)
+	}
+}
+
 // TestThreatSpoofedClientAddress: only what a trusted proxy wrote is an address, for rules as for the
 // counting of guesses.
 func TestThreatSpoofedClientAddress(t *testing.T) {
