@@ -32,6 +32,7 @@ var allowed = map[string]string{
 	// Mechanisms know bytes, not registries.
 	"atomicfile":            "",
 	"lru":                   "",
+	"ratelimit":             "lru",
 	"outbound":              "setting",
 	"spelling":              "",
 	"document":              "spelling",
@@ -77,10 +78,10 @@ var allowed = map[string]string{
 	"authz": "access oci policy webhook",
 
 	// Delivery knows people and wires, not where things lie.
-	"router":              "access",
+	"router":              "access ratelimit",
 	"httpapi":             "oci access registry router",
 	"httpapi/httpapitest": "oci oci/ocitest",
-	"server":              "secret",
+	"server":              "bytesize ratelimit secret",
 
 	// Composition knows all and decides nothing.
 	"config":   "authn bytesize cache document gc secret lock oci policy redisclient registry retention server spelling storage storage/fs storage/s3 telemetry timespan webhook",

@@ -16,7 +16,7 @@ type Proxies struct{ Trusted []netip.Prefix }
 // the other on as the client wrote it.
 func (p Proxies) ClientIP(r *http.Request) (netip.Addr, error) {
 	peer := parseRemote(r.RemoteAddr)
-	if len(p.Trusted) == 0 || !p.trusts(peer) {
+	if len(p.Trusted) == 0 || !p.Trusts(peer) {
 		return peer, nil
 	}
 	forwarded, standard := p.walk(peer, forwardedFor(r.Header["Forwarded"]))
@@ -37,7 +37,7 @@ func (p Proxies) Secure(r *http.Request) bool {
 	if r.TLS != nil {
 		return true
 	}
-	if !p.trusts(parseRemote(r.RemoteAddr)) {
+	if !p.Trusts(parseRemote(r.RemoteAddr)) {
 		return false
 	}
 	if list := r.Header["X-Forwarded-Proto"]; len(list) > 0 {
@@ -52,7 +52,8 @@ func (p Proxies) Secure(r *http.Request) bool {
 	return false
 }
 
-func (p Proxies) trusts(addr netip.Addr) bool {
+// Trusts says that an address is a trusted proxy's.
+func (p Proxies) Trusts(addr netip.Addr) bool {
 	return addr.IsValid() && slices.ContainsFunc(p.Trusted, func(network netip.Prefix) bool { return network.Contains(addr) })
 }
 
@@ -66,7 +67,7 @@ func (p Proxies) walk(peer netip.Addr, hops []string) (client netip.Addr, told b
 			return netip.Addr{}, true
 		}
 		client = addr
-		if !p.trusts(addr) {
+		if !p.Trusts(addr) {
 			break
 		}
 	}

@@ -79,7 +79,7 @@ func (a *Authenticator) readForm(r *http.Request) (TokenRequest, error) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxForm+1))
 	switch {
 	case err != nil:
-		return TokenRequest{}, fmt.Errorf("%w: the body broke off", errTokenRequest)
+		return TokenRequest{}, fmt.Errorf("read form: %w", err)
 	case len(body) > maxForm:
 		return TokenRequest{}, errTooLarge
 	}

@@ -277,6 +277,8 @@ func (s *shape) expectsNumber() string {
 		return fmt.Sprintf("%s from %s to %s", noun, plain(*s.min), plain(*s.max))
 	case s.max != nil:
 		return fmt.Sprintf("%s up to %s", noun, plain(*s.max))
+	case s.min != nil:
+		return fmt.Sprintf("%s of at least %s", noun, plain(*s.min))
 	default:
 		return noun
 	}

@@ -67,7 +67,8 @@ var kinds = []struct {
 	{access.ErrNoTokens, http.StatusNotFound, oci.CodeUnsupported, ""},
 	{router.ErrNoRoute, http.StatusNotFound, oci.CodeUnsupported, "nothing is here; the registry's API is under /v2/"},
 	{errNotReady, http.StatusServiceUnavailable, oci.CodeUnavailable, ""},
-	{router.ErrBodyStalled, http.StatusRequestTimeout, oci.CodeBlobUploadInvalid, "the body stalled for too long; go on where GET of the upload says"},
+	{router.ErrBodyStalled, http.StatusRequestTimeout, oci.CodeBlobUploadInvalid, "the body stalled or came too slowly; of an upload, go on where its GET says"},
+	{router.ErrBodiesFull, http.StatusServiceUnavailable, oci.CodeUnavailable, "the registry is busy with other long bodies; try again"},
 	{router.ErrBodyBroken, http.StatusBadRequest, oci.CodeSizeInvalid, "the body ended before its length"},
 }
 
@@ -91,6 +92,7 @@ func (a *API) explain(header http.Header, r *http.Request, req *router.Request, 
 		method    *router.MethodError
 		denied    *deniedError
 		throttled *access.ThrottledError
+		often     *router.RateError
 		away      *registry.UnavailableError
 	)
 	switch {
@@ -111,6 +113,9 @@ func (a *API) explain(header http.Header, r *http.Request, req *router.Request, 
 		return http.StatusUnauthorized, oci.ErrorInfo{Code: oci.CodeUnauthorized, Message: err.Error()}
 	case errors.As(err, &throttled):
 		header["Retry-After"] = seconds(throttled.RetryAfter)
+		return http.StatusTooManyRequests, oci.ErrorInfo{Code: oci.CodeTooManyRequests, Message: err.Error()}
+	case errors.As(err, &often):
+		header["Retry-After"] = seconds(often.RetryAfter)
 		return http.StatusTooManyRequests, oci.ErrorInfo{Code: oci.CodeTooManyRequests, Message: err.Error()}
 	case errors.As(err, &away):
 		header["Retry-After"] = seconds(away.RetryAfter)

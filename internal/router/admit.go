@@ -1,8 +1,10 @@
 package router
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/access"
 )
@@ -43,6 +45,23 @@ func (q *Request) begin(r *http.Request, id string, admin bool) {
 // By is what records call who asks.
 func (q *Request) By() string { return q.Question.Identity.Name() }
 
+// RateError says that a user sends more requests than one may.
+type RateError struct{ RetryAfter time.Duration }
+
+func (*RateError) Error() string {
+	return "this user sends too many requests: send them less often"
+}
+
+// waitOf is how long who asks must wait before the next request. Somebody who has not signed in is no user.
+func (rt *Router) waitOf(who *access.Identity) time.Duration {
+	// A name may be that of several sign-ins.
+	user := cmp.Or(who.ID, who.Certificate.Fingerprint)
+	if user == "" {
+		return 0
+	}
+	return rt.rates.Take(user)
+}
+
 // admit decides whether the handler of a request sees it: may a page send it, who asks, and may they. Every route
 // goes through it.
 func (rt *Router) admit(r *http.Request, req *Request, table *Table) (err error) {
@@ -57,6 +76,9 @@ func (rt *Router) admit(r *http.Request, req *Request, table *Table) (err error)
 	if req.Action != access.GetToken && req.Action != access.Healthz && req.Action != access.Readyz {
 		if req.Question.Identity, req.SignIn, err = rt.Authenticator.Authenticate(r); err != nil {
 			return err
+		}
+		if wait := rt.waitOf(&req.Question.Identity); wait > 0 {
+			return &RateError{RetryAfter: wait}
 		}
 	}
 	decision := rt.Authorizer.Authorize(r.Context(), &req.Question)

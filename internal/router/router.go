@@ -10,7 +10,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"sync/atomic"
 	"time"
+
+	"github.com/sreg-project/sreg/internal/ratelimit"
 )
 
 // Options are what a Router is made of.
@@ -24,18 +27,22 @@ type Options struct {
 	// AccessLog is the share of requests that is logged, from 0 to 1.
 	AccessLog float64
 	Metrics   *Metrics
+	// RatePerUser is how many requests a second one user may send; 0 = any number.
+	RatePerUser float64
 }
 
 // Router routes requests. New makes one.
 type Router struct {
 	Options
-	ids requestIDs
+	ids    requestIDs
+	rates  *ratelimit.Limits[string] // of users
+	bodies atomic.Int64              // what the bodies of requests take of memory
 }
 
 // New makes a Router.
 func New(opts Options) *Router {
 	opts.Logger = opts.Logger.With("module", "http")
-	return &Router{Options: opts, ids: newRequestIDs()}
+	return &Router{Options: opts, ids: newRequestIDs(), rates: ratelimit.New[string](opts.RatePerUser)}
 }
 
 // Listener is what one listener serves.
@@ -63,7 +70,7 @@ type exchange struct {
 func (rt *Router) serve(w http.ResponseWriter, r *http.Request, l *Listener) {
 	// One allocation for all that a request needs here. A handler that panics has failed.
 	x := &exchange{outcome: http.StatusInternalServerError}
-	x.response.begin(w, r)
+	x.response.begin(w, r, &rt.bodies)
 	x.request.begin(r, rt.ids.of(r), l.Admin)
 	rt.Metrics.inFlight.Inc()
 	defer rt.end(r, x, time.Now()) // also where an answer breaks off, which is a panic
@@ -77,6 +84,9 @@ func (rt *Router) serve(w http.ResponseWriter, r *http.Request, l *Listener) {
 		err = rt.admit(r, &x.request, table)
 	}
 	if err == nil {
+		if route.Streams {
+			x.response.body.stream()
+		}
 		err = route.Handle(&x.response, r, &x.request)
 	}
 	// net/http must not wait for the rest of a body whose request was refused. It knows what to do, but only
@@ -100,6 +110,7 @@ func (x *exchange) setUsual(table *Table) {
 
 // end counts and logs a request.
 func (rt *Router) end(r *http.Request, x *exchange, begun time.Time) {
+	x.response.body.end()
 	rt.Metrics.inFlight.Dec()
 	took := time.Since(begun)
 	rt.Metrics.observe(x.request.Action, r.Method, x.outcome, took, x.response.body.bytes, x.response.bytes)

@@ -47,6 +47,9 @@ type Route struct {
 	// Lean leaves out of a success what no client of it needs: what is usual, and a request id that the client has
 	// not sent. A map of more than eight fields costs a tenth of a small answer.
 	Lean bool
+	// Streams says that the handler uses the body while it comes, as an upload does. Every other body is short, and its
+	// client has less time for it.
+	Streams bool
 }
 
 // Resource is what a path names, by a number of its table. 0 is nothing.

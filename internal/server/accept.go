@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -19,7 +20,8 @@ type acceptor struct {
 	net.Listener
 	// take returns who serves a connection that is accepted now, and counts it there.
 	take     func() *httpServer
-	clients  *perClient // connections by client
+	trusts   func(peer netip.Addr) bool // that it is a proxy
+	clients  *clients
 	metrics  *Metrics
 	log      *slog.Logger
 	refusals *refusals
@@ -52,7 +54,7 @@ func (a *acceptor) run() {
 			// The http.Server knows which errors pass, and waits before it asks for the next connection.
 			a.deliver(to, accepted{err: err})
 			to.open.leave()
-		case !a.clients.enter(clientOfConn(conn)):
+		case !a.connect(conn):
 			a.metrics.connections.Inc()
 			_ = conn.Close()
 			to.open.leave()
@@ -64,6 +66,12 @@ func (a *acceptor) run() {
 			a.begin(to, conn)
 		}
 	}
+}
+
+// connect counts a connection, unless its client has too many.
+func (a *acceptor) connect(conn net.Conn) bool {
+	peer := peerOf(conn.RemoteAddr().String())
+	return a.clients.connect(peer, a.trusts(peer))
 }
 
 // begin begins a handshake, unless the listener has closed.
@@ -110,7 +118,7 @@ func (a *acceptor) deliver(to *httpServer, what accepted) bool {
 // drop closes a connection that no http.Server took.
 func (a *acceptor) drop(to *httpServer, conn net.Conn) {
 	_ = conn.Close()
-	a.clients.leave(clientOfConn(conn))
+	a.clients.disconnect(peerOf(conn.RemoteAddr().String()))
 	to.open.leave()
 }
 

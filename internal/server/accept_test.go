@@ -53,8 +53,8 @@ func TestAStalledHandshakeDoesNotHoldAShutDown(t *testing.T) {
 	if err := <-r.done; err != nil {
 		t.Error(err)
 	}
-	if count := r.clients.count; len(count) > 0 {
-		t.Errorf("got clients %v after the end, want none", count)
+	if clients := r.clients.of; len(clients) > 0 {
+		t.Errorf("got clients %v after the end, want none", clients)
 	}
 }
 

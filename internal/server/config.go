@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sreg-project/sreg/internal/bytesize"
 )
 
 // Config is the server section of sreg's configuration.
@@ -57,13 +60,16 @@ type Certificate struct {
 }
 
 // Limits bounds what is done at once. Limits of the whole server answer 503,
-// those of one client 429.
+// those of one client 429. A client is an IPv4 address or the /64 of an IPv6
+// one, behind a trusted proxy that which it names.
 type Limits struct {
-	MaxConcurrentRequests int           `mapstructure:"max_concurrent_requests" min:"0" doc:"Requests worked on at once; 0 = no limit."`
+	MaxConcurrentRequests int           `mapstructure:"max_concurrent_requests" min:"0" doc:"Requests worked on at once, but for those that wait for bytes of their client or send it a long answer; 0 = no limit."`
 	Queue                 int           `mapstructure:"queue" min:"0" doc:"Requests that may wait for their turn; what comes on top is answered 503."`
 	QueueWait             time.Duration `mapstructure:"queue_wait" doc:"How long a request waits for its turn before it is answered 503."`
-	ConnectionsPerClient  int           `mapstructure:"connections_per_client" min:"0" doc:"Connections from one client address; 0 = no limit."`
-	RequestsPerClient     int           `mapstructure:"requests_per_client" min:"0" doc:"Requests at once from one client address, then 429; 0 = no limit."`
+	ConnectionsPerClient  int           `mapstructure:"connections_per_client" min:"0" doc:"Connections of one client while max_concurrent_requests or more are open in all; the next ones are closed at once; 0 = no limit."`
+	RequestsPerClient     int           `mapstructure:"requests_per_client" min:"0" doc:"Requests of one client under way, then 429, while half of max_concurrent_requests or more are under way in all; 0 = no limit."`
+	RatePerClient         float64       `mapstructure:"rate_per_client" min:"0" doc:"Requests a second of one client on average over ten seconds, then 429; 0 = no limit."`
+	RatePerUser           float64       `mapstructure:"rate_per_user" min:"0" doc:"Requests a second of one user on average over ten seconds, then 429, from wherever they come; 0 = no limit."`
 }
 
 // Timeouts bounds how long a client may keep the server waiting; 0 is for ever.
@@ -72,7 +78,12 @@ type Timeouts struct {
 	Handshake time.Duration `mapstructure:"handshake" doc:"For the TLS handshake; 0 = for ever."`
 	Idle      time.Duration `mapstructure:"idle" doc:"For the next request on an open connection; 0 = for ever."`
 	Stall     time.Duration `mapstructure:"stall" doc:"Without a byte moving in a body, either way; 0 = for ever."`
+	Body      time.Duration `mapstructure:"body" doc:"For the whole body of a request that is no upload, such as a manifest or a form; 0 = for ever."`
+	LeastRate bytesize.Size `mapstructure:"least_rate" doc:"Bytes a second of an upload's body. A client that is slower for as long as stall, a minute if that is 0, is dropped; 0 = no limit."`
 }
+
+// pause is how long a body may pause at most, where it must have a rate.
+func (t Timeouts) pause() time.Duration { return cmp.Or(t.Stall, time.Minute) }
 
 // Shutdown says how the server ends.
 type Shutdown struct {
@@ -86,10 +97,14 @@ func DefaultConfig() Config {
 		Listeners: []Listener{{Name: "main", Address: "127.0.0.1:5000"}},
 		TLS:       TLS{MinVersion: "1.2", ClientAuth: "optional"},
 		HTTP2:     true,
-		Limits:    Limits{MaxConcurrentRequests: 1024, Queue: 1024, QueueWait: 5 * time.Second},
+		Limits: Limits{
+			MaxConcurrentRequests: 1024, Queue: 1024, QueueWait: 5 * time.Second,
+			ConnectionsPerClient: 256, RequestsPerClient: 128,
+		},
 		Timeouts: Timeouts{
 			Header: 10 * time.Second, Handshake: 10 * time.Second,
 			Idle: 120 * time.Second, Stall: 60 * time.Second,
+			Body: 60 * time.Second, LeastRate: bytesize.KiB,
 		},
 		Shutdown: Shutdown{Timeout: 30 * time.Second},
 	}

@@ -96,10 +96,10 @@ func (s *Server) newHTTPServer(b *binding, config *connConfig) *httpServer {
 		Protocols:         protocols,
 		HTTP2:             &http.HTTP2Config{WriteByteTimeout: config.timeouts.Stall},
 		ErrorLog:          newErrorLog(b.log),
-		ConnContext:       withDeadline,
+		ConnContext:       s.clients.withState,
 		ConnState: func(conn net.Conn, state http.ConnState) {
 			if state == http.StateClosed || state == http.StateHijacked {
-				s.clients.leave(clientOfConn(conn))
+				s.clients.disconnect(peerOf(conn.RemoteAddr().String()))
 				h.open.leave()
 			}
 		},

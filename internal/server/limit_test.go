@@ -57,7 +57,7 @@ func TestLimitAll(t *testing.T) {
 		limits := Limits{MaxConcurrentRequests: 1, Queue: 1, QueueWait: 5 * time.Second}
 		m := NewMetrics(nil)
 		s := stuck{make(chan struct{})}
-		h := newLimiter(limits, m, newPerClient(0)).handler(s)
+		h := newLimiter(limits, m, newClients(limits)).handler(s, newInFlight(), nil)
 
 		first := ask(h, "10.0.0.1:1")
 		synctest.Wait()
@@ -94,8 +94,9 @@ func TestLimitClients(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := stuck{make(chan struct{})}
-		limiter := newLimiter(Limits{RequestsPerClient: 1, QueueWait: 5 * time.Second}, NewMetrics(nil), newPerClient(1))
-		h := limiter.handler(s)
+		limits := Limits{RequestsPerClient: 1, QueueWait: 5 * time.Second}
+		limiter := newLimiter(limits, NewMetrics(nil), newClients(limits))
+		h := limiter.handler(s, newInFlight(), nil)
 		first := ask(h, "10.0.0.1:1")
 		synctest.Wait()
 		wantRefusal(t, <-ask(h, "[::ffff:10.0.0.1]:2"), 429, "TOOMANYREQUESTS")
@@ -108,8 +109,8 @@ func TestLimitClients(t *testing.T) {
 				t.Errorf("got %d, want 200", got)
 			}
 		}
-		if len(limiter.clients.count) > 0 {
-			t.Errorf("got clients %v after their requests, want none", limiter.clients.count)
+		if len(limiter.clients.of) > 0 {
+			t.Errorf("got clients %v after their requests, want none", limiter.clients.of)
 		}
 	})
 }
@@ -148,7 +149,7 @@ func TestConnectionsPerClient(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
 	r := start(t, say("fine"), func(o *Options) {
-		o.Config.Limits.ConnectionsPerClient = 1
+		o.Config.Limits.MaxConcurrentRequests, o.Config.Limits.ConnectionsPerClient = 0, 1
 		o.Metrics = NewMetrics(registry)
 	})
 	first, err := net.Dial("tcp", r.addr())

@@ -4,15 +4,15 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // Metrics count what the limits refuse. Several servers may have them together.
 type Metrics struct {
-	queueFull, queueWait, client prometheus.Counter // requests
-	connections                  prometheus.Counter
+	queueFull, queueWait, client, clientRate prometheus.Counter // requests
+	connections                              prometheus.Counter
 }
 
 // NewMetrics makes the metrics and registers them, unless registerer is nil. A registry takes them once.
 func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sreg_http_requests_refused_total",
-		Help: "Requests that a limit refused, by reason: queue_full, queue_wait or client.",
+		Help: "Requests that a limit refused, by reason: queue_full, queue_wait, client or client_rate.",
 	}, []string{"reason"})
 	connections := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "sreg_http_connections_refused_total",
@@ -23,6 +23,6 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	}
 	return &Metrics{
 		queueFull: requests.WithLabelValues("queue_full"), queueWait: requests.WithLabelValues("queue_wait"),
-		client: requests.WithLabelValues("client"), connections: connections,
+		client: requests.WithLabelValues("client"), clientRate: requests.WithLabelValues("client_rate"), connections: connections,
 	}
 }

@@ -1,11 +1,9 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -20,6 +18,8 @@ const (
 	// slack is the share of the stall time for which a deadline is left as it is, because moving
 	// it for every small write costs more than the write.
 	slack = 16
+	// shortAnswer is what net/http keeps until the handler has returned, so that nobody waits for the client.
+	shortAnswer = 2 << 10
 )
 
 // buffers has the copy buffers that are not in use. They hold nothing that anybody reads.
@@ -29,20 +29,25 @@ var buffers = sync.Pool{New: func() any { return new([copySize]byte) }}
 // still goes to the socket by sendfile.
 type response struct {
 	http.ResponseWriter
-	control http.ResponseController
-	files   io.ReaderFrom // nil if the connection cannot send files
-	stall   time.Duration
-	writing *deadline
-	own     deadline // of a request that has no connection to itself
-	piece   io.LimitedReader
-	body    body
+	control  http.ResponseController
+	request  *http.Request
+	files    io.ReaderFrom // nil if the connection cannot send files
+	timeouts *Timeouts
+	conn     *connState // nil if a test made the request
+	writing  *deadline
+	own      deadline // of a request that has no connection to itself
+	piece    io.LimitedReader
+	body     body
+	slot     slot
 }
 
 // guard wraps w, and the body of r likewise.
-func guard(w http.ResponseWriter, r *http.Request, stall time.Duration) *response {
-	g := &response{ResponseWriter: w, control: *http.NewResponseController(w), stall: stall}
-	if g.writing = deadlineOf(r); g.writing == nil {
-		g.writing = &g.own
+func guard(w http.ResponseWriter, r *http.Request, timeouts *Timeouts) *response {
+	g := &response{ResponseWriter: w, control: *http.NewResponseController(w), request: r, timeouts: timeouts}
+	g.conn, _ = r.Context().Value(connKey{}).(*connState)
+	g.writing = &g.own
+	if g.conn != nil && r.ProtoMajor == 1 {
+		g.writing = &g.conn.writing
 	}
 	// Over TLS there is no sendfile, and bytes that are copied would share the deadline of a piece.
 	if r.TLS == nil {
@@ -51,10 +56,8 @@ func guard(w http.ResponseWriter, r *http.Request, stall time.Duration) *respons
 	if r.Body == nil || r.Body == http.NoBody {
 		return g
 	}
-	g.body = body{ReadCloser: r.Body, response: g}
+	g.body.begin(g, r.Body)
 	r.Body = &g.body
-	// A body that no handler reads is left to net/http, which has no deadline of its own.
-	g.body.extend()
 	return g
 }
 
@@ -67,6 +70,9 @@ func (w *response) WriteHeader(status int) {
 }
 
 func (w *response) Write(p []byte) (int, error) {
+	if len(p) > shortAnswer {
+		w.slot.end()
+	}
 	w.extend()
 	return w.ResponseWriter.Write(p)
 }
@@ -79,6 +85,7 @@ func (w *response) Flush() {
 // ReadFrom writes all of src. A file, or an *io.LimitedReader over one, goes out by sendfile: net
 // looks one *io.LimitedReader deep, so each piece is a fresh one over the file itself.
 func (w *response) ReadFrom(src io.Reader) (int64, error) {
+	w.slot.end()
 	limited, ok := src.(*io.LimitedReader)
 	if !ok {
 		limited = &io.LimitedReader{R: src, N: math.MaxInt64}
@@ -125,8 +132,12 @@ type writerOnly struct{ io.Writer }
 
 // extend gives the next write its time.
 func (w *response) extend() {
-	until := time.Now().Add(w.stall)
-	if until.Sub(w.writing.until) > w.stall/slack {
+	stall := w.timeouts.Stall
+	if stall <= 0 {
+		return
+	}
+	until := time.Now().Add(stall)
+	if until.Sub(w.writing.until) > stall/slack {
 		w.writing.until = until
 		_ = w.control.SetWriteDeadline(until) // only a connection that a test made has none
 	}
@@ -136,47 +147,3 @@ func (w *response) extend() {
 // after the other, has one for all of them: what a request set holds for the next one while it is far
 // enough away, because to move it costs as much as a small answer does.
 type deadline struct{ until time.Time }
-
-// withDeadline gives a connection its deadline. It rides in the context, because net/http shows a handler
-// nothing else of a connection.
-func withDeadline(ctx context.Context, _ net.Conn) context.Context {
-	return context.WithValue(ctx, deadlineKey{}, new(deadline))
-}
-
-type deadlineKey struct{}
-
-// deadlineOf is that of the connection, nil if its requests do not come one after the other.
-func deadlineOf(r *http.Request) *deadline {
-	if r.ProtoMajor != 1 {
-		return nil
-	}
-	d, _ := r.Context().Value(deadlineKey{}).(*deadline)
-	return d
-}
-
-// body is a request's body whose reads have a deadline each.
-type body struct {
-	io.ReadCloser
-	response *response
-	until    time.Time // the deadline for reading
-}
-
-// Read reads a part of the body. At its end the deadline goes: the server watches the connection
-// from then on, and would take its passing for a client that left.
-func (b *body) Read(p []byte) (int, error) {
-	b.extend()
-	n, err := b.ReadCloser.Read(p)
-	if errors.Is(err, io.EOF) {
-		b.until = time.Time{}
-		_ = b.response.control.SetReadDeadline(b.until)
-	}
-	return n, err
-}
-
-func (b *body) extend() {
-	until := time.Now().Add(b.response.stall)
-	if until.Sub(b.until) > b.response.stall/slack {
-		b.until = until
-		_ = b.response.control.SetReadDeadline(until)
-	}
-}

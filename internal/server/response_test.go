@@ -123,7 +123,7 @@ func TestReadFrom(t *testing.T) {
 			t.Parallel()
 			f, content := newFile(t, size)
 			s := &sink{discard: discard{header: http.Header{}}, fail: tt.fail}
-			w := guard(s, httptest.NewRequest(http.MethodGet, "/", nil), time.Minute)
+			w := guard(s, httptest.NewRequest(http.MethodGet, "/", nil), &Timeouts{Stall: time.Minute})
 			n, err := w.ReadFrom(tt.source(f))
 			if !errors.Is(err, tt.err) {
 				t.Fatalf("got error %v, want %v", err, tt.err)
@@ -145,7 +145,7 @@ func TestALimitedReaderKnowsWhatWasTaken(t *testing.T) {
 	t.Parallel()
 	f, _ := newFile(t, 100)
 	limited := &io.LimitedReader{R: f, N: 150}
-	w := guard(&sink{}, httptest.NewRequest(http.MethodGet, "/", nil), time.Minute)
+	w := guard(&sink{}, httptest.NewRequest(http.MethodGet, "/", nil), &Timeouts{Stall: time.Minute})
 	if n, err := io.Copy(w, limited); n != 100 || err != nil {
 		t.Fatal(n, err)
 	}

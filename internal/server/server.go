@@ -13,6 +13,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -43,7 +44,7 @@ type Options struct {
 type Server struct {
 	opts      Options
 	unlimited map[string]bool
-	clients   *perClient // connections by client
+	clients   *clients
 	current   atomic.Pointer[generation]
 	bound     []*binding
 	broken    chan error     // holds what broke first
@@ -84,7 +85,7 @@ func New(opts Options) (*Server, error) {
 	s := &Server{
 		opts:      opts,
 		unlimited: map[string]bool{},
-		clients:   newPerClient(opts.Config.Limits.ConnectionsPerClient),
+		clients:   newClients(opts.Config.Limits),
 		broken:    make(chan error, 1),
 		serving:   map[*httpServer]bool{},
 		inherited: activation.ListenersWithNames,
@@ -123,7 +124,10 @@ func (s *Server) Listen(ctx context.Context) error {
 
 func (s *Server) newBinding(index int, config Listener, l net.Listener) *binding {
 	b := &binding{Listener: config, index: index, log: s.opts.Logger.With("listener", config.Name)}
-	b.acceptor = &acceptor{Listener: l, take: func() *httpServer { return s.take(b) }, clients: s.clients, metrics: s.opts.Metrics, log: b.log, refusals: newRefusals()}
+	b.acceptor = &acceptor{
+		Listener: l, take: func() *httpServer { return s.take(b) }, trusts: s.trusts, clients: s.clients,
+		metrics: s.opts.Metrics, log: b.log, refusals: newRefusals(),
+	}
 	b.acceptor.ctx, b.acceptor.end = context.WithCancel(context.Background())
 	b.server = s.newHTTPServer(b, s.current.Load().conns)
 	return b
@@ -135,6 +139,12 @@ func (s *Server) take(b *binding) *httpServer {
 	defer s.mu.Unlock()
 	b.server.open.enter()
 	return b.server
+}
+
+// trusts says that connections from a peer are a trusted proxy's.
+func (s *Server) trusts(peer netip.Addr) bool {
+	proxies := s.current.Load().proxies
+	return proxies != nil && proxies.Trusts(peer)
 }
 
 // Bound lists the listeners with the addresses that Listen found for them, in the order of the config.
@@ -158,13 +168,11 @@ func (s *Server) handler(index int, conns *connConfig) http.Handler {
 			}
 			w.Header().Set("Connection", "close") // in HTTP/2, too: requests under way are answered
 		}
-		if stall := conns.timeouts.Stall; stall > 0 {
-			body := r.Body
-			w = guard(w, r, stall)
-			// net/http looks at its own body to see what was left unread, and would wait for the
-			// rest of any other.
-			defer func() { r.Body = body }()
-		}
+		body := r.Body
+		w = guard(w, r, &conns.timeouts)
+		// net/http looks at its own body to see what was left unread, and would wait for the
+		// rest of any other.
+		defer func() { r.Body = body }()
 		h := &g.handlers[index]
 		if s.unlimited[r.URL.Path] {
 			h.unlimited.ServeHTTP(w, r)

@@ -12,6 +12,8 @@ type Live struct {
 	Config Config
 	// Handler returns who answers the requests of a listener.
 	Handler func(l Listener) http.Handler
+	// Proxies are those that are trusted; nil = none.
+	Proxies Proxies
 }
 
 // generation is what requests are served by from one Swap to the next. It is never changed.
@@ -19,6 +21,7 @@ type generation struct {
 	config   Config
 	conns    *connConfig // of new connections
 	limiter  *limiter
+	proxies  Proxies    // nil = none are trusted
 	handlers []handlers // by index of the listener
 	requests *inFlight
 }
@@ -37,8 +40,7 @@ func (s *Server) Swap(live Live) (ended <-chan struct{}, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.clients.limit.Store(int64(live.Config.Limits.ConnectionsPerClient))
-	next.limiter.clients.limit.Store(int64(live.Config.Limits.RequestsPerClient))
+	s.clients.limit(live.Config.Limits)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,14 +72,14 @@ func (s *Server) enter() *generation {
 
 // newGeneration builds what comes after a generation, which is nil at first.
 func (s *Server) newGeneration(after *generation, live Live) (*generation, error) {
-	g := &generation{config: live.Config, requests: newInFlight()}
+	g := &generation{config: live.Config, proxies: live.Proxies, requests: newInFlight()}
 	conns, err := s.newConnConfig(live.Config)
 	if err != nil {
 		return nil, err
 	}
 	g.conns = conns
 	if after == nil {
-		g.limiter = newLimiter(live.Config.Limits, s.opts.Metrics, newPerClient(live.Config.Limits.RequestsPerClient))
+		g.limiter = newLimiter(live.Config.Limits, s.opts.Metrics, s.clients)
 	} else {
 		g.limiter = after.limiter.next(live.Config.Limits)
 		if conns.same(after.conns) {
@@ -98,7 +100,7 @@ func (g *generation) handlersOf(l Listener, handler func(Listener) http.Handler)
 	if len(l.Serves) > 0 {
 		return handlers{h, h} // for operators, who are not limited
 	}
-	return handlers{limited: g.limiter.handler(h), unlimited: h}
+	return handlers{limited: g.limiter.handler(h, g.requests, g.proxies), unlimited: h}
 }
 
 // newConnConfig reads the certificates, if there is a listener that needs them.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -396,7 +398,7 @@ func TestLimitsAreReplaced(t *testing.T) {
 func TestALimitOfRequestsPerClientIsReplaced(t *testing.T) {
 	t.Parallel()
 	h := newHeld("fine")
-	r := start(t, h, func(o *Options) { o.Config.Limits.RequestsPerClient = 2 })
+	r := start(t, h, func(o *Options) { o.Config.Limits.MaxConcurrentRequests, o.Config.Limits.RequestsPerClient = 0, 2 })
 	answered := make(chan struct{})
 	go func() {
 		r.get(t, "/")
@@ -422,7 +424,7 @@ func TestALimitOfConnectionsCountsThoseThatAreOpen(t *testing.T) {
 	}
 	defer conn.Close()
 	askOn(t, conn)
-	r.swap(t, say("fine"), func(c *Config) { c.Limits.ConnectionsPerClient = 1 })
+	r.swap(t, say("fine"), func(c *Config) { c.Limits.MaxConcurrentRequests, c.Limits.ConnectionsPerClient = 0, 1 })
 	second, err := net.Dial("tcp", r.addr())
 	if err != nil {
 		t.Fatal(err)
@@ -557,12 +559,21 @@ func TestABrokenListenerEndsTheServer(t *testing.T) {
 	}
 }
 
+// onConnection is a request on an open connection of a server.
+func onConnection(s *Server) *http.Request {
+	peer := netip.MustParseAddr("192.0.2.1")
+	s.clients.connect(peer, false)
+	state := &connState{peer: peer, client: s.clients.of[peer]}
+	r := httptest.NewRequest(http.MethodGet, "/v2/", nil)
+	return r.WithContext(context.WithValue(r.Context(), connKey{}, state))
+}
+
 func TestTheWayToAHandlerAllocatesOnce(t *testing.T) {
 	s := newServer(t, nil)
 	swap(t, s, func(Listener) http.Handler { return say("") }, nil)
 	h := s.handler(0, s.current.Load().conns)
 	w := &discard{header: http.Header{}}
-	r := httptest.NewRequest(http.MethodGet, "/v2/", nil)
+	r := onConnection(s)
 	if got := testing.AllocsPerRun(100, func() { h.ServeHTTP(w, r) }); got > 1 {
 		t.Errorf("got %v allocations, want one: what guards the response", got)
 	}
@@ -578,7 +589,7 @@ func BenchmarkTheWayToAHandler(b *testing.B) {
 	}
 	h := s.handler(0, s.current.Load().conns)
 	w := &discard{header: http.Header{}}
-	r := httptest.NewRequest(http.MethodGet, "/v2/", nil)
+	r := onConnection(s)
 	b.ReportAllocs()
 	for b.Loop() {
 		h.ServeHTTP(w, r)

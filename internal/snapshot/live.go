@@ -134,7 +134,11 @@ func (l *Live) Serve(by Swapper) error {
 
 // live is what a server serves.
 func (s *inUse) live() server.Live {
-	return server.Live{Config: s.config.Server, Handler: func(l server.Listener) http.Handler { return s.Handlers[l.Name] }}
+	live := server.Live{Config: s.config.Server, Handler: func(l server.Listener) http.Handler { return s.Handlers[l.Name] }}
+	if proxies := s.authenticator.Proxies; len(proxies.Trusted) > 0 {
+		live.Proxies = proxies
+	}
+	return live
 }
 
 // begin begins what works for one snapshot alone.

@@ -93,6 +93,7 @@ func (s *Snapshot) handlers(cfg *config.Config, origins *router.Origins, api *ht
 		Logger:        s.shared.Logger,
 		AccessLog:     accessLog(cfg),
 		Metrics:       s.shared.metrics.requests,
+		RatePerUser:   cfg.Server.Limits.RatePerUser,
 	})
 	handlers := map[string]http.Handler{}
 	for _, listener := range cfg.Server.Listeners {
