@@ -98,8 +98,9 @@ profile: build ## record what the compiler should make fast: cmd/sreg/default.pg
 	bin/bench -sreg bin/sreg -peer .tools/bin/registry -profile cmd/sreg/default.pgo
 
 .PHONY: soak
-soak: ## races and random requests, each for SOAKTIME (default 30m)
+soak: ## races, slow clients and random requests, each for SOAKTIME (default 30m)
 	SREG_TEST_SOAK=$(SOAKTIME) CGO_ENABLED=1 go test -race -timeout 0 -count 1 -run TestNothingIsLostInARace ./internal/gc
+	SREG_TEST_SOAK=$(SOAKTIME) go test -timeout 0 -count 1 -v -run TestSlowClientsKeepNobodyWaiting ./cmd/sreg
 	$(MAKE) --no-print-directory fuzz FUZZTIME=$(SOAKTIME) ONLY=FuzzSurface
 
 .PHONY: fuzz
