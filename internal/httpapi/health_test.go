@@ -5,7 +5,6 @@ import (
 	"errors"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
@@ -13,25 +12,18 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// deaf is a Store that does not answer while it is off.
-type deaf struct {
-	storage.Store
-	off atomic.Bool
-}
+// deaf is a Store that does not answer.
+type deaf struct{ storage.Store }
+
+func newDeaf(s storage.Store) storage.Store { return deaf{s} }
 
 var errDeaf = errors.New("secret-path/of/the/store: input/output error")
 
-func (d *deaf) Probe(ctx context.Context) error {
-	if d.off.Load() {
-		return errDeaf
-	}
-	return d.Store.Probe(ctx)
-}
+func (deaf) Probe(context.Context) error { return errDeaf }
 
 func TestHealth(t *testing.T) {
 	t.Parallel()
-	var store *deaf
-	f := newFixture(t, settings{wrap: func(s storage.Store) storage.Store { store = &deaf{Store: s}; return store }})
+	f := newFixture(t, settings{})
 	for _, path := range []string{"/healthz", "/health"} {
 		f.get(path).wants(t, want{status: 200, body: `{"status":"ok"}`})
 	}
@@ -39,15 +31,13 @@ func TestHealth(t *testing.T) {
 	notReady := want{status: 503, code: oci.CodeUnavailable, header: map[string]string{"Retry-After": "1"}}
 	f.get("/readyz").wants(t, ready)
 
-	store.off.Store(true)
-	a := f.get("/readyz")
+	off := f.again(settings{wrap: newDeaf})
+	a := off.get("/readyz")
 	a.wants(t, notReady)
-	if strings.Contains(a.body, "secret-path") || !strings.Contains(f.logs.String(), "secret-path") {
+	if strings.Contains(a.body, "secret-path") || !strings.Contains(off.logs.String(), "secret-path") {
 		t.Errorf("what is wrong belongs in the log alone; body %s", a.body)
 	}
-	f.get("/healthz").wants(t, want{status: 200})
-	store.off.Store(false)
-	f.get("/readyz").wants(t, ready)
+	off.get("/healthz").wants(t, want{status: 200})
 
 	f.draining.Store(true)
 	f.get("/readyz").wants(t, notReady)
@@ -60,11 +50,7 @@ func TestAReadOnlyRegistryIsReadyWithoutAWrite(t *testing.T) {
 	f.pushImage("app", "a", "v1")
 	f = f.again(settings{
 		config: func(c *registry.Config) { c.ReadOnly = true },
-		wrap: func(s storage.Store) storage.Store {
-			store := &deaf{Store: s}
-			store.off.Store(true)
-			return store
-		},
+		wrap:   newDeaf,
 	})
 	f.get("/readyz").wants(t, want{status: 200})
 }

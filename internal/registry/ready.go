@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// readyFor is how long the answer of a service is used again: load balancers ask often, and there may be several.
+	// readyFor is how long an answer is used again: anybody may ask as often as they like.
 	readyFor = time.Second
 	// readyTimeout ends a look that several wait for.
 	readyTimeout = 5 * time.Second
 )
 
-// readiness is what the last look at a service showed.
+// readiness is what the last look at the stores showed.
 type readiness struct {
 	looks singleflight.Group
 
@@ -28,12 +28,9 @@ type readiness struct {
 	err error
 }
 
-// Ready shows that the stores answer a read, and a write unless the registry is read-only. A service is
+// Ready shows that the stores answer a read, and a write unless the registry is read-only. They are
 // looked at once a second at most.
 func (r *Registry) Ready(ctx context.Context) error {
-	if !r.metadataIsService && !r.blobsAreService {
-		return r.look(ctx)
-	}
 	if known, err := r.state.ready.last(); known {
 		return err
 	}

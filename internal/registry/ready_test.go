@@ -12,22 +12,23 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// service is a Store behind a network that counts who looks whether it answers.
-type service struct {
+// asked is a Store, behind a network or not, that counts who looks whether it answers.
+type asked struct {
 	storage.Store
-	looks atomic.Int64
-	off   atomic.Bool
+	service bool
+	looks   atomic.Int64
+	off     atomic.Bool
 }
 
-func (s *service) Features() storage.Features {
-	return storage.Features{ConditionalWrites: true, Service: true}
+func (s *asked) Features() storage.Features {
+	return storage.Features{ConditionalWrites: true, Service: s.service}
 }
 
-func (s *service) Get(context.Context, string) (storage.Value, error) {
+func (s *asked) Get(context.Context, string) (storage.Value, error) {
 	return storage.Value{}, storage.ErrNotExist
 }
 
-func (s *service) Probe(context.Context) error {
+func (s *asked) Probe(context.Context) error {
 	s.looks.Add(1)
 	time.Sleep(100 * time.Millisecond) // of the bubble's clock
 	if s.off.Load() {
@@ -36,11 +37,16 @@ func (s *service) Probe(context.Context) error {
 	return nil
 }
 
-// TestAServiceIsLookedAtOnceASecond: readiness costs the service the same however many ask, and follows it.
-func TestAServiceIsLookedAtOnceASecond(t *testing.T) {
+// TestAStoreIsLookedAtOnceASecond: readiness costs the store the same however many ask, and follows it.
+func TestAStoreIsLookedAtOnceASecond(t *testing.T) {
+	t.Parallel()
+	t.Run("behind a network", func(t *testing.T) { lookedAtOnceASecond(t, &asked{service: true}) })
+	t.Run("in a folder", func(t *testing.T) { lookedAtOnceASecond(t, &asked{}) })
+}
+
+func lookedAtOnceASecond(t *testing.T, store *asked) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &service{}
 		r := openWorld(t, store).reg
 		ask := func() (failed int64) {
 			var failures atomic.Int64
