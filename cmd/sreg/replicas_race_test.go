@@ -55,11 +55,12 @@ func TestNothingIsLostInARaceOfProcesses(t *testing.T) {
 	// Whatever was killed or stood still, the next runs come to an end.
 	ends := 0
 	within(t, 2*time.Minute, "three more runs", func() bool {
-		code := exitCode(r.gcCommand(t).Run())
-		if code == 0 {
+		out, err := r.gcCommand(t).CombinedOutput()
+		switch code := exitCode(err); {
+		case code == 0:
 			ends++
-		} else if code != 3 {
-			t.Fatalf("a run behind the race ended with exit code %d", code)
+		case code != 3 && !strings.Contains(string(out), "the store does not answer"):
+			t.Fatalf("a run behind the race ended with exit code %d:\n%s", code, out)
 		}
 		return ends == 3
 	})
@@ -128,6 +129,7 @@ func (r *processRace) collect() {
 	case strings.Contains(out.String(), "WARNING: DATA RACE"):
 		r.violate("the race detector found a race in a collector:\n%s", &out)
 	case strings.Contains(out.String(), "refused"): // nothing was pushed yet
+	case strings.Contains(out.String(), "the store does not answer"): // for five seconds: the machine is busy
 	case r.stalls.Load() > 0 && strings.Contains(out.String(), "claim"): // it stood still, and was told so
 	default:
 		r.violate("collect: %v\n%s", err, &out)
