@@ -2,9 +2,13 @@ package commands_test
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -137,4 +141,107 @@ func configOfMap(t *testing.T, text string) string {
 		t.Fatalf("got a %s with %d files, want one with sreg.yaml", object.Kind, len(object.Data))
 	}
 	return object.Data["sreg.yaml"]
+}
+
+// TestTheExamplesTrustAddressesAlone: whoever connects from a trusted network says who the client is.
+func TestTheExamplesTrustAddressesAlone(t *testing.T) {
+	t.Parallel()
+	var files []string
+	for _, pattern := range []string{"../deploy/*/*", "../docs/*.md", "../README.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("got %q and %v, want files of %s", found, err, pattern)
+		}
+		files = append(files, found...)
+	}
+	trusted, network := regexp.MustCompile(`trusted_proxies: \[.*\]`), regexp.MustCompile(`[0-9a-f.:]+/[0-9]+`)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range trusted.FindAllString(string(text), -1) {
+			if wide := network.FindString(line); wide != "" {
+				t.Errorf("%s trusts %s, want addresses", file, wide)
+			}
+		}
+	}
+}
+
+// TestTheExampleForKubernetesShowsMetricsToFew: what its service leads to is the registry alone, and its network policy
+// says who reaches each port.
+func TestTheExampleForKubernetesShowsMetricsToFew(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../deploy/kubernetes/replicas.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config struct {
+		Server struct {
+			Listeners []struct {
+				Address string
+				Serves  []string
+			}
+		}
+	}
+	if err := yaml.Unmarshal([]byte(configOfMap(t, string(text))), &config); err != nil {
+		t.Fatal(err)
+	}
+	admin := map[string]bool{} // by port
+	for _, l := range config.Server.Listeners {
+		_, port, _ := strings.Cut(l.Address, ":")
+		admin[port] = slices.Contains(l.Serves, "metrics")
+	}
+	numbers := map[string]string{} // of ports by their names
+	served, admitted := []string{}, []string{}
+	for decoder := yaml.NewDecoder(bytes.NewReader(text)); ; {
+		var object kubernetesObject
+		if err := decoder.Decode(&object); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range object.Spec.Template.Spec.Containers {
+			for _, p := range c.Ports {
+				numbers[p.Name] = strconv.Itoa(p.ContainerPort)
+			}
+		}
+		for _, p := range object.Spec.Ports {
+			served = append(served, p.TargetPort)
+		}
+		for _, rule := range object.Spec.Ingress {
+			if len(rule.From) == 0 {
+				t.Error("a rule of the network policy admits everybody")
+			}
+			for _, p := range rule.Ports {
+				admitted = append(admitted, p.Port)
+			}
+		}
+	}
+	if !slices.Equal(served, []string{"http"}) || admin[numbers["http"]] || !admin[numbers["admin"]] || !slices.Equal(admitted, []string{"http", "admin"}) {
+		t.Errorf("the service leads to %q, the ports are %q, those with metrics %v, the network policy names %q", served, numbers, admin, admitted)
+	}
+}
+
+// kubernetesObject is what the test above reads of Deployment, Service and NetworkPolicy.
+type kubernetesObject struct {
+	Spec struct {
+		Template struct {
+			Spec struct {
+				Containers []struct {
+					Ports []struct {
+						Name          string
+						ContainerPort int `yaml:"containerPort"`
+					}
+				}
+			}
+		}
+		Ports []struct {
+			TargetPort string `yaml:"targetPort"`
+		}
+		Ingress []struct {
+			From  []any
+			Ports []struct{ Port string }
+		}
+	}
 }
