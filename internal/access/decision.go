@@ -1,5 +1,13 @@
 package access
 
+import "fmt"
+
+// MaxTags is how many tags of a manifest rules and webhooks are told of where it is deleted.
+const MaxTags = 1000
+
+// ErrTooManyTags is a delete of a manifest that has more tags than that.
+var ErrTooManyTags = fmt.Errorf("the manifest has more than %d tags, which is more than the rules here look at: delete its tags first", MaxTags)
+
 // Stage is the part of authorization that made a decision.
 type Stage string
 
@@ -37,6 +45,8 @@ type Decision struct {
 	Rule string
 	// Reason says why, for operators: never for clients.
 	Reason string
+	// Err says that nothing could be decided, which never allows. The client is told of it as of any other error.
+	Err error
 	// Asked is the request that was decided. It is the one of the question, or one that follows from
 	// it: a mount asks for a pull of its source, too.
 	Asked Request

@@ -14,7 +14,8 @@ type Request struct {
 	Reference oci.Reference
 	// Digest is the blob or subject in the path, the blob that ends an upload, or the one to mount.
 	Digest oci.Digest
-	// Tags are the tags that the request writes: the reference of a PUT, or its ?tag= parameters.
+	// Tags are the tags that the request names to write or to remove: the reference of a PUT or a DELETE, or the ?tag=
+	// parameters of a PUT. Those that go with a manifest which is deleted are known to authorization alone.
 	Tags []oci.Tag
 	// From is the namespace that a mount takes its blob from.
 	From oci.Name

@@ -6,6 +6,7 @@ package authz
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -26,6 +27,8 @@ type Options struct {
 	// Open allows everything if there is no policy at all. Only a registry that this computer alone
 	// can reach may be open.
 	Open bool
+	// Tags finds the tags that go with a manifest which is deleted by its digest.
+	Tags Tags
 	// HideDenied makes a denial look as if the thing did not exist, to those who have signed in.
 	HideDenied bool
 	Metrics    *Metrics
@@ -38,6 +41,13 @@ type Options struct {
 type Authorizer struct {
 	Options
 	troubles sync.Map // when each was logged: *rate.Sometimes by its name
+}
+
+// Tags finds the tags of manifests.
+type Tags interface {
+	// TagsOf gives the tags that stand for a manifest, in lexical order and at most n of them, and says whether there
+	// are more. A manifest that does not exist has none.
+	TagsOf(ctx context.Context, ns oci.Name, d oci.Digest, n int) (tags []oci.Tag, more bool, err error)
 }
 
 // New makes an Authorizer. The one error is a webhook that does not exist.
@@ -81,17 +91,25 @@ func (a *Authorizer) MayList(ctx context.Context, q *access.Question, entry oci.
 // decide asks the stages in their order.
 func (a *Authorizer) decide(ctx context.Context, q *access.Question) access.Decision {
 	decision := access.Decision{Stage: access.StageNone, Reason: "the request has no action"}
+	tags := a.touched(ctx, q)
 	if q.Request.Action != "" {
-		decision = a.askPolicies(ctx, q)
+		decision = a.askPolicies(ctx, q, tags)
 	}
 	if decision.Allowed {
 		if name := a.Policies.Webhook(q.Request.Namespace); name != "" {
-			decision = a.askWebhook(ctx, a.Webhooks[name], q)
+			decision = a.askWebhook(ctx, a.Webhooks[name], q, tags)
 		}
 	}
 	decision.Asked = q.Request
-	if !decision.Allowed {
-		decision.Denial = a.denial(q)
+	if tags != nil && tags.err != nil {
+		decision.Allowed, decision.Reason, decision.Err = false, tags.err.Error(), tags.err
+	}
+	if decision.Allowed {
+		return decision
+	}
+	decision.Denial = a.denial(q)
+	if errors.Is(decision.Err, access.ErrTooManyTags) && decision.Denial != access.Forbidden {
+		decision.Err = nil // nobody else shall know of the manifest
 	}
 	return decision
 }
@@ -107,11 +125,15 @@ func (a *Authorizer) denial(q *access.Question) access.Denial {
 	return access.Forbidden
 }
 
-func (a *Authorizer) askPolicies(ctx context.Context, q *access.Question) access.Decision {
+func (a *Authorizer) askPolicies(ctx context.Context, q *access.Question, tags *touched) access.Decision {
 	if a.Open {
 		return access.Decision{Allowed: true, Stage: access.StageNone, Reason: "no policy, for this computer alone"}
 	}
-	verdict := a.Policies.Decide(policy.Question{Identity: q.Identity, Request: q.Request})
+	asked := policy.Question{Identity: q.Identity, Request: q.Request}
+	if tags != nil {
+		asked.Tags = tags.get
+	}
+	verdict := a.Policies.Decide(asked)
 	for _, step := range verdict.Steps {
 		for _, failed := range step.Failed {
 			a.ruleFailed(ctx, step.Stage, failed)
@@ -128,9 +150,16 @@ func (a *Authorizer) askPolicies(ctx context.Context, q *access.Question) access
 	return decision
 }
 
-func (a *Authorizer) askWebhook(ctx context.Context, hook *webhook.Client, q *access.Question) access.Decision {
+func (a *Authorizer) askWebhook(ctx context.Context, hook *webhook.Client, q *access.Question, tags *touched) access.Decision {
 	decision := access.Decision{Stage: access.StageWebhook, Rule: hook.Name}
-	document, err := newDocument(q)
+	told := q.Request
+	if tags != nil {
+		var err error
+		if told.Tags, err = tags.get(); err != nil {
+			return decision
+		}
+	}
+	document, err := newDocument(q.Identity, told)
 	if err != nil {
 		decision.Reason = err.Error()
 		a.webhookBroke(ctx, hook.Name, "no question", err)

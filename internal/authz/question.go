@@ -11,9 +11,9 @@ import (
 
 // newDocument is the JSON that a webhook gets: the words of the rules, and the method. Endpoints depend on the names:
 // they may be added to, and never change.
-func newDocument(q *access.Question) ([]byte, error) {
-	document := policy.Document(q.Identity, q.Request)
-	document["request"]["method"] = q.Request.Method
+func newDocument(identity access.Identity, request access.Request) ([]byte, error) {
+	document := policy.Document(identity, request)
+	document["request"]["method"] = request.Method
 	text, err := json.Marshal(document)
 	if err != nil {
 		return nil, fmt.Errorf("write the question: %w", err)

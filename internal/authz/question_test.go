@@ -69,7 +69,7 @@ func TestADecisionIsNeverGivenToAnother(t *testing.T) {
 			a := setup{global: bans(), hook: "guard", webhooks: map[string]*webhook.Client{"guard": hook}}.build(t)
 			ask := func(q access.Question) int {
 				before := len(e.questions())
-				a.askWebhook(t.Context(), hook, &q)
+				a.askWebhook(t.Context(), hook, &q, nil)
 				return len(e.questions()) - before
 			}
 			if ask(full(t)) != 1 || ask(full(t)) != 0 {
@@ -171,7 +171,7 @@ func TestTheDocumentIsTheOneOfTheDocs(t *testing.T) {
 	// A request as there are some: not every part at once.
 	q.Request.From, q.Request.SessionID, q.Request.ArtifactType = oci.Name{}, "", ""
 	q.Request.N, q.Request.HasN, q.Request.Last, q.Request.Digest = 0, false, "", oci.Digest{}
-	got, err := newDocument(&q)
+	got, err := newDocument(q.Identity, q.Request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func readDocs(t *testing.T) string {
 
 func TestWhatIsAbsentIsNull(t *testing.T) {
 	t.Parallel()
-	got, err := newDocument(&access.Question{Request: access.Request{Action: access.ListCatalog, Method: "GET"}})
+	got, err := newDocument(access.Identity{}, access.Request{Action: access.ListCatalog, Method: "GET"})
 	if err != nil {
 		t.Fatal(err)
 	}

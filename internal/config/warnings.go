@@ -29,26 +29,31 @@ func (c *Config) Warnings(sources Sources, compiler *policy.Compiler) []Problem 
 		if c.Policy.DeniesAll() && c.Policy.Webhook == "" {
 			warn("policy", "nobody may do anything, because there is no rule: sreg policy init writes some")
 		}
-		warnOfPolicy(c.Policy.Config, below("policy", warn))
+		warnOfPolicy(c.Policy.Config, compiler, below("policy", warn))
 	}
 	c.warnOfExposed(sources, warn)
 	c.Retention.Warn(compiler, below("retention", warn))
 	for i, r := range c.Repositories {
 		at := fmt.Sprintf("repositories[%d]", i)
 		if r.Policy != nil {
-			warnOfPolicy(*r.Policy, below(at+".policy", warn))
+			warnOfPolicy(*r.Policy, compiler, below(at+".policy", warn))
 		}
 		r.Retention.Warn(compiler, below(at+".retention", warn))
 	}
 	return warnings
 }
 
-func warnOfPolicy(p policy.Config, warn func(path, problem string)) {
+func warnOfPolicy(p policy.Config, compiler *policy.Compiler, warn func(path, problem string)) {
 	if p.FailsOpen() {
 		warn("on_error", "where default is allow, skip lets a request through whose rule fails: set deny, or leave on_error out")
 	}
 	if p.Webhook != "" && p.DeniesAll() {
 		warn("webhook", "without a rule nothing is allowed, so the webhook is never asked: set default: allow if it alone is to decide")
+	}
+	for i := range p.Rules {
+		if meant := compiler.AboutTags(p, i); meant != "" {
+			warn(fmt.Sprintf("rules[%d]", i), "a push or a delete by digest has the digest as its reference, whatever tags go with it; ask for the tags: "+meant)
+		}
 	}
 }
 

@@ -42,6 +42,7 @@ var kinds = []struct {
 	{errNoDigest, http.StatusBadRequest, oci.CodeDigestInvalid, ""},
 	{errTagParams, http.StatusBadRequest, oci.CodeTagInvalid, ""},
 	{errTooManyTags, http.StatusRequestURITooLong, oci.CodeTagInvalid, ""},
+	{access.ErrTooManyTags, http.StatusForbidden, oci.CodeDenied, ""},
 	{errPageSize, http.StatusBadRequest, oci.CodePaginationNumberInvalid, ""},
 	{registry.ErrCursor, http.StatusBadRequest, oci.CodePaginationNumberInvalid, ""},
 	{errContent, http.StatusBadRequest, oci.CodeBlobUploadInvalid, ""},

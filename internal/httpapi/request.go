@@ -55,13 +55,13 @@ func parseManifest(r *http.Request, at router.Path, req *access.Request) (err er
 		return err
 	}
 	req.Digest = req.Reference.Digest
-	if req.Action != access.PutManifest {
+	if req.Action == access.GetManifest {
 		return nil
 	}
 	if !req.Reference.IsDigest() {
 		req.Tags = []oci.Tag{req.Reference.Tag}
 	}
-	if r.URL.RawQuery == "" {
+	if req.Action != access.PutManifest || r.URL.RawQuery == "" {
 		return nil
 	}
 	tags := r.URL.Query()["tag"]

@@ -3,12 +3,16 @@ package policy
 import (
 	"fmt"
 	"sync"
+
+	"github.com/google/cel-go/cel"
 )
 
 // Compiler compiles expressions, each once for as long as configurations use it. Policies and keep rules that
 // have an expression in common share its program, also when one version of a configuration replaces another.
 type Compiler struct {
 	access, keep kind
+
+	withoutMacros func() (*cel.Env, error) // in which a loop is the call that was written; made when it is first needed
 }
 
 // kind is the expressions of one environment.
@@ -25,6 +29,13 @@ type kind struct {
 func NewCompiler() *Compiler {
 	c := &Compiler{}
 	c.access.environment = sync.OnceValues(newAccessEnvironment)
+	c.withoutMacros = sync.OnceValues(func() (*cel.Env, error) {
+		e, err := c.access.environment()
+		if err != nil {
+			return nil, err
+		}
+		return e.cel.Extend(cel.ClearMacros())
+	})
 	c.keep.environment = sync.OnceValues(newKeepEnvironment)
 	return c
 }

@@ -36,6 +36,7 @@ func FuzzExpression(f *testing.F) {
 		p, err := NewCompiler().Policy(Global, Config{Default: "deny", Rules: rules(expr)})
 		if err == nil {
 			d := p.decide(newActivation(&q))
+			NewCompiler().AboutTags(p.config, 0)
 			if x, v := (&Chain{Global: p}).Explain(q); v.Allowed != d.Allowed || len(x) != 1 {
 				t.Errorf("decides %t, explains %t", d.Allowed, v.Allowed)
 			}

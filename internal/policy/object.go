@@ -147,7 +147,11 @@ func isSet(i int) func(any) bool {
 func getFrom(of *objectType, i int) func(any) (any, error) {
 	return func(from any) (any, error) {
 		if o, ok := from.(*object); ok {
-			return o.field(i), nil
+			value := o.field(i)
+			if failed, ok := value.(*types.Err); ok {
+				return nil, failed
+			}
+			return value, nil
 		}
 		return nil, fmt.Errorf("%s is null: it has no %s", of.word, of.fields[i].name)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/cel-go/interpreter"
 
 	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/oci"
 )
 
 // Global is the scope of the policy that holds for every request.
@@ -38,6 +39,8 @@ type rule struct {
 type Question struct {
 	Identity access.Identity
 	Request  access.Request
+	// Tags looks up what request.tags is, once it is read; nil = the tags of Request.
+	Tags func() ([]oci.Tag, error)
 	// RepositoryPolicy is whether a repository's policy covers the request. A Chain fills it.
 	RepositoryPolicy bool
 }
@@ -46,7 +49,7 @@ type Question struct {
 func Document(identity access.Identity, request access.Request) map[string]map[string]any {
 	return map[string]map[string]any{
 		"identity": newObject(identityWords, &identity).document(),
-		"request":  newObject(requestWords, &request).document(),
+		"request":  newObject(requestWords, &Question{Request: request}).document(),
 	}
 }
 
@@ -101,7 +104,7 @@ type activation struct {
 func newActivation(q *Question) *activation {
 	return &activation{
 		identity:         newObject(identityWords, &q.Identity),
-		request:          newObject(requestWords, &q.Request),
+		request:          newObject(requestWords, q),
 		repositoryPolicy: types.Bool(q.RepositoryPolicy),
 	}
 }

@@ -48,16 +48,16 @@ var (
 		field{"oidc", oidcWords.typ, "the accepted OIDC token; null without one", from(oidcOf)},
 	)
 	requestWords = newObjectType("request",
-		field{"action", types.StringType, "what is asked for, such as get-manifest", from(func(r *access.Request) ref.Val { return types.String(r.Action) })},
-		textField("namespace", "the image's name, such as team/app", func(r *access.Request) string { return r.Namespace.String() }),
-		textField("reference", "the tag or digest of the manifest in the path", func(r *access.Request) string { return r.Reference.String() }),
-		textField("digest", "the digest of the blob or subject in the path", func(r *access.Request) string { return r.Digest.String() }),
-		listField("tags", "the tags that a push writes", tagsOf),
-		textField("from", "the namespace that a mount takes its blob from", func(r *access.Request) string { return r.From.String() }),
-		textField("session_id", "the upload in the path", func(r *access.Request) string { return r.SessionID }),
-		textField("artifact_type", "which referrers are asked for", func(r *access.Request) string { return r.ArtifactType }),
+		field{"action", types.StringType, "what is asked for, such as get-manifest", from(func(q *Question) ref.Val { return types.String(q.Request.Action) })},
+		textField("namespace", "the image's name, such as team/app", func(q *Question) string { return q.Request.Namespace.String() }),
+		textField("reference", "the tag or digest of the manifest in the path", func(q *Question) string { return q.Request.Reference.String() }),
+		textField("digest", "the digest of the blob or subject in the path", func(q *Question) string { return q.Request.Digest.String() }),
+		field{"tags", texts, "the tags that a push writes or a delete removes, also those that go with the manifest which is deleted by its digest", from(tagsOf)},
+		textField("from", "the namespace that a mount takes its blob from", func(q *Question) string { return q.Request.From.String() }),
+		textField("session_id", "the upload in the path", func(q *Question) string { return q.Request.SessionID }),
+		textField("artifact_type", "which referrers are asked for", func(q *Question) string { return q.Request.ArtifactType }),
 		field{"n", numberOrNull, "the size of the page asked for", from(pageSize)},
-		textField("last", "the name after which the page begins", func(r *access.Request) string { return r.Last }),
+		textField("last", "the name after which the page begins", func(q *Question) string { return q.Request.Last }),
 	)
 )
 
@@ -108,17 +108,25 @@ func oidcOf(i *access.Identity) ref.Val {
 	return newObject(oidcWords, i.OIDC)
 }
 
-func tagsOf(r *access.Request) []string {
-	tags := make([]string, len(r.Tags))
-	for i, t := range r.Tags {
-		tags[i] = t.String()
+// tagsOf is looked up when a rule first reads it.
+func tagsOf(q *Question) ref.Val {
+	tags := q.Request.Tags
+	if q.Tags != nil {
+		var err error
+		if tags, err = q.Tags(); err != nil {
+			return types.WrapErr(err)
+		}
 	}
-	return tags
+	texts := make([]string, len(tags))
+	for i, t := range tags {
+		texts[i] = t.String()
+	}
+	return types.NewStringList(types.DefaultTypeAdapter, texts)
 }
 
-func pageSize(r *access.Request) ref.Val {
-	if !r.HasN {
+func pageSize(q *Question) ref.Val {
+	if !q.Request.HasN {
 		return types.NullValue
 	}
-	return types.Int(r.N)
+	return types.Int(q.Request.N)
 }

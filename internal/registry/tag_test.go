@@ -200,3 +200,32 @@ func TestTagsAreListedInLexicalOrderPageByPage(t *testing.T) {
 		t.Errorf("of a namespace to which nothing was pushed: got %v, want %v", err, registry.ErrNameUnknown)
 	}
 }
+
+func TestTheTagsOfAManifest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, inMemory(t))
+	two := ocitest.Image("two")
+	w.must(w.pushImage(app, "one", tagV1, tagBig, ocitest.Tag("a")), w.pushImage(app, "two", ocitest.Tag("B")), w.pushImage(other, "one", ocitest.Tag("c")))
+	w.put("team/app/_manifests/tags/not a tag", nil)
+	for _, tt := range []struct {
+		d    oci.Digest
+		n    int
+		want string
+	}{
+		{imageOne.Digest, 10, "LATEST a v1 false"},
+		{imageOne.Digest, 3, "LATEST a v1 false"},
+		{imageOne.Digest, 2, "LATEST a true"},
+		{two.Digest, 10, "B false"},
+		{ocitest.Image("three").Digest, 10, "false"},
+	} {
+		tags, more, err := w.reg.TagsOf(w.ctx, app, tt.d, tt.n)
+		w.must(err)
+		var got []string
+		for _, tag := range tags {
+			got = append(got, tag.String())
+		}
+		if got := strings.Join(append(got, fmt.Sprint(more)), " "); got != tt.want {
+			t.Errorf("%d of %s: got %s, want %s", tt.n, tt.d, got, tt.want)
+		}
+	}
+}

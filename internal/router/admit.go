@@ -3,6 +3,7 @@ package router
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -88,6 +89,9 @@ func (rt *Router) admit(r *http.Request, req *Request, table *Table) (err error)
 	decision := rt.Authorizer.Authorize(r.Context(), &req.Question)
 	if decision.Allowed {
 		return nil
+	}
+	if decision.Err != nil {
+		return fmt.Errorf("authorize: %w", decision.Err)
 	}
 	return table.Denied(r.Context(), req, decision)
 }

@@ -19,6 +19,7 @@ func (s *Snapshot) buildAuthorizer(cfg *config.Config) error {
 		Policies: s.rules.Access, Webhooks: webhooks, Metrics: s.shared.metrics.authorization, Logger: s.shared.Logger, Audit: s.shared.Audit,
 		// The config lets nobody do without a policy unless all listeners are this computer's alone.
 		Open:       cfg.Policy == nil,
+		Tags:       s.Registry,
 		HideDenied: cfg.Policy != nil && cfg.Policy.HideDenied,
 	}
 	s.authorizer, err = authz.New(opts)

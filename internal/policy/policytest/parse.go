@@ -255,7 +255,7 @@ func complete(r *access.Request) (problem string) {
 	case policy.AllNamespaces(r.Action) && !r.Namespace.IsZero():
 		return string(r.Action) + " has no namespace"
 	}
-	if r.Action == access.PutManifest && len(r.Tags) == 0 && !r.Reference.Tag.IsZero() {
+	if (r.Action == access.PutManifest || r.Action == access.DeleteManifest) && len(r.Tags) == 0 && !r.Reference.Tag.IsZero() {
 		r.Tags = []oci.Tag{r.Reference.Tag}
 	}
 	return ""
