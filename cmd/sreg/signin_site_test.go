@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"cmp"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
@@ -43,6 +44,8 @@ type login struct {
 type siteOptions struct {
 	// NoTokens switches the token service off.
 	NoTokens bool
+	// Refresh is auth.token.refresh; empty is the default.
+	Refresh string
 	// TLS is for certificates, those of clients included.
 	TLS bool
 	// Named gives the registry a name that no client takes for loopback, where it has TLS.
@@ -86,9 +89,9 @@ func newSite(t *testing.T, opts siteOptions) *site {
   listeners: [%s]%s
 auth:
   users_file: %s
-  token: {enabled: %t}
+  token: {enabled: %t, refresh: %s}
   oidc: [{name: ci, issuer: %q, audience: [sreg]}]
-%s`, listener, files, users, !opts.NoTokens, s.ci.url, rulesOfASite))
+%s`, listener, files, users, !opts.NoTokens, cmp.Or(opts.Refresh, "docker"), s.ci.url, rulesOfASite))
 	s.server = serve(t, "-c", config)
 	s.host = s.address
 	if opts.TLS && opts.Named {

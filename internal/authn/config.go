@@ -44,7 +44,11 @@ type ThrottleConfig struct {
 type TokenConfig struct {
 	Enabled bool          `mapstructure:"enabled" doc:"Whether clients get tokens at /token. false: they are asked for a password with each request."`
 	TTL     time.Duration `mapstructure:"ttl" min:"1" doc:"How long a token lives."`
-	KeyFile string        `mapstructure:"key_file" config:"private" doc:"The Ed25519 key in PEM (PKCS #8) that signs tokens. Empty = it is made once and kept in the metadata store."`
+	// Clients such as docker keep a refresh token in docker's config file in place of the password, and podman, buildah,
+	// skopeo and Kubernetes, which read that file, too, want the password.
+	Refresh    string        `mapstructure:"refresh" enum:"docker,always,never" doc:"Who gets a refresh token that asks for one. docker: whoever would not keep it in docker's config file, so that podman, skopeo and Kubernetes can use the file of docker login. always: docker and nerdctl, too. never: nobody, and those of before are refused."`
+	RefreshTTL time.Duration `mapstructure:"refresh_ttl" min:"1" doc:"How long a refresh token lives. It ends before when its user changes, or with the OIDC token that it came from."`
+	KeyFile    string        `mapstructure:"key_file" config:"private" doc:"The Ed25519 key in PEM (PKCS #8) that signs tokens. Empty = it is made once and kept in the metadata store."`
 }
 
 // DefaultConfig has no user and no provider.
@@ -53,7 +57,7 @@ func DefaultConfig() Config {
 		InvalidCredentials: "next",
 		Basic:              BasicConfig{Remember: time.Minute},
 		Throttle:           ThrottleConfig{Failures: 10, Window: time.Minute},
-		Token:              TokenConfig{Enabled: true, TTL: 5 * time.Minute},
+		Token:              TokenConfig{Enabled: true, TTL: 5 * time.Minute, Refresh: "docker", RefreshTTL: 30 * 24 * time.Hour},
 	}
 }
 

@@ -31,7 +31,12 @@ type TokenRequest struct {
 	Scopes []string
 	// Offline asks for a refresh token.
 	Offline bool
+	// Client is what the program calls itself.
+	Client string
 }
+
+// login says that the credentials are only to be tried: nothing else is wanted.
+func (r TokenRequest) login() bool { return len(r.Scopes) == 0 }
 
 // TokenAnswer is the answer, as JSON.
 type TokenAnswer struct {
@@ -50,6 +55,10 @@ func (TokenAnswer) Format(f fmt.State, _ rune) {
 
 // LogValue shows nothing of the tokens.
 func (TokenAnswer) LogValue() slog.Value { return slog.StringValue("token ***") }
+
+// dockerFile are the programs that keep a refresh token in docker's config file, as they call themselves: docker, what is
+// built of its registry client, and nerdctl.
+var dockerFile = []string{"docker", "registry-client", "containerd-client"}
 
 const (
 	maxForm   = 2 * maxCredential
@@ -113,7 +122,7 @@ func (a *Authenticator) readForm(r *http.Request) (TokenRequest, error) {
 }
 
 func newTokenRequest(values url.Values, credentials Credentials, offline bool) (TokenRequest, error) {
-	request := TokenRequest{Credentials: credentials, Service: values.Get("service"), Offline: offline}
+	request := TokenRequest{Credentials: credentials, Service: values.Get("service"), Offline: offline, Client: values.Get("client_id")}
 	for _, scope := range values["scope"] {
 		request.Scopes = append(request.Scopes, strings.Fields(scope)...)
 	}
@@ -123,8 +132,8 @@ func newTokenRequest(values url.Values, credentials Credentials, offline bool) (
 	return request, nil
 }
 
-// Token answers a token request. Without credentials the token is anonymous. A credential that no method accepts is an
-// error, whatever auth.invalid_credentials says: docker login asks here.
+// Token answers a token request. Without credentials the token is anonymous. With a credential that no method accepts it
+// is, too, unless auth.invalid_credentials is reject or the request has no scope: so docker login asks here.
 func (a *Authenticator) Token(ctx context.Context, request TokenRequest) (TokenAnswer, error) {
 	if !a.config.Token.Enabled {
 		return TokenAnswer{}, access.ErrNoTokens
@@ -148,11 +157,25 @@ func (a *Authenticator) Token(ctx context.Context, request TokenRequest) (TokenA
 		Token: text, AccessToken: text, ExpiresIn: int(lifetime.Round(time.Second) / time.Second), IssuedAt: time.Now().UTC().Truncate(time.Second),
 		RefreshToken: request.RefreshToken.Reveal(), Scope: strings.Join(request.Scopes, " "),
 	}
-	if request.Offline && who.Subject != "" && answer.RefreshToken == "" {
+	switch {
+	case who.Subject == "":
+		answer.RefreshToken = ""
+	case answer.RefreshToken == "" && a.refreshes(request):
 		who.Use = useRefresh
-		answer.RefreshToken, _, err = a.tokens.issue(key, who, refreshTTL)
+		answer.RefreshToken, _, err = a.tokens.issue(key, who, a.config.Token.RefreshTTL)
 	}
 	return answer, err
+}
+
+// refreshes says whether who asks gets a refresh token.
+func (a *Authenticator) refreshes(request TokenRequest) bool {
+	switch a.config.Token.Refresh {
+	case "always":
+		return request.Offline
+	case "docker":
+		return request.Offline && !slices.Contains(dockerFile, request.Client)
+	}
+	return false
 }
 
 // whoAsks finds what the claims of the token are.
@@ -160,7 +183,7 @@ func (a *Authenticator) whoAsks(ctx context.Context, key *signingKey, request To
 	if text := request.RefreshToken.Reveal(); text != "" {
 		who, err := a.refreshed(ctx, text)
 		a.state.metrics.count(Token, resultOf(err))
-		return who, refusal(err)
+		return a.orAnonymous(request, who, err)
 	}
 	if request.Credentials.scheme == schemeNone {
 		return claims{Use: useAccess}, nil
@@ -168,7 +191,7 @@ func (a *Authenticator) whoAsks(ctx context.Context, key *signingKey, request To
 	found, err := a.verify(ctx, request.Credentials)
 	switch {
 	case err != nil:
-		return claims{}, refusal(err)
+		return a.orAnonymous(request, claims{}, err)
 	case found.method == Token:
 		// Else whoever has stolen one token could renew it for ever.
 		return claims{}, invalid("a token of this registry gets no further one; send a password, an OIDC token or a refresh token")
@@ -176,8 +199,20 @@ func (a *Authenticator) whoAsks(ctx context.Context, key *signingKey, request To
 	return a.describe(key, found)
 }
 
+// orAnonymous lets a client with a stale credential go on to what is public, as it may at the registry itself.
+func (a *Authenticator) orAnonymous(request TokenRequest, who claims, err error) (claims, error) {
+	var reason rejection
+	if errors.As(err, &reason) && reason != errUnavailable && a.config.InvalidCredentials == "next" && !request.login() {
+		return claims{Use: useAccess}, nil
+	}
+	return who, refusal(err)
+}
+
 // refreshed is what a refresh token says, if what it names has not changed.
 func (a *Authenticator) refreshed(ctx context.Context, text string) (claims, error) {
+	if a.config.Token.Refresh == "never" {
+		return claims{}, errToken
+	}
 	who, err := a.tokens.read(ctx, text, useRefresh)
 	if err != nil {
 		return claims{}, err

@@ -43,7 +43,12 @@ func TestTheTokenService(t *testing.T) {
 		{name: "GET of anybody who wants to stay", request: query("offline_token=true")},
 		{name: "GET with empty credentials", request: query("service=sreg.test", basicHeader("", ""))},
 		{name: "GET with a password", request: query("service=sreg.test&account=alice&scope=repository:a:pull&scope=repository:b:push", basicHeader("alice", "right")), user: "alice"},
-		{name: "GET with a password, to stay", request: query("offline_token=true&client_id=docker", basicHeader("alice", "right")), user: "alice", refresh: true},
+		{name: "GET with a password, to stay", request: query("offline_token=true&client_id=mine", basicHeader("alice", "right")), user: "alice", refresh: true},
+		{name: "GET of docker login", request: query("offline_token=true&client_id=docker", basicHeader("alice", "right")), user: "alice"},
+		{name: "GET of nerdctl login", request: query("offline_token=true&client_id=containerd-client", basicHeader("alice", "right")), user: "alice"},
+		{name: "GET of a pull with a wrong password", request: query("scope=repository:a:pull", basicHeader("alice", "wrong"))},
+		{name: "POST of a pull with a wrong password, to stay", request: form(url.Values{"grant_type": {"password"}, "username": {"alice"}, "password": {"wrong"}, "access_type": {"offline"}, "scope": {"repository:a:pull"}})},
+		{name: "POST of a pull with a wrong refresh token", request: form(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {answer.Token}, "scope": {"repository:a:pull"}})},
 		{name: "GET with a wrong password", request: query("service=sreg.test", basicHeader("alice", "wrong")), err: access.ErrInvalidCredentials},
 		{name: "GET with a password in the query", request: query("account=alice&username=alice&password=right&grant_type=password")},
 		{name: "GET with a token of our own", request: query("", "Bearer "+answer.Token), err: access.ErrInvalidCredentials},
@@ -79,6 +84,38 @@ func TestTheTokenService(t *testing.T) {
 				t.Errorf("got %+v, %+v, refresh %v, want user %q and refresh %v", identity, outcome, got.RefreshToken != "", tt.user, tt.refresh)
 			}
 		})
+	}
+}
+
+func TestWhoGetsARefreshToken(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		setting, client string
+		offline, want   bool
+	}{
+		{"docker", "docker", true, false},
+		{"docker", "containerd-client", true, false},
+		{"docker", "", true, true},
+		{"docker", "", false, false},
+		{"always", "docker", true, true},
+		{"always", "docker", false, false},
+		{"never", "", true, false},
+	} {
+		f := newFixture(t, func(f *fixture) { f.opts.Config.Token.Refresh = tt.setting })
+		answer, err := f.Token(t.Context(), TokenRequest{Credentials: basic("alice", "right"), Offline: tt.offline, Client: tt.client})
+		if err != nil || (answer.RefreshToken != "") != tt.want {
+			t.Errorf("%+v: got a refresh token: %v, %v", tt, answer.RefreshToken != "", err)
+		}
+	}
+}
+
+// TestAWrongCredentialForAPull: with reject it is refused, as everywhere.
+func TestAWrongCredentialForAPull(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(f *fixture) { f.opts.Config.InvalidCredentials = "reject" })
+	_, err := f.Token(t.Context(), TokenRequest{Credentials: basic("alice", "wrong"), Scopes: []string{"repository:a:pull"}})
+	if !errors.Is(err, access.ErrInvalidCredentials) {
+		t.Errorf("got error %v, want %v", err, access.ErrInvalidCredentials)
 	}
 }
 

@@ -23,8 +23,6 @@ import (
 const (
 	// ownSkew is how far the clocks of instances may be apart.
 	ownSkew = 10 * time.Second
-	// refreshTTL is how long a refresh token lives, unless its user changes or its OIDC token ends before.
-	refreshTTL = 365 * 24 * time.Hour
 
 	useAccess  = "access"
 	useRefresh = "refresh"
@@ -149,6 +147,10 @@ func (t *tokens) read(ctx context.Context, token, use string) (claims, error) {
 		return claims{}, errToken
 	}
 	now := time.Now()
+	if use == useRefresh {
+		// One of before that was given for longer ends, too.
+		who.Expires = min(who.Expires, who.IssuedAt+int64(t.config.RefreshTTL/time.Second))
+	}
 	switch {
 	case who.Issuer != t.service || who.Audience != t.service:
 		return claims{}, errAudience

@@ -59,6 +59,39 @@ func TestATokenEnds(t *testing.T) {
 	})
 }
 
+// TestARefreshTokenEnds: also one that was given when they lived for longer.
+func TestARefreshTokenEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, nil)
+		answer := tokenFor(t, f.Authenticator, basic("alice", "right"))
+		f.opts.Config.Token.RefreshTTL /= 2
+		shorter := f.again(t)
+		f.opts.Config.Token.Refresh = "never"
+		never := f.again(t)
+		refused := func(what string, a *Authenticator) {
+			t.Helper()
+			if _, err := a.Token(t.Context(), refresh(answer)); !errors.Is(err, access.ErrInvalidCredentials) {
+				t.Errorf("%s: got error %v, want %v", what, err, access.ErrInvalidCredentials)
+			}
+		}
+		refused("where nobody has refresh tokens", never)
+		if _, err := never.Token(t.Context(), TokenRequest{Offline: true}); err != nil {
+			t.Errorf("nobody gets a token where nobody has refresh tokens: %v", err)
+		}
+		time.Sleep(15*24*time.Hour - time.Second)
+		_, err := shorter.Token(t.Context(), refresh(answer))
+		must(t, err)
+		time.Sleep(time.Second)
+		refused("of 30 days after 15", shorter)
+		time.Sleep(15*24*time.Hour - time.Second)
+		_, err = f.Token(t.Context(), refresh(answer))
+		must(t, err)
+		time.Sleep(time.Second)
+		refused("of 30 days after 30", f.Authenticator)
+	})
+}
+
 func TestATokenDiesWithItsUser(t *testing.T) {
 	t.Parallel()
 	for name, after := range map[string]list{
