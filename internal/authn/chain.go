@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -27,8 +26,8 @@ type Options struct {
 	Users Users
 	// Keys keeps the key that signs tokens.
 	Keys KeyStore
-	// TrustedProxies are believed when they tell the address of a client.
-	TrustedProxies []netip.Prefix
+	// Proxies are believed when they tell the address of a client.
+	Proxies Proxies
 	// ExternalURL is where people reach this registry, nil if that is where they are.
 	ExternalURL *url.URL
 	// State is what outlives this Authenticator, and Shared what other instances know with it.
@@ -54,7 +53,7 @@ type Authenticator struct {
 func New(opts Options) (*Authenticator, error) {
 	a := &Authenticator{
 		config:  opts.Config,
-		Proxies: Proxies{Trusted: opts.TrustedProxies},
+		Proxies: opts.Proxies,
 		state:   opts.State,
 		log:     opts.Logger.With("module", "authn"),
 		tokens:  tokens{config: opts.Config.Token, service: "sreg", store: opts.Keys},

@@ -14,7 +14,7 @@ func TestChallenges(t *testing.T) {
 	outside := newFixture(t, nil).Authenticator
 	inside := newFixture(t, func(f *fixture) {
 		f.opts.ExternalURL = nil
-		f.opts.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+		f.opts.Proxies.Trusted = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	}).Authenticator
 	tests := []struct {
 		name  string

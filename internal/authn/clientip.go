@@ -8,7 +8,10 @@ import (
 )
 
 // Proxies finds the address of a client behind the proxies that are trusted.
-type Proxies struct{ Trusted []netip.Prefix }
+type Proxies struct {
+	Trusted []netip.Prefix
+	Sockets bool // whoever connects to a unix socket is one, too
+}
 
 // ClientIP is the address that the request came from: that of the connection, or, if that is a trusted proxy's, the
 // one in its header. The header is read from the right, because a client can write anything to the left. If it cannot
@@ -16,7 +19,7 @@ type Proxies struct{ Trusted []netip.Prefix }
 // the other on as the client wrote it.
 func (p Proxies) ClientIP(r *http.Request) (netip.Addr, error) {
 	peer := parseRemote(r.RemoteAddr)
-	if len(p.Trusted) == 0 || !p.Trusts(peer) {
+	if !p.Trusts(peer) {
 		return peer, nil
 	}
 	forwarded, standard := p.walk(peer, forwardedFor(r.Header["Forwarded"]))
@@ -52,9 +55,12 @@ func (p Proxies) Secure(r *http.Request) bool {
 	return false
 }
 
-// Trusts says that an address is a trusted proxy's.
+// Trusts says that an address is a trusted proxy's. That of a unix socket's peer is not valid.
 func (p Proxies) Trusts(addr netip.Addr) bool {
-	return addr.IsValid() && slices.ContainsFunc(p.Trusted, func(network netip.Prefix) bool { return network.Contains(addr) })
+	if !addr.IsValid() {
+		return p.Sockets
+	}
+	return slices.ContainsFunc(p.Trusted, func(network netip.Prefix) bool { return network.Contains(addr) })
 }
 
 // walk reads the addresses that proxies wrote from the right, as long as a trusted proxy wrote them. One that it cannot

@@ -13,6 +13,7 @@ func TestTheAddressOfAClient(t *testing.T) {
 	tests := []struct {
 		name      string
 		peer      string
+		sockets   bool // are trusted
 		forwarded []string
 		xff       []string
 		want      string // "" = unknown
@@ -21,6 +22,10 @@ func TestTheAddressOfAClient(t *testing.T) {
 		{name: "a connection", peer: "192.0.2.1:1", want: "192.0.2.1"},
 		{name: "an IPv4 connection over IPv6", peer: "[::ffff:192.0.2.1]:1", want: "192.0.2.1"},
 		{name: "a unix socket has none", peer: "@"},
+		{name: "a header by a unix socket", peer: "@", xff: []string{"192.0.2.1"}},
+		{name: "a header by a unix socket that is trusted", peer: "@", sockets: true, xff: []string{"127.0.0.1, 192.0.2.1"}, want: "192.0.2.1"},
+		{name: "a unix socket that is trusted, without a header", peer: "@", sockets: true},
+		{name: "sockets are no networks", peer: "192.0.2.1:1", sockets: true, xff: []string{"10.0.0.9"}, want: "192.0.2.1"},
 		{name: "a header of a client that is no proxy", peer: "192.0.2.1:1", xff: []string{"10.0.0.9"}, forwarded: []string{"for=10.0.0.9"}, want: "192.0.2.1"},
 		{name: "a proxy without a header", peer: "10.0.0.1:1", want: "10.0.0.1"},
 		{name: "a proxy's header", peer: "10.0.0.1:1", xff: []string{"192.0.2.1"}, want: "192.0.2.1"},
@@ -50,6 +55,8 @@ func TestTheAddressOfAClient(t *testing.T) {
 			r := get()
 			r.RemoteAddr = tt.peer
 			r.Header["Forwarded"], r.Header["X-Forwarded-For"] = tt.forwarded, tt.xff
+			trusted := trusted
+			trusted.Sockets = tt.sockets
 			got, err := trusted.ClientIP(r)
 			if !errors.Is(err, tt.err) {
 				t.Fatalf("got error %v, want %v", err, tt.err)

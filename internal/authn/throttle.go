@@ -16,7 +16,8 @@ const (
 )
 
 // throttle counts wrong passwords by client address and user name, and by the address alone. It never
-// counts by the user name alone: then anybody could lock anybody out.
+// counts by the user name alone: then anybody could lock anybody out. So it does not count those of clients whose
+// address nobody knows, such as all of a unix socket.
 type throttle struct {
 	config  ThrottleConfig
 	counter cache.Counter
@@ -27,21 +28,18 @@ type throttle struct {
 type attempt struct {
 	throttle *throttle
 	pair     string // names the count of a client and a user name
-	client   string // names the count of the client; empty for those without an address, who have nothing in common
+	client   string // names the count of the client, once that has counted the attempt
 }
 
 // begin counts an attempt, or says how long to wait before the next one.
 func (t *throttle) begin(ctx context.Context, client netip.Addr, user string) (attempt, time.Duration) {
-	if t.config.Failures == 0 {
+	if t.config.Failures == 0 || !client.IsValid() {
 		return attempt{}, 0
 	}
 	network := networkOf(client).String()
 	a := attempt{throttle: t, pair: cache.Key("throttle", network, user)}
 	if count := t.add(ctx, a.pair, 1, 1); count.Full {
 		return attempt{}, count.Left
-	}
-	if !client.IsValid() {
-		return a, 0
 	}
 	all := cache.Key("throttle", network)
 	if count := t.add(ctx, all, 1, sprayed); count.Full {
@@ -62,7 +60,7 @@ func (t *throttle) add(ctx context.Context, key string, n, times int64) cache.Co
 func (a attempt) succeeded(ctx context.Context) {
 	if a.throttle != nil {
 		a.throttle.counter.Delete(ctx, a.pair)
-		a.takeBackClient(ctx)
+		a.throttle.add(ctx, a.client, -1, sprayed)
 	}
 }
 
@@ -70,11 +68,7 @@ func (a attempt) succeeded(ctx context.Context) {
 func (a attempt) takeBack(ctx context.Context) {
 	if a.throttle != nil {
 		a.throttle.add(ctx, a.pair, -1, 1)
-		a.takeBackClient(ctx)
 	}
-}
-
-func (a attempt) takeBackClient(ctx context.Context) {
 	if a.client != "" {
 		a.throttle.add(ctx, a.client, -1, sprayed)
 	}

@@ -39,6 +39,9 @@ func TestWhatIsLikelyNotMeantIsAWarning(t *testing.T) {
 		{"a rule that keeps all", "retention: {rules: ['top_pushed(9)', 'true']}", "retention.rules[1]: is always true, so that the other rules do nothing"},
 		{"all is meant to stay", "repositories: [{name: hub, retention: {rules: ['true']}}]", ""},
 		{"rules that look at images", "retention: {rules: ['top_pushed(9)', 'image.tag != null']}", ""},
+		{"passwords behind a unix socket", "server: {external_url: 'https://r/', listeners: [{name: main, address: 'unix:/s'}]}\n" + users + team, "server.listeners[0].address: behind a unix socket nobody has an address"},
+		{"a unix socket that is trusted", "server: {external_url: 'https://r/', trusted_proxies: [unix], listeners: [{name: main, address: 'unix:/s'}]}\n" + users + team, ""},
+		{"a unix socket where nobody signs in", "server: {external_url: 'https://r/', listeners: [{name: main, address: 'unix:/s'}]}\n" + team, ""},
 		{"certificates that no listener shows", "server: {tls: {cert_file: a, key_file: b}}", "server.tls: is not used: no listener has tls: true"},
 		{"certificates that no listener asks for", "server: {tls: {client_ca_file: a}}", "server.tls: is not used"},
 	}

@@ -26,7 +26,7 @@ type Config struct {
 	Listeners   []Listener `mapstructure:"listeners" doc:"The addresses that are listened on."`
 	ExternalURL string     `mapstructure:"external_url" doc:"The URL by which people reach this registry; empty if they use the address of the listener."`
 	// TrustedProxies are read by whoever needs the address of a client: see the doc of the key.
-	TrustedProxies []string `mapstructure:"trusted_proxies" doc:"Networks such as 10.0.0.0/8, and addresses, of the proxies before this server. Only their Forwarded or X-Forwarded-For header is believed."`
+	TrustedProxies []string `mapstructure:"trusted_proxies" doc:"Networks such as 10.0.0.0/8, and addresses, of the proxies before this server; unix stands for whoever connects to a unix socket. Only their Forwarded or X-Forwarded-For header is believed."`
 	TLS            TLS      `mapstructure:"tls" doc:"The certificates of the listeners with tls: true."`
 	HTTP2          bool     `mapstructure:"http2" doc:"Whether TLS listeners speak HTTP/2."`
 	Limits         Limits   `mapstructure:"limits" doc:"How much is done at once."`
@@ -117,7 +117,7 @@ func (c Config) Validate(report func(path, problem string)) {
 		validateExternalURL(c.ExternalURL, report)
 	}
 	for i, network := range c.TrustedProxies {
-		if _, err := ParseNetwork(network); err != nil {
+		if _, err := ParseNetwork(network); err != nil && network != sockets {
 			report(fmt.Sprintf("trusted_proxies[%d]", i), err.Error())
 		}
 	}
@@ -174,6 +174,10 @@ func (c Config) Warn(signIns bool, report func(path, problem string)) {
 			report(fmt.Sprintf("listeners[%d].tls", i), "passwords and tokens cross the network in plain text: set tls: true, "+
 				"or server.external_url to the https URL of the proxy that speaks TLS")
 		}
+		if err == nil && signIns && address.Network == "unix" && len(l.Serves) == 0 && !c.TrustsSockets() {
+			report(fmt.Sprintf("listeners[%d].address", i), "behind a unix socket nobody has an address, so wrong passwords are not counted: "+
+				"if a proxy listens before it, let server.trusted_proxies name unix")
+		}
 	}
 }
 
@@ -202,17 +206,26 @@ func ParseNetwork(s string) (netip.Prefix, error) {
 	network, err := netip.ParsePrefix(s)
 	switch {
 	case err != nil:
-		return netip.Prefix{}, fmt.Errorf("want a network such as 10.0.0.0/8 or an address, got %q", s)
+		return netip.Prefix{}, fmt.Errorf("want a network such as 10.0.0.0/8, an address or unix, got %q", s)
 	case network != network.Masked():
 		return netip.Prefix{}, fmt.Errorf("want a network such as %s, got %q, which is an address within it", network.Masked(), s)
 	}
 	return network, nil
 }
 
+// sockets stands in TrustedProxies for whoever connects to a unix socket.
+const sockets = "unix"
+
+// TrustsSockets says that whoever connects to a unix socket is a trusted proxy.
+func (c Config) TrustsSockets() bool { return slices.Contains(c.TrustedProxies, sockets) }
+
 // Trusted are the networks of TrustedProxies.
 func (c Config) Trusted() ([]netip.Prefix, error) {
 	var networks []netip.Prefix
 	for _, text := range c.TrustedProxies {
+		if text == sockets {
+			continue
+		}
 		network, err := ParseNetwork(text)
 		if err != nil {
 			return nil, fmt.Errorf("server.trusted_proxies: %w", err)

@@ -47,7 +47,7 @@ func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, e
 	auth.Token.Enabled = auth.Token.Enabled && auth.Active()
 	s.authenticator, err = authn.New(authn.Options{
 		Config: auth, Users: directory, Keys: keys,
-		TrustedProxies: proxies, ExternalURL: external, State: s.shared.signIns, Shared: s.caches.signIns, Logger: s.shared.Logger,
+		Proxies: authn.Proxies{Trusted: proxies, Sockets: cfg.Server.TrustsSockets()}, ExternalURL: external, State: s.shared.signIns, Shared: s.caches.signIns, Logger: s.shared.Logger,
 	})
 	if err != nil {
 		return err

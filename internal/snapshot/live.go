@@ -135,7 +135,7 @@ func (l *Live) Serve(by Swapper) error {
 // live is what a server serves.
 func (s *inUse) live() server.Live {
 	live := server.Live{Config: s.config.Server, Handler: func(l server.Listener) http.Handler { return s.Handlers[l.Name] }}
-	if proxies := s.authenticator.Proxies; len(proxies.Trusted) > 0 {
+	if proxies := s.authenticator.Proxies; len(proxies.Trusted) > 0 || proxies.Sockets {
 		live.Proxies = proxies
 	}
 	return live

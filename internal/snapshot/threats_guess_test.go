@@ -1,9 +1,12 @@
 package snapshot_test
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strconv"
@@ -191,5 +194,44 @@ func TestThreatDefaultCredentials(t *testing.T) {
 				t.Errorf("docs/%s.md shows the hash %s, which signs somebody in", page, sample)
 			}
 		}
+	}
+}
+
+// TestThreatLockOutBehindASocket: to sreg all who come by a unix socket are one client, and none of them locks a user
+// out; behind a proxy that is trusted each has an address.
+func TestThreatLockOutBehindASocket(t *testing.T) {
+	t.Parallel()
+	for _, trusted := range []bool{false, true} {
+		t.Run(fmt.Sprintf("trusted %v", trusted), func(t *testing.T) {
+			t.Parallel()
+			folder, err := os.MkdirTemp("", "") // a path of a socket must be short
+			must(t, err)
+			t.Cleanup(func() { os.RemoveAll(folder) })
+			path := filepath.Join(folder, "s")
+			config := fmt.Sprintf("listeners: [{name: main, address: 'unix:%s'}]", path)
+			if trusted {
+				config += ", trusted_proxies: [unix]"
+			}
+			w := newWorld(t, setup{
+				config: "server: {" + config + "}\nauth: {basic: {remember: 0s}, throttle: {failures: 3, window: 1h}}\npolicy: {default: allow}\n",
+				users:  user(t, "a"),
+			})
+			w.url = "http://sreg"
+			w.client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, "unix", path)
+			}}
+			ask := func(auth, address string) reply {
+				return w.do(call{method: "GET", path: "/v2/", auth: auth, header: from(address)})
+			}
+			for range 40 {
+				ask(basic("a", "wrong"), "192.0.2.1")
+			}
+			ask(signIn("a"), "192.0.2.2").is(t, http.StatusOK)
+			if trusted {
+				ask(signIn("a"), "192.0.2.1").is(t, http.StatusTooManyRequests)
+			} else {
+				ask(signIn("a"), "192.0.2.1").is(t, http.StatusOK)
+			}
+		})
 	}
 }
