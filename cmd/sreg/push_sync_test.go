@@ -76,6 +76,9 @@ func TestASmallPushCostsTheSyncsThatAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	two := ocitest.ImageOf(ocitest.Config(besides(one.Config.Text)), ocitest.Layer(besides(one.Layers[0].Text)))
+	for plain, i := two, 0; two.Digest.Hex()[:2] != one.Digest.Hex()[:2]; i++ {
+		two = plain.Note(strconv.Itoa(i)) // the folders of tag entries are by the digest of the manifest
+	}
 	calls := s.watchChange(t, func(w *wire) error { return w.pushImage(fresh, two, tagBig) })
 	syncs := len(slices.DeleteFunc(slices.Clone(calls), func(c call) bool { return !isSync(c) }))
 	if want := documentedSyncs(t); syncs > want || syncs == 0 {

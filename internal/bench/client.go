@@ -59,6 +59,10 @@ func headOf(path string) request {
 	return request{head: head("HEAD", path, accept), want: http.StatusOK, bare: true}
 }
 
+func deleteOf(path string) request {
+	return request{head: head("DELETE", path, ""), want: http.StatusAccepted}
+}
+
 // post asks for something without sending any.
 func post(path string, want int) request {
 	return request{head: head("POST", path, "Content-Length: 0\r\n"), want: want}

@@ -26,6 +26,7 @@ func manyTagsGroup(s *stage) group {
 		{"tags-page", "tags page of 100 from 10,000", limit{atMost, 0.05, "x Docker registry"}, m.page},
 		{"tags-all", "the whole list of 10,000 tags", limit{atMost, 0.1, "x Docker registry"}, m.wholeList},
 		{"push-10000", "small image push after 10,000 tags, sync: true", limit{atMost, 1.2, "x the empty one"}, m.push},
+		{"delete-100000", "delete of a manifest by its digest among " + thousands(s.size.mostTags) + " tags, sync: true", limit{atMost, 20, "ms"}, m.deletes},
 		{"push-10000-unsynced", "small image push after 10,000 tags, sync: false", limit{atMost, 1.2, "x the empty one"}, m.pushUnsynced},
 	}}
 }
@@ -157,4 +158,39 @@ func (c *client) checkListing(l listing) error {
 		return fmt.Errorf("read %s: want %d %s, got %d", l.path, l.want, l.key, len(entries))
 	}
 	return nil
+}
+
+// deletes removes small images one by one, each with its tag, from a namespace that has very many. It is filled without
+// syncs, which takes half as long.
+func (m *manyTags) deletes(ctx context.Context) (figures, error) {
+	const namespace = "bench/most"
+	srv, err := m.start(ctx, m.programs.unsynced)
+	if err != nil {
+		return figures{}, err
+	}
+	if err := fillTags(ctx, srv, namespace, m.image, m.size.mostTags); err != nil {
+		return figures{}, err
+	}
+	if err := srv.stop(); err != nil {
+		return figures{}, err
+	}
+	if srv, err = m.startOn(ctx, m.programs.subject, srv.dir); err != nil {
+		return figures{}, err
+	}
+	var f figures
+	for round := range m.size.rounds {
+		images := newImages(m.size.layer, m.size.walks, seedOf(srv, 3)+uint64(round)<<16)
+		if _, err := srv.measure(ctx, pushImages(namespace, fmt.Sprintf("%d-", round), images)); err != nil {
+			return figures{}, err
+		}
+		took, err := srv.measure(ctx, load{clients: oneClient, ops: len(images), op: func(c *client, i int) error {
+			_, err := c.do(deleteOf(manifestPath(namespace, images[i].digest)), nil)
+			return err
+		}})
+		if err != nil {
+			return figures{}, err
+		}
+		f.samples = append(f.samples, took.wallEach().Seconds()*1000)
+	}
+	return f, m.discard(srv)
 }

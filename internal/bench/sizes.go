@@ -11,6 +11,7 @@ type sizes struct {
 	rounds     int
 	fewTags    int
 	manyTags   int
+	mostTags   int
 	namespaces int
 	referrers  int
 	page       int
@@ -48,7 +49,7 @@ type sizes struct {
 func newSizes(opts Options) sizes {
 	if opts.Short {
 		return sizes{
-			rounds: 1, fewTags: 2, manyTags: 12, namespaces: 12, referrers: 5, page: 10,
+			rounds: 1, fewTags: 2, manyTags: 12, mostTags: 20, namespaces: 12, referrers: 5, page: 10,
 			smallBlob: 16 << 10, smallBlobs: 4, largeBlob: 1 << 20, layer: 4 << 10,
 			gets: 64, largeGets: 2, largePushes: 1, imagePushes: 4, pages: 4, walks: 2, parallel: 4,
 			worldBlobs: cmp.Or(opts.World, 300), largeWorld: cmp.Or(opts.LargeWorld, 600), gcRate: cmp.Or(opts.CollectRate, defaultRate),
@@ -58,7 +59,7 @@ func newSizes(opts Options) sizes {
 		}
 	}
 	return sizes{
-		rounds: max(opts.Rounds, 1), fewTags: 5, manyTags: 10_000, namespaces: 5_000, referrers: 500, page: 100,
+		rounds: max(opts.Rounds, 1), fewTags: 5, manyTags: 10_000, mostTags: 100_000, namespaces: 5_000, referrers: 500, page: 100,
 		smallBlob: 16 << 10, smallBlobs: 64, largeBlob: 100 << 20, layer: 16 << 10,
 		gets: 20_000, largeGets: 20, largePushes: 4, imagePushes: 200, pages: 1_000, walks: 10, parallel: 50,
 		worldBlobs: cmp.Or(opts.World, 100_000), largeWorld: cmp.Or(opts.LargeWorld, 1_000_000), gcRate: cmp.Or(opts.CollectRate, defaultRate),

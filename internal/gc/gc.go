@@ -271,6 +271,7 @@ func (r *run) carryOut(ctx context.Context) error {
 		{CollectPart, r.revive},
 		{CollectPart, r.destroy},
 		{CollectPart, r.condemn},
+		{CollectPart, r.completeTags},
 	} {
 		if !r.opts.Only.includes(step.part) {
 			continue

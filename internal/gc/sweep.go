@@ -204,6 +204,41 @@ func (r *run) destroy(ctx context.Context) error {
 	})
 }
 
+// completeTags gives the tags of a store that an earlier version of sreg made the entries by which they are found. What
+// fails is done by the next run.
+func (r *run) completeTags(ctx context.Context) error {
+	complete, err := r.registry.TagEntriesComplete(ctx)
+	if err != nil || complete {
+		return err
+	}
+	r.begin("tags")
+	defer r.phase.end()
+	before := r.errorCount()
+	for ns, err := range r.registry.Namespaces(ctx) {
+		if err != nil {
+			return err
+		}
+		var tags []oci.Tag
+		for tag, err := range r.registry.Tags(ctx, ns) {
+			if err != nil {
+				return err
+			}
+			tags = append(tags, tag)
+		}
+		err := each(ctx, r, tags, func(ctx context.Context, tag oci.Tag) error {
+			r.phase.add(1, 0)
+			return r.registry.CompleteTag(ctx, ns, tag)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if r.errorCount() > before {
+		return nil
+	}
+	return r.registry.NoteTagEntriesComplete(ctx)
+}
+
 // touched are the namespaces that lost a tag or a manifest, and so may have times of pulls of what is gone.
 func (r *run) touched() []oci.Name {
 	lost := map[oci.Name]bool{}

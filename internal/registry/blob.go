@@ -155,7 +155,7 @@ func (r *Registry) DeleteBlob(ctx context.Context, ns oci.Name, d oci.Digest, by
 	}
 	// The trash entry comes first: a crash between the two leaves an entry for something that is still there, which
 	// does no harm.
-	if err := r.putTrashEntry(ctx, TrashEntry{Kind: KindBlob, Namespace: ns, Digest: d, By: by}); err != nil {
+	if _, err := r.putTrashEntry(ctx, TrashEntry{Kind: KindBlob, Namespace: ns, Digest: d, By: by}); err != nil {
 		return err
 	}
 	// The marker comes before the link is removed: no repair may restore what a client deleted. Its content differs each

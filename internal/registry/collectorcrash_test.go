@@ -89,7 +89,12 @@ func newUntidy(t *testing.T, stores *sharedStore) *untidy {
 	// A tag of what is condemned makes it needed again, as a promise would have done by itself.
 	w.must(w.pushImage(app, "two"))
 	facts = append(facts, registrytest.ImageIs(other, ocitest.Image("past"), tagV1)...)
-	w.put("team/app/_manifests/tags/back", w.record("other/_manifests/tags/v1", ocitest.Image("past").Digest, ocitest.Image("back").Digest))
+	past, back := ocitest.Image("past").Digest, ocitest.Image("back").Digest
+	w.put("team/app/_manifests/tags/back", w.record("other/_manifests/tags/v1", past, back))
+	for entry, err := range w.store.List(w.ctx, "other/_manifests/tagged", storage.ListOptions{Deep: true}) {
+		w.must(err)
+		w.put("team/app/_manifests/tagged/"+back.Hex()[:2]+"/"+strings.Replace(entry.Name[3:], past.Hex()[:32], back.Hex()[:32], 1), nil)
+	}
 	facts = append(facts, registrytest.ManifestIs(app, ocitest.Image("back").Text), registrytest.BlobIs(app, "layer back"))
 	// A delete that was killed behind its first step.
 	w.must(w.store.Delete(w.ctx, "team/app/_manifests/revisions/"+pathOf(ocitest.Image("torn").Digest), storage.DeleteOptions{}))
@@ -179,13 +184,14 @@ func (u *untidy) tidy() {
 	u.t.Fatal("ten runs have not come to an end")
 }
 
-// keys are what lies in the store, but for what has a random name, with what state it is in.
+// keys are what lies in the store, but for what has a random name, with what state it is in. Of a tag entry a kill may
+// leave one that no tag names.
 func (u *untidy) keys() []string {
 	u.t.Helper()
 	var keys []string
 	for entry, err := range u.store.List(u.ctx, "", storage.ListOptions{Deep: true}) {
 		u.must(err)
-		if !strings.HasPrefix(entry.Name, "_deleted/") {
+		if !strings.HasPrefix(entry.Name, "_deleted/") && !strings.Contains(entry.Name, "/_manifests/tagged/") {
 			keys = append(keys, entry.Name)
 		}
 	}

@@ -9,8 +9,12 @@ import (
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
-// formatVersion is the layout that this package writes; see keys.go.
-const formatVersion = 1
+const (
+	// formatVersion is the layout that this package writes; see keys.go.
+	formatVersion = 2
+	// formatTagEntries is the first one in which each tag has an entry.
+	formatTagEntries = 2
+)
 
 // formatRecord is written once, when a store is created. The blob store's names the metadata store
 // that it belongs to, so that a mistyped root never makes every blob look unreferenced.
@@ -45,11 +49,11 @@ func createFormat(ctx context.Context, store storage.Store, metadata string) (fo
 	if metadata == "" {
 		metadata = id
 	}
-	data, err := json.Marshal(formatRecord{Format: formatVersion, ID: id, Metadata: metadata})
+	data, err := formatRecord{Format: formatVersion, ID: id, Metadata: metadata}.pack()
 	if err != nil {
 		return formatRecord{}, err
 	}
-	_, err = store.Put(ctx, formatKey, append(data, '\n'), storage.PutOptions{IfAbsent: true})
+	_, err = store.Put(ctx, formatKey, data, storage.PutOptions{IfAbsent: true})
 	if err != nil && !errors.Is(err, storage.ErrExists) {
 		return formatRecord{}, err
 	}
@@ -80,13 +84,23 @@ func readFormat(ctx context.Context, store storage.Store) (format formatRecord, 
 	if err != nil {
 		return format, false, err
 	}
-	if err := json.Unmarshal(value.Data, &format); err != nil {
-		return format, false, fmt.Errorf("read %s: %w", formatKey, err)
+	format, err = parseFormat(value.Data)
+	return format, err == nil, err
+}
+
+func parseFormat(data []byte) (format formatRecord, err error) {
+	if err := json.Unmarshal(data, &format); err != nil {
+		return format, fmt.Errorf("read %s: %w", formatKey, err)
 	}
 	if format.Format > formatVersion {
-		return format, false, fmt.Errorf("it has format %d and this sreg reads up to %d; use a newer sreg", format.Format, formatVersion)
+		return format, fmt.Errorf("it has format %d and this sreg reads up to %d; use a newer sreg", format.Format, formatVersion)
 	}
-	return format, true, nil
+	return format, nil
+}
+
+func (f formatRecord) pack() ([]byte, error) {
+	data, err := json.Marshal(f)
+	return append(data, '\n'), err
 }
 
 // Created tells whether the metadata store was created: a folder that is missing or empty was not.

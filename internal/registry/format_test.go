@@ -20,7 +20,7 @@ func TestStoresAreOpenedByTheirFormat(t *testing.T) {
 	}{
 		{"that were created together", put(`{"format":1,"id":"b","metadata":"m"}`, `{"format":1,"id":"m","metadata":"m"}`), ""},
 		{"of another metadata store", put(`{"format":1,"id":"b","metadata":"x"}`, `{"format":1,"id":"m","metadata":"m"}`), "belongs to metadata store x"},
-		{"of a newer format", put(`{"format":1,"id":"b","metadata":"m"}`, `{"format":2,"id":"m","metadata":"m"}`), "it has format 2 and this sreg reads up to 1"},
+		{"of a newer format", put(`{"format":1,"id":"b","metadata":"m"}`, `{"format":3,"id":"m","metadata":"m"}`), "it has format 3 and this sreg reads up to 2"},
 		{"of a damaged format", put(`{"format":1,"id":"b","metadata":"m"}`, `{`), "read _format"},
 		{"of which the metadata store is new", func(b, _ *world) { b.put("_format", []byte(`{"format":1,"id":"b","metadata":"m"}`)) }, "belongs to metadata store m"},
 		{"that are new", func(_, _ *world) {}, ""},

@@ -2,6 +2,8 @@ package registry
 
 import (
 	"fmt"
+	"math/big"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +19,7 @@ import (
 //	  <namespace>/_layers/<alg>/<hex>                            link: the namespace holds the blob; empty
 //	  <namespace>/_manifests/revisions/<alg>/<hex>               revision record, then the manifest
 //	  <namespace>/_manifests/tags/<tag>                          tag record
+//	  <namespace>/_manifests/tagged/<2 hex>/<32 hex>~<tag>~<id>  tag entry: by which a manifest's tags are found; empty
 //	  <namespace>/_manifests/referrers/<alg>/<hex>/<alg>-<hex>   referrer record, below its subject
 //	  <namespace>/_pulls                                         when what was pulled last
 //	  <namespace>/_removed/<alg>/<hex>                           marker: a client deleted the blob
@@ -90,6 +93,27 @@ func tagsPrefix(ns oci.Name) string { return ns.String() + "/_manifests/tags" }
 
 func tagKey(ns oci.Name, tag oci.Tag) string { return tagsPrefix(ns) + "/" + escapeTag(tag.String()) }
 
+// tagEntriesOf are a folder, and what the names in it begin with of the tag entries of a manifest. 128 bits of its digest
+// are enough: a name that another manifest has, too, costs a look at its tag.
+func tagEntriesOf(ns oci.Name, d oci.Digest) (folder, begin string) {
+	hex := d.Hex()
+	return ns.String() + "/_manifests/tagged/" + hex[:2], hex[:32] + "~"
+}
+
+func tagEntryKey(ns oci.Name, d oci.Digest, id string, tag oci.Tag) string {
+	folder, begin := tagEntriesOf(ns, d)
+	return folder + "/" + begin + packTag(tag.String()) + "~" + id
+}
+
+// parseTagEntry is the tag that the name of a tag entry tells.
+func parseTagEntry(name string) (oci.Tag, error) {
+	parts := strings.Split(name, "~")
+	if len(parts) != 3 {
+		return oci.Tag{}, errStrangeName
+	}
+	return unpackTag(parts[1])
+}
+
 func allReferrersPrefix(ns oci.Name) string { return ns.String() + "/_manifests/referrers" }
 
 func referrersPrefix(ns oci.Name, subject oci.Digest) string {
@@ -160,6 +184,37 @@ func unescapeTag(component string) (oci.Tag, error) {
 			c = component[i] - ('a' - 'A')
 		}
 		tag = append(tag, c)
+	}
+	return oci.ParseTag(string(tag))
+}
+
+// packTag writes a tag in small letters and, behind '^', as bits of a hexadecimal number which of them are capital: a
+// third shorter than escapeTag where all are, and the order does not matter.
+func packTag(tag string) string {
+	lower := strings.ToLower(tag)
+	if lower == tag {
+		return tag
+	}
+	capitals := new(big.Int)
+	for i, c := range []byte(tag) {
+		if isUpper(c) {
+			capitals.SetBit(capitals, i, 1)
+		}
+	}
+	return lower + "^" + capitals.Text(16)
+}
+
+func unpackTag(packed string) (oci.Tag, error) {
+	lower, bits, _ := strings.Cut(packed, "^")
+	capitals, _ := new(big.Int).SetString("0"+bits, 16)
+	tag := []byte(lower)
+	for i, c := range tag {
+		if capitals != nil && capitals.Bit(i) == 1 && 'a' <= c && c <= 'z' {
+			tag[i] = c - 'a' + 'A'
+		}
+	}
+	if packTag(string(tag)) != packed {
+		return oci.Tag{}, errStrangeName
 	}
 	return oci.ParseTag(string(tag))
 }
@@ -252,6 +307,10 @@ func parseInNamespace(key string) Object {
 	case folder == "manifests/tags" && len(parts) == 3:
 		o.Kind = KindTag
 		o.Tag, _ = unescapeTag(last)
+	case folder == "manifests/tagged" && len(parts) == 4 && tagEntryName.MatchString(last) && last[:2] == parts[2]:
+		if o.Tag, err = parseTagEntry(last); err == nil {
+			o.Kind, o.other = KindTagEntry, key
+		}
 	case folder == "manifests/revisions" && len(parts) == 4:
 		o.Kind, o.Digest = KindManifest, digestOfKey(parts[2], last)
 	case folder == "manifests/referrers" && len(parts) == 5:
@@ -260,6 +319,9 @@ func parseInNamespace(key string) Object {
 	}
 	return o
 }
+
+// tagEntryName is the last component of the key of a tag entry.
+var tagEntryName = regexp.MustCompile(`^[0-9a-f]{32}~[^~]+~[A-Z2-7]+$`)
 
 // digestOfKey is zero for what is none: then it makes another key than the one that was read.
 func digestOfKey(algorithm, hex string) oci.Digest {

@@ -34,6 +34,11 @@ func FuzzTagEscape(f *testing.F) {
 			if back, err := unescapeTag(escapeTag(tag.String())); back != tag || err != nil {
 				t.Errorf("%s is written %q and read %s, %v", tag, escapeTag(tag.String()), back, err)
 			}
+			key := tagEntryKey(oci.Name{}, oci.DigestOf(oci.SHA512, nil), newNonce()[:16], tag)
+			name := key[strings.LastIndexByte(key, '/')+1:]
+			if back, err := parseTagEntry(name); back != tag || err != nil || len(name) > maxComponent {
+				t.Errorf("the entry of %s is %q and read %s, %v", tag, name, back, err)
+			}
 		}
 		escapedA, escapedB := escapeTag(a), escapeTag(b)
 		if got, want := strings.Compare(escapedA, escapedB), strings.Compare(a, b); got != want {
@@ -70,6 +75,7 @@ func TestAKeyIsParsedAsTheObjectThatItIsOf(t *testing.T) {
 		"team/app/_layers/sha256/" + hex:                                    "link sha256:" + hex + " in team/app",
 		"team/app/_manifests/revisions/sha256/" + hex:                       "manifest sha256:" + hex + " in team/app",
 		"team/app/_manifests/tags/^latest":                                  "tag",
+		"team/app/_manifests/tagged/ab/" + hex[:32] + "~latest^3f~ABCD":     "tagged",
 		"team/app/_manifests/referrers/sha256/" + hex + "/sha512-" + hex512: "referrer",
 		"team/app/_removed/sha256/" + hex:                                   "removed",
 		"team/app/_pulls":                                                   "pulls",
@@ -90,10 +96,14 @@ func TestAKeyIsParsedAsTheObjectThatItIsOf(t *testing.T) {
 		"team/app/_layers/sha256/x/" + hex: "strange",
 		"team/app/_manifests/tags/LATEST":  "strange", // it is written ^latest
 		"team/app/_manifests/tags/a/b":     "strange",
-		"Team/_pulls":                      "strange",
-		"team/app/_pulls/x":                "strange",
-		"_pulls":                           "strange",
-		"lost+found":                       "strange",
+		"team/app/_manifests/tagged/cd/" + hex[:32] + "~latest~ABCD":    "strange", // in another folder than its digest's
+		"team/app/_manifests/tagged/ab/" + hex[:32] + "~latest^40~ABCD": "strange", // no seventh letter
+		"team/app/_manifests/tagged/ab/" + hex[:32] + "~LATEST~ABCD":    "strange",
+		"team/app/_manifests/tagged/ab/" + hex[:32] + "~latest":         "strange",
+		"Team/_pulls":       "strange",
+		"team/app/_pulls/x": "strange",
+		"_pulls":            "strange",
+		"lost+found":        "strange",
 	} {
 		o := ParseKey(key)
 		if o.Key() != key {

@@ -154,7 +154,7 @@ func (r *Registry) DeleteManifest(ctx context.Context, ns oci.Name, d oci.Digest
 	if err := r.refuseDelete(ctx, ns, d); err != nil {
 		return err
 	}
-	if err := r.putTrashEntry(ctx, TrashEntry{Kind: KindManifest, Namespace: ns, Digest: d, By: by, Content: value.Data}); err != nil {
+	if _, err := r.putTrashEntry(ctx, TrashEntry{Kind: KindManifest, Namespace: ns, Digest: d, By: by, Content: value.Data}); err != nil {
 		return err
 	}
 	if err := r.metadata.Delete(ctx, key, storage.DeleteOptions{}); err != nil {

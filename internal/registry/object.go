@@ -23,6 +23,7 @@ const (
 	KindBlob      Kind = "blob"
 	KindNamespace Kind = "namespace" // its entry in the catalog
 	KindReferrer  Kind = "referrer"
+	KindTagEntry  Kind = "tagged"
 	KindMarker    Kind = "removed" // see Marker
 	KindPulls     Kind = "pulls"
 	KindTrash     Kind = "deleted" // see TrashEntry

@@ -32,6 +32,7 @@ type (
 	tagRecord struct {
 		TagValue
 		Nonce  string     `json:"nonce"`
+		Entry  string     `json:"entry,omitempty"`  // the id of its tag entry; empty in a record of format 1
 		Former []TagValue `json:"former,omitempty"` // the last first
 	}
 

@@ -1,6 +1,8 @@
 package registry
 
 import (
+	"sync/atomic"
+
 	"github.com/sreg-project/sreg/internal/lru"
 	"github.com/sreg-project/sreg/internal/oci"
 )
@@ -29,6 +31,8 @@ type State struct {
 	writes *writes
 	pulls  *pullTracker
 	ready  *readiness
+
+	tagEntries atomic.Bool // each tag of the store has an entry
 }
 
 // NewState makes the State of a process that has not asked its stores yet.

@@ -144,17 +144,16 @@ func (r *core) refuseChange(ctx context.Context, ns oci.Name, stored StoredTag, 
 }
 
 // refuseDelete keeps a manifest that an immutable tag stands for. Only where tags are immutable does
-// it cost a look at them.
+// it cost a look at its tags.
 func (r *Registry) refuseDelete(ctx context.Context, ns oci.Name, d oci.Digest) error {
 	if !r.rules.immutableTags(ns) {
 		return nil
 	}
-	for entry, err := range r.metadata.List(ctx, tagsPrefix(ns), storage.ListOptions{}) {
+	for tag, err := range r.tagsOf(ctx, ns, d) {
 		if err != nil {
-			return fmt.Errorf("list tags of %s: %w", ns, err)
+			return err
 		}
-		tag, err := unescapeTag(entry.Name)
-		if err != nil || !r.rules.immutable(ns, tag) {
+		if !r.rules.immutable(ns, tag) {
 			continue
 		}
 		now, err := r.tag(ctx, ns, tag)
@@ -186,7 +185,8 @@ func (r *core) putTag(ctx context.Context, ns oci.Name, tag oci.Tag, known *Stor
 }
 
 // changeTag replaces a tag's record by check-and-set, as it is known or else is read. change gets the zero
-// record for a tag that is not there, and is asked again when somebody else was faster; its error ends it.
+// record for a tag that is not there, and is asked again when somebody else was faster; its error ends it. A record that
+// has no tag entry gets one.
 func (r *core) changeTag(
 	ctx context.Context, ns oci.Name, tag oci.Tag, known *StoredTag, change func(now StoredTag) (tagRecord, error),
 ) error {
@@ -212,19 +212,29 @@ func (r *core) tryTag(
 	if err != nil {
 		return false, err
 	}
+	if next.Entry == "" {
+		if next.Entry, err = r.addTagEntry(ctx, ns, next.Digest, tag); err != nil {
+			return false, err
+		}
+	}
 	data, err := json.Marshal(next)
 	if err != nil {
 		return false, fmt.Errorf("put tag %s in %s: %w", tag, ns, err)
 	}
 	opts := storage.PutOptions{IfUnchanged: now.version, IfAbsent: now.version == ""}
 	_, err = r.metadata.Put(ctx, tagKey(ns, tag), data, opts)
+	unused, changed := now.tagRecord, true
 	if errors.Is(err, storage.ErrChanged) || errors.Is(err, storage.ErrExists) {
-		return false, nil
-	}
-	if err != nil {
+		unused, changed = next, false
+	} else if err != nil {
 		return false, fmt.Errorf("put tag %s in %s: %w", tag, ns, err)
 	}
-	return true, nil
+	if now.Entry == next.Entry {
+		return changed, nil
+	}
+	// The tag is as it shall be, and the entry does no harm if it stays.
+	_ = r.dropTagEntry(ctx, ns, tag, unused)
+	return changed, nil
 }
 
 // next is the record after a push. The object is rewritten also when the tag stood for the same
@@ -233,9 +243,12 @@ func (t tagRecord) next(value TagValue, immutable bool) tagRecord {
 	next := tagRecord{TagValue: value, Nonce: newNonce(), Former: t.Former}
 	switch {
 	case t.Digest.IsZero():
-	case t.Digest == value.Digest && immutable:
-		next.TagValue = t.TagValue // an immutable tag keeps its time and its pusher
-	case t.Digest != value.Digest:
+	case t.Digest == value.Digest:
+		next.Entry = t.Entry
+		if immutable {
+			next.TagValue = t.TagValue // an immutable tag keeps its time and its pusher
+		}
+	default:
 		next.Former = append([]TagValue{t.TagValue}, t.Former...)
 		next.Former = next.Former[:min(len(next.Former), formerTags)]
 	}
@@ -245,13 +258,9 @@ func (t tagRecord) next(value TagValue, immutable bool) tagRecord {
 // deleteTagsOf removes the tags that stand for a revision which is gone, each by check-and-set and
 // only while it is gone.
 func (r *Registry) deleteTagsOf(ctx context.Context, ns oci.Name, d oci.Digest, why removal) error {
-	for entry, err := range r.metadata.List(ctx, tagsPrefix(ns), storage.ListOptions{}) {
+	for tag, err := range r.tagsOf(ctx, ns, d) {
 		if err != nil {
-			return fmt.Errorf("list tags of %s: %w", ns, err)
-		}
-		tag, err := unescapeTag(entry.Name)
-		if err != nil {
-			continue // no name of a tag
+			return err
 		}
 		if err := r.deleteTagOf(ctx, ns, tag, d, why); err != nil {
 			return err
@@ -294,12 +303,12 @@ func (r *core) removeTag(ctx context.Context, ns oci.Name, tag StoredTag, why re
 		return err
 	}
 	entry := TrashEntry{Kind: KindTag, Namespace: ns, Tag: tag.Tag, Digest: tag.Digest, By: why.by, Why: why.why, Content: content}
-	if err := r.putTrashEntry(ctx, entry); err != nil {
+	if _, err := r.putTrashEntry(ctx, entry); err != nil {
 		return err
 	}
 	err = r.metadata.Delete(ctx, tagKey(ns, tag.Tag), storage.DeleteOptions{IfUnchanged: tag.version})
 	if err != nil {
 		return fmt.Errorf("delete tag %s in %s: %w", tag.Tag, ns, err)
 	}
-	return nil
+	return r.dropTagEntry(ctx, ns, tag.Tag, tag.tagRecord)
 }

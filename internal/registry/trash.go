@@ -133,21 +133,21 @@ func parseTrashEntry(data []byte) (TrashEntry, error) {
 	return TrashEntry{}, fmt.Errorf("want a manifest, tag or blob, got a %q", entry.Kind)
 }
 
-// putTrashEntry keeps what is about to be removed.
-func (r *core) putTrashEntry(ctx context.Context, entry TrashEntry) error {
+// putTrashEntry keeps what is about to be removed, and gives the key of the entry.
+func (r *core) putTrashEntry(ctx context.Context, entry TrashEntry) (key string, err error) {
 	entry.At = r.now().UTC()
 	packed, err := packRecord(trashRecord{
 		Kind: entry.Kind, Namespace: entry.Namespace, Tag: entry.Tag.String(), Digest: entry.Digest,
 		DeletedAt: entry.At, By: entry.By, Why: entry.Why,
 	}, entry.Content)
 	if err != nil {
-		return err
+		return "", err
 	}
-	key := deletedKey(entry.Namespace, entry.At, newNonce())
+	key = deletedKey(entry.Namespace, entry.At, newNonce())
 	if _, err := r.metadata.Put(ctx, key, packed, storage.PutOptions{}); err != nil {
-		return fmt.Errorf("put %s into the trash: %w", entry.Kind, err)
+		return "", fmt.Errorf("put %s into the trash: %w", entry.Kind, err)
 	}
-	return nil
+	return key, nil
 }
 
 // DropTrash removes an entry from the trash: what it was for cannot be restored by it any more. What the collector has

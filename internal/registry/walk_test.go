@@ -96,7 +96,7 @@ func TestObjectsAreWalkedFromAnyKeyOn(t *testing.T) {
 		}
 		return list
 	}
-	counts := map[registry.Part]int{registry.PartBlobs: 4, registry.PartMetadata: 10, registry.PartCondemned: 1}
+	counts := map[registry.Part]int{registry.PartBlobs: 4, registry.PartMetadata: 11, registry.PartCondemned: 1}
 	for part, count := range counts {
 		all := keys(m.Objects(w.ctx, part, ""))
 		if len(all) != count {
@@ -111,8 +111,8 @@ func TestObjectsAreWalkedFromAnyKeyOn(t *testing.T) {
 			}
 		}
 	}
-	if got := keys(m.ObjectsOf(w.ctx, app, "")); len(got) != 4 {
-		t.Errorf("team/app has %q, want two links, a manifest and a tag", got)
+	if got := keys(m.ObjectsOf(w.ctx, app, "")); len(got) != 5 {
+		t.Errorf("team/app has %q, want two links, a manifest, a tag and its entry", got)
 	}
 }
 

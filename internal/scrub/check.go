@@ -296,7 +296,7 @@ func (s *scrubber) checkProposed(ctx context.Context, o registry.Object) (found 
 	return found, nil
 }
 
-// checkTag looks whether the manifest of a tag is there. A tag without one may come from a delete that was
+// checkTag looks whether the manifest of a tag is there, and the entry by which its delete finds the tag. A tag without one may come from a delete that was
 // interrupted, so no repair touches it.
 func (s *scrubber) checkTag(ctx context.Context, one item) ([]Finding, error) {
 	o := one.Object
@@ -308,10 +308,21 @@ func (s *scrubber) checkTag(ctx context.Context, one item) ([]Finding, error) {
 		return nil, err
 	}
 	there, err := s.reg.Exists(ctx, registry.Object{Kind: registry.KindManifest, Namespace: o.Namespace, Digest: stands})
-	if err != nil || there {
+	if err != nil {
 		return nil, err
 	}
-	return []Finding{naming(CodeDanglingTag, o, stands)}, nil
+	if !there {
+		return []Finding{naming(CodeDanglingTag, o, stands)}, nil
+	}
+	lacks, err := s.reg.LacksTagEntry(ctx, o.Namespace, o.Tag)
+	if err != nil || !lacks {
+		return nil, err
+	}
+	f := naming(CodeNoTagEntry, o, stands)
+	if s.opts.Repair {
+		f.noteRepair(s.reg.CompleteTag(ctx, o.Namespace, o.Tag), "entry written")
+	}
+	return []Finding{f}, nil
 }
 
 // repairRecord moves a record that cannot be read aside, if the run repairs.

@@ -40,6 +40,7 @@ const (
 	CodeNoChild         Code = "missing-child"
 	CodeNoReferrer      Code = "missing-referrer"
 	CodeStaleReferrer   Code = "stale-referrer"
+	CodeNoTagEntry      Code = "missing-tag-entry"
 	CodeProposedLink    Code = "proposed-link"
 	CodeMisplacedLink   Code = "misplaced-link"
 	CodeNoNamespace     Code = "missing-namespace"
@@ -64,6 +65,7 @@ var kinds = map[Code]struct {
 	CodeNoChild:         {Error, "the index names a manifest that is gone", "push the index again with all its platforms"},
 	CodeNoReferrer:      {Warning, "the referrers of the subject do not show the manifest", "run it with --repair"},
 	CodeStaleReferrer:   {Warning, "the referrers of the subject show a manifest that is gone", "run it with --repair"},
+	CodeNoTagEntry:      {Warning, "a delete of the manifest by its digest leaves the tag", "run it with --repair"},
 	CodeProposedLink:    {Warning, "a repair was interrupted before it linked the blob; it reads as absent", "run it with --repair"},
 	CodeMisplacedLink:   {Warning, "the link does not name the data key of the bytes, so that redirected pulls fail", "run it with --repair"},
 	CodeNoNamespace:     {Warning, "the catalog does not show the namespace", "run it with --repair"},

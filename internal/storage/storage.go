@@ -103,6 +103,8 @@ type PutOptions struct {
 // DeleteOptions say what must hold for a delete to happen.
 type DeleteOptions struct {
 	IfUnchanged Version
+	// MayReturn says that the object may be there again after a crash of the machine: nothing waits for the disk.
+	MayReturn bool
 }
 
 // ListOptions say which keys below a prefix are wanted.

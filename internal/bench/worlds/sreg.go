@@ -2,6 +2,7 @@ package worlds
 
 import (
 	"context"
+	"encoding/base32"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -45,6 +46,7 @@ type (
 		Size      int        `json:"size"`
 		PushedAt  time.Time  `json:"pushed_at"`
 		Nonce     string     `json:"nonce"`
+		Entry     string     `json:"entry"`
 	}
 	referrerRecord struct {
 		Descriptor referrer `json:"descriptor"`
@@ -90,7 +92,11 @@ func (s sreg) manifest(namespace string, m manifest) error {
 	}
 	// The tags of worlds have no capital letters, so none has to be escaped.
 	key = namespace + "/_manifests/tags/" + m.tag
-	return s.putRecord(key, tagRecord{m.digest, m.mediaType, len(m.content), m.pushedAt, nonce(key)})
+	hex, entry := m.digest.Hex(), entryID(key)
+	if err := s.put(namespace+"/_manifests/tagged/"+hex[:2]+"/"+hex[:32]+"~"+m.tag+"~"+entry, nil); err != nil {
+		return err
+	}
+	return s.putRecord(key, tagRecord{m.digest, m.mediaType, len(m.content), m.pushedAt, nonce(key), entry})
 }
 
 func (s sreg) namespace(name string) error {
@@ -103,6 +109,11 @@ func (s sreg) putRecord(key string, record any) error {
 		return err
 	}
 	return s.put(key, data)
+}
+
+// entryID is that of a tag entry: no other record's, in letters.
+func entryID(key string) string {
+	return base32.StdEncoding.EncodeToString([]byte(nonce(key)))[:16]
 }
 
 // nonce is the same each time, as all of a world is, and no other record's.

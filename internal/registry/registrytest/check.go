@@ -103,6 +103,9 @@ func (c *checker) targetsThere() {
 				c.t.Errorf("S2: tag %s in %s, whose manifest is gone, reads as %v", at.tag, at.namespace, err)
 			}
 		}
+		if !tag.Digest.IsZero() && !c.stock.tagEntries[at.namespace.String()+":"+tag.Digest.Hex()[:32]+":"+tag.Entry] {
+			c.t.Errorf("S2: tag %s in %s has no tag entry %q, so that a delete of its manifest misses it", at.tag, at.namespace, tag.Entry)
+		}
 		if !c.stock.namespaces[at.namespace] {
 			c.t.Errorf("S2: namespace %s has a tag and no entry in the catalog", at.namespace)
 		}

@@ -24,6 +24,7 @@ type stock struct {
 	links      map[place]bool
 	revisions  map[place]revision
 	tags       map[tagPlace]tagRecord
+	tagEntries map[string]bool // by namespace, begin of the digest and id
 	referrers  map[referrerPlace]bool
 	sessions   map[string]session
 }
@@ -52,6 +53,7 @@ type (
 		Digest    oci.Digest `json:"digest"`
 		MediaType string     `json:"media_type"`
 		Size      int64      `json:"size"`
+		Entry     string     `json:"entry"`
 		err       error
 	}
 	session struct {
@@ -65,7 +67,7 @@ type (
 func takeStock(ctx context.Context, s Subject) (*stock, error) {
 	all := &stock{
 		seen: map[oci.Name]bool{}, namespaces: map[oci.Name]bool{}, blobs: map[oci.Digest]blob{},
-		links: map[place]bool{}, revisions: map[place]revision{}, tags: map[tagPlace]tagRecord{},
+		links: map[place]bool{}, revisions: map[place]revision{}, tags: map[tagPlace]tagRecord{}, tagEntries: map[string]bool{},
 		referrers: map[referrerPlace]bool{}, sessions: map[string]session{},
 	}
 	stores := []storage.Store{s.Blobs}
@@ -125,6 +127,7 @@ var (
 	linkPattern     = regexp.MustCompile(`^(.+)/_layers/(sha256|sha512)/([0-9a-f]+)$`)
 	revisionPattern = regexp.MustCompile(`^(.+)/_manifests/revisions/(sha256|sha512)/([0-9a-f]+)$`)
 	tagPattern      = regexp.MustCompile(`^(.+)/_manifests/tags/([^/]+)$`)
+	tagEntryPattern = regexp.MustCompile(`^(.+)/_manifests/tagged/[0-9a-f]{2}/([0-9a-f]{32})~[^/~]+~([A-Z2-7]{16})$`)
 	referrerPattern = regexp.MustCompile(`^(.+)/_manifests/referrers/(sha256|sha512)/([0-9a-f]+)/(sha256|sha512)-([0-9a-f]+)$`)
 	pullsPattern    = regexp.MustCompile(`^(.+)/_pulls$`)
 	removedPattern  = regexp.MustCompile(`^(.+)/_removed/(sha256|sha512)/([0-9a-f]+)$`)
@@ -160,6 +163,10 @@ func (s *stock) add(key string, content []byte) bool {
 	}
 	if m := tagPattern.FindStringSubmatch(key); m != nil {
 		return s.addTag(m[1], m[2], content)
+	}
+	if m := tagEntryPattern.FindStringSubmatch(key); m != nil {
+		s.tagEntries[m[1]+":"+m[2]+":"+m[3]] = true
+		return len(content) == 0
 	}
 	if m := referrerPattern.FindStringSubmatch(key); m != nil {
 		subject, ok := s.place(m[1], m[2]+":"+m[3])

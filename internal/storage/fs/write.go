@@ -144,6 +144,9 @@ func (s *Store) Delete(ctx context.Context, key string, opts storage.DeleteOptio
 		return fmt.Errorf("delete object: %w", failure(err))
 	}
 	s.durable.Forget(key)
+	if opts.MayReturn {
+		return nil
+	}
 	for _, path := range lost {
 		if err := s.syncPath(filepath.Dir(path)); err != nil {
 			return fmt.Errorf("delete object: %w", err)
