@@ -248,10 +248,10 @@ func (r *run) blobNeeds(d oci.Digest) need {
 }
 
 // planMarkers chooses the markers of deleted blobs to drop: of those that no manifest names any more, so that no
-// repair would link the blob again.
-func (r *run) planMarkers(g *graph, markers []registry.Marker) {
+// repair would link the blob again. A young one of a manifest may be that of a delete under way.
+func (r *run) planMarkers(ctx context.Context, g *graph, markers []registry.Marker) error {
 	if len(markers) == 0 || r.movedAside[g.ns] {
-		return
+		return nil
 	}
 	named := map[uint32]bool{}
 	for i := range g.nodes {
@@ -265,10 +265,20 @@ func (r *run) planMarkers(g *graph, markers []registry.Marker) {
 		}
 	}
 	for _, marker := range markers {
+		if _, known := g.index[marker.Digest]; known {
+			young, _, err := r.young(ctx, registry.Object{Kind: registry.KindMarker, Namespace: g.ns, Digest: marker.Digest})
+			if err != nil {
+				return err
+			}
+			if young {
+				continue
+			}
+		}
 		if number, known := r.blobs.find(marker.Digest); !known || !named[number] {
 			r.plan.markers = append(r.plan.markers, marker)
 		}
 	}
+	return nil
 }
 
 // planUnfinished finds what a delete that was killed left behind: tags and referrer entries of a manifest that is

@@ -289,7 +289,9 @@ func (r *run) markNamespace(ctx context.Context, ns oci.Name, condemned []*regis
 	for number, blob := range g.blobs {
 		r.needs[number] |= blob.needs & awaited
 	}
-	r.planMarkers(g, markers)
+	if err := r.planMarkers(ctx, g, markers); err != nil {
+		return err
+	}
 	return r.planUnfinished(ctx, g)
 }
 

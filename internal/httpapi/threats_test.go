@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -181,6 +182,45 @@ func TestThreatRightsGuessedFromTheVerb(t *testing.T) {
 			t.Errorf("%d pushes of one immutable tag were acknowledged, want 1", won)
 		}
 	})
+}
+
+// TestThreatImmutableTagReplacedInADelete pushes an immutable tag when a delete by digest has found none, and another
+// image to it when the manifest is gone.
+func TestThreatImmutableTagReplacedInADelete(t *testing.T) {
+	t.Parallel()
+	store := &deleting{}
+	f := newFixture(t, settings{config: immutableTags("plain"), wrap: func(s storage.Store) storage.Store {
+		store.Store = s
+		return store
+	}})
+	one, two := f.pushImage("app", "a", "plain"), f.pushImage("app", "b", "other")
+	denied := want{status: http.StatusConflict, code: oci.CodeDenied}
+	store.before = func() { f.putManifest("app", "v1", one.Content).wants(t, want{status: http.StatusCreated}) }
+	store.after = func() { f.putManifest("app", "v1", two.Content).wants(t, denied) }
+	f.delete("/v2/app/manifests/"+one.Digest.String()).wants(t, denied)
+	for _, reference := range []string{"v1", "plain", one.Digest.String()} {
+		f.get("/v2/app/manifests/"+reference).wants(t, want{status: 200, body: one.Text})
+	}
+	f.putManifest("app", "v1", two.Content).wants(t, denied)
+	f.holds(t)
+}
+
+// deleting is a Store that does something around the first removal of a revision.
+type deleting struct {
+	storage.Store
+	before, after func()
+}
+
+func (d *deleting) Delete(ctx context.Context, key string, opts storage.DeleteOptions) error {
+	before, after := d.before, d.after
+	if before == nil || !strings.Contains(key, "/_manifests/revisions/") {
+		return d.Store.Delete(ctx, key, opts)
+	}
+	d.before = nil
+	before()
+	err := d.Store.Delete(ctx, key, opts)
+	after()
+	return err
 }
 
 // TestThreatRightsGuessedFromADelete: who could delete an immutable tag could push it anew.

@@ -158,10 +158,9 @@ func (r *Registry) DeleteBlob(ctx context.Context, ns oci.Name, d oci.Digest, by
 	if _, err := r.putTrashEntry(ctx, TrashEntry{Kind: KindBlob, Namespace: ns, Digest: d, By: by}); err != nil {
 		return err
 	}
-	// The marker comes before the link is removed: no repair may restore what a client deleted. Its content differs each
-	// time, so that a collector which read an earlier marker cannot remove this one.
-	if _, err := r.metadata.Put(ctx, removedKey(ns, d), []byte(newNonce()), storage.PutOptions{}); err != nil {
-		return fmt.Errorf("delete blob %s in %s: %w", d, ns, err)
+	// The marker comes before the link is removed: no repair may restore what a client deleted.
+	if _, err := r.putMarker(ctx, ns, d); err != nil {
+		return err
 	}
 	if err := r.metadata.Delete(ctx, linkKey(ns, d), storage.DeleteOptions{}); err != nil {
 		return fmt.Errorf("delete blob %s in %s: %w", d, ns, err)

@@ -141,7 +141,7 @@ func parseSentRevision(id revisionID, value storage.Value) (*Manifest, int64, er
 
 // DeleteManifest removes a revision and every tag that stands for it (spec: Deleting manifests).
 // The order is that of the design: the revision, then, while it is still absent, its tags, then its
-// referrer entry. A push of the same manifest that runs meanwhile wins.
+// referrer entry. A push of the same manifest that runs meanwhile wins. So does the push of an immutable tag.
 func (r *Registry) DeleteManifest(ctx context.Context, ns oci.Name, d oci.Digest, by string) error {
 	if err := r.admitWrite(ns); err != nil {
 		return err
@@ -154,16 +154,92 @@ func (r *Registry) DeleteManifest(ctx context.Context, ns oci.Name, d oci.Digest
 	if err := r.refuseDelete(ctx, ns, d); err != nil {
 		return err
 	}
-	if _, err := r.putTrashEntry(ctx, TrashEntry{Kind: KindManifest, Namespace: ns, Digest: d, By: by, Content: value.Data}); err != nil {
+	entry, err := r.putTrashEntry(ctx, TrashEntry{Kind: KindManifest, Namespace: ns, Digest: d, By: by, Content: value.Data})
+	if err != nil {
 		return err
 	}
-	if err := r.metadata.Delete(ctx, key, storage.DeleteOptions{}); err != nil {
-		return fmt.Errorf("delete manifest %s in %s: %w", d, ns, err)
+	if err := r.deleteRevision(ctx, ns, d, value, entry); err != nil {
+		return err
 	}
 	if err := r.deleteTagsOf(ctx, ns, d, removal{by: by}); err != nil {
 		return err
 	}
 	return r.deleteReferrerOf(ctx, ns, d, value)
+}
+
+// deleteRevision removes a revision, unless an immutable tag is found to stand for it when it is gone. Until that is
+// decided a marker keeps others from replacing and removing such a tag, because its revision may come back.
+func (r *Registry) deleteRevision(ctx context.Context, ns oci.Name, d oci.Digest, value storage.Value, entry string) error {
+	remove := func() error {
+		if err := r.metadata.Delete(ctx, revisionKey(ns, d), storage.DeleteOptions{}); err != nil {
+			return fmt.Errorf("delete manifest %s in %s: %w", d, ns, err)
+		}
+		return nil
+	}
+	if !r.rules.immutableTags(ns) {
+		return remove()
+	}
+	ctx = context.WithoutCancel(ctx) // a client that leaves now must not leave it undecided
+	marker, err := r.putMarker(ctx, ns, d)
+	if err != nil {
+		return err
+	}
+	if err := remove(); err != nil {
+		return err
+	}
+	err = r.keepImmutable(ctx, ns, d, value, entry)
+	var kept *ImmutableTagError
+	if err != nil && !errors.As(err, &kept) {
+		return err
+	}
+	return errors.Join(r.dropMarker(ctx, marker), err)
+}
+
+// goneForGood tells whether the revision that a tag stands for is gone, and does not come back for the tag's sake. An
+// immutable tag of which that is not decided yet has to stay: see deleteRevision. The revision is looked at once more
+// behind the marker, which goes when the revision has come back.
+func (r *core) goneForGood(ctx context.Context, ns oci.Name, tag StoredTag) (bool, error) {
+	gone, err := r.absent(ctx, ns, tag.Digest)
+	if err != nil || !gone || !r.rules.immutable(ns, tag.Tag) {
+		return gone, err
+	}
+	_, err = r.metadata.Stat(ctx, removedKey(ns, tag.Digest))
+	if err == nil || !errors.Is(err, storage.ErrNotExist) {
+		return false, err
+	}
+	return r.absent(ctx, ns, tag.Digest)
+}
+
+// keepImmutable brings a revision back that was removed just now, if an immutable tag stands for it: one that was pushed
+// behind the look of refuseDelete. A push of such a tag that is acknowledged later makes the revision anew by itself.
+func (r *Registry) keepImmutable(ctx context.Context, ns oci.Name, d oci.Digest, removed storage.Value, entry string) error {
+	err := r.refuseDelete(ctx, ns, d)
+	var kept *ImmutableTagError
+	if !errors.As(err, &kept) {
+		return err
+	}
+	if err := r.bringBack(ctx, ns, d, removed); err != nil {
+		return fmt.Errorf("bring back manifest %s in %s, which tag %s stands for: %w", d, ns, kept.Tag, err)
+	}
+	if err := r.metadata.Delete(ctx, entry, storage.DeleteOptions{}); err != nil {
+		return fmt.Errorf("drop %s: %w", entry, err)
+	}
+	return kept
+}
+
+// bringBack pushes a revision as it was. What it named is revived as far as it is there: it may have lacked something.
+func (r *Registry) bringBack(ctx context.Context, ns oci.Name, d oci.Digest, removed storage.Value) error {
+	stored, err := parseManifest(ns, d, removed)
+	if err != nil {
+		return damaged(revisionKey(ns, d), err)
+	}
+	m, err := stored.Parse()
+	if err != nil {
+		return err
+	}
+	p := &push{Push: Push{Digest: d, Content: stored.Content}, ns: ns, manifest: m, removed: removed.Data}
+	p.revive = func(ctx context.Context) ([]oci.Digest, error) { return nil, r.reviveNamed(ctx, ns, m) }
+	return tryAgain("push", ns, d, func() error { return r.putManifest(ctx, p) })
 }
 
 // absent says whether a revision is still gone. It reads the store, never a cache.

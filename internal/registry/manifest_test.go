@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage"
@@ -93,4 +94,48 @@ func TestAManifestOfAnImmutableTagIsNotDeleted(t *testing.T) {
 	}
 	w.deleteManifest(app, imageTwo.Digest)
 	w.check(registrytest.ImageIs(app, imageOne, tagV1)...)
+}
+
+// TestThreatImmutableTagsInTheMiddleOfADelete pushes an immutable tag before each step of a delete by digest, and another
+// image to it before each later one. What was acknowledged first stays.
+func TestThreatImmutableTagsInTheMiddleOfADelete(t *testing.T) {
+	t.Parallel()
+	for steps, first := 1, 1; first <= steps; first++ {
+		for second := first; second <= steps; second++ {
+			stores := newSharedStore(t, inMemory(t))
+			client := openWorld(t, stores.open(), immutable)
+			client.must(client.pushImage(app, "one"), client.pushImage(app, "two"))
+			step, acknowledged := -1000, oci.Digest{} // opening reads the format
+			push := func(image ocitest.Manifest) {
+				err := registrytest.Pusher{To: client.reg}.PushManifest(t.Context(), app, image.Content, tagV1)
+				if err == nil && !acknowledged.IsZero() {
+					t.Errorf("%s became %s before step %d, which was %s before step %d", tagV1, image.Digest, second, acknowledged, first)
+				}
+				if err == nil {
+					acknowledged = image.Digest
+				}
+			}
+			deleter := openWorld(t, &hooked{Store: stores.open(), before: func() {
+				if step++; step == first {
+					push(imageOne)
+				}
+				if step == second {
+					push(imageTwo)
+				}
+			}}, immutable)
+			step = 0
+			err := deleter.reg.DeleteManifest(t.Context(), app, imageOne.Digest, "")
+			steps = max(steps, step)
+			var refused *registry.ImmutableTagError
+			if err != nil && !errors.As(err, &refused) {
+				t.Errorf("delete: %v", err)
+			}
+			if step >= first {
+				client.check(registrytest.TagIs(app, tagV1, acknowledged), registrytest.ManifestIs(app, imageTwo.Text))
+			}
+			if t.Failed() {
+				t.Fatalf("with pushes before steps %d and %d of %d; the delete answered %v", first, second, step, err)
+			}
+		}
+	}
 }

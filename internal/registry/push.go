@@ -38,6 +38,8 @@ type push struct {
 	manifest oci.Manifest
 	// stored are its tags as they were before the push; nil is one that was not read, because it may change.
 	stored []*StoredTag
+	// removed is the revision as it was, if it is to be that again; nil makes a new record.
+	removed []byte
 	// revive makes live what the manifest names, and returns what of it the namespace does not hold.
 	revive func(context.Context) (missing []oci.Digest, err error)
 }
@@ -150,12 +152,7 @@ func (r *core) putManifest(ctx context.Context, p *push) error {
 		}
 	}
 	// 2. Write it, so that only the collector sees it.
-	record, err := r.newRecord(ctx, p)
-	if err != nil {
-		return err
-	}
-	record.Missing = append([]oci.Digest{}, missing...)
-	content, err := packRecord(record, p.Content)
+	content, err := r.pack(ctx, p, missing)
 	if err != nil {
 		return err
 	}
@@ -193,6 +190,19 @@ func (r *core) putManifest(ctx context.Context, p *push) error {
 // missing references are allowed it stays.
 func (r *core) looksOnce() bool {
 	return r.metadataIsService && r.config.MissingReferences != "allow"
+}
+
+// pack is the object of a revision.
+func (r *core) pack(ctx context.Context, p *push, missing []oci.Digest) ([]byte, error) {
+	if p.removed != nil {
+		return p.removed, nil
+	}
+	record, err := r.newRecord(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	record.Missing = append([]oci.Digest{}, missing...)
+	return packRecord(record, p.Content)
 }
 
 // newRecord is what stands before the manifest. When all tags of the push are immutable and stand for
@@ -333,6 +343,11 @@ func (r *core) reviveContent(ctx context.Context, ns oci.Name, d oci.Digest) err
 	if err != nil {
 		return err
 	}
+	return r.reviveNamed(ctx, ns, m)
+}
+
+// reviveNamed makes live what a manifest names, as far as it is there.
+func (r *core) reviveNamed(ctx context.Context, ns oci.Name, m oci.Manifest) error {
 	for _, blob := range m.Blobs() {
 		if err := r.reviveLinked(ctx, ns, blob.Digest); err != nil && !errors.Is(err, storage.ErrNotExist) {
 			return err

@@ -3,6 +3,7 @@ package registry_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
@@ -51,6 +52,42 @@ func TestPushAgainstDelete(t *testing.T) {
 			clients[0].must(clients[1].pushImage(app, "one", tagV1))
 			clients[0].check(clients[1].acknowledged...)
 		})
+	}
+}
+
+// TestImmutableTagsAgainstDelete: of two images that are pushed to one immutable tag while one of them is deleted by its
+// digest, the one that was acknowledged is there, and no other one is after it.
+func TestImmutableTagsAgainstDelete(t *testing.T) {
+	t.Parallel()
+	folder := inFolder(t)
+	clients := []*world{newWorld(t, folder, immutable), newWorld(t, folder, immutable), newWorld(t, folder, immutable)}
+	for round := range 30 {
+		tag := ocitest.Tag(fmt.Sprint("v", round))
+		one, two := ocitest.Image("base").Note(fmt.Sprint("one ", round)), ocitest.Image("base").Note(fmt.Sprint("two ", round))
+		clients[0].must(clients[0].pusher().Push(t.Context(), app, one), clients[0].pushManifest(app, two.Content))
+		var acknowledged [2]bool
+		atOnce(3, func(i int) {
+			var err error
+			if i == 2 {
+				err = clients[2].reg.DeleteManifest(t.Context(), app, one.Digest, "")
+			} else {
+				image := []ocitest.Manifest{one, two}[i]
+				err = registrytest.Pusher{To: clients[i].reg}.PushManifest(t.Context(), app, image.Content, tag)
+				acknowledged[i] = err == nil
+			}
+			var denied *registry.ImmutableTagError
+			if err != nil && !errors.As(err, &denied) {
+				t.Errorf("round %d: %v", round, err)
+			}
+		})
+		switch {
+		case acknowledged[0] && acknowledged[1]:
+			t.Errorf("round %d has two winners", round)
+		case acknowledged[0]:
+			clients[0].check(registrytest.TagIs(app, tag, one.Digest))
+		case acknowledged[1]:
+			clients[0].check(registrytest.TagIs(app, tag, two.Digest))
+		}
 	}
 }
 

@@ -136,7 +136,7 @@ func (r *core) refuseChange(ctx context.Context, ns oci.Name, stored StoredTag, 
 	if stored.Digest == d || stored.Digest.IsZero() {
 		return nil
 	}
-	gone, err := r.absent(ctx, ns, stored.Digest)
+	gone, err := r.goneForGood(ctx, ns, stored)
 	if err != nil || gone {
 		return err
 	}
@@ -282,7 +282,7 @@ func (r *core) deleteTagOf(ctx context.Context, ns oci.Name, tag oci.Tag, d oci.
 			return nil
 		}
 		// After the tag was read: a push that made the revision anew rewrites the tag behind it.
-		gone, err := r.absent(ctx, ns, d)
+		gone, err := r.goneForGood(ctx, ns, stored)
 		if err != nil || !gone {
 			return err
 		}
