@@ -148,9 +148,12 @@ func (m *Maintenance) hasTagEntry(ctx context.Context, ns oci.Name, stored Store
 	return err == nil, err
 }
 
-// NoteTagEntriesComplete writes down that each tag of the store has an entry.
+// NoteTagEntriesComplete writes down that each tag of the store has an entry, if the store has a format.
 func (m *Maintenance) NoteTagEntriesComplete(ctx context.Context) error {
 	value, err := m.metadata.Get(ctx, formatKey)
+	if errors.Is(err, storage.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("read %s: %w", formatKey, err)
 	}

@@ -311,18 +311,19 @@ func (s *scrubber) checkTag(ctx context.Context, one item) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	var findings []Finding
 	if !there {
-		return []Finding{naming(CodeDanglingTag, o, stands)}, nil
+		findings = []Finding{naming(CodeDanglingTag, o, stands)}
 	}
 	lacks, err := s.reg.LacksTagEntry(ctx, o.Namespace, o.Tag)
 	if err != nil || !lacks {
-		return nil, err
+		return findings, err
 	}
 	f := naming(CodeNoTagEntry, o, stands)
 	if s.opts.Repair {
 		f.noteRepair(s.reg.CompleteTag(ctx, o.Namespace, o.Tag), "entry written")
 	}
-	return []Finding{f}, nil
+	return append(findings, f), nil
 }
 
 // repairRecord moves a record that cannot be read aside, if the run repairs.
