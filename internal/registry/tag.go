@@ -149,7 +149,7 @@ func (r *Registry) refuseDelete(ctx context.Context, ns oci.Name, d oci.Digest) 
 	if !r.rules.immutableTags(ns) {
 		return nil
 	}
-	for tag, err := range r.tagsOf(ctx, ns, d) {
+	for tag, err := range r.candidateTags(ctx, ns, d) {
 		if err != nil {
 			return err
 		}
@@ -258,7 +258,7 @@ func (t tagRecord) next(value TagValue, immutable bool) tagRecord {
 // deleteTagsOf removes the tags that stand for a revision which is gone, each by check-and-set and
 // only while it is gone.
 func (r *Registry) deleteTagsOf(ctx context.Context, ns oci.Name, d oci.Digest, why removal) error {
-	for tag, err := range r.tagsOf(ctx, ns, d) {
+	for tag, err := range r.candidateTags(ctx, ns, d) {
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/sreg-project/sreg/internal/oci"
@@ -39,10 +40,35 @@ func (r *core) dropTagEntry(ctx context.Context, ns oci.Name, tag oci.Tag, recor
 	return nil
 }
 
-// tagsOf yields the tags that may stand for a manifest, each of them at least once: whoever needs to know reads them.
+// TagsOf gives the tags that stand for a manifest, in lexical order, at most n of them, and says whether there are
+// more. A manifest that does not exist has none.
+func (r *Registry) TagsOf(ctx context.Context, ns oci.Name, d oci.Digest, n int) (tags []oci.Tag, more bool, err error) {
+	for tag, err := range r.candidateTags(ctx, ns, d) {
+		if err != nil {
+			return nil, false, err
+		}
+		now, err := r.tag(ctx, ns, tag)
+		if err != nil && !errors.Is(err, storage.ErrNotExist) {
+			return nil, false, fmt.Errorf("read tag %s in %s: %w", tag, ns, err)
+		}
+		if err != nil || now.Digest != d {
+			continue
+		}
+		if len(tags) == n {
+			more = true
+			break
+		}
+		tags = append(tags, tag)
+	}
+	slices.SortFunc(tags, compare)
+	return tags, more, nil
+}
+
+// candidateTags yields the tags that may stand for a manifest, each of them once: whoever needs to know reads them.
 // Those whose push begins after it need not come.
-func (r *core) tagsOf(ctx context.Context, ns oci.Name, d oci.Digest) iter.Seq2[oci.Tag, error] {
+func (r *core) candidateTags(ctx context.Context, ns oci.Name, d oci.Digest) iter.Seq2[oci.Tag, error] {
 	return func(yield func(oci.Tag, error) bool) {
+		var last oci.Tag
 		folder, begin, parse := tagsPrefix(ns), "", unescapeTag
 		complete, err := r.tagEntriesComplete(ctx)
 		if err != nil {
@@ -62,10 +88,10 @@ func (r *core) tagsOf(ctx context.Context, ns oci.Name, d oci.Digest) iter.Seq2[
 				return
 			}
 			tag, err := parse(entry.Name)
-			if err != nil {
-				continue // no name of a tag
+			if err != nil || tag == last {
+				continue // no name of a tag, or an entry that a killed push left
 			}
-			if !yield(tag, nil) {
+			if last = tag; !yield(tag, nil) {
 				return
 			}
 		}
