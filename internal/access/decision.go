@@ -13,7 +13,8 @@ type Stage string
 
 // The stages, in the order in which they are asked.
 const (
-	StageNone       Stage = "none" // no stage was asked
+	StageNone       Stage = "none"  // no stage was asked
+	StageToken      Stage = "token" // the scope of the token
 	StageGlobal     Stage = "global"
 	StageRepository Stage = "repository"
 	StageWebhook    Stage = "webhook"
@@ -29,6 +30,8 @@ const (
 	Unauthenticated
 	// Forbidden is 403: whoever signed in may not.
 	Forbidden
+	// OutOfScope is 401 with a challenge: the token is for something else.
+	OutOfScope
 	// Hidden looks as if the thing did not exist.
 	Hidden
 )

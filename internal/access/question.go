@@ -3,8 +3,11 @@ package access
 // Question is one request as authorization sees it: who asks, for what, and by which way it came. The
 // whole of it decides, so an answer to one question is never one to another.
 type Question struct {
-	Identity  Identity
-	Request   Request
+	Identity Identity
+	Request  Request
+	// Scope is what the token of who asks is for. Rules and webhooks do not see it: what is not within it is denied
+	// before they are asked.
+	Scope     *Scope
 	Transport Transport
 }
 

@@ -10,6 +10,8 @@ type SignIn struct {
 	// Token says that the sender has been at the token service, so that no challenge leads further, also
 	// if its identity is anonymous.
 	Token bool
+	// Scope is what the token is for, nil where there is no token, or one for everything.
+	Scope *Scope
 	// Rejected says that there was a credential and nothing accepted it; Reason is why, in words for the
 	// client.
 	Rejected bool

@@ -206,7 +206,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (access
 	}
 	identity.ID, identity.Username = found.identity.ID, found.identity.Username
 	identity.Groups, identity.OIDC = found.identity.Groups, found.identity.OIDC
-	outcome.Method, outcome.Token = found.method, found.method == Token
+	outcome.Method, outcome.Token, outcome.Scope = found.method, found.method == Token, found.scope
 	outcome.endsBy(found.until)
 	outcome.endsBy(found.end)
 	return identity, outcome, nil
@@ -334,7 +334,7 @@ func (a *Authenticator) current(known *verified) *verified {
 			return nil
 		}
 		now := ofUser(known.method, user)
-		now.until = known.until
+		now.until, now.scope = known.until, known.scope
 		return now
 	case known.provider != "":
 		for _, p := range a.providers {

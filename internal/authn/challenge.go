@@ -3,8 +3,6 @@ package authn
 import (
 	"net/http"
 	"strings"
-
-	"github.com/sreg-project/sreg/internal/access"
 )
 
 // Challenge is the WWW-Authenticate header of a 401: where to get a token. Without tokens, or if nobody knows the URL
@@ -54,24 +52,4 @@ func isHost(host string) bool {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 		return !letter && !strings.ContainsRune(".-_:[]", r)
 	}) < 0
-}
-
-// Scope says what a request wants in the words of the Docker token protocol. Tokens do not carry it, but
-// clients ask for it.
-func Scope(request access.Request) string {
-	namespace := request.Namespace.String()
-	if namespace == "" {
-		if request.Action == access.ListCatalog {
-			return "registry:catalog:*"
-		}
-		return ""
-	}
-	actions := "pull"
-	switch request.Action {
-	case access.PutManifest, access.StartUpload, access.MountBlob, access.GetUpload, access.UpdateUpload, access.CompleteUpload, access.CancelUpload:
-		actions = "pull,push"
-	case access.DeleteManifest, access.DeleteBlob, access.Restore:
-		actions = "delete"
-	}
-	return "repository:" + namespace + ":" + actions
 }

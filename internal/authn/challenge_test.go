@@ -4,9 +4,6 @@ import (
 	"crypto/tls"
 	"net/netip"
 	"testing"
-
-	"github.com/sreg-project/sreg/internal/access"
-	"github.com/sreg-project/sreg/internal/oci"
 )
 
 func TestChallenges(t *testing.T) {
@@ -54,25 +51,5 @@ func TestChallenges(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 		})
-	}
-}
-
-func TestScope(t *testing.T) {
-	t.Parallel()
-	name, err := oci.ParseName("a/b")
-	must(t, err)
-	for action, want := range map[access.Action]string{
-		access.GetManifest: "repository:a/b:pull", access.PutManifest: "repository:a/b:pull,push", access.StartUpload: "repository:a/b:pull,push",
-		access.DeleteBlob: "repository:a/b:delete", access.ListTags: "repository:a/b:pull",
-	} {
-		if got := Scope(access.Request{Action: action, Namespace: name}); got != want {
-			t.Errorf("%s: got %s, want %s", action, got, want)
-		}
-	}
-	if got := Scope(access.Request{Action: access.ListCatalog}); got != "registry:catalog:*" {
-		t.Errorf("catalog: got %s", got)
-	}
-	if got := Scope(access.Request{Action: access.GetAPIVersion}); got != "" {
-		t.Errorf("version: got %s, want none", got)
 	}
 }

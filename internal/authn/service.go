@@ -26,8 +26,7 @@ type TokenRequest struct {
 	RefreshToken secret.Value
 	// Service is who the token shall be for; empty is this registry.
 	Service string
-	// Scopes are what the client is about to do. Tokens do not contain them: each request is authorized by
-	// itself.
+	// Scopes are what the client is about to do. The token is for that alone; without one it is for everything.
 	Scopes []string
 	// Offline asks for a refresh token.
 	Offline bool
@@ -149,6 +148,9 @@ func (a *Authenticator) Token(ctx context.Context, request TokenRequest) (TokenA
 	if err != nil {
 		return TokenAnswer{}, err
 	}
+	if who.Subject != "" && len(request.Scopes) > 0 { // whoever is nobody can leave the token out
+		who.Access = &access.ParseScope(request.Scopes).Grants
+	}
 	text, lifetime, err := a.tokens.issue(key, who, a.config.Token.TTL)
 	if err != nil {
 		return TokenAnswer{}, err
@@ -161,7 +163,7 @@ func (a *Authenticator) Token(ctx context.Context, request TokenRequest) (TokenA
 	case who.Subject == "":
 		answer.RefreshToken = ""
 	case answer.RefreshToken == "" && a.refreshes(request):
-		who.Use = useRefresh
+		who.Use, who.Access = useRefresh, nil
 		answer.RefreshToken, _, err = a.tokens.issue(key, who, a.config.Token.RefreshTTL)
 	}
 	return answer, err

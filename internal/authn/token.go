@@ -39,6 +39,8 @@ type claims struct {
 	NotBefore int64  `json:"nbf"`
 	Expires   int64  `json:"exp"`
 
+	// Access is what the token is for, nil for everything.
+	Access *[]access.Grant `json:"access,omitempty"`
 	// Subject is the identity's id, empty for anybody.
 	Subject  string   `json:"sub,omitempty"`
 	Username string   `json:"username,omitempty"`
@@ -61,6 +63,7 @@ type verified struct {
 	until    time.Time
 	end      time.Time // of the OIDC token, or of the user; zero is never
 	provider string    // the fingerprint of the provider
+	scope    *access.Scope
 	user     string
 	hash     users.Hash
 	issuer   string // of our own tokens: the id of the key, and the service
@@ -188,6 +191,9 @@ func (a *Authenticator) verifyOwn(ctx context.Context, token string) (*verified,
 func (a *Authenticator) resolve(who claims) (*verified, error) {
 	key := a.tokens.key.Load() // which read has loaded
 	found := &verified{method: Token, until: time.Unix(who.Expires, 0), issuer: key.id + " " + a.tokens.service}
+	if who.Access != nil {
+		found.scope = &access.Scope{Grants: *who.Access}
+	}
 	switch {
 	case who.UserFingerprint != "":
 		user, known := a.passwords.users.Lookup(who.Username)

@@ -90,6 +90,9 @@ func (a *Authorizer) MayList(ctx context.Context, q *access.Question, entry oci.
 
 // decide asks the stages in their order.
 func (a *Authorizer) decide(ctx context.Context, q *access.Question) access.Decision {
+	if !q.Scope.Allows(&q.Request) {
+		return access.Decision{Stage: access.StageToken, Denial: access.OutOfScope, Reason: "the token is for something else", Asked: q.Request}
+	}
 	decision := access.Decision{Stage: access.StageNone, Reason: "the request has no action"}
 	tags := a.touched(ctx, q)
 	if q.Request.Action != "" {

@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	stages = []access.Stage{access.StageNone, access.StageGlobal, access.StageRepository, access.StageWebhook}
+	stages = []access.Stage{access.StageNone, access.StageToken, access.StageGlobal, access.StageRepository, access.StageWebhook}
 	// ruleStages are those that have rules.
 	ruleStages = []access.Stage{access.StageGlobal, access.StageRepository}
 )

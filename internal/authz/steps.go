@@ -33,5 +33,6 @@ func following(q access.Question) (access.Question, bool) {
 func listTags(q access.Question, entry oci.Name) access.Question {
 	q.Request = access.Request{Action: access.ListTags, Method: http.MethodGet, Namespace: entry}
 	q.Transport.URI = "/v2/" + entry.String() + "/tags/list"
+	q.Scope = nil // a token that is for the listing is for its entries
 	return q
 }

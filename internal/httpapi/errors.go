@@ -148,7 +148,7 @@ func seconds(d time.Duration) []string { return []string{strconv.Itoa(int(math.C
 // provider of its token cannot be reached, the token may be right, and the client shall try again.
 func (a *API) explainDenial(header http.Header, r *http.Request, req *router.Request, denied *deniedError) (int, oci.ErrorInfo) {
 	forbidden := oci.ErrorInfo{Code: oci.CodeDenied, Message: asked("requested access to the resource is denied", req.Request)}
-	if denied.denial != access.Unauthenticated {
+	if denied.denial != access.Unauthenticated && denied.denial != access.OutOfScope {
 		return http.StatusForbidden, forbidden
 	}
 	if req.SignIn.Unavailable {
@@ -159,8 +159,12 @@ func (a *API) explainDenial(header http.Header, r *http.Request, req *router.Req
 	if challenge == "" {
 		return http.StatusForbidden, forbidden
 	}
-	header["Www-Authenticate"] = []string{challenge}
 	message := "authentication required"
+	if denied.denial == access.OutOfScope {
+		challenge += `,error="insufficient_scope"` // else skopeo does not ask again
+		message = "the token is for something else, get one for this scope"
+	}
+	header["Www-Authenticate"] = []string{challenge}
 	if req.SignIn.Rejected {
 		message += ": " + req.SignIn.Reason
 	}

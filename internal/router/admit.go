@@ -82,6 +82,7 @@ func (rt *Router) admit(r *http.Request, req *Request, table *Table) (err error)
 		if req.Question.Identity, req.SignIn, err = rt.Authenticator.Authenticate(r); err != nil {
 			return err
 		}
+		req.Question.Scope = req.SignIn.Scope
 		if wait := rt.waitOf(&req.Question.Identity); wait > 0 {
 			return &RateError{RetryAfter: wait}
 		}

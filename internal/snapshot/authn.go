@@ -112,7 +112,11 @@ func (s signIns) Challenge(r *http.Request, req *access.Request) string {
 	if !s.active {
 		return ""
 	}
-	return s.Authenticator.Challenge(r, authn.Scope(*req))
+	scope := ""
+	if needed, ok := access.NeededGrant(req); ok {
+		scope = needed.String()
+	}
+	return s.Authenticator.Challenge(r, scope)
 }
 
 // Token answers a request to the token service.

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -236,4 +237,61 @@ func TestThreatStaleGroupsOfAProvider(t *testing.T) {
 			w.get("/v2/", token).is(t, http.StatusUnauthorized)
 		})
 	}
+}
+
+// TestThreatTokenForSomethingElse: a token is for what the client asked for when it got it, whatever the policy allows its
+// user. The challenge says what to ask for, and then the policy decides.
+func TestThreatTokenForSomethingElse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setup{
+		config: "policy: {rules: [\"identity.username == 'alice'\"]}\n", users: user(t, "alice") + user(t, "bob"),
+	})
+	digest := w.pushImage(signIn("alice"), "alice/x", "1", "x")
+	other := w.pushImage(signIn("alice"), "alice/other", "1", "other")
+	scoped := func(user, scope string) string {
+		t.Helper()
+		var answer tokenAnswer
+		must(t, json.Unmarshal([]byte(w.get("/token?service=sreg&scope="+url.QueryEscape(scope), signIn(user)).is(t, http.StatusOK).body), &answer))
+		return "Bearer " + answer.Token
+	}
+	blob := w.pushBlob(signIn("alice"), "alice/other", "a blob of other")
+	pull := scoped("alice", "repository:alice/x:pull")
+	w.get("/v2/", pull).is(t, http.StatusOK)
+	for range 2 { // the second time the token is remembered
+		w.get("/v2/alice/x/manifests/1", pull).is(t, http.StatusOK)
+	}
+	for _, tt := range []struct {
+		call  call
+		needs string
+	}{
+		{call{method: "GET", path: "/v2/alice/other/manifests/1"}, "repository:alice/other:pull"},
+		{call{method: "DELETE", path: "/v2/alice/other/manifests/" + other}, "repository:alice/other:delete"},
+		{call{method: "DELETE", path: "/v2/alice/x/manifests/" + digest}, "repository:alice/x:delete"},
+		{call{method: "DELETE", path: "/v2/alice/absent/manifests/1"}, "repository:alice/absent:delete"},
+		{putImage("", "alice/x", "2", "x"), "repository:alice/x:pull,push"},
+		{call{method: "POST", path: "/v2/alice/x/blobs/uploads/"}, "repository:alice/x:pull,push"},
+		{call{method: "GET", path: "/v2/_catalog"}, "registry:catalog:*"},
+	} {
+		tt.call.auth = pull
+		refused := w.do(tt.call).is(t, http.StatusUnauthorized)
+		want := `Bearer realm="` + w.url + `/token",service="sreg",scope="` + tt.needs + `",error="insufficient_scope"`
+		if got := refused.header.Get("WWW-Authenticate"); got != want || refused.code() != "UNAUTHORIZED" {
+			t.Errorf("%s: got the challenge %s, want %s\n%s", tt.call, got, want, refused.body)
+		}
+		tt.call.auth = scoped("bob", tt.needs) // a scope gives nothing that the policy does not
+		w.do(tt.call).is(t, http.StatusForbidden)
+	}
+	w.get("/metrics", pull).is(t, http.StatusUnauthorized)
+	w.get("/v2/alice/x/manifests/1", scoped("alice", "nonsense")).is(t, http.StatusUnauthorized)
+
+	// A mount pulls from its source.
+	mount := call{method: "POST", path: "/v2/alice/x/blobs/uploads/?from=alice/other&mount=" + blob, auth: scoped("alice", "repository:alice/x:pull,push")}
+	w.do(mount).is(t, http.StatusAccepted)
+	mount.auth = scoped("alice", "repository:alice/x:push repository:alice/other:pull")
+	w.do(mount).is(t, http.StatusCreated)
+	if got := w.get("/v2/_catalog", scoped("alice", "registry:catalog:*")).is(t, http.StatusOK).body; !strings.Contains(got, "alice/other") {
+		t.Errorf("the catalog by a token for it shows %s, want all that alice may see", got)
+	}
+	w.do(call{method: "DELETE", path: "/v2/alice/other/manifests/" + other, auth: scoped("alice", "repository:alice/other:*")}).is(t, http.StatusAccepted)
+	w.do(call{method: "DELETE", path: "/v2/alice/x/manifests/" + digest, auth: w.token(signIn("alice"))}).is(t, http.StatusAccepted) // for everything
 }
