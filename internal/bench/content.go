@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -97,4 +98,10 @@ func newReferrer(subject image, config blob, n int) []byte {
 		`{"schemaVersion":2,"mediaType":%q,"artifactType":"application/vnd.example.sbom","config":{"mediaType":%q,"digest":%q,"size":%d},"layers":[{"mediaType":%q,"digest":%q,"size":%d}],"subject":{"mediaType":%q,"digest":%q,"size":%d},"annotations":{"org.example.number":"%d"}}`,
 		manifestType, emptyType, config.digest, len(config.head), emptyType, config.digest, len(config.head),
 		manifestType, subject.digest, len(subject.manifest), n)
+}
+
+// numbered is the manifest of an image with a number in it, so that its digest is another one.
+func numbered(img image, n int) []byte {
+	head := bytes.TrimSuffix(img.manifest, []byte("}"))
+	return fmt.Appendf(bytes.Clone(head), `,"annotations":{"org.example.number":"%d"}}`, n)
 }

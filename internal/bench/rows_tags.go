@@ -168,7 +168,13 @@ func (m *manyTags) deletes(ctx context.Context) (figures, error) {
 	if err != nil {
 		return figures{}, err
 	}
-	if err := fillTags(ctx, srv, namespace, m.image, m.size.mostTags); err != nil {
+	if err := srv.do(ctx, func(c *client) error { return c.pushImage(namespace, "first", m.image) }); err != nil {
+		return figures{}, err
+	}
+	_, err = srv.measure(ctx, load{clients: someClients, ops: m.size.mostTags, op: func(c *client, i int) error {
+		return c.pushManifest(namespace, tagName(i), numbered(m.image, i))
+	}})
+	if err != nil {
 		return figures{}, err
 	}
 	if err := srv.stop(); err != nil {

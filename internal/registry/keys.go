@@ -121,7 +121,11 @@ func referrersPrefix(ns oci.Name, subject oci.Digest) string {
 }
 
 func referrerKey(ns oci.Name, subject, referrer oci.Digest) string {
-	return referrersPrefix(ns, subject) + "/" + string(referrer.Algorithm()) + "-" + referrer.Hex()
+	return referrersPrefix(ns, subject) + "/" + referrerName(referrer)
+}
+
+func referrerName(referrer oci.Digest) string {
+	return string(referrer.Algorithm()) + "-" + referrer.Hex()
 }
 
 func pullsKey(ns oci.Name) string { return ns.String() + "/" + pullsObject }

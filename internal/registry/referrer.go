@@ -91,35 +91,41 @@ func (r *Registry) fingerprint(ctx context.Context, prefix string) (stamp storag
 	return stamp, false, nil
 }
 
-// referrerEntries reads the entries of a subject, from the cache while its folder has the same stamp.
+// referrerEntries reads the entries of a subject, from the cache while its folder has the same stamp. In a folder that
+// has changed, and where there are no stamps, the names are listed, and only those are read that are new: what an entry
+// says follows from the manifest, whose digest is its name.
 func (r *Registry) referrerEntries(ctx context.Context, ns oci.Name, subject oci.Digest) (Referrers, error) {
 	prefix := referrersPrefix(ns, subject)
 	stamp, settled, err := r.fingerprint(ctx, prefix)
 	if err != nil {
 		return nil, err
 	}
-	if kept, ok := r.state.referrers.Get(prefix); ok && settled && kept.stamp == stamp {
+	kept, _ := r.state.referrers.Get(prefix)
+	if settled && kept.settled && kept.stamp == stamp {
 		return kept.value, nil
 	}
+	known := kept.value // in the order of the names
 	var entries Referrers
 	var cost int64
 	for entry, err := range r.metadata.List(ctx, prefix, storage.ListOptions{}) {
 		if err != nil {
 			return nil, err
 		}
-		referrer, err := r.referrerEntry(ctx, prefix+"/"+entry.Name)
-		if errors.Is(err, storage.ErrNotExist) {
-			continue // deleted meanwhile
+		for len(known) > 0 && referrerName(known[0].Digest) < entry.Name {
+			known = known[1:]
 		}
-		if err != nil {
+		var referrer Referrer
+		if len(known) > 0 && referrerName(known[0].Digest) == entry.Name {
+			referrer = known[0]
+		} else if referrer, err = r.referrerEntry(ctx, prefix+"/"+entry.Name); errors.Is(err, storage.ErrNotExist) {
+			continue // deleted meanwhile
+		} else if err != nil {
 			return nil, err
 		}
 		entries = append(entries, referrer)
 		cost += int64(len(referrer.JSON)) + 256
 	}
-	if settled {
-		r.state.referrers.Put(prefix, cached[Referrers]{key: prefix, stamp: stamp, value: entries}, cost)
-	}
+	r.state.referrers.Put(prefix, cached[Referrers]{key: prefix, stamp: stamp, settled: settled, value: entries}, cost)
 	return entries, nil
 }
 

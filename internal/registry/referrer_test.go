@@ -90,3 +90,47 @@ func TestAnIndexOfReferrersIsCutIntoPages(t *testing.T) {
 		t.Errorf("got %d referrers on %d pages, want %d on 3", len(got), pages, len(all))
 	}
 }
+
+// TestOneMoreReferrerCostsOneMoreRead: those that are known are not read again, also where another process has removed
+// and pushed some.
+func TestOneMoreReferrerCostsOneMoreRead(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]opener{"in memory": inMemory(t), "in a folder": inFolder(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pusher := newWorld(t, at)
+			store := &counting{Store: pusher.store, reads: map[string]int{}}
+			reader := openWorld(t, store)
+			pusher.must(pusher.pushImage(app, "one"))
+			var want []string
+			for i := range 20 {
+				m := sbomOfOne.Note(fmt.Sprint(i))
+				want = append(want, m.Digest.String())
+				if i == 12 {
+					pusher.must(pusher.reg.DeleteManifest(t.Context(), app, sbomOfOne.Note("5").Digest, ""))
+					want = slices.Delete(want, 5, 6)
+				}
+				pusher.must(pusher.pushManifest(app, m.Content))
+				store.take()
+				all, err := reader.reg.Referrers(t.Context(), app, imageOne.Digest)
+				pusher.must(err)
+				var got []string
+				for _, one := range all {
+					got = append(got, one.Digest.String())
+				}
+				if sorted := slices.Sorted(slices.Values(want)); !slices.Equal(got, sorted) {
+					t.Fatalf("got %v, want %v", got, sorted)
+				}
+				reads := 0
+				for key, n := range store.take() {
+					if strings.Contains(key, "/_manifests/referrers/") {
+						reads += n
+					}
+				}
+				if reads != 1 {
+					t.Errorf("%d entries were read for referrer %d, want one", reads, i)
+				}
+			}
+		})
+	}
+}
