@@ -15,13 +15,14 @@ import (
 type priced struct {
 	*fixture
 	counter *s3test.Counter
+	name    string // of the service
 }
 
 func newPriced(t *testing.T, server *s3test.Server, redirect bool, ttl time.Duration) *priced {
 	t.Helper()
 	cfg, counter := s3test.Counted(t, server.Config(t))
 	cfg.Redirect = redirect
-	p := &priced{newFixture(t, settings{bucket: &cfg, metadataTTL: ttl}), counter}
+	p := &priced{newFixture(t, settings{bucket: &cfg, metadataTTL: ttl}), counter, server.Name}
 	p.client.CheckRedirect = neverFollow
 	return p
 }
@@ -35,6 +36,15 @@ func (p *priced) cost(do func()) int {
 		total += n
 	}
 	return total
+}
+
+// uploaded is what so many uploads cost less with conditional deletes, which minio has not: it is asked for the session
+// once more before that is deleted.
+func (p *priced) uploaded(uploads, cost int) int {
+	if p.name == "minio" {
+		return cost - uploads
+	}
+	return cost
 }
 
 // TestWhatAPushAndAPullCost counts the requests to S3 behind each request of a client, and compares them
@@ -59,16 +69,16 @@ func TestWhatAPushAndAPullCost(t *testing.T) {
 				cost int
 			}{what, cost})
 		}
-		add("an image: POST and PUT of a config and of a layer, PUT of the manifest by tag", p.cost(func() {
+		add("an image: POST and PUT of a config and of a layer, PUT of the manifest by tag", p.uploaded(2, p.cost(func() {
 			p.pushImage("app", "whole", "whole")
-		}))
-		add("a small blob: POST and PUT", p.cost(func() { p.pushBlob("app", "config one") }))
+		})))
+		add("a small blob: POST and PUT", p.uploaded(1, p.cost(func() { p.pushBlob("app", "config one") })))
 		d := digestOf("layer one")
-		add("a small blob: POST, PATCH and PUT", p.cost(func() {
+		add("a small blob: POST, PATCH and PUT", p.uploaded(1, p.cost(func() {
 			path := p.start("app", "")
 			p.chunk(path, "layer one", 0).wants(t, want{status: 202})
 			p.finish(path, "", d).wants(t, want{status: 201})
-		}))
+		})))
 		add("a blob that the namespace has: HEAD", p.cost(func() { p.head("/v2/app/blobs/"+d.String()).wants(t, want{status: 200}) }))
 		add("a blob that the namespace has not: HEAD", p.cost(func() {
 			p.head("/v2/app/blobs/"+digestOf("nothing").String()).wants(t, want{status: 404})
