@@ -77,7 +77,7 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 	metrics := telemetry.NewMetrics(build)
 
 	// The one trace that a refused start may leave: what is built below writes into it.
-	audit := telemetry.NewAudit(logger)
+	audit := telemetry.NewAudit(logger, metrics)
 	if err := audit.Open(cfg.Log.Audit); err != nil {
 		return err
 	}

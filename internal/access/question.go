@@ -13,8 +13,12 @@ type Question struct {
 
 // Transport is what HTTP alone knows of a request. Rules do not see it; webhooks are told.
 type Transport struct {
-	// RequestID is what the client and the logs call the request.
+	// RequestID is what the logs call the request, and the client unless it has sent an id of its own. No other request
+	// has it.
 	RequestID string
+	// ClientRequestID is the id that the client has sent, empty without one. Anybody may send any, so it is checked to
+	// be short and plain, and stands beside the other one.
+	ClientRequestID string
 	// Admin says that a listener took the request that serves no registry, only health, metrics and
 	// pprof.
 	Admin bool

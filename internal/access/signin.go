@@ -2,6 +2,7 @@ package access
 
 import (
 	"errors"
+	"net/netip"
 	"time"
 )
 
@@ -18,9 +19,23 @@ type SignIn struct {
 	Reason   string
 	// Unavailable says that the rejected credential may be right: its provider cannot be reached.
 	Unavailable bool
+	// Failed is what is kept of a credential that was refused, also for a time; nil if there was none.
+	Failed *SignInError
 	// Until is when the first of what was accepted ends: a certificate, a token, a user. Zero is never.
 	Until time.Time
 }
+
+// SignInError is the error of a credential that was refused, with what an audit log has to know of it.
+type SignInError struct {
+	// Username is that of a user. What is no user's name is not kept: it may be a password in the wrong field.
+	Username string
+	Client   netip.Addr
+	Err      error
+}
+
+func (f *SignInError) Error() string { return f.Err.Error() }
+
+func (f *SignInError) Unwrap() error { return f.Err }
 
 // What a request may be refused for before anybody asks what it may do. The error that wraps one says
 // what is wrong, in words for the client.

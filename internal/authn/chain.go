@@ -212,6 +212,21 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (access
 	return identity, outcome, nil
 }
 
+// Failed is what is kept of a credential that was refused, nil if none was.
+func (a *Authenticator) Failed(c Credentials, outcome Outcome, err error) *access.SignInError {
+	if err == nil && outcome.Rejected {
+		err = invalid(outcome.Reason)
+	}
+	if !errors.Is(err, access.ErrInvalidCredentials) && !errors.Is(err, access.ErrThrottled) && !errors.Is(err, access.ErrSignInUnavailable) {
+		return nil
+	}
+	failed := &access.SignInError{Client: c.Client, Err: err}
+	if _, known := a.passwords.users.Lookup(c.user); known {
+		failed.Username = c.user
+	}
+	return failed
+}
+
 // verify asks one method after the other. The rejection is that of the last method that knows such credentials.
 func (a *Authenticator) verify(ctx context.Context, c Credentials) (*verified, error) {
 	switch c.scheme {

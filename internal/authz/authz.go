@@ -33,8 +33,8 @@ type Options struct {
 	HideDenied bool
 	Metrics    *Metrics
 	Logger     *slog.Logger
-	// Audit gets one record for each decision. nil keeps none.
-	Audit *slog.Logger
+	// Audit gets one record for each decision.
+	Audit access.Audit
 }
 
 // Authorizer decides. New makes one, and any number of goroutines may use it.
@@ -68,14 +68,21 @@ func (a *Authorizer) Authorize(ctx context.Context, q *access.Question) access.D
 	if neverAsked(q) {
 		return access.Decision{Allowed: true, Stage: access.StageNone, Reason: "never asked", Asked: q.Request}
 	}
-	decision := a.decide(ctx, q)
-	a.record(ctx, q, decision)
+	decision := a.recorded(ctx, q)
 	if !decision.Allowed {
 		return decision
 	}
 	if next, ok := following(*q); ok {
-		decision = a.decide(ctx, &next)
-		a.record(ctx, &next, decision)
+		decision = a.recorded(ctx, &next)
+	}
+	return decision
+}
+
+// recorded decides, and keeps a record of that. Where there must be one and it cannot be kept, nothing is decided.
+func (a *Authorizer) recorded(ctx context.Context, q *access.Question) access.Decision {
+	decision := a.decide(ctx, q)
+	if err := a.record(ctx, q, decision); err != nil {
+		decision.Allowed, decision.Denial, decision.Err = false, access.Forbidden, err
 	}
 	return decision
 }

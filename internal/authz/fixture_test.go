@@ -80,7 +80,7 @@ func (s setup) build(t testing.TB) *Authorizer {
 	}
 	a, err := New(Options{
 		Policies: policies, Webhooks: s.webhooks,
-		Open: s.open, HideDenied: s.hide, Metrics: metrics, Logger: s.logger, Audit: s.audit,
+		Open: s.open, HideDenied: s.hide, Metrics: metrics, Logger: s.logger, Audit: access.Audit{Logger: s.audit},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -12,13 +12,14 @@ import (
 )
 
 // record counts a decision and writes it into the audit log.
-func (a *Authorizer) record(ctx context.Context, q *access.Question, d access.Decision) {
+func (a *Authorizer) record(ctx context.Context, q *access.Question, d access.Decision) error {
 	a.Metrics.decisions[verdict{d.Stage, d.Allowed}].Inc()
-	if a.Audit == nil || !a.Audit.Enabled(ctx, slog.LevelInfo) {
-		return
+	if !a.Audit.Keeps(ctx) {
+		return nil
 	}
-	a.Audit.LogAttrs(ctx, slog.LevelInfo, "decision",
+	return a.Audit.Keep(ctx, "decision",
 		slog.String("request_id", q.Transport.RequestID),
+		slog.String("client_request_id", q.Transport.ClientRequestID),
 		slog.String("action", string(q.Request.Action)),
 		slog.String("namespace", q.Request.Namespace.String()),
 		slog.String("reference", q.Request.Reference.String()),

@@ -21,6 +21,7 @@ func TestEveryDecisionIsOneLineOfTheAuditLog(t *testing.T) {
 	a := setup{global: rules("request.action == 'mount-blob'", "request.action == 'get-manifest'"), audit: slog.New(slog.NewJSONHandler(&out, nil))}.build(t)
 	manifest := asks(t, access.GetManifest, "team/app")
 	manifest.Request.Reference, manifest.Transport.RequestID = parseReference(t, "v1"), "r1"
+	manifest.Transport.ClientRequestID = "c1"
 	manifest.Identity.Username = "al\n{\"ice\":1}"
 	mount := asks(t, access.MountBlob, "mine")
 	mount.Request.Digest, mount.Request.From, mount.Transport.RequestID = parseDigest(t, "a"), parseName(t, "theirs"), "r2"
@@ -32,15 +33,15 @@ func TestEveryDecisionIsOneLineOfTheAuditLog(t *testing.T) {
 	digest := parseDigest(t, "a").String()
 	want := []map[string]any{
 		{
-			"request_id": "r1", "action": "get-manifest", "namespace": "team/app", "reference": "v1", "digest": "",
+			"request_id": "r1", "client_request_id": "c1", "action": "get-manifest", "namespace": "team/app", "reference": "v1", "digest": "",
 			"username": "al\n{\"ice\":1}", "client": "10.0.3.4", "decision": "allowed", "stage": "global", "rule": "global/2", "reason": "rule",
 		},
 		{
-			"request_id": "r2", "action": "mount-blob", "namespace": "mine", "reference": "", "digest": digest,
+			"request_id": "r2", "client_request_id": "", "action": "mount-blob", "namespace": "mine", "reference": "", "digest": digest,
 			"username": "alice", "client": "10.0.3.4", "decision": "allowed", "stage": "global", "rule": "global/1", "reason": "rule",
 		},
 		{
-			"request_id": "r2", "action": "get-blob", "namespace": "theirs", "reference": "", "digest": digest,
+			"request_id": "r2", "client_request_id": "", "action": "get-blob", "namespace": "theirs", "reference": "", "digest": digest,
 			"username": "alice", "client": "10.0.3.4", "decision": "denied", "stage": "global", "rule": "", "reason": "default",
 		},
 	}

@@ -76,7 +76,7 @@ func TestADecisionIsNeverGivenToAnother(t *testing.T) {
 				t.Fatal("the same question was not remembered")
 			}
 			// These say nothing about what may be done, or are decided about before.
-			excused := []string{"Transport.RequestID", "Transport.Admin", "Scope"}
+			excused := []string{"Transport.RequestID", "Transport.ClientRequestID", "Transport.Admin", "Scope"}
 			for _, c := range changes(t, reflect.TypeFor[access.Question](), "") {
 				q := full(t)
 				c.apply(reflect.ValueOf(&q).Elem())

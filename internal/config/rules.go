@@ -27,6 +27,7 @@ func (l *loader) validate(cfg *Config, sources Sources) {
 	cfg.Registry.Validate(below("registry", report))
 	cfg.Auth.Validate(below("auth", report))
 	cfg.GC.Validate(below("gc", report))
+	cfg.Log.Validate(below("log", report))
 	cfg.validateRepositories(report)
 	cfg.validateWebhooks(report)
 	cfg.requirePolicy(report)

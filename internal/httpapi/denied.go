@@ -43,6 +43,9 @@ func (a *API) authorizeUpload(ctx context.Context, req *router.Request) error {
 	if decision.Allowed {
 		return nil
 	}
+	if decision.Err != nil {
+		return fmt.Errorf("authorize: %w", decision.Err)
+	}
 	return a.denied(ctx, req, decision)
 }
 

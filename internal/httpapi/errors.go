@@ -65,6 +65,7 @@ var kinds = []struct {
 	{access.ErrCredentialTooLarge, http.StatusBadRequest, oci.CodeUnauthorized, ""},
 	{access.ErrSignInBusy, http.StatusServiceUnavailable, oci.CodeUnavailable, ""},
 	{access.ErrSignInUnavailable, http.StatusServiceUnavailable, oci.CodeUnavailable, ""},
+	{access.ErrUnaudited, http.StatusServiceUnavailable, oci.CodeUnavailable, "the registry cannot keep a record of this request, so it does not answer it; its operator has to look at log.audit.file"},
 	{access.ErrNoTokens, http.StatusNotFound, oci.CodeUnsupported, ""},
 	{router.ErrNoRoute, http.StatusNotFound, oci.CodeUnsupported, "nothing is here; the registry's API is under /v2/"},
 	{errNotReady, http.StatusServiceUnavailable, oci.CodeUnavailable, ""},

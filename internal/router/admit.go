@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -40,7 +41,7 @@ type Request struct {
 func (q *Request) begin(r *http.Request, id string, admin bool) {
 	q.Request = &q.Question.Request
 	q.Method = r.Method
-	q.Question.Transport = access.Transport{RequestID: id, Admin: admin, Host: r.Host, URI: r.RequestURI, Proto: "http", Header: r.Header}
+	q.Question.Transport = access.Transport{RequestID: id, ClientRequestID: sentID(r), Admin: admin, Host: r.Host, URI: r.RequestURI, Proto: "http", Header: r.Header}
 }
 
 // By is what records call who asks.
@@ -63,6 +64,23 @@ func (rt *Router) waitOf(who *access.Identity) time.Duration {
 	return rt.rates.Take(user)
 }
 
+// recordFailed keeps a record of a sign-in that failed.
+func (rt *Router) recordFailed(ctx context.Context, req *Request, failed *access.SignInError) error {
+	if !rt.Audit.Keeps(ctx) {
+		return nil
+	}
+	who := access.Identity{ClientIP: failed.Client}
+	return rt.Audit.Keep(ctx, "sign-in failed",
+		slog.String("request_id", req.Question.Transport.RequestID),
+		slog.String("client_request_id", req.Question.Transport.ClientRequestID),
+		slog.String("action", string(req.Action)),
+		slog.String("namespace", req.Namespace.String()),
+		slog.String("username", failed.Username),
+		slog.String("client", who.Client()),
+		slog.String("reason", failed.Error()),
+	)
+}
+
 // admit decides whether the handler of a request sees it: may a page send it, who asks, and may they. Every route
 // goes through it.
 func (rt *Router) admit(r *http.Request, req *Request, table *Table) (err error) {
@@ -79,7 +97,11 @@ func (rt *Router) admit(r *http.Request, req *Request, table *Table) (err error)
 	// The token service and the health of the process have no use for who asks; the token service reads
 	// credentials of its own, which may be wrong.
 	if req.Action != access.GetToken && !health {
-		if req.Question.Identity, req.SignIn, err = rt.Authenticator.Authenticate(r); err != nil {
+		req.Question.Identity, req.SignIn, err = rt.Authenticator.Authenticate(r)
+		if req.SignIn.Failed != nil {
+			err = cmp.Or(rt.recordFailed(r.Context(), req, req.SignIn.Failed), err)
+		}
+		if err != nil {
 			return err
 		}
 		req.Question.Scope = req.SignIn.Scope

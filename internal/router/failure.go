@@ -27,7 +27,8 @@ func (rt *Router) fail(r *http.Request, x *exchange, table *Table, err error) {
 			x.outcome = StatusClientGone
 		} else {
 			rt.Logger.LogAttrs(r.Context(), slog.LevelError, "request failed",
-				slog.String("request_id", req.Question.Transport.RequestID), slog.String("action", string(req.Action)),
+				slog.String("request_id", req.Question.Transport.RequestID),
+				slog.String("client_request_id", req.Question.Transport.ClientRequestID), slog.String("action", string(req.Action)),
 				slog.String("namespace", req.Namespace.String()), slog.Any("error", err))
 		}
 	}

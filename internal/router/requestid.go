@@ -8,8 +8,7 @@ import (
 	"sync/atomic"
 )
 
-// requestIDs gives requests their ids: the one that a proxy in front has given, else a random beginning and a
-// count.
+// requestIDs gives requests their ids: a random beginning and a count.
 type requestIDs struct {
 	start string
 	count *atomic.Uint64
@@ -21,13 +20,18 @@ func newRequestIDs() requestIDs {
 	return requestIDs{start: hex.EncodeToString(b[:]) + "-", count: new(atomic.Uint64)}
 }
 
-func (ids requestIDs) of(r *http.Request) string {
-	if given := r.Header["X-Request-Id"]; len(given) == 1 && plain(given[0]) {
-		return given[0]
-	}
+func (ids requestIDs) next() string {
 	id := make([]byte, 0, 32)
 	id = append(id, ids.start...)
 	return string(strconv.AppendUint(id, ids.count.Add(1), 36))
+}
+
+// sentID is the id that a client, or a proxy in front, has given to a request.
+func sentID(r *http.Request) string {
+	if given := r.Header["X-Request-Id"]; len(given) == 1 && plain(given[0]) {
+		return given[0]
+	}
+	return ""
 }
 
 // plain says that a client's id can stand in headers and logs as it is.

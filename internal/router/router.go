@@ -7,12 +7,14 @@ package router
 
 import (
 	"cmp"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"sync/atomic"
 	"time"
 
+	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/ratelimit"
 )
 
@@ -24,6 +26,8 @@ type Options struct {
 	// Origins are asked before them.
 	Origins *Origins
 	Logger  *slog.Logger
+	// Audit gets one record for each sign-in that fails.
+	Audit access.Audit
 	// AccessLog is the share of requests that is logged, from 0 to 1.
 	AccessLog float64
 	Metrics   *Metrics
@@ -71,7 +75,7 @@ func (rt *Router) serve(w http.ResponseWriter, r *http.Request, l *Listener) {
 	// One allocation for all that a request needs here. A handler that panics has failed.
 	x := &exchange{outcome: http.StatusInternalServerError}
 	x.response.begin(w, r, &rt.bodies)
-	x.request.begin(r, rt.ids.of(r), l.Admin)
+	x.request.begin(r, rt.ids.next(), l.Admin)
 	rt.Metrics.inFlight.Inc()
 	defer rt.end(r, x, time.Now()) // also where an answer breaks off, which is a panic
 
@@ -88,6 +92,10 @@ func (rt *Router) serve(w http.ResponseWriter, r *http.Request, l *Listener) {
 			x.response.body.stream()
 		}
 		err = route.Handle(&x.response, r, &x.request)
+		var failed *access.SignInError
+		if err != nil && errors.As(err, &failed) { // at the token service, whose credentials are its own
+			err = cmp.Or(rt.recordFailed(r.Context(), &x.request, failed), err)
+		}
 	}
 	// net/http must not wait for the rest of a body whose request was refused. It knows what to do, but only
 	// with its own body.
@@ -104,7 +112,8 @@ func (rt *Router) serve(w http.ResponseWriter, r *http.Request, l *Listener) {
 
 // setUsual writes what every answer has but those of lean routes.
 func (x *exchange) setUsual(table *Table) {
-	x.response.Set("X-Request-Id", x.request.Question.Transport.RequestID)
+	transport := &x.request.Question.Transport
+	x.response.Set("X-Request-Id", cmp.Or(transport.ClientRequestID, transport.RequestID))
 	x.response.setAll(table.Usual)
 }
 
@@ -123,6 +132,7 @@ func (rt *Router) logAccess(r *http.Request, x *exchange, took time.Duration) {
 	req := &x.request
 	rt.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request",
 		slog.String("request_id", req.Question.Transport.RequestID),
+		slog.String("client_request_id", req.Question.Transport.ClientRequestID),
 		// Authentication found the first, unless it was not asked.
 		slog.String("client", cmp.Or(req.Question.Identity.Client(), r.RemoteAddr)),
 		slog.String("username", req.By()),

@@ -104,6 +104,10 @@ type signIns struct {
 // Authenticate says who sends a request.
 func (s signIns) Authenticate(r *http.Request) (access.Identity, access.SignIn, error) {
 	identity, outcome, err := s.AuthenticateRequest(r)
+	if err != nil || outcome.Rejected {
+		credentials, _ := s.Credentials(r) // that it cannot be read is err
+		outcome.Failed = s.Failed(credentials, outcome, err)
+	}
 	return identity, outcome.SignIn, err
 }
 
@@ -128,5 +132,9 @@ func (s signIns) Token(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.Authenticator.Token(r.Context(), request)
+	answer, err := s.Authenticator.Token(r.Context(), request)
+	if failed := s.Failed(request.Credentials, authn.Outcome{}, err); failed != nil {
+		return nil, failed
+	}
+	return answer, err
 }

@@ -3,6 +3,7 @@ package snapshot
 import (
 	"fmt"
 
+	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/authz"
 	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/setting"
@@ -16,7 +17,8 @@ func (s *Snapshot) buildAuthorizer(cfg *config.Config) error {
 		return err
 	}
 	opts := authz.Options{
-		Policies: s.rules.Access, Webhooks: webhooks, Metrics: s.shared.metrics.authorization, Logger: s.shared.Logger, Audit: s.shared.Audit,
+		Policies: s.rules.Access, Webhooks: webhooks, Metrics: s.shared.metrics.authorization, Logger: s.shared.Logger,
+		Audit: s.audit(cfg),
 		// The config lets nobody do without a policy unless all listeners are this computer's alone.
 		Open:       cfg.Policy == nil,
 		Tags:       s.Registry,
@@ -24,6 +26,10 @@ func (s *Snapshot) buildAuthorizer(cfg *config.Config) error {
 	}
 	s.authorizer, err = authz.New(opts)
 	return err
+}
+
+func (s *Snapshot) audit(cfg *config.Config) access.Audit {
+	return access.Audit{Logger: s.shared.Audit, Required: cfg.Log.Audit.Required}
 }
 
 func (s *Snapshot) buildWebhooks(cfg *config.Config) (map[string]*webhook.Client, error) {

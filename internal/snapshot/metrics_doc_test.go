@@ -110,6 +110,7 @@ func metricsOfAServer(t *testing.T) *prometheus.Registry {
 	guard.Name, guard.URL = "guard", "http://127.0.0.1/"
 	cfg.Webhooks = append(cfg.Webhooks, guard)
 	metrics := telemetry.NewMetrics(telemetry.Build{Version: "test"})
+	telemetry.NewAudit(slog.New(slog.DiscardHandler), metrics)
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	live, err := snapshot.Open(t.Context(), cfg, snapshot.NewShared(snapshot.SharedOptions{Logger: logger, Metrics: metrics}), nil)
 	must(t, err)

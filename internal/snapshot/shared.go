@@ -26,7 +26,7 @@ type SharedOptions struct {
 	Logger  *slog.Logger
 	Metrics *prometheus.Registry
 	Version string
-	// Audit gets one record for each decision of the authorization. nil keeps none.
+	// Audit gets one record for each decision of the authorization, and for each sign-in that fails. nil keeps none.
 	Audit *slog.Logger
 	// Holder is told to whoever wants to collect while a scheduled run does.
 	Holder string

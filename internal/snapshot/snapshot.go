@@ -91,6 +91,7 @@ func (s *Snapshot) handlers(cfg *config.Config, origins *router.Origins, api *ht
 		Authorizer:    s.authorizer,
 		Origins:       origins,
 		Logger:        s.shared.Logger,
+		Audit:         s.audit(cfg),
 		AccessLog:     accessLog(cfg),
 		Metrics:       s.shared.metrics.requests,
 		RatePerUser:   cfg.Server.Limits.RatePerUser,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -125,11 +126,15 @@ func write(t testing.TB, folder, name, text string) string {
 type lines struct {
 	mu   sync.Mutex
 	text bytes.Buffer // guarded by mu
+	full bool         // guarded by mu; the disk is
 }
 
 func (l *lines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.full {
+		return 0, errors.New("no space left")
+	}
 	return l.text.Write(p)
 }
 

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"golang.org/x/time/rate"
 )
 
@@ -21,9 +23,12 @@ type AuditLog struct {
 	out *auditWriter
 }
 
-// NewAudit makes an audit log. Records that cannot be written are told to report.
-func NewAudit(report *slog.Logger) *AuditLog {
+// NewAudit makes an audit log. Records that cannot be written are told to report, and counted.
+func NewAudit(report *slog.Logger, registerer prometheus.Registerer) *AuditLog {
 	out := &auditWriter{report: report.With(ModuleKey, "audit"), losses: rate.Sometimes{Interval: lossEvery}}
+	out.counted = promauto.With(registerer).NewCounter(prometheus.CounterOpts{
+		Name: "sreg_audit_records_lost_total", Help: "Audit records that could not be written.",
+	})
 	return &AuditLog{Logger: slog.New(auditHandler{slog.NewJSONHandler(out, nil), out}), out: out}
 }
 
@@ -56,8 +61,9 @@ const lossEvery = time.Minute
 
 // auditWriter writes to the file of the moment, and reports records that are lost: slog itself would not.
 type auditWriter struct {
-	report *slog.Logger
-	kept   atomic.Bool // file is not nil
+	report  *slog.Logger
+	counted prometheus.Counter // all that were lost
+	kept    atomic.Bool        // file is not nil
 
 	mu     sync.Mutex // guards what follows, and is held for each write, so that no file is closed under it
 	file   io.WriteCloser
@@ -97,6 +103,7 @@ func (a *auditWriter) Write(line []byte) (int, error) {
 
 // lose counts a record that was not written; mu is held.
 func (a *auditWriter) lose(err error) {
+	a.counted.Inc()
 	a.lost++
 	a.losses.Do(func() {
 		a.report.Error("audit records lost", "count", a.lost, "error", err)

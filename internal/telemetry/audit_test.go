@@ -13,13 +13,16 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 func TestTheAuditLogIsAppendedToAFileOfItsOwn(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "audit.log")
 	for range 2 { // as after a restart
-		audit := NewAudit(slog.New(slog.DiscardHandler))
+		audit := NewAudit(slog.New(slog.DiscardHandler), nil)
 		if err := audit.Open(Audit{File: path}); err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +51,7 @@ func TestTheAuditLogIsAppendedToAFileOfItsOwn(t *testing.T) {
 func TestAnAuditLogThatCannotBeOpenedIsAMistake(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	audit := NewAudit(slog.New(slog.DiscardHandler))
+	audit := NewAudit(slog.New(slog.DiscardHandler), nil)
 	defer audit.Close()
 	if err := audit.Open(Audit{File: filepath.Join(folder, "audit.log")}); err != nil {
 		t.Fatal(err)
@@ -75,7 +78,7 @@ func linesOf(t *testing.T, path string) int {
 func TestWithoutAFileNoRecordIsMade(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "audit.log")
-	audit := NewAudit(slog.New(slog.DiscardHandler))
+	audit := NewAudit(slog.New(slog.DiscardHandler), nil)
 	for _, cfg := range []Audit{{}, {File: path}, {}} {
 		if err := audit.Open(cfg); err != nil {
 			t.Fatal(err)
@@ -95,7 +98,7 @@ func TestNoRecordIsLostWhileTheFileIsReplaced(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	var complaints bytes.Buffer
-	audit := NewAudit(slog.New(slog.NewTextHandler(&complaints, nil)))
+	audit := NewAudit(slog.New(slog.NewTextHandler(&complaints, nil)), nil)
 	path := func(i int) string { return filepath.Join(folder, fmt.Sprintf("%d.log", i%2)) }
 	if err := audit.Open(Audit{File: path(0)}); err != nil {
 		t.Fatal(err)
@@ -143,7 +146,8 @@ func TestLostAuditRecordsAreReportedNowAndThen(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		audit := NewAudit(slog.New(slog.NewTextHandler(&out, nil)))
+		registry := prometheus.NewRegistry()
+		audit := NewAudit(slog.New(slog.NewTextHandler(&out, nil)), registry)
 		if err := audit.out.use(fullDisk{}); err != nil {
 			t.Fatal(err)
 		}
@@ -155,6 +159,9 @@ func TestLostAuditRecordsAreReportedNowAndThen(t *testing.T) {
 		want := regexp.MustCompile(`^\S+ level=ERROR msg="audit records lost" module=audit count=1 error="no space left"\n\S+ level=ERROR msg="audit records lost" module=audit count=100 error="no space left"\n$`)
 		if !want.Match(out.Bytes()) {
 			t.Errorf("got %q, want a match of %q", out.String(), want)
+		}
+		if got := testutil.ToFloat64(audit.out.counted); got != 101 {
+			t.Errorf("got %v counted, want all 101", got)
 		}
 	})
 }

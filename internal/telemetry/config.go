@@ -7,12 +7,20 @@ type LogConfig struct {
 	Format  string            `mapstructure:"format" enum:"auto,text,json" doc:"auto is text on a terminal and json elsewhere."`
 	Modules map[string]string `mapstructure:"modules" enum:"debug,info,warn,error" keys:"^[a-z][a-z0-9_]*$" doc:"The level of single modules: {storage: debug}. Names are in lower case."`
 	Access  Access            `mapstructure:"access" doc:"The log of requests."`
-	Audit   Audit             `mapstructure:"audit" doc:"The log of decisions about requests."`
+	Audit   Audit             `mapstructure:"audit" doc:"The log of decisions about requests, and of sign-ins that fail."`
 }
 
 // Audit is the log of decisions.
 type Audit struct {
-	File string `mapstructure:"file" doc:"The file that each decision of the authorization is appended to, as one line of JSON; empty = none."`
+	File     string `mapstructure:"file" doc:"The file that each decision of the authorization and each sign-in that fails is appended to, as one line of JSON; empty = none."`
+	Required bool   `mapstructure:"required" doc:"Whether requests of which no record can be written are refused, with 503."`
+}
+
+// Validate reports what the values may not be together.
+func (c LogConfig) Validate(report func(path, problem string)) {
+	if c.Audit.Required && c.Audit.File == "" {
+		report("audit.required", "there is no file for the records: set log.audit.file")
+	}
 }
 
 // Access is the log of requests.
