@@ -35,7 +35,7 @@ func NewRoot(io IO) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{message: err.Error(), hint: seeHelp(cmd)}
 	})
-	root.AddCommand(newServe(io), newConfig(io), newPolicy(io), newUser(io), newGC(io), newVersion(io))
+	root.AddCommand(newServe(io), newConfig(io), newPolicy(io), newUser(io), newToken(io), newGC(io), newVersion(io))
 	return root
 }
 

@@ -24,8 +24,9 @@ type Options struct {
 	Config Config
 	// Users are those of the config and of the file.
 	Users Users
-	// Keys keeps the key that signs tokens.
-	Keys KeyStore
+	// Keys keeps the keys of tokens, and Revoked reads the record of what was revoked of them, which Revoke writes.
+	Keys    KeyStore
+	Revoked func(context.Context) ([]byte, error)
 	// Proxies are believed when they tell the address of a client.
 	Proxies Proxies
 	// ExternalURL is where people reach this registry, nil if that is where they are.
@@ -56,8 +57,8 @@ func New(opts Options) (*Authenticator, error) {
 		Proxies: opts.Proxies,
 		state:   opts.State,
 		log:     opts.Logger.With("module", "authn"),
-		tokens:  tokens{config: opts.Config.Token, service: "sreg", store: opts.Keys},
 	}
+	a.tokens = tokens{config: opts.Config.Token, service: "sreg", store: opts.Keys, revoked: opts.Revoked, log: a.log}
 	if opts.ExternalURL != nil {
 		a.tokens.service = opts.ExternalURL.Host
 		a.external = strings.TrimSuffix(opts.ExternalURL.String(), "/")
@@ -272,7 +273,7 @@ func ofUser(method Method, user users.User) *verified {
 
 // verifyBearer verifies a token of a provider, if its issuer is one's, else one of our own.
 func (a *Authenticator) verifyBearer(ctx context.Context, token string) (*verified, error) {
-	if found := a.remembered(token, nil); found != nil {
+	if found := a.remembered(ctx, token, nil); found != nil {
 		return found, nil
 	}
 	if of := a.providersOf(token); len(of) > 0 {
@@ -287,13 +288,13 @@ func (a *Authenticator) verifyBearer(ctx context.Context, token string) (*verifi
 	if err != nil {
 		return nil, err
 	}
-	return a.remember(token, found), nil
+	return a.remember(ctx, token, found), nil
 }
 
 // verifyOIDC asks the providers whether the token is theirs. Several may have the same issuer.
 func (a *Authenticator) verifyOIDC(ctx context.Context, token string, providers []*provider) (found *verified, err error) {
 	for _, p := range providers {
-		if found := a.remembered(token, p); found != nil {
+		if found := a.remembered(ctx, token, p); found != nil {
 			return found, nil
 		}
 		found, err = p.verify(ctx, token)
@@ -305,7 +306,7 @@ func (a *Authenticator) verifyOIDC(ctx context.Context, token string, providers 
 	if err != nil {
 		return nil, err
 	}
-	return a.remember(token, found), nil
+	return a.remember(ctx, token, found), nil
 }
 
 func (a *Authenticator) providersOf(token string) []*provider {
@@ -324,12 +325,12 @@ func (a *Authenticator) providersOf(token string) []*provider {
 
 // remembered finds a token that was verified before and is still valid. If it came as a password, p is the provider
 // that the user name is of.
-func (a *Authenticator) remembered(token string, p *provider) *verified {
+func (a *Authenticator) remembered(ctx context.Context, token string, p *provider) *verified {
 	known, ok := a.state.tokens.Get(sha256.Sum256([]byte(token)))
 	if !ok || !time.Now().Before(known.until) || (p != nil && (known.method != OIDC || known.provider != p.fingerprint)) {
 		return nil
 	}
-	found := a.current(known)
+	found := a.current(ctx, known)
 	if found != nil {
 		a.state.metrics.count(found.method, accepted)
 	}
@@ -338,8 +339,8 @@ func (a *Authenticator) remembered(token string, p *provider) *verified {
 
 // current is what a token that was verified before says now: its user is looked up again. It is nil if the user,
 // the provider or our key has changed since.
-func (a *Authenticator) current(known *verified) *verified {
-	if known.method == Token && !a.tokens.issued(known) {
+func (a *Authenticator) current(ctx context.Context, known *verified) *verified {
+	if known.method == Token && !a.tokens.issued(ctx, known) {
 		return nil
 	}
 	switch {
@@ -363,9 +364,9 @@ func (a *Authenticator) current(known *verified) *verified {
 }
 
 // remember keeps a token until it ends, and returns what it says now.
-func (a *Authenticator) remember(token string, found *verified) *verified {
+func (a *Authenticator) remember(ctx context.Context, token string, found *verified) *verified {
 	a.state.tokens.Put(sha256.Sum256([]byte(token)), found, cost(token))
-	if now := a.current(found); now != nil {
+	if now := a.current(ctx, found); now != nil {
 		return now
 	}
 	return found

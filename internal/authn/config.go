@@ -64,6 +64,9 @@ func DefaultConfig() Config {
 // maxTokenTTL bounds how long a token is valid: one that was stolen must not be of use for long.
 const maxTokenTTL = 24 * time.Hour
 
+// Longest is how long the tokens live that live longest.
+func (c TokenConfig) Longest() time.Duration { return max(c.RefreshTTL, maxTokenTTL) }
+
 // Active says that somebody can sign in with something else than a client certificate.
 func (c Config) Active() bool {
 	return len(c.Users) > 0 || c.UsersFile != "" || len(c.OIDC) > 0

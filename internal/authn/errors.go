@@ -37,6 +37,7 @@ const (
 	errIssuer      rejection = "the token is of another issuer"
 	errAudience    rejection = "the token is for another audience"
 	errExpired     rejection = "the token is expired"
+	errRevoked     rejection = "the token was revoked"
 	errNotYet      rejection = "the token is not valid yet"
 	errNoEnd       rejection = "the token has no expiry"
 	errNoSubject   rejection = "the token has no subject"

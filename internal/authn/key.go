@@ -13,16 +13,17 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/sreg-project/sreg/internal/users"
 )
 
-// KeyStore keeps the one key that signs tokens, as a PEM file has it. Instances that share it accept each
-// other's tokens.
+// KeyStore keeps the keys of tokens, as a PEM file has them: the first one signs, and those behind it were replaced, each
+// with a time in the header Until of its block. Instances that share it accept each other's tokens.
 type KeyStore interface {
-	// Load returns the key, or an error that is fs.ErrNotExist if there is none yet.
+	// Load returns the keys, or an error that is fs.ErrNotExist if there is none yet.
 	Load(ctx context.Context) ([]byte, error)
 	// Create keeps the key, unless there is one, and returns the one that is kept.
 	Create(ctx context.Context, key []byte) ([]byte, error)
@@ -55,14 +56,14 @@ func newKey() ([]byte, error) {
 // signingKey signs and verifies tokens.
 type signingKey struct {
 	id     string
+	until  time.Time // from when on its tokens are refused; zero if it signs
 	public ed25519.PublicKey
 	signer jose.Signer
 	secret []byte // the key of fingerprints, which only who has the private key knows
 }
 
-// parseKey never shows anything of the content.
-func parseKey(content []byte) (*signingKey, error) {
-	block, _ := pem.Decode(content)
+// parseKey never shows anything of the block.
+func parseKey(block *pem.Block) (*signingKey, error) {
 	if block == nil || block.Type != "PRIVATE KEY" {
 		return nil, errors.New("key of tokens: want a PEM block PRIVATE KEY (PKCS #8), as openssl genpkey -algorithm ed25519 writes it")
 	}

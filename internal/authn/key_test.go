@@ -24,7 +24,7 @@ func TestInstancesThatStartTogetherHaveOneKey(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			ids.Store(key.id, true)
+			ids.Store(key.signing().id, true)
 		})
 	}
 	work.Wait()
@@ -46,7 +46,7 @@ func TestAKeyThatCannotSign(t *testing.T) {
 		"a key of RSA":    {string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: rsaDER})), "Ed25519"},
 		"an empty string": {"", "PRIVATE KEY"},
 	} {
-		if _, err := parseKey([]byte(tt.content)); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "canary") {
+		if _, err := parseKeyring([]byte(tt.content)); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: got error %v, want one with %q", name, err, tt.want)
 		}
 	}

@@ -1,7 +1,9 @@
 package authn
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -140,16 +142,21 @@ func (a *Authenticator) Token(ctx context.Context, request TokenRequest) (TokenA
 	if request.Service != "" && request.Service != a.tokens.service {
 		return TokenAnswer{}, fmt.Errorf("%w: want service %s", errTokenRequest, a.tokens.service)
 	}
-	key, err := a.tokens.load(ctx, true)
+	ring, err := a.tokens.load(ctx, true)
 	if err != nil {
 		return TokenAnswer{}, err
 	}
+	key := ring.signing()
 	who, err := a.whoAsks(ctx, key, request)
 	if err != nil {
 		return TokenAnswer{}, err
 	}
 	if who.Subject != "" && len(request.Scopes) > 0 { // whoever is nobody can leave the token out
 		who.Access = &access.ParseScope(request.Scopes).Grants
+	}
+	refreshes := who.Subject != "" && request.RefreshToken.Reveal() == "" && a.refreshes(request)
+	if refreshes {
+		who.SignIn = rand.Text() // of both tokens
 	}
 	text, lifetime, err := a.tokens.issue(key, who, a.config.Token.TTL)
 	if err != nil {
@@ -162,9 +169,11 @@ func (a *Authenticator) Token(ctx context.Context, request TokenRequest) (TokenA
 	switch {
 	case who.Subject == "":
 		answer.RefreshToken = ""
-	case answer.RefreshToken == "" && a.refreshes(request):
+	case refreshes:
 		who.Use, who.Access = useRefresh, nil
 		answer.RefreshToken, _, err = a.tokens.issue(key, who, a.config.Token.RefreshTTL)
+		// By this id it can be revoked.
+		a.log.InfoContext(ctx, "a refresh token was given", "user", cmp.Or(who.Username, who.Subject), "client", request.Credentials.Client, "id", who.SignIn)
 	}
 	return answer, err
 }
@@ -183,7 +192,7 @@ func (a *Authenticator) refreshes(request TokenRequest) bool {
 // whoAsks finds what the claims of the token are.
 func (a *Authenticator) whoAsks(ctx context.Context, key *signingKey, request TokenRequest) (claims, error) {
 	if text := request.RefreshToken.Reveal(); text != "" {
-		who, err := a.refreshed(ctx, text)
+		who, err := a.refreshed(ctx, key, text)
 		a.state.metrics.count(Token, resultOf(err))
 		return a.orAnonymous(request, who, err)
 	}
@@ -211,18 +220,22 @@ func (a *Authenticator) orAnonymous(request TokenRequest, who claims, err error)
 }
 
 // refreshed is what a refresh token says, if what it names has not changed.
-func (a *Authenticator) refreshed(ctx context.Context, text string) (claims, error) {
+func (a *Authenticator) refreshed(ctx context.Context, key *signingKey, text string) (claims, error) {
 	if a.config.Token.Refresh == "never" {
 		return claims{}, errToken
 	}
-	who, err := a.tokens.read(ctx, text, useRefresh)
+	who, signed, err := a.tokens.read(ctx, text, useRefresh)
 	if err != nil {
 		return claims{}, err
 	}
-	if _, err := a.resolve(who); err != nil {
+	found, err := a.resolve(who, signed)
+	if err != nil {
 		return claims{}, err
 	}
-	who.Use = useAccess
+	if found.user != "" { // the mark of a user is made with the key that signs
+		who.UserFingerprint = key.fingerprint(users.User{Name: found.user, Hash: found.hash})
+	}
+	who.Use, who.SignIn = useAccess, cmp.Or(who.SignIn, who.ID)
 	return who, nil
 }
 

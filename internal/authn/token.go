@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -31,9 +32,11 @@ const (
 // claims are what a token of our own contains: who signed in, and until when it is valid. There is nothing in it of
 // certificates and addresses, which belong to the connection, nor of what may be done.
 type claims struct {
-	Issuer    string `json:"iss"`
-	Audience  string `json:"aud"`
-	ID        string `json:"jti"`
+	Issuer   string `json:"iss"`
+	Audience string `json:"aud"`
+	ID       string `json:"jti"`
+	// SignIn is the id of the sign-in that the token came from, by way of a refresh token; empty if it is its own.
+	SignIn    string `json:"sid,omitempty"`
 	Use       string `json:"use"`
 	IssuedAt  int64  `json:"iat"`
 	NotBefore int64  `json:"nbf"`
@@ -67,6 +70,7 @@ type verified struct {
 	user     string
 	hash     users.Hash
 	issuer   string // of our own tokens: the id of the key, and the service
+	mark     tokenMark
 }
 
 // cost is how much memory a token takes, in bytes: decoded claims are several times larger than encoded ones.
@@ -78,35 +82,11 @@ type tokens struct {
 	service string // issuer and audience
 	store   KeyStore
 
-	loading sync.Mutex // held while the key is loaded: all who come wait for it
-	key     atomic.Pointer[signingKey]
-}
+	revoked func(context.Context) ([]byte, error) // reads the record of what was revoked; nil = nothing is
+	log     *slog.Logger
 
-// load returns the key. If there is none it makes one, or it is fs.ErrNotExist.
-func (t *tokens) load(ctx context.Context, create bool) (*signingKey, error) {
-	if key := t.key.Load(); key != nil {
-		return key, nil
-	}
-	t.loading.Lock()
-	defer t.loading.Unlock()
-	if key := t.key.Load(); key != nil {
-		return key, nil
-	}
-	content, err := t.store.Load(ctx)
-	if create && errors.Is(err, fs.ErrNotExist) {
-		if content, err = newKey(); err == nil {
-			content, err = t.store.Create(ctx, content)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("key of tokens: %w", err)
-	}
-	key, err := parseKey(content)
-	if err != nil {
-		return nil, err
-	}
-	t.key.Store(key)
-	return key, nil
+	loading sync.Mutex // held while keys are read: before the first ones are, all who come wait for it
+	ring    atomic.Pointer[keyring]
 }
 
 // issue signs a token.
@@ -130,25 +110,34 @@ func (t *tokens) issue(key *signingKey, who claims, lifetime time.Duration) (str
 
 // read verifies that a token is ours, for us, for this use and of this time. Only the key decides: what
 // the header says of keys (jwk, jku, x5c, x5u) is not looked at.
-func (t *tokens) read(ctx context.Context, token, use string) (claims, error) {
+func (t *tokens) read(ctx context.Context, token, use string) (claims, *signingKey, error) {
 	if !compact(token) {
-		return claims{}, errToken
+		return claims{}, nil, errToken
 	}
 	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.EdDSA})
-	if err != nil {
-		return claims{}, errToken
+	if err != nil || len(parsed.Headers) != 1 {
+		return claims{}, nil, errToken
 	}
-	key, err := t.load(ctx, false)
+	ring, err := t.load(ctx, false)
+	if err == nil && ring.find(parsed.Headers[0].KeyID) == nil && time.Since(ring.read) >= unknownEvery {
+		ring, err = t.reload(ctx, ring, false) // another instance may have a new one
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return claims{}, errToken // without a key nothing was signed
+		return claims{}, nil, errToken // without a key nothing was signed
 	case err != nil:
-		return claims{}, err
+		return claims{}, nil, err
 	}
+	key := ring.find(parsed.Headers[0].KeyID)
 	var who claims
-	if len(parsed.Headers) != 1 || parsed.Headers[0].KeyID != key.id || parsed.Claims(key.public, &who) != nil {
-		return claims{}, errToken
+	if key == nil || parsed.Claims(key.public, &who) != nil {
+		return claims{}, nil, errToken
 	}
+	return who, key, t.check(who, use, ring)
+}
+
+// check says whether what a token says is for us, for this use and of this time.
+func (t *tokens) check(who claims, use string, ring *keyring) error {
 	now := time.Now()
 	if use == useRefresh {
 		// One of before that was given for longer ends, too.
@@ -156,41 +145,45 @@ func (t *tokens) read(ctx context.Context, token, use string) (claims, error) {
 	}
 	switch {
 	case who.Issuer != t.service || who.Audience != t.service:
-		return claims{}, errAudience
+		return errAudience
 	case who.Use != use:
-		return claims{}, errToken
+		return errToken
+	case ring.revoked.have(who.mark()):
+		return errRevoked
 	case now.Unix() >= who.Expires || (who.End != 0 && now.Unix() >= who.End):
-		return claims{}, errExpired
+		return errExpired
 	case now.Add(ownSkew).Unix() < max(who.NotBefore, who.IssuedAt):
-		return claims{}, errNotYet
+		return errNotYet
 	}
-	return who, nil
+	return nil
 }
 
-// issued says that a token that was verified before has the key and the service of now.
-func (t *tokens) issued(known *verified) bool {
-	key := t.key.Load()
-	if key == nil || !t.config.Enabled {
+// issued says that a token that was verified before has a key and the service of now, and was not revoked since.
+func (t *tokens) issued(ctx context.Context, known *verified) bool {
+	if !t.config.Enabled {
 		return false
 	}
+	ring, err := t.load(ctx, false)
+	if err != nil {
+		return false // whoever verifies it once more finds the error, too
+	}
 	id, service, _ := strings.Cut(known.issuer, " ")
-	return id == key.id && service == t.service
+	return ring.find(id) != nil && service == t.service && !ring.revoked.have(known.mark)
 }
 
 // verifyOwn reads an access token and finds what it names.
 func (a *Authenticator) verifyOwn(ctx context.Context, token string) (*verified, error) {
-	who, err := a.tokens.read(ctx, token, useAccess)
+	who, key, err := a.tokens.read(ctx, token, useAccess)
 	if err != nil {
 		return nil, err
 	}
-	return a.resolve(who)
+	return a.resolve(who, key)
 }
 
 // resolve finds what a token of our own names: a user who has the same password still, or a provider that has
 // the same config.
-func (a *Authenticator) resolve(who claims) (*verified, error) {
-	key := a.tokens.key.Load() // which read has loaded
-	found := &verified{method: Token, until: time.Unix(who.Expires, 0), issuer: key.id + " " + a.tokens.service}
+func (a *Authenticator) resolve(who claims, key *signingKey) (*verified, error) {
+	found := &verified{method: Token, until: time.Unix(who.Expires, 0), issuer: key.id + " " + a.tokens.service, mark: who.mark()}
 	if who.Access != nil {
 		found.scope = &access.Scope{Grants: *who.Access}
 	}

@@ -26,7 +26,7 @@ func TestATokenCarriesWhoSignedInAndNothingElse(t *testing.T) {
 	must(t, err)
 	var said map[string]any
 	must(t, json.Unmarshal(payload, &said))
-	allowed := map[string]bool{"iss": true, "aud": true, "jti": true, "use": true, "iat": true, "nbf": true, "exp": true, "sub": true, "username": true, "user_mark": true}
+	allowed := map[string]bool{"iss": true, "aud": true, "jti": true, "sid": true, "use": true, "iat": true, "nbf": true, "exp": true, "sub": true, "username": true, "user_mark": true}
 	for name := range said {
 		if !allowed[name] {
 			t.Errorf("the token says %s", name)
@@ -163,14 +163,15 @@ func TestTokensOfOthersAreRefused(t *testing.T) {
 	f := newFixture(t, nil)
 	answer := tokenFor(t, f.Authenticator, basic("alice", "right"))
 	other := newFixture(t, nil) // the same service with another key
-	key, err := other.tokens.load(t.Context(), true)
+	ring, err := other.tokens.load(t.Context(), true)
 	must(t, err)
+	key := ring.signing()
 	content, err := f.opts.Keys.Load(t.Context())
 	must(t, err)
 	block, _ := pem.Decode(content)
 	private, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	must(t, err)
-	ours := f.tokens.key.Load()
+	ours := f.tokens.ring.Load().signing()
 	now := time.Now()
 	said := func(change map[string]any) map[string]any {
 		all := map[string]any{"iss": "sreg.test", "aud": "sreg.test", "use": "access", "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Minute).Unix()}

@@ -25,7 +25,9 @@ import (
 //	  <namespace>/_removed/<alg>/<hex>                           marker: a client deleted the blob
 //	  _namespaces/<namespace>                                    the catalog's entry; empty
 //	  _deleted/<namespace>/<time>-<random>                       trash entry: what was removed and can be restored
-//	  _keys/token                                                the private key that signs tokens
+//	  _keys/token                                                the private keys that sign tokens, the newest first
+//	  _keys/revoked                                              which tokens end before their time
+//	  _keys/cache                                                the key that marks what lies in Redis
 //	  _gc/report                                                 what the collector did last
 //	  _gc/verify                                                 how far a verification came that was interrupted
 //	both
@@ -41,7 +43,6 @@ const (
 	corruptPrefix    = "_corrupt"
 	formatKey        = "_format"
 	keysPrefix       = "_keys"
-	tokenKey         = keysPrefix + "/token"
 	gcPrefix         = "_gc"
 	reportKey        = gcPrefix + "/report"
 	verifyKey        = gcPrefix + "/verify"
@@ -74,6 +75,8 @@ func blobKey(d oci.Digest) string {
 func linkKey(ns oci.Name, d oci.Digest) string {
 	return ns.String() + "/_layers/" + string(d.Algorithm()) + "/" + d.Hex()
 }
+
+func secretKey(name Secret) string { return keysPrefix + "/" + string(name) }
 
 func removedPrefix(ns oci.Name) string { return ns.String() + "/" + removedFolder }
 
@@ -270,7 +273,8 @@ func ParseKey(key string) Object {
 	case corruptPrefix:
 		return Object{Kind: KindCorrupt, other: key}
 	case formatKey, keysPrefix, gcPrefix:
-		if slices.Contains([]string{formatKey, tokenKey, reportKey, verifyKey}, key) {
+		own := []string{formatKey, secretKey(TokenKeys), secretKey(RevokedTokens), secretKey(CacheKey), reportKey, verifyKey}
+		if slices.Contains(own, key) {
 			return Object{Kind: KindOwn, other: key}
 		}
 	default:

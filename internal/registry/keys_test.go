@@ -83,6 +83,8 @@ func TestAKeyIsParsedAsTheObjectThatItIsOf(t *testing.T) {
 		"_corrupt/0000000000000000001/_blobs/sha256/ab/" + hex:              "corrupt",
 		"_format":                          "own",
 		"_keys/token":                      "own",
+		"_keys/revoked":                    "own",
+		"_keys/cache":                      "own",
 		"_gc/report":                       "own",
 		"_keys/other":                      "strange",
 		"_gc":                              "strange",

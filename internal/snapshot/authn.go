@@ -47,6 +47,7 @@ func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, e
 	auth.Token.Enabled = auth.Token.Enabled && auth.Active()
 	s.authenticator, err = authn.New(authn.Options{
 		Config: auth, Users: directory, Keys: keys,
+		Revoked: func(ctx context.Context) ([]byte, error) { return s.Registry.Secret(ctx, registry.RevokedTokens) },
 		Proxies: authn.Proxies{Trusted: proxies, Sockets: cfg.Server.TrustsSockets()}, ExternalURL: external, State: s.shared.signIns, Shared: s.caches.signIns, Logger: s.shared.Logger,
 	})
 	if err != nil {
@@ -64,7 +65,7 @@ func (s *Snapshot) buildAuthenticator(ctx context.Context, cfg *config.Config, e
 	return nil
 }
 
-// storedKey keeps the key of tokens in the metadata store. A registry that is read-only and has none
+// storedKey keeps the keys of tokens in the metadata store. A registry that is read-only and has none
 // makes one that lives as long as the process.
 type storedKey struct {
 	registry *registry.Registry
@@ -73,13 +74,16 @@ type storedKey struct {
 	log      *slog.Logger
 }
 
-// Load reads the key, or is fs.ErrNotExist.
+// Load reads the keys, or is fs.ErrNotExist.
 func (k *storedKey) Load(ctx context.Context) ([]byte, error) {
-	key, err := k.registry.TokenKey(ctx)
-	if err == nil && key == nil {
+	keys, err := k.registry.Secret(ctx, registry.TokenKeys)
+	if err == nil && keys == nil && k.readOnly {
+		keys = k.made.get()
+	}
+	if err == nil && keys == nil {
 		return nil, fmt.Errorf("key of tokens: %w", fs.ErrNotExist)
 	}
-	return key, err
+	return keys, err
 }
 
 // Create keeps the key, unless there is one.
@@ -91,7 +95,7 @@ func (k *storedKey) Create(ctx context.Context, key []byte) ([]byte, error) {
 		}
 		return key, nil
 	}
-	return k.registry.KeepTokenKey(ctx, key)
+	return k.registry.KeepSecret(ctx, registry.TokenKeys, key)
 }
 
 // signIns is the Authenticator as httpapi asks it.

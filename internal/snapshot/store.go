@@ -120,6 +120,13 @@ type madeKey struct {
 	key []byte
 }
 
+// get returns the key, nil if none was made.
+func (m *madeKey) get() []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.key
+}
+
 // keep returns the first key that it was given, and whether that is this one.
 func (m *madeKey) keep(key []byte) (kept []byte, first bool) {
 	m.mu.Lock()

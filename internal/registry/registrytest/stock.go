@@ -133,7 +133,7 @@ var (
 	removedPattern  = regexp.MustCompile(`^(.+)/_removed/(sha256|sha512)/([0-9a-f]+)$`)
 	asidePattern    = regexp.MustCompile(`^_corrupt/[0-9]{19}/.+$`)
 	catalogPattern  = regexp.MustCompile(`^_namespaces/([^/]+)$`)
-	otherPattern    = regexp.MustCompile(`^(_format|_keys/token|_gc/(report|verify)|_deleted/[^/]+/[0-9]{19}-[A-Z0-9]+)$`)
+	otherPattern    = regexp.MustCompile(`^(_format|_keys/(token|revoked|cache)|_gc/(report|verify)|_deleted/[^/]+/[0-9]{19}-[A-Z0-9]+)$`)
 	upperPattern    = regexp.MustCompile(`\^[a-z]`)
 )
 
