@@ -68,8 +68,8 @@ func (m *Maintenance) Condemn(ctx context.Context, o Object) error {
 }
 
 // CondemnNamespace condemns the catalog's entry of a namespace that has no manifest any more. A push writes the entry
-// after its manifest. So a look after the condemnation finds the manifest of a push that found the entry live, and
-// then the entry is revived.
+// after its draft. So a look after the condemnation finds the draft, or the manifest, of a push that found the entry live,
+// and then the entry is revived.
 func (m *Maintenance) CondemnNamespace(ctx context.Context, ns oci.Name) (condemned bool, err error) {
 	entry := Object{Kind: KindNamespace, Namespace: ns}
 	if err := m.Condemn(ctx, entry); err != nil {

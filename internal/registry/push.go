@@ -165,6 +165,10 @@ func (r *core) putManifest(ctx context.Context, p *push) error {
 	if _, err := p.revive(ctx); err != nil {
 		return errors.Join(err, draft.Discard(ctx))
 	}
+	// Others find what is durable. The entry comes behind the draft: a collector that condemns it looks for drafts once more.
+	if err := r.addToCatalog(ctx, p.ns); err != nil {
+		return errors.Join(err, draft.Discard(ctx))
+	}
 	// What the manifest names is live, so from here on others may see it.
 	if err := draft.Publish(ctx); err != nil {
 		return fmt.Errorf("publish manifest %s in %s: %w", p.Digest, p.ns, err)
@@ -226,9 +230,6 @@ func (r *core) newRecord(ctx context.Context, p *push) (revisionRecord, error) {
 
 // announce writes what names a revision, after the revision: S2.
 func (r *core) announce(ctx context.Context, p *push) error {
-	if err := r.addToCatalog(ctx, p.ns); err != nil {
-		return err
-	}
 	if p.manifest.Subject != nil {
 		if err := r.putReferrer(ctx, p.ns, p.manifest, p.Digest, int64(len(p.Content))); err != nil {
 			return err

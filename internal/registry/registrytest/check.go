@@ -116,6 +116,9 @@ func (c *checker) targetsThere() {
 		}
 	}
 	for at, r := range c.stock.revisions {
+		if !c.stock.namespaces[at.namespace] {
+			c.t.Errorf("S2: namespace %s has a manifest and no entry in the catalog", at.namespace)
+		}
 		c.referencesThere(at, r.manifest)
 	}
 }

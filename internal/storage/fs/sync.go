@@ -12,10 +12,11 @@ import (
 	"github.com/sreg-project/sreg/internal/atomicfile"
 )
 
-// fileID tells a file from one that took its name later.
+// fileID tells a file from one that took its name later, and from itself after another process has moved it away and
+// back: then the name may not be durable any more.
 type fileID struct {
 	inode   uint64
-	modTime int64 // nanoseconds; a rename keeps it
+	changed int64 // nanoseconds; a rename sets it
 }
 
 func identify(f *os.File) (fileID, error) {
@@ -26,7 +27,7 @@ func identify(f *os.File) (fileID, error) {
 	return idOf(&st), nil
 }
 
-func idOf(st *unix.Stat_t) fileID { return fileID{inode: st.Ino, modTime: st.Mtim.Nano()} }
+func idOf(st *unix.Stat_t) fileID { return fileID{inode: st.Ino, changed: st.Ctim.Nano()} }
 
 // settle makes the entry of a key durable and remembers it, so that whoever relies on it later need
 // not sync again.
@@ -36,6 +37,15 @@ func (s *Store) settle(key string, id fileID) error {
 	}
 	s.durable.Put(key, id, 1)
 	return nil
+}
+
+// settleRenamed is settle for a file that has just been renamed to its key. Whoever has moved it since makes it durable.
+func (s *Store) settleRenamed(key string) error {
+	st, err := statFile(s.path(key))
+	if err != nil {
+		return s.syncPath(filepath.Dir(s.path(key)))
+	}
+	return s.settle(key, idOf(&st))
 }
 
 func (s *Store) syncFile(f *os.File) error {

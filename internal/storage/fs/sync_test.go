@@ -3,9 +3,12 @@ package fs
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/sreg-project/sreg/internal/storage"
 )
 
 // TestASyncThatBeganAfterMyRenameIsMine holds the round that is under way by hand: all who come
@@ -76,5 +79,76 @@ func TestAFailedSyncIsEverybodysWhoSharesIt(t *testing.T) {
 		if err := <-errs; !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("sync: %v, want that the folder is gone", err)
 		}
+	}
+}
+
+// TestWhatAnotherProcessHasMovedIsSyncedAnew: a collector that condemns and revives moves the file away and back, and
+// until it has synced that, a power cut takes the name. Whoever relies on it meanwhile syncs its folder first.
+func TestWhatAnotherProcessHasMovedIsSyncedAnew(t *testing.T) {
+	t.Parallel()
+	for name, put := range map[string]func(s *Store) error{
+		"an empty object": func(s *Store) error {
+			_, err := s.Put(t.Context(), "a/key", nil, storage.PutOptions{})
+			return err
+		},
+		"an object": func(s *Store) error {
+			_, err := s.Put(t.Context(), "a/key", []byte("x"), storage.PutOptions{})
+			return err
+		},
+		"a published draft": func(s *Store) error {
+			draft, err := s.Prepare(t.Context(), "a/key", []byte("x"))
+			return errors.Join(err, draft.Publish(t.Context()))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := New(Config{Root: t.TempDir(), Sync: true}, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if err := errors.Join(s.Create(t.Context()), put(s)); err != nil {
+				t.Fatal(err)
+			}
+			// A sync of the folder waits from here on.
+			dir, busy := filepath.Dir(s.path("a/key")), &dirSync{}
+			s.syncs.dirs = map[string]*dirSync{dir: busy}
+			revive := func() error {
+				_, err := s.Revive(t.Context(), "a/key")
+				return err
+			}
+			if err := revive(); err != nil {
+				t.Fatal(err) // this process has made it durable, so nothing waits
+			}
+			moveAndBack(t, s.path("a/key"), filepath.Join(s.root, tempDir, "away"))
+			revived := make(chan error, 1)
+			go func() { revived <- revive() }() // ends with the sync
+			for s.syncs.waiting(dir) == nil {
+				select {
+				case err := <-revived:
+					t.Fatalf("it returned %v, and nothing was synced", err)
+				default:
+				}
+			}
+			s.syncs.end(dir, busy)
+			if err := <-revived; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// moveAndBack renames a file until the clock of the file system shows it.
+func moveAndBack(t *testing.T, path, away string) {
+	t.Helper()
+	before, err := statFile(path)
+	for now := before; err == nil && idOf(&now) == idOf(&before); now, err = statFile(path) {
+		err = errors.Join(os.Rename(path, away), os.Rename(away, path))
+		if err != nil {
+			break
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }

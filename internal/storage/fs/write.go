@@ -35,7 +35,7 @@ func (s *Store) put(ctx context.Context, key string, data []byte, opts storage.P
 			return err
 		}
 	}
-	temp, id, err := s.write(key, data)
+	temp, err := s.write(key, data)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (s *Store) put(ctx context.Context, key string, data []byte, opts storage.P
 		os.Remove(temp)
 		return err
 	}
-	return s.settle(key, id)
+	return s.settleRenamed(key)
 }
 
 // putEmpty creates an empty object in one step: there is no content that could be half written or
@@ -181,11 +181,10 @@ func (s *Store) Prepare(ctx context.Context, key string, data []byte) (storage.P
 		return nil, err
 	}
 	p := &pending{s: s, key: key, path: s.root + "/" + pendingDir + "/" + key + "~" + randomName()}
-	temp, id, err := s.write(key, data)
+	temp, err := s.write(key, data)
 	if err != nil {
 		return nil, fmt.Errorf("prepare object: %w", failure(err))
 	}
-	p.id = id
 	// Not durable on purpose: a draft that a crash takes was acknowledged to nobody.
 	err = os.Rename(temp, p.path)
 	if gone(err) {
@@ -204,7 +203,6 @@ type pending struct {
 	s    *Store
 	key  string
 	path string
-	id   fileID
 }
 
 // Publish moves the draft to its place and makes it durable there.
@@ -225,7 +223,7 @@ func (p *pending) publish(ctx context.Context) error {
 	if err := os.Rename(p.path, p.s.path(p.key)); err != nil {
 		return err
 	}
-	return p.s.settle(p.key, p.id)
+	return p.s.settleRenamed(p.key)
 }
 
 func (p *pending) Discard(context.Context) error {
@@ -253,11 +251,11 @@ func (s *Store) roomy() error {
 
 // write makes a temporary file for a key that holds data and is synced, and returns where it lies. It has the mode of
 // the key's file from the beginning.
-func (s *Store) write(key string, data []byte) (path string, id fileID, err error) {
+func (s *Store) write(key string, data []byte) (path string, err error) {
 	mode, _ := s.modes(key)
 	f, err := atomicfile.Create(s.root+"/"+tempDir, mode)
 	if err != nil {
-		return "", id, err
+		return "", err
 	}
 	defer func() {
 		err = errors.Join(err, f.Close())
@@ -266,14 +264,10 @@ func (s *Store) write(key string, data []byte) (path string, id fileID, err erro
 		}
 	}()
 	if _, err := f.Write(data); err != nil {
-		return "", id, err
+		return "", err
 	}
 	// Sync before the rename: the name must never lead to bytes that a power cut can take.
-	if err := s.syncFile(f); err != nil {
-		return "", id, err
-	}
-	id, err = identify(f)
-	return f.Name(), id, err
+	return f.Name(), s.syncFile(f)
 }
 
 // linkNew renames a file unless the new name is taken, in two steps: between them both names lead
