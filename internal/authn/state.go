@@ -43,7 +43,8 @@ type State struct {
 type Shared struct {
 	// Failures are wrong passwords.
 	Failures cache.Counter
-	// Keys are copies of the key sets of providers. Whoever can write there can sign in as anybody.
+	// Keys are copies of the key sets of providers. Whoever can write there can sign in as anybody, so it believes the
+	// values of these instances alone.
 	Keys cache.Cache
 }
 

@@ -22,7 +22,8 @@ const MaxValue = 1 << 20
 // out of reach, and has no error: what fails is a miss.
 type Cache interface {
 	// Get finds a value that was set and whose time is not over. Others may have written it who share the
-	// cache, so its caller parses it strictly and takes what it cannot read for a miss. Nobody changes it.
+	// cache, unless it is Sealed, so its caller parses it strictly and takes what it cannot read for a miss. Nobody
+	// changes it.
 	Get(ctx context.Context, key string) (value []byte, ok bool)
 	// Set keeps a value in place of the key's last one, for ttl at most. Nobody changes it afterwards.
 	Set(ctx context.Context, key string, value []byte, ttl time.Duration)

@@ -1,6 +1,8 @@
 package snapshot
 
 import (
+	"context"
+	"crypto/rand"
 	"crypto/sha256"
 
 	"github.com/sreg-project/sreg/internal/authn"
@@ -11,12 +13,15 @@ import (
 	"github.com/sreg-project/sreg/internal/lock"
 	lockredis "github.com/sreg-project/sreg/internal/lock/redis"
 	"github.com/sreg-project/sreg/internal/redisclient"
+	"github.com/sreg-project/sreg/internal/registry"
 )
 
 // caches are where answers are kept.
 type caches struct {
 	own cache.Cache // of this instance
 	all cache.Cache // of all instances; own where nothing else is configured
+	// sealed is all where that lies in Redis.
+	sealed *cache.Sealed
 	// signIns is what sign-ins know together with those of other instances, nothing where there is one instance.
 	signIns authn.Shared
 }
@@ -35,6 +40,12 @@ type redisLocksKey struct {
 type redisCacheKey struct {
 	redisKey
 	own bytesize.Size
+}
+
+// sealedKey is all that a cache.Sealed is made of: what lies in Redis is marked by a key of the metadata store.
+type sealedKey struct {
+	redisCacheKey
+	metadata location
 }
 
 func (c *Core) redisKey() redisKey {
@@ -77,5 +88,31 @@ func (c *Core) borrowCaches() (caches, error) {
 	all, err := c.shared.redisCaches.borrow(&c.opened, key, func() (*cacheredis.Cache, error) {
 		return cacheredis.New(client, own, c.shared.Logger.With("module", "cache")), nil
 	})
-	return caches{own: own, all: all, signIns: authn.Shared{Failures: all, Keys: all}}, err
+	if err != nil {
+		return caches{}, err
+	}
+	sealed, err := c.shared.sealedCaches.borrow(&c.opened, sealedKey{key, c.stores[len(c.stores)-1].location}, func() (*cache.Sealed, error) {
+		return cache.NewSealed(all), nil
+	})
+	return caches{own: own, all: sealed, sealed: sealed, signIns: authn.Shared{Failures: all, Keys: sealed}}, err
+}
+
+// unsealCaches gives the cache in Redis the key by which its values are marked, and makes that key if there is none. A
+// read-only registry that finds none has one of its own, and believes its own values alone.
+func (c *Core) unsealCaches(ctx context.Context) error {
+	if c.caches.sealed == nil {
+		return nil
+	}
+	key, err := c.Registry.Secret(ctx, registry.CacheKey)
+	if err == nil && key == nil {
+		key = []byte(rand.Text() + rand.Text())
+		if !c.config.Registry.ReadOnly {
+			key, err = c.Registry.KeepSecret(ctx, registry.CacheKey, key)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	c.caches.sealed.Unseal(key)
+	return nil
 }

@@ -1,13 +1,22 @@
 package snapshot_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/binary"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/sreg-project/sreg/internal/redisclient/redistest"
 )
@@ -162,4 +171,61 @@ func TestWithoutRedis(t *testing.T) {
 		}
 	}
 	b.do(call{method: "PUT", path: location + "?digest=" + digestOf("more"), auth: signIn("a")}).is(t, http.StatusCreated)
+}
+
+// TestThreatForeignValuesInRedis: whoever can write to Redis, and knows how sreg does, makes nobody believe them. What
+// they write is as if nothing were there.
+func TestThreatForeignValuesInRedis(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.Options{})
+	var asked atomic.Int64
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		if body, _ := io.ReadAll(r.Body); strings.Contains(string(body), "secret") {
+			w.WriteHeader(http.StatusForbidden)
+		}
+	}))
+	t.Cleanup(endpoint.Close)
+	provider := newIssuer(t)
+	set := setup{config: provider.config() + fmt.Sprintf("policy: {default: deny, webhook: guard, rules: [\"true\"]}\nwebhooks: [{name: guard, url: %q, cache_ttl: 1h}]\n", endpoint.URL)}
+	a, _ := instances(t, server, set)
+	token := "Bearer " + provider.token(t, nil)
+	a.get("/v2/app/tags/list", token).is(t, http.StatusNotFound)
+	a.get("/v2/secret/tags/list", token).is(t, http.StatusForbidden)
+
+	options, err := redis.ParseURL(server.URL())
+	must(t, err)
+	attacker := redis.NewClient(options)
+	t.Cleanup(func() { _ = attacker.Close() })
+	answers, err := attacker.Keys(t.Context(), "sreg:cache:webhook:*").Result()
+	must(t, err)
+	keys, err := attacker.Keys(t.Context(), "sreg:cache:jwks:*").Result()
+	must(t, err)
+	if len(answers) != 2 || len(keys) != 1 {
+		t.Fatalf("found %d answers and %d key sets in Redis, want 2 and 1", len(answers), len(keys))
+	}
+	first, second := attacker.Get(t.Context(), answers[0]).Val(), attacker.Get(t.Context(), answers[1]).Val()
+	must(t, attacker.Set(t.Context(), answers[0], second, time.Hour).Err())
+	must(t, attacker.Set(t.Context(), answers[1], first, time.Hour).Err())
+	forger := &issuer{url: provider.url}
+	forger.key, err = rsa.GenerateKey(rand.Reader, 2048)
+	must(t, err)
+	forged, err := json.Marshal(map[string]any{
+		"fetched": time.Now().UTC(), "keys": jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: forger.key.Public(), KeyID: "one", Use: "sig"}}},
+	})
+	must(t, err)
+	until := binary.BigEndian.AppendUint64(nil, uint64(time.Now().Add(time.Hour).UnixMilli()))
+	for _, before := range [][]byte{until, slices.Concat(until, make([]byte, 32), until)} { // as it was once, and as it is but for the code
+		must(t, attacker.Set(t.Context(), keys[0], slices.Concat(before, forged), time.Hour).Err())
+		_, b := instances(t, server, setup{config: set.config, root: a.root}) // it has nothing in its own memory
+		before := asked.Load()
+		b.get("/v2/", "Bearer "+forger.token(t, nil)).is(t, http.StatusUnauthorized)
+		b.get("/v2/secret/tags/list", token).is(t, http.StatusForbidden)
+		b.get("/v2/app/tags/list", token).is(t, http.StatusNotFound)
+		if asked.Load() == before {
+			t.Error("an answer that was moved to another question was believed")
+		}
+		must(t, attacker.Set(t.Context(), answers[0], second, time.Hour).Err())
+		must(t, attacker.Set(t.Context(), answers[1], first, time.Hour).Err())
+	}
 }

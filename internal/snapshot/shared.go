@@ -9,6 +9,7 @@ import (
 	"github.com/sreg-project/sreg/internal/authn"
 	"github.com/sreg-project/sreg/internal/authz"
 	"github.com/sreg-project/sreg/internal/bytesize"
+	"github.com/sreg-project/sreg/internal/cache"
 	cachememory "github.com/sreg-project/sreg/internal/cache/memory"
 	cacheredis "github.com/sreg-project/sreg/internal/cache/redis"
 	"github.com/sreg-project/sreg/internal/gc"
@@ -45,12 +46,13 @@ type Shared struct {
 	signIns  *authn.State
 	draining atomic.Bool // the server is shutting down
 
-	stores      pool[storeKey, *openStore]
-	states      pool[storesKey, *storesState]
-	redis       pool[redisKey, *redisclient.Client]
-	redisLocks  pool[redisLocksKey, *lockredis.Locker]
-	redisCaches pool[redisCacheKey, *cacheredis.Cache]
-	ownCaches   pool[bytesize.Size, *cachememory.Cache]
+	stores       pool[storeKey, *openStore]
+	states       pool[storesKey, *storesState]
+	redis        pool[redisKey, *redisclient.Client]
+	redisLocks   pool[redisLocksKey, *lockredis.Locker]
+	redisCaches  pool[redisCacheKey, *cacheredis.Cache]
+	sealedCaches pool[sealedKey, *cache.Sealed]
+	ownCaches    pool[bytesize.Size, *cachememory.Cache]
 }
 
 // metrics are all that are made here.

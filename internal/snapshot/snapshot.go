@@ -104,8 +104,14 @@ func (s *Snapshot) handlers(cfg *config.Config, origins *router.Origins, api *ht
 	return handlers
 }
 
-// Prepare gets ready before the first request: it makes the key of tokens, and fetches those of providers.
-func (s *Snapshot) Prepare(ctx context.Context) error { return s.authenticator.Prepare(ctx) }
+// Prepare gets ready before the first request: it makes the keys of tokens and of what lies in Redis, and fetches those of
+// providers.
+func (s *Snapshot) Prepare(ctx context.Context) error {
+	if err := s.unsealCaches(ctx); err != nil {
+		return err
+	}
+	return s.authenticator.Prepare(ctx)
+}
 
 // trackPulls records pulls until ctx ends.
 func (s *Snapshot) trackPulls(ctx context.Context) {
