@@ -130,13 +130,13 @@ func whole(reg *registry.Registry, i *image) error {
 	if len(i.referrers) == 0 {
 		return nil
 	}
-	listed, err := reg.Referrers(context.Background(), i.ns, i.Digest)
+	listed, err := registrytest.Referrers(context.Background(), reg, i.ns, i.Digest)
 	if err != nil {
 		return err
 	}
 	for _, referrer := range i.referrers {
 		d := referrer.Digest
-		if !slices.ContainsFunc(listed, func(r registry.Referrer) bool { return r.Digest == d }) {
+		if !slices.Contains(listed, d) {
 			return fmt.Errorf("referrer %s of %s in %s is not listed", d, i.Digest, i.ns)
 		}
 		if err := whole(reg, referrer); err != nil {

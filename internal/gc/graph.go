@@ -154,13 +154,16 @@ func (g *graph) connect(i int, stored *registry.Manifest, names oci.Manifest) {
 const maxAnnotations = 64 << 20
 
 func (g *graph) annotationsOf(m oci.Manifest) map[string]string {
-	for key, value := range m.Annotations {
-		g.annotations += len(key) + len(value)
-	}
+	g.annotations += len(m.Annotations)
 	if g.annotations > maxAnnotations {
 		return nil
 	}
-	return m.Annotations
+	all, err := m.Annotations.Map()
+	if err != nil {
+		g.annotations = maxAnnotations + 1 // no parser lets them through, and no rule shall be asked without them
+		return nil
+	}
+	return all
 }
 
 // allBlobs are all blobs that a manifest names, also foreign layers, which a push may leave out: whoever uploads

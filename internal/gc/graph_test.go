@@ -34,7 +34,7 @@ func TestTooManyAnnotationsKeepTheirNamespace(t *testing.T) {
 	inMemory := 0
 	for _, name := range []string{"one", "two", "three", "four", "five"} {
 		d := oci.DigestOf(oci.SHA256, []byte(name))
-		g.add(&registry.Manifest{Digest: d}, oci.Manifest{Annotations: map[string]string{"a": text}})
+		g.add(&registry.Manifest{Digest: d}, oci.Manifest{Annotations: oci.Annotations(`{"a":"` + text + `"}`)})
 		inMemory += len(g.nodes[g.index[d]].image.Annotations["a"])
 	}
 	if inMemory > maxAnnotations {

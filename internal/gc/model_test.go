@@ -15,6 +15,7 @@ import (
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage"
 	"github.com/sreg-project/sreg/internal/storage/fs"
 	"github.com/sreg-project/sreg/internal/storage/memory"
@@ -587,13 +588,13 @@ func (m *model) compareManifest(t *rapid.T, s *space, ref oci.Reference, at int,
 }
 
 func (m *model) compareReferrers(t *rapid.T, s *space, at int) {
-	listed, err := m.reg.Referrers(t.Context(), s.ns, s.images[at].Digest)
+	listed, err := registrytest.Referrers(t.Context(), m.reg, s.ns, s.images[at].Digest)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got, want []string
 	for _, referrer := range listed {
-		got = append(got, referrer.Digest.String())
+		got = append(got, referrer.String())
 	}
 	for referrer, subject := range s.subject {
 		if _, there := s.manifests[referrer]; there && subject == at {

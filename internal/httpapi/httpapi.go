@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/oci"
@@ -56,6 +57,8 @@ type Authorizer interface {
 type API struct {
 	Options
 	exposition http.Handler
+	bodies     *semaphore.Weighted // bytes of large manifests that are pushed
+	pages      *semaphore.Weighted // bytes of large indexes that are sent
 }
 
 // New makes an API.
@@ -64,7 +67,10 @@ func New(opts Options) *API {
 		opts.Draining = func() bool { return false }
 	}
 	opts.Logger = opts.Logger.With("module", "http")
-	return &API{Options: opts, exposition: promhttp.HandlerFor(opts.Gatherer, promhttp.HandlerOpts{})}
+	return &API{
+		Options: opts, exposition: promhttp.HandlerFor(opts.Gatherer, promhttp.HandlerOpts{}),
+		bodies: semaphore.NewWeighted(bodiesAtOnce), pages: semaphore.NewWeighted(pagesAtOnce),
+	}
 }
 
 // Serves says which groups of routes a listener answers.

@@ -49,10 +49,11 @@ func (a *API) getManifest(w *router.Response, r *http.Request, req *router.Reque
 
 // putManifest answers PUT by tag and by digest (spec: Pushing manifests).
 func (a *API) putManifest(w *router.Response, r *http.Request, req *router.Request) error {
-	content, err := a.readManifest(r)
+	content, done, err := a.readManifest(r)
 	if err != nil {
 		return err
 	}
+	defer done()
 	pushed, err := a.Content.PutManifest(r.Context(), req.Namespace, registry.Push{
 		Digest: req.Digest, Tags: req.Tags, ContentType: r.Header.Get("Content-Type"), Content: content, By: req.By(),
 	})
@@ -71,28 +72,52 @@ func (a *API) putManifest(w *router.Response, r *http.Request, req *router.Reque
 	return created(w, manifestPath(req.Namespace, pushed.Digest), pushed.Digest)
 }
 
-// firstBuffer is what a manifest's body gets before any of it has arrived, in bytes.
-const firstBuffer = 16 << 10
+// What manifests that are pushed take of the memory, in bytes.
+const (
+	firstBuffer  = 16 << 10 // of one before any of its body has arrived
+	smallBody    = 64 << 10 // of one that does not wait for its turn
+	bodiesAtOnce = 16 << 20 // of all larger ones together; parsed and packed each takes several times that
+)
 
-// readManifest reads a whole body, but no more of it than a manifest may have.
-func (a *API) readManifest(r *http.Request) ([]byte, error) {
+// readManifest reads a whole body, but no more of it than a manifest may have. A large one waits for its turn before more
+// of it is read, and done ends that.
+func (a *API) readManifest(r *http.Request) (content []byte, done func(), err error) {
 	tooLarge := fmt.Errorf("%w: a manifest may have %d bytes", registry.ErrTooLarge, a.MaxManifestSize)
 	if r.ContentLength > a.MaxManifestSize {
-		return nil, tooLarge
+		return nil, nil, tooLarge
 	}
-	var content bytes.Buffer
+	var body bytes.Buffer
 	// Memory is taken as bytes arrive, not as the client announces them: the buffer begins small and doubles.
 	if r.ContentLength > 0 {
-		content.Grow(int(min(r.ContentLength, firstBuffer)) + bytes.MinRead)
+		body.Grow(int(min(r.ContentLength, firstBuffer)) + bytes.MinRead)
 	}
-	n, err := content.ReadFrom(io.LimitReader(r.Body, a.MaxManifestSize+1))
+	n, err := body.ReadFrom(io.LimitReader(r.Body, min(smallBody, a.MaxManifestSize)+1))
+	done = func() {}
+	if err == nil && n > smallBody && n <= a.MaxManifestSize {
+		weight := a.MaxManifestSize
+		if r.ContentLength > 0 {
+			weight = r.ContentLength
+		}
+		weight = min(weight, bodiesAtOnce)
+		if err := a.bodies.Acquire(r.Context(), weight); err != nil {
+			return nil, nil, fmt.Errorf("read manifest: %w", err)
+		}
+		done = func() { a.bodies.Release(weight) }
+		if r.ContentLength > 0 {
+			body.Grow(int(r.ContentLength-n) + bytes.MinRead) // it has its turn, so what it announces is bounded
+		}
+		var rest int64
+		rest, err = body.ReadFrom(io.LimitReader(r.Body, a.MaxManifestSize+1-n))
+		n += rest
+	}
+	if err == nil && n <= a.MaxManifestSize {
+		return body.Bytes(), done, nil
+	}
+	done()
 	if err != nil {
-		return nil, fmt.Errorf("read manifest: %w", err)
+		return nil, nil, fmt.Errorf("read manifest: %w", err)
 	}
-	if n > a.MaxManifestSize {
-		return nil, tooLarge
-	}
-	return content.Bytes(), nil
+	return nil, nil, tooLarge
 }
 
 // deleteManifest answers DELETE: a tag alone, or a manifest with its tags (spec: Content

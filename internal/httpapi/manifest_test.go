@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -132,7 +133,7 @@ func TestManifestsOfEveryTypeAreTaken(t *testing.T) {
 		{"a body that says its type itself", ocitest.New("", index.Text+"  ")},
 		{"a layer that lies elsewhere", image.Change(func(d *ocitest.Document) {
 			elsewhere := ocitest.New("application/vnd.oci.image.layer.nondistributable.v1.tar", "elsewhere").Descriptor()
-			elsewhere.URLs = []string{"https://example.com/l"}
+			elsewhere.URLs = json.RawMessage(`["https://example.com/l"]`)
 			d.Layers = []oci.Descriptor{elsewhere}
 		}).Content},
 	} {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"iter"
 	"net/http"
 	"net/url"
 
@@ -14,16 +15,30 @@ var (
 	filtersApplied = []string{"artifactType"}
 )
 
+const (
+	// maxIndex is the longest index of referrers, in bytes; clients read no more of one answer.
+	maxIndex = 4 << 20
+	// smallAnswer is what an index may have that does not wait for its turn.
+	smallAnswer = 64 << 10
+	// pagesAtOnce is what the longer ones have together, in bytes.
+	pagesAtOnce = 32 << 20
+)
+
 // getReferrers answers with an index of what refers to a manifest (spec: Listing referrers).
 func (a *API) getReferrers(w *router.Response, r *http.Request, req *router.Request) error {
-	var all registry.Referrers
-	if !req.Hidden {
-		var err error
-		if all, err = a.Tags.Referrers(r.Context(), req.Namespace, req.Digest); err != nil {
+	page := registry.ReferrerPage{ArtifactType: req.ArtifactType, Last: req.Last, Most: smallAnswer}
+	index, next, err := page.Index(a.referrers(r, req))
+	if err == nil && next != "" {
+		if err := a.pages.Acquire(r.Context(), maxIndex); err != nil {
 			return err
 		}
+		defer a.pages.Release(maxIndex) // when it is sent
+		page.Most = maxIndex
+		index, next, err = page.Index(a.referrers(r, req))
 	}
-	index, next := all.Index(req.ArtifactType, req.Last)
+	if err != nil {
+		return err
+	}
 	header := w.Header()
 	header["Content-Type"] = indexType
 	if req.ArtifactType != "" {
@@ -33,6 +48,14 @@ func (a *API) getReferrers(w *router.Response, r *http.Request, req *router.Requ
 		setNextReferrers(w, req, next)
 	}
 	return writeJSON(w, index)
+}
+
+// referrers are those that who asks may see.
+func (a *API) referrers(r *http.Request, req *router.Request) iter.Seq2[registry.Referrer, error] {
+	if req.Hidden {
+		return func(func(registry.Referrer, error) bool) {}
+	}
+	return a.Tags.Referrers(r.Context(), req.Namespace, req.Digest)
 }
 
 func setNextReferrers(w *router.Response, req *router.Request, last string) {

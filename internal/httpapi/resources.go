@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
@@ -49,8 +50,9 @@ type Blobs interface {
 type Tags interface {
 	// ListTags gives at most n tags behind last in lexical order, and says whether more follow.
 	ListTags(ctx context.Context, ns oci.Name, last string, n int) (tags []string, more bool, err error)
-	// Referrers gives the manifests whose subject is a digest. A subject that does not exist has none.
-	Referrers(ctx context.Context, ns oci.Name, subject oci.Digest) (registry.Referrers, error)
+	// Referrers yields the manifests whose subject is a digest, in the order of their digests. A subject that does not
+	// exist has none.
+	Referrers(ctx context.Context, ns oci.Name, subject oci.Digest) iter.Seq2[registry.Referrer, error]
 }
 
 // Catalog lists namespaces.

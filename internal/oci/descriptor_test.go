@@ -10,9 +10,9 @@ import (
 func TestDescriptorIsWrittenInTheOrderOfTheSpecification(t *testing.T) {
 	t.Parallel()
 	d := oci.Descriptor{
-		MediaType: "a/b", Digest: oci.DigestOf(oci.SHA256, nil), Size: 0, URLs: []string{"u"},
-		Annotations: map[string]string{"k": "v"}, ArtifactType: "c/d",
-		Platform: &oci.Platform{Architecture: "arm64", OS: "linux", OSVersion: "1", OSFeatures: []string{"f"}, Variant: "v8"},
+		MediaType: "a/b", Digest: oci.DigestOf(oci.SHA256, nil), Size: 0, URLs: json.RawMessage(`["u"]`),
+		Annotations: oci.Annotations(`{"k":"v"}`), ArtifactType: "c/d",
+		Platform: &oci.Platform{Architecture: "arm64", OS: "linux", OSVersion: "1", OSFeatures: json.RawMessage(`["f"]`), Variant: "v8"},
 	}
 	got, err := json.Marshal(d)
 	if err != nil {

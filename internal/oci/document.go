@@ -13,7 +13,7 @@ type document struct {
 	mediaType    string
 	artifactType string
 	subject      *Descriptor
-	annotations  map[string]string
+	annotations  Annotations
 
 	// The members below have a meaning in images and indexes only.
 	schemaVersion int64
@@ -30,11 +30,12 @@ type reader struct {
 	doc document
 }
 
-func readDocument(body []byte) (document, error) {
+// readDocument reads a body; bounded ones may have no more of anything than is kept in memory.
+func readDocument(body []byte, bounded bool) (document, error) {
 	if !utf8.Valid(body) {
 		return document{}, errors.New("want valid UTF-8, got other bytes")
 	}
-	r := reader{scanner: scanner{src: body}}
+	r := reader{scanner: scanner{src: body, bounded: bounded}}
 	if err := r.object(r.member); err != nil {
 		return document{}, err
 	}
@@ -51,7 +52,7 @@ func (r *reader) member(key []byte) (err error) {
 	case "subject":
 		d.subject, err = optional(r, (*reader).descriptorPointer)
 	case "annotations":
-		d.annotations, err = optional(r, (*reader).textMap)
+		d.annotations, err = optional(r, (*reader).annotations)
 	default:
 		if err := caseOfKnown(key, "mediaType", "artifactType", "subject", "annotations"); err != nil {
 			return err
@@ -156,9 +157,9 @@ func (r *reader) descriptorMember(d *Descriptor, key []byte) (err error) {
 	case "size":
 		d.Size, err = r.size()
 	case "urls":
-		d.URLs, err = optional(r, (*reader).texts)
+		d.URLs, err = optional(r, (*reader).textList)
 	case "annotations":
-		d.Annotations, err = optional(r, (*reader).textMap)
+		d.Annotations, err = optional(r, (*reader).annotations)
 	case "data":
 		_, err = optional(r, (*reader).text)
 	case "platform":
@@ -187,11 +188,11 @@ func (r *reader) platformMember(p *Platform, key []byte) (err error) {
 	case "os.version":
 		p.OSVersion, err = optional(r, (*reader).text)
 	case "os.features":
-		p.OSFeatures, err = optional(r, (*reader).texts)
+		p.OSFeatures, err = optional(r, (*reader).textList)
 	case "variant":
 		p.Variant, err = optional(r, (*reader).text)
 	case "features":
-		p.Features, err = optional(r, (*reader).texts)
+		p.Features, err = optional(r, (*reader).textList)
 	default:
 		return r.unknown(key,
 			"architecture", "os", "os.version", "os.features", "variant", "features")
@@ -213,17 +214,6 @@ func (r *reader) size() (int64, error) {
 		return 0, fmt.Errorf("want a size of 0 bytes or more, got %d", n)
 	}
 	return n, err
-}
-
-func (r *reader) texts() ([]string, error) { return list(r, (*reader).text) }
-
-func (r *reader) textMap() (map[string]string, error) {
-	all := map[string]string{}
-	err := r.object(func(key []byte) (err error) {
-		all[string(key)], err = r.text()
-		return atKey(key, err)
-	})
-	return all, err
 }
 
 // optional reads a value that may also be null.

@@ -18,19 +18,29 @@ type Manifest struct {
 	Layers       []Descriptor
 	Manifests    []Descriptor
 	Subject      *Descriptor
-	Annotations  map[string]string
+	Annotations  Annotations
 }
 
 // ParseManifest reads a manifest strictly: it refuses what another reader could understand in another way. A
 // manifest that is wrong is ErrManifestInvalid with the path of what is wrong; Docker's schema 1 is
 // ErrManifestUnsupported. The content type may be empty and may have parameters.
 func ParseManifest(contentType string, body []byte) (Manifest, error) {
+	return parseManifest(contentType, body, false)
+}
+
+// ParsePushed is ParseManifest for a manifest that is not stored yet: it may have no more annotations than fit into
+// memory together with those of many others.
+func ParsePushed(contentType string, body []byte) (Manifest, error) {
+	return parseManifest(contentType, body, true)
+}
+
+func parseManifest(contentType string, body []byte, bounded bool) (Manifest, error) {
 	announced, _, _ := strings.Cut(contentType, ";")
 	announced = strings.TrimSpace(announced)
 	if k, _ := kindOf(announced); k == kindSchema1 {
 		return Manifest{}, errSchema1(announced)
 	}
-	doc, err := readDocument(body)
+	doc, err := readDocument(body, bounded)
 	if err != nil {
 		return Manifest{}, invalid(err)
 	}

@@ -217,6 +217,12 @@ func FuzzParseManifest(f *testing.F) {
 			}
 			return
 		}
+		if _, err := oci.ParsePushed(contentType, body); err != nil && !strings.Contains(err.Error(), "want at most") {
+			t.Fatalf("ParsePushed(%q, %q) error = %v, want that of a bound or none", contentType, body, err)
+		}
+		if _, err := m.Annotations.Map(); err != nil {
+			t.Fatalf("annotations of %q: %v", body, err)
+		}
 		if !json.Valid(body) || !utf8.Valid(body) {
 			t.Fatalf("ParseManifest(%q, %q) accepted what is not JSON", contentType, body)
 		}

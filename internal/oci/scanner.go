@@ -18,13 +18,19 @@ type scanner struct {
 	src   []byte
 	pos   int
 	depth int
+	// bounded refuses an object of very many members whose keys are kept to find equal ones.
+	bounded bool
 }
 
 // object calls member with each key, standing before its value, which member must consume. A key
 // that occurs twice is an error.
 func (s *scanner) object(member func(key []byte) error) error {
 	var seen keySet
+	count := 0
 	return s.members(func(key []byte) error {
+		if count++; s.bounded && count > maxMembers {
+			return fmt.Errorf("offset %d: want at most %d members in an object, got more", s.pos, maxMembers)
+		}
 		if !seen.add(key) {
 			return atKey(key, errors.New("want each key once, got it twice"))
 		}

@@ -105,7 +105,7 @@ func (r *Registry) parse(ns oci.Name, request Push) (*push, error) {
 		return nil, fmt.Errorf("%w: got %s, the request named %s", ErrDigestMismatch, d, request.Digest)
 	}
 	request.Digest = d
-	m, err := oci.ParseManifest(request.ContentType, request.Content)
+	m, err := oci.ParsePushed(request.ContentType, request.Content)
 	if err != nil {
 		return nil, err
 	}

@@ -47,8 +47,8 @@ type (
 
 	// referrerRecord is one entry of a subject's referrers.
 	referrerRecord struct {
-		Descriptor oci.Descriptor `json:"descriptor"`
-		Nonce      string         `json:"nonce"`
+		Descriptor json.RawMessage `json:"descriptor"` // of an oci.Descriptor, as it is sent
+		Nonce      string          `json:"nonce"`
 	}
 
 	// trashRecord says what was removed, and why; the content of the object that went stands behind it.

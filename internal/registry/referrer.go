@@ -5,15 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/storage"
 )
-
-// maxIndex is the longest index of referrers, in bytes; clients read no more of one answer.
-const maxIndex = 4 << 20
 
 // Referrer is one manifest that refers to a subject.
 type Referrer struct {
@@ -22,56 +20,75 @@ type Referrer struct {
 	JSON         []byte // its descriptor
 }
 
-// Referrers are those of one subject, in the order of their digests. They are shared: nobody changes
-// them.
-type Referrers []Referrer
-
-// Referrers gives the manifests whose subject is a digest (spec: Listing referrers). A subject that
-// nothing refers to, or that does not exist, has none.
-func (r *Registry) Referrers(ctx context.Context, ns oci.Name, subject oci.Digest) (Referrers, error) {
-	if err := r.admit(ns); err != nil {
-		return nil, err
+// Referrers yields the manifests whose subject is a digest, in the order of their digests (spec: Listing referrers). A
+// subject that nothing refers to, or that does not exist, has none. They are read one by one, so that a page of them
+// costs no more memory than it has bytes. Each is shared: nobody changes it.
+func (r *Registry) Referrers(ctx context.Context, ns oci.Name, subject oci.Digest) iter.Seq2[Referrer, error] {
+	return func(yield func(Referrer, error) bool) {
+		err := r.admit(ns)
+		if err == nil {
+			err = r.mergeReferrers(ctx, ns, subject, func(one Referrer) bool { return yield(one, nil) })
+		}
+		if err != nil {
+			yield(Referrer{}, fmt.Errorf("list referrers of %s in %s: %w", subject, ns, err))
+		}
 	}
-	entries, err := r.referrerEntries(ctx, ns, subject)
-	if err != nil {
-		return nil, fmt.Errorf("list referrers of %s in %s: %w", subject, ns, err)
-	}
-	fallback, err := r.fallbackReferrers(ctx, ns, subject)
-	if err != nil || len(fallback) == 0 {
-		return entries, err
-	}
-	merged := slices.Concat(entries, fallback)
-	slices.SortStableFunc(merged, func(a, b Referrer) int { return strings.Compare(a.Digest.String(), b.Digest.String()) })
-	return slices.CompactFunc(merged, func(a, b Referrer) bool { return a.Digest == b.Digest }), nil
 }
 
-// Index writes the image index that answers a client: the referrers of one artifact type, or of all
-// if it is empty, behind the digest last. When it would get too long, next is where the next one
-// begins.
-func (all Referrers) Index(artifactType, last string) (index []byte, next string) {
-	size := 128
-	for _, referrer := range all {
-		size += len(referrer.JSON) + 1
+// mergeReferrers yields the entries of a subject and what its fallback tag names beside them.
+func (r *Registry) mergeReferrers(ctx context.Context, ns oci.Name, subject oci.Digest, yield func(Referrer) bool) error {
+	fallback, done, err := r.fallbackReferrers(ctx, ns, subject)
+	if err != nil {
+		return err
 	}
-	index = make([]byte, 0, min(size, maxIndex))
+	defer done()
+	more := true
+	err = r.eachReferrerEntry(ctx, ns, subject, func(one Referrer) bool {
+		for more && len(fallback) > 0 && fallback[0].Digest.String() <= one.Digest.String() {
+			if fallback[0].Digest != one.Digest {
+				more = yield(fallback[0])
+			}
+			fallback = fallback[1:]
+		}
+		more = more && yield(one)
+		return more
+	})
+	for err == nil && more && len(fallback) > 0 {
+		more = yield(fallback[0])
+		fallback = fallback[1:]
+	}
+	return err
+}
+
+// ReferrerPage says which referrers an index shall have: those of one artifact type, or of all if it is empty, behind
+// the digest Last, and how many bytes it may have at most.
+type ReferrerPage struct {
+	ArtifactType, Last string
+	Most               int
+}
+
+// Index writes the image index that answers a client. When it would get too long, next is where the next one begins.
+func (p ReferrerPage) Index(referrers iter.Seq2[Referrer, error]) (index []byte, next string, err error) {
 	index = append(index, `{"schemaVersion":2,"mediaType":"`+oci.MediaTypeImageIndex+`","manifests":[`...)
 	previous := ""
-	for _, referrer := range all {
+	for referrer, err := range referrers {
+		if err != nil {
+			return nil, "", err
+		}
 		digest := referrer.Digest.String()
-		if digest <= last || artifactType != "" && referrer.ArtifactType != artifactType {
+		if digest <= p.Last || p.ArtifactType != "" && referrer.ArtifactType != p.ArtifactType {
 			continue
 		}
 		if previous != "" {
-			if len(index)+len(referrer.JSON) > maxIndex-8 {
-				next = previous
-				break
+			if len(index)+len(referrer.JSON) > p.Most-8 {
+				return append(index, "]}"...), previous, nil
 			}
 			index = append(index, ',')
 		}
 		index = append(index, referrer.JSON...)
 		previous = digest
 	}
-	return append(index, "]}"...), next
+	return append(index, "]}"...), "", nil
 }
 
 // newReferrer keeps a descriptor as it will be sent.
@@ -91,25 +108,35 @@ func (r *Registry) fingerprint(ctx context.Context, prefix string) (stamp storag
 	return stamp, false, nil
 }
 
-// referrerEntries reads the entries of a subject, from the cache while its folder has the same stamp. In a folder that
+// eachReferrerEntry yields the entries of a subject, from the cache while its folder has the same stamp. In a folder that
 // has changed, and where there are no stamps, the names are listed, and only those are read that are new: what an entry
-// says follows from the manifest, whose digest is its name.
-func (r *Registry) referrerEntries(ctx context.Context, ns oci.Name, subject oci.Digest) (Referrers, error) {
+// says follows from the manifest, whose digest is its name. When yield wants no more, it reads on for the cache alone.
+func (r *Registry) eachReferrerEntry(ctx context.Context, ns oci.Name, subject oci.Digest, yield func(Referrer) bool) error {
 	prefix := referrersPrefix(ns, subject)
 	stamp, settled, err := r.fingerprint(ctx, prefix)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	kept, _ := r.state.referrers.Get(prefix)
 	if settled && kept.settled && kept.stamp == stamp {
-		return kept.value, nil
+		for _, one := range kept.value {
+			if !yield(one) {
+				break
+			}
+		}
+		return nil
 	}
 	known := kept.value // in the order of the names
-	var entries Referrers
+	keep := r.state.keeping.TryAcquire(1)
+	if keep {
+		defer r.state.keeping.Release(1)
+	}
+	var entries []Referrer
 	var cost int64
+	more := true
 	for entry, err := range r.metadata.List(ctx, prefix, storage.ListOptions{}) {
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for len(known) > 0 && referrerName(known[0].Digest) < entry.Name {
 			known = known[1:]
@@ -120,13 +147,23 @@ func (r *Registry) referrerEntries(ctx context.Context, ns oci.Name, subject oci
 		} else if referrer, err = r.referrerEntry(ctx, prefix+"/"+entry.Name); errors.Is(err, storage.ErrNotExist) {
 			continue // deleted meanwhile
 		} else if err != nil {
-			return nil, err
+			return err
+		}
+		if more = more && yield(referrer); !more && !keep {
+			return nil
+		}
+		if !keep {
+			continue
 		}
 		entries = append(entries, referrer)
-		cost += int64(len(referrer.JSON)) + 256
+		if cost += int64(len(referrer.JSON)) + 256; cost > referrerBudget {
+			keep, entries = false, nil
+		}
 	}
-	r.state.referrers.Put(prefix, cached[Referrers]{key: prefix, stamp: stamp, settled: settled, value: entries}, cost)
-	return entries, nil
+	if keep {
+		r.state.referrers.Put(prefix, cached[[]Referrer]{key: prefix, stamp: stamp, settled: settled, value: entries}, cost)
+	}
+	return nil
 }
 
 func (r *core) referrerEntry(ctx context.Context, key string) (Referrer, error) {
@@ -134,22 +171,61 @@ func (r *core) referrerEntry(ctx context.Context, key string) (Referrer, error) 
 	if err != nil {
 		return Referrer{}, err
 	}
-	var record referrerRecord
-	if err := json.Unmarshal(object.Data, &record); err != nil {
+	referrer, err := parseReferrer(object.Data)
+	if err != nil {
 		return Referrer{}, damaged(key, err)
 	}
-	return newReferrer(record.Descriptor)
+	return referrer, nil
 }
 
-// fallbackReferrers reads what clients of registries without the referrers API keep under a tag
-// (spec: Referrers Tag Schema). What such an index names and is gone is left out.
-func (r *Registry) fallbackReferrers(ctx context.Context, ns oci.Name, subject oci.Digest) (Referrers, error) {
+// parseReferrer reads a record without building its annotations, which may be long.
+func parseReferrer(record []byte) (referrer Referrer, err error) {
+	if referrer.JSON, err = oci.Member(record, "descriptor"); err != nil {
+		return referrer, err
+	}
+	for key, into := range map[string]any{"digest": &referrer.Digest, "artifactType": &referrer.ArtifactType} {
+		value, err := oci.Member(referrer.JSON, key)
+		if err == nil && value != nil {
+			err = json.Unmarshal(value, into)
+		}
+		if err != nil {
+			return referrer, err
+		}
+	}
+	return referrer, nil
+}
+
+// fallbackReferrers reads what clients of registries without the referrers API keep under a tag (spec: Referrers Tag
+// Schema), in the order of the digests. What such an index names and is gone is left out. done is called when they are
+// not needed any more.
+func (r *Registry) fallbackReferrers(ctx context.Context, ns oci.Name, subject oci.Digest) (there []Referrer, done func(), err error) {
+	nothing := func() {}
 	tag, err := oci.ParseTag(fallbackTag(subject))
 	if err != nil {
-		return nil, err
+		return nil, nothing, err
 	}
-	stored, err := r.GetManifest(ctx, ns, oci.Reference{Tag: tag})
-	if errors.Is(err, ErrManifestUnknown) {
+	value, err := r.pulledTag(ctx, ns, tag)
+	if errors.Is(err, storage.ErrNotExist) {
+		return nil, nothing, nil
+	}
+	if err != nil {
+		return nil, nothing, err
+	}
+	done, err = r.state.weigh(ctx, value.Size)
+	if err != nil {
+		return nil, nothing, err
+	}
+	if there, err = r.readFallback(ctx, ns, value.Digest); err != nil {
+		done()
+		return nil, nothing, err
+	}
+	return there, done, nil
+}
+
+// readFallback reads an index that a fallback tag stands for.
+func (r *Registry) readFallback(ctx context.Context, ns oci.Name, d oci.Digest) ([]Referrer, error) {
+	stored, err := r.readRevision(ctx, pulling, ns, d)
+	if errors.Is(err, storage.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
@@ -162,7 +238,7 @@ func (r *Registry) fallbackReferrers(ctx context.Context, ns oci.Name, subject o
 	if m.MediaType != oci.MediaTypeImageIndex {
 		return nil, nil // a tag of that name which is no such index
 	}
-	var there Referrers
+	var there []Referrer
 	for _, d := range m.Manifests {
 		gone, err := r.absent(ctx, ns, d.Digest)
 		if err != nil {
@@ -177,7 +253,8 @@ func (r *Registry) fallbackReferrers(ctx context.Context, ns oci.Name, subject o
 		}
 		there = append(there, referrer)
 	}
-	return there, nil
+	slices.SortStableFunc(there, func(a, b Referrer) int { return strings.Compare(a.Digest.String(), b.Digest.String()) })
+	return slices.CompactFunc(there, func(a, b Referrer) bool { return a.Digest == b.Digest }), nil
 }
 
 // fallbackTag is the algorithm and the hex, cut to what a tag can hold.
@@ -188,13 +265,13 @@ func fallbackTag(subject oci.Digest) string {
 
 // putReferrer writes the entry by which the subject's referrers show a manifest.
 func (r *core) putReferrer(ctx context.Context, ns oci.Name, m oci.Manifest, d oci.Digest, size int64) error {
-	data, err := json.Marshal(referrerRecord{
-		Descriptor: oci.Descriptor{
-			MediaType: m.MediaType, Digest: d, Size: size,
-			ArtifactType: m.ArtifactType, Annotations: m.Annotations,
-		},
-		Nonce: newNonce(),
+	referrer, err := newReferrer(oci.Descriptor{
+		MediaType: m.MediaType, Digest: d, Size: size, ArtifactType: m.ArtifactType, Annotations: m.Annotations,
 	})
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(referrerRecord{Descriptor: referrer.JSON, Nonce: newNonce()})
 	if err != nil {
 		return fmt.Errorf("put referrer %s: %w", d, err)
 	}

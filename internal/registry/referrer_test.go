@@ -28,7 +28,7 @@ func TestManyReferrersAtOnce(t *testing.T) {
 		}
 	})
 	for _, c := range clients {
-		all, err := c.reg.Referrers(t.Context(), app, imageOne.Digest)
+		all, err := registrytest.Referrers(t.Context(), c.reg, app, imageOne.Digest)
 		if err != nil || len(all) != count {
 			t.Errorf("%d referrers, %v, want %d", len(all), err, count)
 		}
@@ -44,18 +44,16 @@ func TestReferrersOfTheAPIAndOfTheFallbackTagAreOneList(t *testing.T) {
 	gone := imageTwo.Note("gone")
 	w.must(w.pushImage(app, "one"), w.pushImage(app, "two"), w.pusher().Push(w.ctx, app, api), w.pusher().Push(w.ctx, app, both))
 	w.must(w.pushManifest(app, ocitest.Index(fallback, both, gone).Content, ocitest.Tag("sha256-"+imageOne.Digest.Hex())))
-	got, err := w.reg.Referrers(w.ctx, app, imageOne.Digest)
+	digests, err := registrytest.Referrers(w.ctx, w.reg, app, imageOne.Digest)
 	w.must(err)
 	want := []oci.Digest{api.Digest, fallback.Digest, both.Digest}
 	slices.SortFunc(want, func(a, b oci.Digest) int { return strings.Compare(a.String(), b.String()) })
-	var digests []oci.Digest
-	for _, one := range got {
-		digests = append(digests, one.Digest)
-	}
 	if !slices.Equal(digests, want) {
 		t.Errorf("got %v, want %v", digests, want)
 	}
-	index, next := got.Index("a/api", "")
+	page := registry.ReferrerPage{ArtifactType: "a/api", Most: 4 << 20}
+	index, next, err := page.Index(w.reg.Referrers(w.ctx, app, imageOne.Digest))
+	w.must(err)
 	if text := string(index); strings.Count(text, `"digest"`) != 1 || !strings.Contains(text, api.Digest.String()) || next != "" {
 		t.Errorf("those of one artifact type are %s, next %q", text, next)
 	}
@@ -64,16 +62,26 @@ func TestReferrersOfTheAPIAndOfTheFallbackTagAreOneList(t *testing.T) {
 // TestAnIndexOfReferrersIsCutIntoPages: no client reads an index of any length.
 func TestAnIndexOfReferrersIsCutIntoPages(t *testing.T) {
 	t.Parallel()
-	var all registry.Referrers
+	var all []registry.Referrer
 	for i := range 5 {
 		d := ocitest.DigestOf(fmt.Sprint(i))
 		all = append(all, registry.Referrer{Digest: d, JSON: fmt.Appendf(nil, `{"digest":%q,"note":%q}`, d, strings.Repeat("x", 1500<<10))})
+	}
+	listed := func(yield func(registry.Referrer, error) bool) {
+		for _, one := range all {
+			if !yield(one, nil) {
+				return
+			}
+		}
 	}
 	slices.SortFunc(all, func(a, b registry.Referrer) int { return strings.Compare(a.Digest.String(), b.Digest.String()) })
 	var got []string
 	pages := 0
 	for last, more := "", true; more && pages < 10; pages++ {
-		index, next := all.Index("", last)
+		index, next, err := registry.ReferrerPage{Last: last, Most: 4 << 20}.Index(listed)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if len(index) > 4<<20 {
 			t.Errorf("page %d has %d bytes, want at most 4 MiB", pages, len(index))
 		}
@@ -112,11 +120,11 @@ func TestOneMoreReferrerCostsOneMoreRead(t *testing.T) {
 				}
 				pusher.must(pusher.pushManifest(app, m.Content))
 				store.take()
-				all, err := reader.reg.Referrers(t.Context(), app, imageOne.Digest)
+				all, err := registrytest.Referrers(t.Context(), reader.reg, app, imageOne.Digest)
 				pusher.must(err)
 				var got []string
 				for _, one := range all {
-					got = append(got, one.Digest.String())
+					got = append(got, one.String())
 				}
 				if sorted := slices.Sorted(slices.Values(want)); !slices.Equal(got, sorted) {
 					t.Fatalf("got %v, want %v", got, sorted)

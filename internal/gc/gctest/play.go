@@ -2,6 +2,7 @@ package gctest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -126,7 +127,7 @@ func (w *World) image(name, ref string, words []string) error {
 		switch {
 		case special && kind == "foreign":
 			descriptor := w.layer(layer).Descriptor()
-			descriptor.MediaType, descriptor.URLs = foreignType, []string{"https://example.com/" + layer}
+			descriptor.MediaType, descriptor.URLs = foreignType, json.RawMessage(`["https://example.com/`+layer+`"]`)
 			doc.Layers = append(doc.Layers, descriptor)
 		case special && kind == "missing":
 			doc.Layers = append(doc.Layers, w.layer(layer).Descriptor())
