@@ -141,10 +141,10 @@ func TestDeletedManifestsTakeNoMemory(t *testing.T) { // alone, for it looks at 
 	_, layer := p.image("one")
 	const many, long = 12, 3 << 20
 	for i := range many {
-		text := strings.Repeat("a", long)
-		long := ocitest.Image("one").Note(fmt.Sprint(i, text))
-		p.manifest(long.Content)
-		p.must(p.reg.DeleteManifest(t.Context(), p.ns, long.Digest, ""))
+		one := ocitest.Image("one").Note(fmt.Sprint(i))
+		text := strings.TrimSuffix(one.Text, "}") + `,"padding":"` + strings.Repeat("a", long) + `"}`
+		p.manifest(ocitest.New(one.MediaType, text))
+		p.must(p.reg.DeleteManifest(t.Context(), p.ns, ocitest.DigestOf(text), ""))
 	}
 	heap := func() int64 {
 		runtime.GC()

@@ -101,7 +101,7 @@ func TagIs(ns oci.Name, tag oci.Tag, oneOf ...oci.Digest) Fact {
 			if !slices.Contains(oneOf, m.Digest) {
 				return fmt.Errorf("want one of %s, got %s", oneOf, m.Digest)
 			}
-			tags, _, err := r.ListTags(ctx, ns, "", 1000)
+			tags, _, err := r.ListTags(ctx, ns, "", 1<<20)
 			if err == nil && !slices.Contains(tags, tag.String()) {
 				err = fmt.Errorf("the namespace lists %q", tags)
 			}
