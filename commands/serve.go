@@ -107,6 +107,9 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 	}
 	printStart(io.Err, start{build: build, config: cfg, sources: sources, folders: io.ConfigFolders, roots: live.Snapshot().Roots(), bound: srv.Bound()})
 	ephemeral.announce(io, srv.Bound())
+	if err := live.Snapshot().Registry.Ready(ctx); err != nil && ctx.Err() == nil {
+		logger.Warn("not ready: pushes are refused", "error", err)
+	}
 	return srv.Serve(ctx)
 }
 

@@ -59,6 +59,7 @@ var kinds = []struct {
 	{registry.ErrReadOnly, http.StatusMethodNotAllowed, oci.CodeUnsupported, "this registry is read-only"},
 	{registry.ErrMirror, http.StatusMethodNotAllowed, oci.CodeUnsupported, "this repository mirrors another registry and takes no pushes and no deletes; push to that one"},
 	{registry.ErrNoSpace, http.StatusInsufficientStorage, oci.CodeUnavailable, "no space is left in the registry's store; its operator has to make room, then push again"},
+	{registry.ErrNotWritable, http.StatusServiceUnavailable, oci.CodeUnavailable, "the registry's store takes no writes at present; its operator has to look at its disk, then push again"},
 	{registry.ErrBusy, http.StatusServiceUnavailable, oci.CodeUnavailable, "another process holds the store; try again"},
 	{registry.ErrDisturbed, http.StatusServiceUnavailable, oci.CodeUnavailable, "what the push named was removed meanwhile; push again"},
 	{access.ErrCredentialForm, http.StatusBadRequest, oci.CodeUnauthorized, ""},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/router"
 )
 
@@ -71,9 +72,20 @@ func (a *API) readyz(w *router.Response, r *http.Request, _ *router.Request) err
 	defer cancel()
 	if err := a.Ready(ctx); err != nil {
 		a.Logger.ErrorContext(ctx, "not ready", "error", err)
-		return fmt.Errorf("%w: the store does not answer", errNotReady)
+		return fmt.Errorf("%w: %s", errNotReady, unreadiness(err))
 	}
 	return writeJSON(w, []byte(`{"status":"ready"}`))
+}
+
+// unreadiness is what anybody may know of why.
+func unreadiness(err error) string {
+	switch {
+	case errors.Is(err, registry.ErrNoSpace):
+		return "the store has no space left for pushes"
+	case errors.Is(err, registry.ErrNotWritable):
+		return "the store takes no writes"
+	}
+	return "the store does not answer"
 }
 
 // exposeMetrics answers Prometheus.

@@ -394,6 +394,7 @@ func TestAnUploadNeedsRoom(t *testing.T) {
 	noRoom := want{status: 507, code: oci.CodeUnavailable}
 	full.do(call{method: "POST", path: "/v2/app/blobs/uploads/"}).wants(t, noRoom)
 	full.putManifest("app", "v2", ocitest.Image("a").Content).wants(t, noRoom)
+	full.get("/readyz").wants(t, want{status: 503, code: oci.CodeUnavailable})
 	full.get("/v2/app/manifests/v2").wants(t, want{status: 404})
 	full.get("/v2/app/manifests/"+d.String()).wants(t, want{status: 200})
 	full.delete("/v2/app/manifests/v1").wants(t, want{status: 202})

@@ -35,6 +35,8 @@ var (
 	ErrDigestMismatch = errors.New("content does not match its digest")
 	// ErrNoSpace says that a store is full. Nothing of the request remains.
 	ErrNoSpace = storage.ErrNoSpace
+	// ErrNotWritable says that a store takes no writes at present.
+	ErrNotWritable = storage.ErrNotWritable
 	// ErrBusy says that another process holds a lock of a store for too long.
 	ErrBusy = storage.ErrBusy
 	// ErrLocksUnavailable says that the locks of this registry could not be reached, or were lost during

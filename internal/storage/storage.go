@@ -25,6 +25,8 @@ var (
 	ErrBusy = errors.New("held by another writer")
 	// ErrNoSpace says that the store is full; nothing of the call remains.
 	ErrNoSpace = errors.New("no space left in the store")
+	// ErrNotWritable says that the store takes no writes at present, as a file system that has turned read-only.
+	ErrNotWritable = errors.New("the store takes no writes")
 	// ErrKey says that the key is malformed. Keys come from typed values, so this is a bug.
 	ErrKey = errors.New("malformed key")
 )

@@ -45,8 +45,8 @@ func TestAReadOnlyMount(t *testing.T) {
 		"put": second(s.Put(t.Context(), "app/b", []byte("x"), storage.PutOptions{})), "delete": s.Delete(t.Context(), "app/a", storage.DeleteOptions{}),
 		"prepare": second(s.Prepare(t.Context(), "app/c", []byte("x"))), "create upload": s.CreateUpload(t.Context(), "v", nil),
 	} {
-		if !errors.Is(err, syscall.EROFS) || errors.Is(err, storage.ErrNotExist) {
-			t.Errorf("%s: %v, want %v", what, err, syscall.EROFS)
+		if !errors.Is(err, storage.ErrNotWritable) || errors.Is(err, storage.ErrNotExist) {
+			t.Errorf("%s: %v, want %v", what, err, storage.ErrNotWritable)
 		}
 	}
 	if _, err := s.Get(t.Context(), "app/a"); err != nil {

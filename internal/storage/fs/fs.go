@@ -114,10 +114,13 @@ func (s *Store) Features() storage.Features { return storage.Features{Conditiona
 // Root is the absolute folder that the store lies in, for start lines and locks.
 func (s *Store) Root() string { return s.root }
 
-// Probe writes a temporary file, reads it back and removes it.
+// Probe writes a temporary file, reads it back and removes it. It fails, too, while less than MinFree is free.
 func (s *Store) Probe(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if err := s.roomy(); err != nil {
+		return fmt.Errorf("probe store: %w", err)
 	}
 	want := randomName()
 	path := filepath.Join(s.root, tempDir, want)
@@ -209,6 +212,8 @@ func failure(err error) error {
 		return nil
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%w: %w", storage.ErrNoSpace, err)
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("%w: %w", storage.ErrNotWritable, err)
 	case gone(err):
 		return fmt.Errorf("%w: %w", storage.ErrNotExist, err)
 	}
