@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/oci"
@@ -40,7 +41,8 @@ type Options struct {
 // Authorizer decides. New makes one, and any number of goroutines may use it.
 type Authorizer struct {
 	Options
-	troubles sync.Map // when each was logged: *rate.Sometimes by its name
+	troubles sync.Map      // when each was logged: *rate.Sometimes by its name
+	listing  chan struct{} // has an element for each entry that a webhook is asked about
 }
 
 // Tags finds the tags of manifests.
@@ -59,7 +61,7 @@ func New(opts Options) (*Authorizer, error) {
 			return nil, fmt.Errorf("there is no webhook %q", name)
 		}
 	}
-	return &Authorizer{Options: opts}, nil
+	return &Authorizer{Options: opts, listing: make(chan struct{}, asksOfListings)}, nil
 }
 
 // Authorize decides about a request, and about the other request that it includes: a mount pulls from its
@@ -87,10 +89,47 @@ func (a *Authorizer) recorded(ctx context.Context, q *access.Question) access.De
 	return decision
 }
 
-// MayList decides whether an entry of a listing is shown: as list-tags of that namespace would be
+const (
+	// asksPerListing is how many entries of one listing a webhook is asked about at once.
+	asksPerListing = 8
+	// asksOfListings is how many those of all listings together are.
+	asksOfListings = 32
+)
+
+// MayList decides which entries of a listing are shown, in their order. When the time is over it leaves out the last
+// ones, but for the first one; likewise when ctx ends.
+func (a *Authorizer) MayList(ctx context.Context, q *access.Question, entries []oci.Name, until time.Time) []bool {
+	shown := make([]bool, len(entries))
+	var asked sync.WaitGroup
+	defer asked.Wait() // each ends with its question
+	slots := make(chan struct{}, asksPerListing)
+	for i, entry := range entries {
+		if i > 0 && !time.Now().Before(until) {
+			return shown[:i]
+		}
+		if a.Policies.Webhook(entry) == "" {
+			shown[i] = a.mayList(ctx, q, entry)
+			continue
+		}
+		slots <- struct{}{}
+		select {
+		case a.listing <- struct{}{}:
+		case <-ctx.Done():
+			return shown[:i]
+		}
+		asked.Go(func() {
+			shown[i] = a.mayList(ctx, q, entry)
+			<-a.listing
+			<-slots
+		})
+	}
+	return shown
+}
+
+// mayList decides whether an entry of a listing is shown: as list-tags of that namespace would be
 // decided, for the one who asked for the listing. It is called once an entry, so neither the metric of
 // decisions nor the audit log shows it.
-func (a *Authorizer) MayList(ctx context.Context, q *access.Question, entry oci.Name) bool {
+func (a *Authorizer) mayList(ctx context.Context, q *access.Question, entry oci.Name) bool {
 	listing := listTags(*q, entry)
 	return a.decide(ctx, &listing).Allowed
 }

@@ -315,7 +315,7 @@ func BenchmarkMayList(b *testing.B) {
 	q, entry := asks(b, access.ListCatalog, ""), parseName(b, "team/app/web")
 	b.ReportAllocs()
 	for b.Loop() {
-		if !a.MayList(b.Context(), &q, entry) {
+		if !a.mayList(b.Context(), &q, entry) {
 			b.Fatal("got no, want yes")
 		}
 	}

@@ -28,7 +28,7 @@ func TestEveryDecisionIsOneLineOfTheAuditLog(t *testing.T) {
 	for _, q := range []access.Question{manifest, mount, asks(t, access.Healthz, "")} {
 		a.Authorize(t.Context(), &q)
 	}
-	a.MayList(t.Context(), &manifest, parseName(t, "team/app"))
+	a.mayList(t.Context(), &manifest, parseName(t, "team/app"))
 
 	digest := parseDigest(t, "a").String()
 	want := []map[string]any{

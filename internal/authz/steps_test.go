@@ -1,12 +1,18 @@
 package authz
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/webhook"
 )
 
@@ -91,7 +97,7 @@ func TestMayListIsListTagsOfTheEntry(t *testing.T) {
 	}.build(t)
 	catalog := asks(t, access.ListCatalog, "")
 	for entry, want := range map[string]bool{"team/app": true, "other": false, "team/secret/x": false} {
-		if got := a.MayList(t.Context(), &catalog, parseName(t, entry)); got != want {
+		if got := a.mayList(t.Context(), &catalog, parseName(t, entry)); got != want {
 			t.Errorf("%s: got %v, want %v", entry, got, want)
 		}
 	}
@@ -111,7 +117,7 @@ func TestAnEntrySharesTheWebhooksAnswerWithItsTagList(t *testing.T) {
 			catalog.Transport.URI = "/v2/_catalog?n=10"
 			before := len(e.questions())
 			for range 3 {
-				if !a.MayList(t.Context(), &catalog, parseName(t, "team/app")) {
+				if !a.mayList(t.Context(), &catalog, parseName(t, "team/app")) {
 					t.Fatal("got no, want the webhook's yes")
 				}
 				catalog.Transport.URI += "&last=x"
@@ -151,5 +157,64 @@ func TestAWebhookSeesThePullOfAMount(t *testing.T) {
 	}
 	if r := document["request"]; r["action"] != string(access.GetBlob) || r["method"] != http.MethodGet || r["namespace"] != "theirs" || r["from"] != nil {
 		t.Errorf("got %s, want the pull of the source", got[3].body)
+	}
+}
+
+// TestAListingAsksAFewAtOnce lets no question of the first ones be answered before there are as many as may be at once.
+func TestAListingAsksAFewAtOnce(t *testing.T) {
+	t.Parallel()
+	var (
+		mu       sync.Mutex
+		now, top int
+		full     = make(chan struct{})
+	)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		now++
+		top = max(top, now)
+		if now == asksPerListing {
+			select {
+			case <-full:
+			default:
+				close(full)
+			}
+		}
+		mu.Unlock()
+		<-full
+		mu.Lock()
+		now--
+		mu.Unlock()
+		if strings.HasSuffix(r.Header.Get("X-Registry-Namespace"), "7") {
+			w.WriteHeader(http.StatusForbidden)
+		}
+	}))
+	t.Cleanup(server.Close)
+	cfg := webhook.DefaultConfig()
+	cfg.Name, cfg.URL, cfg.Method, cfg.Timeout = "guard", server.URL, "get", time.Minute
+	a := setup{global: bans(), hook: "guard", webhooks: map[string]*webhook.Client{"guard": newHook(t, cfg)}}.build(t)
+	catalog := asks(t, access.ListCatalog, "")
+	var entries []oci.Name
+	for i := range 100 {
+		entries = append(entries, parseName(t, fmt.Sprintf("app%d", i)))
+	}
+	shown := a.MayList(t.Context(), &catalog, entries, time.Now().Add(time.Hour))
+	if len(shown) != len(entries) || top != asksPerListing {
+		t.Errorf("%d entries were decided about, and %d at once, want all %d and %d", len(shown), top, len(entries), asksPerListing)
+	}
+	for i := range shown {
+		if shown[i] == (i%10 == 7) {
+			t.Errorf("%s: got shown %v", entries[i], shown[i])
+		}
+	}
+	if shown := a.MayList(t.Context(), &catalog, entries, time.Now()); len(shown) != 1 {
+		t.Errorf("%d entries were decided about behind the end of the time, want one", len(shown))
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for range asksOfListings { // others are asked about as many as may be
+		a.listing <- struct{}{}
+	}
+	if shown := a.MayList(ended, &catalog, entries, time.Now().Add(time.Hour)); len(shown) != 0 {
+		t.Errorf("%d entries were decided about for nobody, want none", len(shown))
 	}
 }

@@ -67,7 +67,10 @@ type everything struct{}
 func (everything) Authorize(_ context.Context, q *access.Question) access.Decision {
 	return access.Decision{Allowed: true, Asked: q.Request}
 }
-func (everything) MayList(context.Context, *access.Question, oci.Name) bool { return true }
+
+func (everything) MayList(_ context.Context, _ *access.Question, entries []oci.Name, until time.Time) []bool {
+	return registrytest.ShowIf(func(oci.Name) bool { return true })(entries, until)
+}
 
 // fixture is a whole API, listening on a loopback port.
 type fixture struct {

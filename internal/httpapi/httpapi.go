@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -49,8 +50,9 @@ type SignIn interface {
 // Authorizer decides who may do what.
 type Authorizer interface {
 	router.Authorizer
-	// MayList decides whether who asks for a listing is shown one of its entries.
-	MayList(ctx context.Context, q *access.Question, entry oci.Name) bool
+	// MayList decides which entries of a listing are shown to who asks for it, in their order. When the time is over it
+	// may leave out the last ones, but decides about one.
+	MayList(ctx context.Context, q *access.Question, entries []oci.Name, until time.Time) []bool
 }
 
 // API answers requests. New makes one.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
@@ -40,7 +41,10 @@ func (a *API) listCatalog(w *router.Response, r *http.Request, req *router.Reque
 	if r.URL.RawQuery != "" {
 		from.Sealed = r.URL.Query().Get("next") // only our own links have it
 	}
-	names, next, err := a.Catalog.Catalog(r.Context(), from, n, func(ns oci.Name) bool { return a.Authorizer.MayList(r.Context(), &req.Question, ns) })
+	show := func(names []oci.Name, until time.Time) []bool {
+		return a.Authorizer.MayList(r.Context(), &req.Question, names, until)
+	}
+	names, next, err := a.Catalog.Catalog(r.Context(), from, n, show)
 	if err != nil {
 		return err
 	}

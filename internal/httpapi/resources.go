@@ -59,7 +59,7 @@ type Tags interface {
 type Catalog interface {
 	// Catalog gives at most n namespaces that show wants, in lexical order, and where the next page begins,
 	// nil if there is none. Neither tells of a namespace that is not shown.
-	Catalog(ctx context.Context, from registry.Cursor, n int, show func(oci.Name) bool) (names []string, next *registry.Cursor, err error)
+	Catalog(ctx context.Context, from registry.Cursor, n int, show registry.Show) (names []string, next *registry.Cursor, err error)
 }
 
 // Content changes what namespaces have. What it returned without an error is durable.

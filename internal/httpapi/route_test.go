@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -38,7 +39,10 @@ func (d *denier) Authorize(_ context.Context, q *access.Question) access.Decisio
 	d.asked = append(d.asked, *q)
 	return access.Decision{Denial: access.Forbidden, Asked: q.Request}
 }
-func (*denier) MayList(context.Context, *access.Question, oci.Name) bool { return false }
+
+func (*denier) MayList(_ context.Context, _ *access.Question, entries []oci.Name, _ time.Time) []bool {
+	return make([]bool, len(entries))
+}
 
 // examples is a path of each action.
 var examples = map[access.Action]string{

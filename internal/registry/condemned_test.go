@@ -58,7 +58,7 @@ func TestANamespaceIsCondemnedOnlyWhileItHasNoManifest(t *testing.T) {
 				t.Errorf("condemned: %t, %v, want %t", condemned, err, tt.wantCondemned)
 			}
 			afterwards()
-			names, _, err := c.reg.Catalog(t.Context(), registry.Cursor{}, 10, func(oci.Name) bool { return true })
+			names, _, err := c.reg.Catalog(t.Context(), registry.Cursor{}, 10, registrytest.ShowIf(func(oci.Name) bool { return true }))
 			if listed := len(names) == 1; err != nil || listed != tt.wantListed {
 				t.Errorf("the catalog lists %q, %v, want one: %t", names, err, tt.wantListed)
 			}

@@ -8,13 +8,14 @@ import (
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
 // TestACursorIsOfItsStoreAlone: it is sealed, so that no client can write one.
 func TestACursorIsOfItsStoreAlone(t *testing.T) {
 	t.Parallel()
-	hideAll := func(oci.Name) bool { return false }
+	hideAll := registrytest.ShowIf(func(oci.Name) bool { return false })
 	sealed := func(w *world, name string) string {
 		for i := range 10001 {
 			w.put(fmt.Sprintf("_namespaces/%s%05d", name, i), nil)

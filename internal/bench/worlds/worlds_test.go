@@ -99,7 +99,7 @@ func TestEveryTagAndEveryReferrerIsFound(t *testing.T) {
 	t.Parallel()
 	dir, stock := writeSreg(t, small)
 	reg := openStore(t, dir).Registry
-	names, _, err := reg.Catalog(t.Context(), registry.Cursor{}, 100, func(oci.Name) bool { return true })
+	names, _, err := reg.Catalog(t.Context(), registry.Cursor{}, 100, registrytest.ShowIf(func(oci.Name) bool { return true }))
 	if err != nil {
 		t.Fatal(err)
 	}

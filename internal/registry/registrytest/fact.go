@@ -69,7 +69,7 @@ func ManifestIs(ns oci.Name, text string) Fact {
 			if string(m.Content) != text {
 				return fmt.Errorf("want %d bytes, got %d others", len(text), len(m.Content))
 			}
-			names, _, err := r.Catalog(ctx, registry.Cursor{}, 1000, func(oci.Name) bool { return true })
+			names, _, err := r.Catalog(ctx, registry.Cursor{}, 1000, ShowIf(func(oci.Name) bool { return true }))
 			if err == nil && !slices.Contains(names, ns.String()) {
 				err = fmt.Errorf("the catalog lists %q", names)
 			}
