@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"regexp"
 	"sync"
 	"time"
 
@@ -120,10 +119,6 @@ func (r *run) noteNewest(at time.Time, ns oci.Name, image registry.Image) {
 	}
 }
 
-// referrerTag is a tag by which clients without the referrers API bind a manifest to its subject (spec:
-// Referrers Tag Schema), and cosign its signatures.
-var referrerTag = regexp.MustCompile(`^(sha256|sha512)-([0-9a-f]{64,128})(\.[a-z]+)?$`)
-
 func (r *run) readTags(ctx context.Context, g *graph) error {
 	for name, err := range readable(r, r.registry.Tags(ctx, g.ns)) {
 		if err != nil {
@@ -160,15 +155,7 @@ func (r *run) readTags(ctx context.Context, g *graph) error {
 
 // subjectOf is the manifest that a tag belongs to by its name, -1 if there is none.
 func (g *graph) subjectOf(tag oci.Tag) int {
-	parts := referrerTag.FindStringSubmatch(tag.String())
-	if parts == nil {
-		return -1
-	}
-	d, err := oci.ParseDigest(parts[1] + ":" + parts[2])
-	if err != nil {
-		return -1
-	}
-	if i, known := g.index[d]; known && g.nodes[i].there {
+	if i, known := g.index[registry.SubjectOf(tag)]; known && g.nodes[i].there {
 		return i
 	}
 	return -1

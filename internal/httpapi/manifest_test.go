@@ -407,6 +407,22 @@ func TestAPushOfWhatAnImmutableTagHasChangesNothing(t *testing.T) {
 	}
 }
 
+// TestASecondSignatureIsPushedWhereTagsAreImmutable: tools keep all signatures of an image under one tag.
+func TestASecondSignatureIsPushedWhereTagsAreImmutable(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{config: immutableTags()})
+	image := f.pushImage("app", "a", "v1")
+	signature, more := f.pushImage("app", "b", "signature"), f.pushImage("app", "c", "signatures")
+	for _, ending := range []string{"", ".sig", ".att", ".sbom"} {
+		tag := "sha256-" + image.Digest.Hex() + ending
+		for _, m := range []ocitest.Manifest{signature, more} {
+			f.putManifest("app", tag, m.Content).wants(t, want{status: 201})
+		}
+		f.get("/v2/app/manifests/"+tag).wants(t, want{status: 200, body: more.Text})
+	}
+	f.putManifest("app", "v1", more.Content).wants(t, want{status: 409, code: oci.CodeDenied})
+}
+
 func TestImmutabilityOfARepositoryStandsInForTheGlobalOne(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, settings{

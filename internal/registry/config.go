@@ -28,7 +28,7 @@ type Config struct {
 
 // ImmutableTags says which tags keep their first value.
 type ImmutableTags struct {
-	Enabled bool     `mapstructure:"enabled" doc:"Whether a tag that exists keeps its value; another push to it is answered 409."`
+	Enabled bool     `mapstructure:"enabled" doc:"Whether a tag that exists keeps its value; another push to it is answered 409. Tags that tools bind to a manifest, sha256-<hex> with or without an ending such as .sig, may change all the same."`
 	Except  []string `mapstructure:"except" doc:"Tags that may change all the same: globs such as dev-*, or regular expressions after re:, which must match the whole tag."`
 }
 
@@ -101,7 +101,8 @@ func (t ImmutableTags) Matcher() (func(tag string) bool, error) {
 				return false
 			}
 		}
-		return true
+		// Tools change it with each signature, and nobody made it.
+		return !subjectTag.MatchString(tag)
 	}, nil
 }
 

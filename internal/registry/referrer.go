@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -255,6 +256,19 @@ func (r *Registry) readFallback(ctx context.Context, ns oci.Name, d oci.Digest) 
 	}
 	slices.SortStableFunc(there, func(a, b Referrer) int { return strings.Compare(a.Digest.String(), b.Digest.String()) })
 	return slices.CompactFunc(there, func(a, b Referrer) bool { return a.Digest == b.Digest }), nil
+}
+
+// subjectTag is a tag by which clients without the referrers API bind a manifest to its subject (spec:
+// Referrers Tag Schema), and cosign its signatures.
+var subjectTag = regexp.MustCompile(`^(sha256|sha512)-([0-9a-f]{64,128})(\.[a-z]+)?$`)
+
+// SubjectOf is the manifest that a tag belongs to by its name, zero if there is none.
+func SubjectOf(tag oci.Tag) oci.Digest {
+	parts := subjectTag.FindStringSubmatch(tag.String())
+	if parts == nil {
+		return oci.Digest{}
+	}
+	return digestOfKey(parts[1], parts[2])
 }
 
 // fallbackTag is the algorithm and the hex, cut to what a tag can hold.

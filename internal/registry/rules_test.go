@@ -53,3 +53,22 @@ func TestRulesThatCannotBe(t *testing.T) {
 		t.Errorf("got %v, want the key of the global rules", err)
 	}
 }
+
+// TestTagsThatFollowASubjectAreNeverImmutable: a second signature is pushed under the tag of the first.
+func TestTagsThatFollowASubjectAreNeverImmutable(t *testing.T) {
+	t.Parallel()
+	rules, err := newRules(Config{ImmutableTags: ImmutableTags{Enabled: true}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hex := strings.Repeat("ab", 32)
+	for tag, want := range map[string]bool{
+		"sha256-" + hex: false, "sha256-" + hex + ".sig": false, "sha256-" + hex + ".att": false, "sha256-" + hex + ".sbom": false,
+		"sha512-" + hex: false, // cut to what a tag can hold
+		"v1":            true, "sha256-" + hex[1:]: true, "sha256-" + hex + "-sig": true, "v1-sha256-" + hex: true, "sha256-" + strings.ToUpper(hex): true,
+	} {
+		if got := rules.immutable(ocitest.Name("app"), ocitest.Tag(tag)); got != want {
+			t.Errorf("%s: immutable %t, want %t", tag, got, want)
+		}
+	}
+}
