@@ -139,7 +139,9 @@ func (g *graph) connect(i int, stored *registry.Manifest, names oci.Manifest) {
 	numbers := make([]uint32, len(blobs))
 	for k, blob := range blobs {
 		numbers[k] = g.number(blob.Digest)
-		whole += blob.Size
+		if names.Config != nil { // else they are the children
+			whole += blob.Size
+		}
 	}
 	n := &g.nodes[i]
 	n.blobs, n.children = numbers, children
@@ -167,10 +169,10 @@ func (g *graph) annotationsOf(m oci.Manifest) map[string]string {
 }
 
 // allBlobs are all blobs that a manifest names, also foreign layers, which a push may leave out: whoever uploads
-// one wants to keep it.
+// one wants to keep it. What an index names may be a manifest or a blob.
 func allBlobs(m oci.Manifest) []oci.Descriptor {
 	if m.Config == nil {
-		return m.Layers
+		return m.Children()
 	}
 	return append([]oci.Descriptor{*m.Config}, m.Layers...)
 }

@@ -223,6 +223,25 @@ func (d *deleting) Delete(ctx context.Context, key string, opts storage.DeleteOp
 	return err
 }
 
+// TestThreatReferencesJudgedByWhereTheyStand: an index may name blobs that the namespace holds, as BuildKit's cache does,
+// and no others.
+func TestThreatReferencesJudgedByWhereTheyStand(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	d := f.pushBlob("other", "layer cached")
+	text := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":%q,"size":12}]}`,
+		oci.MediaTypeImageIndex, d)
+	index := ocitest.Content{MediaType: oci.MediaTypeImageIndex, Text: text, Digest: digestOf(text)}
+	f.putManifest("app", "cache", index).wants(t, want{status: 404, code: oci.CodeManifestBlobUnknown})
+	f.get("/v2/app/blobs/"+d.String()).wants(t, want{status: 404, code: oci.CodeBlobUnknown})
+	f.pushBlob("app", "layer cached")
+	f.putManifest("app", "cache", index).wants(t, want{status: 201})
+	f.get("/v2/app/manifests/cache").wants(t, want{status: 200, body: text})
+	f.get("/v2/app/blobs/"+d.String()).wants(t, want{status: 200, body: "layer cached"})
+	f.get("/v2/app/manifests/"+d.String()).wants(t, want{status: 404, code: oci.CodeManifestUnknown})
+	f.holds(t)
+}
+
 // TestThreatRightsGuessedFromADelete: who could delete an immutable tag could push it anew.
 func TestThreatRightsGuessedFromADelete(t *testing.T) {
 	t.Parallel()

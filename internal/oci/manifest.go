@@ -205,5 +205,6 @@ func (m Manifest) Blobs() []Descriptor {
 	return blobs
 }
 
-// Children are the manifests that must be there before an index may be pushed.
+// Children are what must be there before an index may be pushed: manifests, or blobs. What each of them is, is what the
+// namespace holds under its digest.
 func (m Manifest) Children() []Descriptor { return slices.Clip(m.Manifests) }

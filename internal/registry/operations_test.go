@@ -61,6 +61,16 @@ var operations = []operation{
 		do:     pushIndex,
 	},
 	{
+		name: "push of an index of blobs",
+		before: func(w *world) []registrytest.Fact {
+			for _, blob := range cacheBlobs {
+				w.must(w.pusher().PushBlob(w.ctx, app, blob))
+			}
+			return w.acknowledged
+		},
+		do: func(w *world) error { return w.pushManifest(app, cacheManifests["an index"], tagV1) },
+	},
+	{
 		name:   "push of a referrer",
 		before: func(w *world) []registrytest.Fact { return w.must(w.pushImage(app, "one", tagV1)) },
 		do:     pushReferrer,

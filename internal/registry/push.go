@@ -267,7 +267,7 @@ func (r *core) reviveReferences(ctx context.Context, ns oci.Name, m oci.Manifest
 		look(i, blob.Digest, r.reviveLinked)
 	}
 	for i, child := range children {
-		look(len(blobs)+i, child.Digest, r.reviveRevision)
+		look(len(blobs)+i, child.Digest, r.reviveChild)
 	}
 	if err := looks.Wait(); err != nil {
 		return nil, err
@@ -307,6 +307,16 @@ func (r *core) reviveLinked(ctx context.Context, ns oci.Name, d oci.Digest) erro
 		return err
 	}
 	return r.reviveLink(ctx, ns, d, blob.DataKey)
+}
+
+// reviveChild makes live what an index names: the manifest that has the digest in the namespace, else the blob. BuildKit
+// lists the blobs of its cache in an index.
+func (r *core) reviveChild(ctx context.Context, ns oci.Name, d oci.Digest) error {
+	err := r.reviveRevision(ctx, ns, d)
+	if errors.Is(err, storage.ErrNotExist) {
+		err = r.reviveLinked(ctx, ns, d)
+	}
+	return err
 }
 
 // reviveRevision makes a child of an index live. What a live revision names is live or about to be; what a condemned one
@@ -355,7 +365,7 @@ func (r *core) reviveNamed(ctx context.Context, ns oci.Name, m oci.Manifest) err
 		}
 	}
 	for _, child := range m.Children() {
-		if err := r.reviveRevision(ctx, ns, child.Digest); err != nil && !errors.Is(err, storage.ErrNotExist) {
+		if err := r.reviveChild(ctx, ns, child.Digest); err != nil && !errors.Is(err, storage.ErrNotExist) {
 			return err
 		}
 	}

@@ -276,7 +276,7 @@ func (rs *restoring) revive(ctx context.Context, m oci.Manifest, depth int) (mis
 }
 
 func (rs *restoring) restoreContent(ctx context.Context, m oci.Manifest, depth int, seen visited) error {
-	for _, blob := range m.Blobs() {
+	for _, blob := range append(m.Blobs(), m.Children()...) {
 		if _, kept := rs.trash.blobs[blob.Digest]; !kept {
 			continue
 		}

@@ -42,9 +42,12 @@ func (rs *restoring) missing(ctx context.Context, d oci.Digest, seen visited) (m
 	for _, child := range m.parsed.Children() {
 		lacks, err := rs.missing(ctx, child.Digest, seen)
 		if errors.Is(err, ErrNotInTrash) {
-			lacks, err = []oci.Digest{child.Digest}, nil
+			err = rs.checkBlob(ctx, child.Digest)
 		}
-		if err != nil {
+		var gone *MissingError
+		if errors.As(err, &gone) {
+			lacks = gone.Digests
+		} else if err != nil {
 			return nil, err
 		}
 		missing = append(missing, lacks...)
@@ -135,9 +138,23 @@ func (rs *restoring) isComplete(ctx context.Context, d oci.Digest, seen visited)
 		}
 	}
 	for _, child := range m.parsed.Children() {
-		if complete, err := rs.isComplete(ctx, child.Digest, seen); !complete || err != nil {
+		if complete, err := rs.isChildComplete(ctx, child.Digest, seen); !complete || err != nil {
 			return false, err
 		}
 	}
 	return true, nil
+}
+
+// isChildComplete is isComplete for what an index names, which may be a blob.
+func (rs *restoring) isChildComplete(ctx context.Context, d oci.Digest, seen visited) (bool, error) {
+	complete, err := rs.isComplete(ctx, d, seen)
+	if complete || err != nil {
+		return complete, err
+	}
+	gone, err := rs.m.absent(ctx, rs.Namespace, d)
+	if err != nil || !gone {
+		return false, err
+	}
+	lacks, err := rs.lacksBlob(ctx, d)
+	return err == nil && !lacks, err
 }

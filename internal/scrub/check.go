@@ -172,9 +172,14 @@ func (s *scrubber) checkReferences(ctx context.Context, o registry.Object, store
 		if err != nil {
 			return nil, err
 		}
-		if !there && !slices.Contains(stored.Missing, child.Digest) {
-			findings = append(findings, naming(CodeNoChild, o, child.Digest))
+		if there {
+			continue
 		}
+		f, err := s.checkNamedChild(ctx, o, child.Digest, stored.Missing)
+		if err != nil {
+			return nil, err
+		}
+		findings = append(findings, f...)
 	}
 	if m.Subject == nil {
 		return findings, nil
@@ -187,6 +192,18 @@ func naming(code Code, o registry.Object, target oci.Digest) Finding {
 	f := newFinding(code, o)
 	f.Names = target
 	return f
+}
+
+// checkNamedChild looks at what an index names and is no manifest of the namespace: it may be a blob.
+func (s *scrubber) checkNamedChild(ctx context.Context, o registry.Object, child oci.Digest, missing []oci.Digest) ([]Finding, error) {
+	linked, err := s.reg.Exists(ctx, registry.Object{Kind: registry.KindLink, Namespace: o.Namespace, Digest: child})
+	switch {
+	case err != nil || !linked && slices.Contains(missing, child):
+		return nil, err
+	case linked:
+		return s.checkNamedBlob(ctx, o, child, missing)
+	}
+	return []Finding{naming(CodeNoChild, o, child)}, nil
 }
 
 // checkNamedBlob looks at the link and the bytes of a blob that a manifest names. What the namespace did

@@ -62,7 +62,7 @@ var kinds = map[Code]struct {
 	CodeDanglingLink:    {Error, "the namespace holds a blob whose bytes are gone, and reads as absent", "push an image that has the blob again"},
 	CodeNoLink:          {Error, "the manifest names a blob that the namespace does not hold", "run it with --repair, or push the image again"},
 	CodeNoBytes:         {Error, "the manifest names a blob whose bytes are gone", "push the image again"},
-	CodeNoChild:         {Error, "the index names a manifest that is gone", "push the index again with all its platforms"},
+	CodeNoChild:         {Error, "the index names a manifest or a blob that is gone", "push the index again with all that it names"},
 	CodeNoReferrer:      {Warning, "the referrers of the subject do not show the manifest", "run it with --repair"},
 	CodeStaleReferrer:   {Warning, "the referrers of the subject show a manifest that is gone", "run it with --repair"},
 	CodeNoTagEntry:      {Warning, "a delete of the manifest by its digest leaves the tag", "run it with --repair"},

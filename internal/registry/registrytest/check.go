@@ -133,7 +133,9 @@ func (c *checker) referencesThere(at place, m oci.Manifest) {
 		}
 	}
 	for _, child := range m.Children() {
-		if _, there := c.stock.revisions[place{at.namespace, child.Digest}]; !there {
+		_, linked := c.stock.links[place{at.namespace, child.Digest}]
+		_, bytes := c.stock.blobs[child.Digest]
+		if _, there := c.stock.revisions[place{at.namespace, child.Digest}]; !there && !(linked && bytes) {
 			c.dangle("revision %s in %s names manifest %s", at.digest, at.namespace, child.Digest)
 		}
 	}
