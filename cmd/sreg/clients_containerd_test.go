@@ -2,12 +2,17 @@ package main_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -63,4 +68,28 @@ func containerdRoundTrip(t *testing.T, socket, host string, transport ...string)
 		t.Errorf("images: want %s in\n%s", ref, got)
 	}
 	ctr("images", "rm", ref)
+}
+
+// TestContainerdBelowAPathOfAProxy has a proxy that takes the path away and leaves Location as it is.
+func TestContainerdBelowAPathOfAProxy(t *testing.T) {
+	t.Parallel()
+	socket := startContainerd(t)
+	var target atomic.Pointer[url.URL]
+	proxy := httptest.NewServer(http.StripPrefix("/registry", &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target.Load())
+		r.SetXForwarded()
+	}}))
+	t.Cleanup(proxy.Close)
+	s := serveConfigured(t, fmt.Sprintf(`
+server:
+  external_url: %s/registry
+  trusted_proxies: [127.0.0.1]
+auth: {users: [{name: alice, password_hash: %q}]}
+policy: {rules: ["identity.username == 'alice'"]}`, proxy.URL, bcryptHash))
+	target.Store(&url.URL{Scheme: "http", Host: s.address})
+	host := strings.TrimPrefix(proxy.URL, "http://")
+	hosts := t.TempDir()
+	writeFile(t, filepath.Join(hosts, host, "hosts.toml"), fmt.Sprintf(
+		"[host.%q]\n  capabilities = [\"pull\", \"resolve\", \"push\"]\n  override_path = true\n", proxy.URL+"/registry/v2"))
+	containerdRoundTrip(t, socket, host, "--hosts-dir", hosts, "--user", "alice:correct horse")
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -58,6 +59,7 @@ type Authorizer interface {
 // API answers requests. New makes one.
 type API struct {
 	Options
+	path       string // where a proxy has put the registry, such as /registry
 	exposition http.Handler
 	bodies     *semaphore.Weighted // bytes of large manifests that are pushed
 	pages      *semaphore.Weighted // bytes of large indexes that are sent
@@ -69,8 +71,12 @@ func New(opts Options) *API {
 		opts.Draining = func() bool { return false }
 	}
 	opts.Logger = opts.Logger.With("module", "http")
+	path := ""
+	if opts.ExternalURL != nil {
+		path = strings.TrimSuffix(opts.ExternalURL.Path, "/")
+	}
 	return &API{
-		Options: opts, exposition: promhttp.HandlerFor(opts.Gatherer, promhttp.HandlerOpts{}),
+		Options: opts, path: path, exposition: promhttp.HandlerFor(opts.Gatherer, promhttp.HandlerOpts{}),
 		bodies: semaphore.NewWeighted(bodiesAtOnce), pages: semaphore.NewWeighted(pagesAtOnce),
 	}
 }

@@ -25,7 +25,7 @@ func (a *API) listTags(w *router.Response, r *http.Request, req *router.Request)
 		return err
 	}
 	if more {
-		setNext(w, "/v2/"+req.Namespace.String()+"/tags/list", n, tags[len(tags)-1])
+		setNext(w, a.path+"/v2/"+req.Namespace.String()+"/tags/list", n, tags[len(tags)-1])
 	}
 	return writeValue(w, struct {
 		Name oci.Name `json:"name"`
@@ -49,19 +49,19 @@ func (a *API) listCatalog(w *router.Response, r *http.Request, req *router.Reque
 		return err
 	}
 	if next != nil {
-		setNextCatalog(w, n, *next)
+		a.setNextCatalog(w, n, *next)
 	}
 	return writeValue(w, struct {
 		Repositories []string `json:"repositories"`
 	}{names})
 }
 
-func setNextCatalog(w *router.Response, n int, next registry.Cursor) {
+func (a *API) setNextCatalog(w *router.Response, n int, next registry.Cursor) {
 	if next.Sealed == "" {
-		setNext(w, "/v2/_catalog", n, next.Last)
+		setNext(w, a.path+"/v2/_catalog", n, next.Last)
 		return
 	}
-	w.Set("Link", "</v2/_catalog?n="+strconv.Itoa(n)+"&next="+next.Sealed+`>; rel="next"`)
+	w.Set("Link", "<"+a.path+"/v2/_catalog?n="+strconv.Itoa(n)+"&next="+next.Sealed+`>; rel="next"`)
 }
 
 func pageSize(req *router.Request) int {

@@ -69,7 +69,7 @@ func (a *API) putManifest(w *router.Response, r *http.Request, req *router.Reque
 			header["Oci-Tag"] = append(header["Oci-Tag"], tag.String())
 		}
 	}
-	return created(w, manifestPath(req.Namespace, pushed.Digest), pushed.Digest)
+	return created(w, a.manifestPath(req.Namespace, pushed.Digest), pushed.Digest)
 }
 
 // What manifests that are pushed take of the memory, in bytes.

@@ -45,7 +45,7 @@ func (a *API) getReferrers(w *router.Response, r *http.Request, req *router.Requ
 		header["Oci-Filters-Applied"] = filtersApplied
 	}
 	if next != "" {
-		setNextReferrers(w, req, next)
+		a.setNextReferrers(w, req, next)
 	}
 	return writeJSON(w, index)
 }
@@ -58,11 +58,11 @@ func (a *API) referrers(r *http.Request, req *router.Request) iter.Seq2[registry
 	return a.Tags.Referrers(r.Context(), req.Namespace, req.Digest)
 }
 
-func setNextReferrers(w *router.Response, req *router.Request, last string) {
+func (a *API) setNextReferrers(w *router.Response, req *router.Request, last string) {
 	q := url.Values{"last": {last}}
 	if req.ArtifactType != "" {
 		q.Set("artifactType", req.ArtifactType)
 	}
-	next := "/v2/" + req.Namespace.String() + "/referrers/" + req.Digest.String() + "?" + q.Encode()
+	next := a.path + "/v2/" + req.Namespace.String() + "/referrers/" + req.Digest.String() + "?" + q.Encode()
 	w.Set("Link", "<"+next+`>; rel="next"`)
 }

@@ -21,7 +21,7 @@ const rootText = `This is sreg %[1]s, a registry for container images and other 
 
 Push an image:   docker tag alpine %[2]s/alpine && docker push %[2]s/alpine
 Pull it again:   docker pull %[2]s/alpine
-List the tags:   curl %[3]s://%[2]s/v2/alpine/tags/list
+List the tags:   curl %[3]s://%[2]s%[4]s/v2/alpine/tags/list
 `
 
 // root tells a person what this is and what to type.
@@ -37,13 +37,13 @@ func (a *API) root(w *router.Response, r *http.Request, _ *router.Request) error
 	var page bytes.Buffer
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		header.Set("Content-Type", "text/plain; charset=utf-8")
-		fmt.Fprintf(&page, rootText, a.Version, host, scheme)
+		fmt.Fprintf(&page, rootText, a.Version, host, scheme, a.path)
 		return writeJSON(w, page.Bytes())
 	}
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
 	header.Set("Referrer-Policy", "no-referrer")
-	err := rootPage.Execute(&page, struct{ Version, Host, Scheme string }{a.Version, host, scheme})
+	err := rootPage.Execute(&page, struct{ Version, Host, Scheme, Path string }{a.Version, host, scheme, a.path})
 	if err != nil {
 		return fmt.Errorf("write page: %w", err)
 	}

@@ -21,7 +21,7 @@ func (a *API) startUpload(w *router.Response, r *http.Request, req *router.Reque
 			return err
 		}
 		if mounted {
-			return created(w, blobPath(req.Namespace, req.Digest), req.Digest)
+			return created(w, a.blobPath(req.Namespace, req.Digest), req.Digest)
 		}
 	}
 	algorithm, err := sessionAlgorithm(r, req)
@@ -40,7 +40,7 @@ func (a *API) startUpload(w *router.Response, r *http.Request, req *router.Reque
 	if req.Action == access.StartUpload && !req.Digest.IsZero() {
 		return a.pushWhole(w, r, req, upload.ID)
 	}
-	return progress(w, http.StatusAccepted, req.Namespace, upload)
+	return a.progress(w, http.StatusAccepted, req.Namespace, upload)
 }
 
 // mount gives the namespace a blob of another one. Without from it looks in the namespace itself alone: to
@@ -84,7 +84,7 @@ func (a *API) pushWhole(w *router.Response, r *http.Request, req *router.Request
 		}
 		return errors.Join(err, cancelErr)
 	}
-	return created(w, blobPath(req.Namespace, req.Digest), req.Digest)
+	return created(w, a.blobPath(req.Namespace, req.Digest), req.Digest)
 }
 
 // getUpload says how far a session is.
@@ -93,7 +93,7 @@ func (a *API) getUpload(w *router.Response, r *http.Request, req *router.Request
 	if err != nil {
 		return err
 	}
-	return progress(w, http.StatusNoContent, req.Namespace, upload)
+	return a.progress(w, http.StatusNoContent, req.Namespace, upload)
 }
 
 // updateUpload answers PATCH: a chunk at an offset, or a stream.
@@ -107,10 +107,10 @@ func (a *API) updateUpload(w *router.Response, r *http.Request, req *router.Requ
 		return err // without a Location: there is no session to continue, or none that the client may know of
 	}
 	if err != nil {
-		w.Set("Location", uploadPath(req.Namespace, req.SessionID))
+		w.Set("Location", a.uploadPath(req.Namespace, req.SessionID))
 		return err
 	}
-	return progress(w, http.StatusAccepted, req.Namespace, upload)
+	return a.progress(w, http.StatusAccepted, req.Namespace, upload)
 }
 
 // completeUpload answers PUT: the last chunk, if any, and the digest of all.
@@ -125,7 +125,7 @@ func (a *API) completeUpload(w *router.Response, r *http.Request, req *router.Re
 	if err := a.Uploads.CompleteUpload(r.Context(), req.Namespace, req.SessionID, chunk, req.Digest); err != nil {
 		return err
 	}
-	return created(w, blobPath(req.Namespace, req.Digest), req.Digest)
+	return created(w, a.blobPath(req.Namespace, req.Digest), req.Digest)
 }
 
 // cancelUpload ends a session.
@@ -156,11 +156,11 @@ func chunkOf(r *http.Request) (registry.Chunk, error) {
 }
 
 // progress says where a session is and how much it holds.
-func progress(w *router.Response, status int, ns oci.Name, upload registry.Upload) error {
+func (a *API) progress(w *router.Response, status int, ns oci.Name, upload registry.Upload) error {
 	header := w.Header()
 	w.Set("Docker-Upload-Uuid", upload.ID)
 	header["Oci-Chunk-Min-Length"] = minChunk
-	w.Set("Location", uploadPath(ns, upload.ID))
+	w.Set("Location", a.uploadPath(ns, upload.ID))
 	setRange(header, upload.Size)
 	if status != http.StatusNoContent {
 		header["Content-Length"] = zeroLength
@@ -179,12 +179,16 @@ func created(w *router.Response, location string, d oci.Digest) error {
 	return nil
 }
 
-// Locations are relative, so that any proxy in front works.
+// Locations have no host, so that any proxy in front works, but the path of the external URL.
 
-func blobPath(ns oci.Name, d oci.Digest) string { return "/v2/" + ns.String() + "/blobs/" + d.String() }
+func (a *API) blobPath(ns oci.Name, d oci.Digest) string {
+	return a.path + "/v2/" + ns.String() + "/blobs/" + d.String()
+}
 
-func uploadPath(ns oci.Name, id string) string { return "/v2/" + ns.String() + "/blobs/uploads/" + id }
+func (a *API) uploadPath(ns oci.Name, id string) string {
+	return a.path + "/v2/" + ns.String() + "/blobs/uploads/" + id
+}
 
-func manifestPath(ns oci.Name, d oci.Digest) string {
-	return "/v2/" + ns.String() + "/manifests/" + d.String()
+func (a *API) manifestPath(ns oci.Name, d oci.Digest) string {
+	return a.path + "/v2/" + ns.String() + "/manifests/" + d.String()
 }

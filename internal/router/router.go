@@ -31,6 +31,10 @@ type Options struct {
 	// AccessLog is the share of requests that is logged, from 0 to 1.
 	AccessLog float64
 	Metrics   *Metrics
+	// Readers are the origins, besides our own, whose pages may read.
+	Readers []string
+	// Path is where a proxy has put what is served here, such as /registry; empty is at the top.
+	Path string
 	// RatePerUser is how many requests a second one user may send; 0 = any number.
 	RatePerUser float64
 }
@@ -60,7 +64,7 @@ type Listener struct {
 
 // Handler answers the requests of a listener.
 func (rt *Router) Handler(l Listener) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { rt.serve(w, r, &l) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { rt.serve(w, below(r, rt.Path), &l) })
 }
 
 // exchange is a request and its response.
@@ -81,13 +85,19 @@ func (rt *Router) serve(w http.ResponseWriter, r *http.Request, l *Listener) {
 
 	table, route, err := l.find(r, x.request.Request)
 	x.response.setAll(table.Header)
+	preflight := rt.share(&x.response, r)
 	if err != nil || !route.Lean || r.Header["X-Request-Id"] != nil {
 		x.setUsual(table)
 	}
-	if err == nil {
+	switch {
+	case preflight:
+		if err = rt.Origins.check(r); err == nil {
+			x.response.WriteHeader(http.StatusNoContent)
+		}
+	case err == nil:
 		err = rt.admit(r, &x.request, table)
 	}
-	if err == nil {
+	if err == nil && !preflight {
 		if route.Streams {
 			x.response.body.stream()
 		}

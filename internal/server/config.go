@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -24,14 +25,20 @@ import (
 // a restart (config). What values must be together is for Validate.
 type Config struct {
 	Listeners   []Listener `mapstructure:"listeners" doc:"The addresses that are listened on."`
-	ExternalURL string     `mapstructure:"external_url" doc:"The URL by which people reach this registry; empty if they use the address of the listener."`
+	ExternalURL string     `mapstructure:"external_url" doc:"The URL by which people reach this registry; empty if they use the address of the listener. It may have a path, below which a proxy has put the registry."`
 	// TrustedProxies are read by whoever needs the address of a client: see the doc of the key.
 	TrustedProxies []string `mapstructure:"trusted_proxies" doc:"Networks such as 10.0.0.0/8, and addresses, of the proxies before this server; unix stands for whoever connects to a unix socket. Only their Forwarded or X-Forwarded-For header is believed."`
+	CORS           CORS     `mapstructure:"cors" doc:"Which pages of other hosts browsers let read here."`
 	TLS            TLS      `mapstructure:"tls" doc:"The certificates of the listeners with tls: true."`
 	HTTP2          bool     `mapstructure:"http2" doc:"Whether TLS listeners speak HTTP/2."`
 	Limits         Limits   `mapstructure:"limits" doc:"How much is done at once."`
 	Timeouts       Timeouts `mapstructure:"timeouts" doc:"How long a client may keep the server waiting."`
 	Shutdown       Shutdown `mapstructure:"shutdown" doc:"How the server ends."`
+}
+
+// CORS names the pages of other hosts that may read.
+type CORS struct {
+	Origins []string `mapstructure:"origins" doc:"Their origins, such as https://ui.example.com, each exactly as a browser sends it. No page of another host may write."`
 }
 
 // Listener is one address that the server listens on.
@@ -119,6 +126,12 @@ func (c Config) Validate(report func(path, problem string)) {
 	for i, network := range c.TrustedProxies {
 		if _, err := ParseNetwork(network); err != nil && network != sockets {
 			report(fmt.Sprintf("trusted_proxies[%d]", i), err.Error())
+		}
+	}
+	for i, origin := range c.CORS.Origins {
+		u, err := url.Parse(origin)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || origin != u.Scheme+"://"+strings.ToLower(u.Host) {
+			report(fmt.Sprintf("cors.origins[%d]", i), fmt.Sprintf("want http://host or https://host, with a port if it is not the usual one, got %q", origin))
 		}
 	}
 	c.TLS.validate(report)
@@ -244,6 +257,8 @@ func validateExternalURL(s string, report func(path, problem string)) {
 		report("external_url", fmt.Sprintf("want http://host or https://host, got %q", s))
 	case u.RawQuery != "" || u.Fragment != "":
 		report("external_url", fmt.Sprintf("want no query and no fragment, got %q", s))
+	case u.EscapedPath() != u.Path || u.Path != "" && path.Clean(u.Path) != cmp.Or(strings.TrimSuffix(u.Path, "/"), "/"):
+		report("external_url", fmt.Sprintf("want a path of plain characters such as /registry, got %q", u.EscapedPath()))
 	}
 }
 
