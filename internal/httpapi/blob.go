@@ -1,9 +1,12 @@
 package httpapi
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
+	"net/textproto"
 	"strconv"
 
 	"github.com/sreg-project/sreg/internal/registry"
@@ -26,23 +29,71 @@ func (a *API) getBlob(w *router.Response, r *http.Request, req *router.Request) 
 	if setBlob(w, r, req) {
 		return nil
 	}
-	part, err := requestedRange(r, req.Digest, blob.Size)
-	if err != nil {
-		w.Set("Content-Range", fmt.Sprintf("bytes */%d", blob.Size))
-		return err
+	status, part := http.StatusOK, span{length: blob.Size}
+	if r.Header["Range"] != nil {
+		parts, err := requestedRanges(r, req.Digest, blob.Size)
+		if err != nil {
+			w.Set("Content-Range", fmt.Sprintf("bytes */%d", blob.Size))
+			return err
+		}
+		if len(parts) > 1 {
+			return sendParts(w, blob, parts)
+		}
+		part = parts[0]
 	}
-	status := http.StatusOK
 	if part.partial {
 		status = http.StatusPartialContent
-		w.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", part.start, part.start+part.length-1, blob.Size))
+		w.Set("Content-Range", part.contentRange(blob.Size))
+	}
+	w.Set("Content-Length", strconv.FormatInt(part.length, 10))
+	w.WriteHeader(status)
+	return sendPart(w, blob, part)
+}
+
+// sendPart sends some of a blob.
+func sendPart(w io.Writer, blob registry.Blob, part span) error {
+	if part.partial {
 		if _, err := blob.Content.Seek(part.start, io.SeekStart); err != nil {
 			return fmt.Errorf("seek in blob: %w", err)
 		}
 	}
-	w.Set("Content-Length", strconv.FormatInt(part.length, 10))
-	w.WriteHeader(status)
 	// CopyN of an *os.File to the connection is one sendfile, if nothing on the way hides io.ReaderFrom.
 	if _, err := io.CopyN(w, blob.Content, part.length); err != nil {
+		return fmt.Errorf("send blob: %w", err)
+	}
+	return nil
+}
+
+// sendParts sends several parts of a blob (RFC 9110, 14.6: multipart/byteranges).
+func sendParts(w *router.Response, blob registry.Blob, parts []span) error {
+	var heads bytes.Buffer
+	document := multipart.NewWriter(&heads)
+	lengths := make([]int, len(parts)) // of the heads
+	length, before := int64(0), 0
+	for i, part := range parts {
+		if _, err := document.CreatePart(textproto.MIMEHeader{
+			"Content-Range": {part.contentRange(blob.Size)}, "Content-Type": octetStream,
+		}); err != nil {
+			return err
+		}
+		lengths[i], before = heads.Len()-before, heads.Len()
+		length += part.length
+	}
+	if err := document.Close(); err != nil {
+		return err
+	}
+	w.Set("Content-Type", "multipart/byteranges; boundary="+document.Boundary())
+	w.Set("Content-Length", strconv.FormatInt(length+int64(heads.Len()), 10))
+	w.WriteHeader(http.StatusPartialContent)
+	for i, part := range parts {
+		if _, err := w.Write(heads.Next(lengths[i])); err != nil {
+			return fmt.Errorf("send blob: %w", err)
+		}
+		if err := sendPart(w, blob, part); err != nil {
+			return err
+		}
+	}
+	if _, err := w.Write(heads.Bytes()); err != nil {
 		return fmt.Errorf("send blob: %w", err)
 	}
 	return nil

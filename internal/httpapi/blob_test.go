@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -69,7 +72,12 @@ func TestRangesOfABlob(t *testing.T) {
 		{"a suffix", "bytes=-3", 206, "789", "bytes 7-9/10"},
 		{"a suffix that is longer", "bytes=-99", 206, tenBytes, "bytes 0-9/10"},
 		{"the unit in capitals", "BYTES=2-4", 206, "234", "bytes 2-4/10"},
-		{"several: the whole", "bytes=0-1,4-5", 200, tenBytes, none},
+		{"several that overlap", "bytes=4-6, 0-5,5-5", 206, "0123456", "bytes 0-6/10"},
+		{"several, of which one is there", "bytes=12-13,4-5", 206, "45", "bytes 4-5/10"},
+		{"empty elements", "bytes=,4-5, ,", 206, "45", "bytes 4-5/10"},
+		{"several, of which one is none: ignored", "bytes=0-1,4-x", 200, tenBytes, none},
+		{"more than may be asked for: ignored", "bytes=0-0" + strings.Repeat(",2-2", 1024), 200, tenBytes, none},
+		{"several behind the end", "bytes=10-,12-13", 416, "", "bytes */10"},
 		{"backwards: ignored", "bytes=4-2", 200, tenBytes, none},
 		{"another unit: ignored", "lines=1-2", 200, tenBytes, none},
 		{"no numbers: ignored", "bytes=a-b", 200, tenBytes, none},
@@ -96,6 +104,46 @@ func TestRangesOfABlob(t *testing.T) {
 		f.get(path).wants(t, want{status: 200, header: map[string]string{"Content-Length": "0"}})
 		f.do(call{method: "GET", path: path, header: map[string]string{"Range": "bytes=0-"}}).wants(t, want{status: 416, code: oci.CodeRangeInvalid})
 	})
+}
+
+// TestSeveralRangesOfABlob: clients that pull parts of a layer ask for all of them at once.
+func TestSeveralRangesOfABlob(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	f.severalRanges(t, f.pushBlob("app", tenBytes))
+}
+
+func (f *fixture) severalRanges(t *testing.T, d oci.Digest) {
+	t.Helper()
+	path := "/v2/app/blobs/" + d.String()
+	for rng, parts := range map[string][]string{
+		"bytes=0-1,4-5":             {"bytes 0-1/10 01", "bytes 4-5/10 45"},
+		"bytes=0-1,2-4":             {"bytes 0-1/10 01", "bytes 2-4/10 234"},
+		"bytes=8-, 0-0, 3-5":        {"bytes 8-9/10 89", "bytes 0-0/10 0", "bytes 3-5/10 345"},
+		"bytes=-2,0-1,1-2,40-50":    {"bytes 0-2/10 012", "bytes 8-9/10 89"},
+		"bytes=0-0,2-2,4-4,6-6,8-8": {"bytes 0-0/10 0", "bytes 2-2/10 2", "bytes 4-4/10 4", "bytes 6-6/10 6", "bytes 8-8/10 8"},
+	} {
+		a := f.do(call{method: "GET", path: path, header: map[string]string{"Range": rng}})
+		a.wants(t, want{status: 206, header: map[string]string{"Docker-Content-Digest": d.String(), "Content-Range": none, "Content-Length": strconv.Itoa(len(a.body))}})
+		kind, params, err := mime.ParseMediaType(a.header.Get("Content-Type"))
+		if err != nil || kind != "multipart/byteranges" {
+			t.Fatalf("%s: got content type %q, %v", rng, a.header.Get("Content-Type"), err)
+		}
+		var got []string
+		for reader := multipart.NewReader(strings.NewReader(a.body), params["boundary"]); ; {
+			part, err := reader.NextPart()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			must(t, err)
+			content, err := io.ReadAll(part)
+			must(t, err)
+			got = append(got, part.Header.Get("Content-Range")+" "+string(content))
+		}
+		if !slices.Equal(got, parts) {
+			t.Errorf("%s: got %q, want %q", rng, got, parts)
+		}
+	}
 }
 
 func TestARangeMayRestOnACondition(t *testing.T) {
@@ -220,6 +268,7 @@ func TestAPullIsSentToTheBucket(t *testing.T) {
 		f.head(path).wants(t, want{status: 200, header: map[string]string{"Content-Length": "10"}})
 		f.do(call{method: "GET", path: path, header: map[string]string{"Range": "bytes=2-4"}}).
 			wants(t, want{status: 206, body: "234", header: map[string]string{"Content-Range": "bytes 2-4/10"}})
+		f.severalRanges(t, d)
 		f.do(call{method: "GET", path: path, header: map[string]string{"If-None-Match": `"` + d.String() + `"`}}).wants(t, want{status: 304})
 		f.get("/v2/inside/blobs/"+d.String()).wants(t, want{status: 200, body: tenBytes})
 		f.get("/v2/other/blobs/"+d.String()).wants(t, want{status: 404})

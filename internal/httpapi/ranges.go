@@ -1,23 +1,36 @@
 package httpapi
 
 import (
+	"cmp"
+	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/sreg-project/sreg/internal/oci"
 )
 
-// span is the part of a blob that is sent.
+// span is a part of a blob that is sent.
 type span struct {
 	start, length int64
 	partial       bool
 }
 
-// requestedRange reads the Range header (RFC 9110, 14.2): one range is honoured; several, and what
-// is no range of bytes, are ignored, and the whole blob is sent. A range behind the end is errRange.
-func requestedRange(r *http.Request, d oci.Digest, size int64) (span, error) {
-	whole := span{length: size}
+// contentRange is the part as Content-Range has it.
+func (s span) contentRange(size int64) string {
+	return fmt.Sprintf("bytes %d-%d/%d", s.start, s.start+s.length-1, size)
+}
+
+// maxRanges is how many ranges one request may ask for; clients that pull parts of layers ask for about a thousand.
+const maxRanges = 1024
+
+// requestedRanges reads the Range header (RFC 9110, 14.2). What is no list of ranges of bytes is ignored, and the whole
+// blob is sent. A range behind the end is left out; errRange says that there is no other one. Ranges that overlap are one,
+// so that no request gets more bytes than the blob has; others keep their order. Those that only touch stay apart: podman
+// counts the parts.
+func requestedRanges(r *http.Request, d oci.Digest, size int64) ([]span, error) {
+	whole := []span{{length: size}}
 	lines := r.Header["Range"]
 	if len(lines) != 1 {
 		return whole, nil
@@ -25,35 +38,67 @@ func requestedRange(r *http.Request, d oci.Digest, size int64) (span, error) {
 	if condition := r.Header.Get("If-Range"); condition != "" && strings.Trim(condition, `"`) != d.String() {
 		return whole, nil
 	}
-	first, last, ok := parseRange(lines[0])
-	if !ok {
+	unit, list, found := strings.Cut(lines[0], "=")
+	if !found || !strings.EqualFold(strings.TrimSpace(unit), "bytes") || strings.Count(list, ",") >= maxRanges {
 		return whole, nil
 	}
-	if first < 0 { // a suffix of last bytes
-		if last == 0 || size == 0 {
-			return span{}, errRange
+	var parts []span
+	asked := 0
+	for positions := range strings.SplitSeq(list, ",") {
+		positions = strings.TrimSpace(positions)
+		if positions == "" && strings.Contains(list, ",") {
+			continue // a list may have empty elements
 		}
-		length := min(last, size)
-		return span{start: size - length, length: length, partial: true}, nil
+		first, last, ok := parsePositions(positions)
+		if !ok || first < 0 && last < 0 {
+			return whole, nil
+		}
+		asked++
+		if part, ok := within(first, last, size); ok {
+			parts = append(parts, part)
+		}
 	}
-	if first >= size {
-		return span{}, errRange
+	switch {
+	case asked == 0:
+		return whole, nil
+	case len(parts) == 0:
+		return nil, errRange
+	}
+	return merge(parts), nil
+}
+
+// within is the part of a blob between two positions. A missing last is -1; for a suffix first is -1 and last is its
+// length.
+func within(first, last, size int64) (span, bool) {
+	if first < 0 {
+		length := min(last, size)
+		return span{start: size - length, length: length, partial: true}, length > 0
 	}
 	if last < 0 || last >= size {
 		last = size - 1
 	}
-	return span{start: first, length: last - first + 1, partial: true}, nil
+	return span{start: first, length: last - first + 1, partial: true}, first < size
 }
 
-// parseRange reads bytes=first-last. A missing last is -1; for a suffix first is -1 and last is its
-// length.
-func parseRange(s string) (first, last int64, ok bool) {
-	unit, positions, found := strings.Cut(s, "=")
-	if !found || !strings.EqualFold(strings.TrimSpace(unit), "bytes") {
-		return 0, 0, false
+// merge makes parts that overlap one.
+func merge(parts []span) []span {
+	if len(parts) == 1 {
+		return parts
 	}
-	first, last, ok = parsePositions(strings.TrimSpace(positions))
-	return first, last, ok && (first >= 0 || last >= 0)
+	sorted := slices.SortedFunc(slices.Values(parts), func(a, b span) int { return cmp.Compare(a.start, b.start) })
+	merged := sorted[:1]
+	for _, part := range sorted[1:] {
+		last := &merged[len(merged)-1]
+		if part.start >= last.start+last.length {
+			merged = append(merged, part)
+			continue
+		}
+		last.length = max(last.length, part.start+part.length-last.start)
+	}
+	if len(merged) == len(parts) {
+		return parts
+	}
+	return merged
 }
 
 // parseContentRange reads first-last as the distribution spec writes it, or as RFC 9110 does:

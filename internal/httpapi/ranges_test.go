@@ -3,15 +3,20 @@ package httpapi
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/sreg-project/sreg/internal/oci"
 )
 
-// FuzzRange: whatever a client sends, the span lies within the blob, and what is not understood is the
-// whole of it.
+// FuzzRange: whatever a client sends, the parts lie within the blob and apart from each other, and what is not understood
+// is the whole of it.
 func FuzzRange(f *testing.F) {
-	for _, seed := range []string{"bytes=0-0", "bytes=5-", "bytes=-5", "bytes=0-1,2-3", "bytes=-", "bytes=9-3", "BYTES = 1-2", "bytes=-0", "lines=1-2", "=", "bytes=1-99999999999999999999"} {
+	for _, seed := range []string{
+		"bytes=0-0", "bytes=5-", "bytes=-5", "bytes=0-1,2-3", "bytes=8-9,0-1,4-4", "bytes=-", "bytes=9-3", "BYTES = 1-2", "bytes=-0", "lines=1-2", "=",
+		"bytes=1-99999999999999999999", "bytes=0-1,,5-,-3",
+	} {
 		f.Add(seed, int64(10))
 		f.Add(seed, int64(0))
 	}
@@ -21,25 +26,31 @@ func FuzzRange(f *testing.F) {
 			return
 		}
 		r := &http.Request{Header: http.Header{"Range": {header}}}
-		part, err := requestedRange(r, d, size)
+		parts, err := requestedRanges(r, d, size)
 		if err != nil {
 			return
 		}
-		switch {
-		case part.start < 0 || part.length < 0 || part.start > size || part.length > size-part.start:
-			t.Errorf("%q of %d bytes is %+v", header, size, part)
-		case !part.partial && (part.start != 0 || part.length != size):
-			t.Errorf("%q of %d bytes is %+v and not partial", header, size, part)
-		case part.partial && part.length == 0:
-			t.Errorf("%q of %d bytes is a part of nothing", header, size)
-		}
-		if !part.partial {
+		if len(parts) == 1 && !parts[0].partial {
+			if parts[0] != (span{length: size}) {
+				t.Errorf("%q of %d bytes is %+v and not partial", header, size, parts)
+			}
 			return
 		}
-		again := fmt.Sprintf("bytes=%d-%d", part.start, part.start+part.length-1)
-		r.Header.Set("Range", again)
-		if same, err := requestedRange(r, d, size); same != part || err != nil {
-			t.Errorf("%q is %+v, and %q is %+v, %v", header, part, again, same, err)
+		var again []string
+		for i, part := range parts {
+			if !part.partial || part.start < 0 || part.length <= 0 || part.start >= size || part.length > size-part.start {
+				t.Fatalf("%q of %d bytes is %+v", header, size, parts)
+			}
+			for _, other := range parts[:i] {
+				if part.start < other.start+other.length && other.start < part.start+part.length {
+					t.Errorf("%q of %d bytes is %+v, of which two overlap", header, size, parts)
+				}
+			}
+			again = append(again, fmt.Sprintf("%d-%d", part.start, part.start+part.length-1))
+		}
+		r.Header.Set("Range", "bytes="+strings.Join(again, ","))
+		if same, err := requestedRanges(r, d, size); !slices.Equal(same, parts) || err != nil {
+			t.Errorf("%q is %+v, and %q is %+v, %v", header, parts, r.Header.Get("Range"), same, err)
 		}
 	})
 }

@@ -137,7 +137,7 @@ func (s *surface) draw() (method, path, body string, header map[string]string) {
 	case 10:
 		return "DELETE", ns + "/blobs/" + s.digest(), "", header
 	case 11:
-		header["Range"] = s.pick("bytes=0-1", "bytes=-1", "bytes=99-", "")
+		header["Range"] = s.pick("bytes=0-1", "bytes=0-0,2-2", "bytes=-1", "bytes=99-", "")
 		return s.pick("GET", "HEAD"), ns + s.pick("/blobs/"+s.digest(), "/manifests/"+s.reference()), "", header
 	case 12:
 		query := fmt.Sprintf("?n=%d&last=%s", s.next(4)-1, s.tag())
