@@ -361,6 +361,10 @@ func TestThreatScriptsInContent(t *testing.T) {
 		f.do(call{method: "PUT", path: "/v2/app/manifests/" + d, body: strings.NewReader(script), header: map[string]string{"Content-Type": mediaType}}).
 			wants(t, want{status: 400, code: oci.CodeManifestInvalid, header: inert})
 	}
+	a := f.do(call{method: "PUT", path: "/v2/app/manifests/" + d, body: strings.NewReader(script), header: map[string]string{"Content-Type": "text/html"}})
+	if !strings.Contains(a.body, "send Content-Type "+oci.MediaTypeImageManifest+" or "+oci.MediaTypeImageIndex) {
+		t.Errorf("got %s, want what to send instead", a.body)
+	}
 
 	t.Run("stored before it was refused", func(t *testing.T) {
 		harmless := map[string]string{"Content-Type": "application/vnd.example.page+json"}

@@ -21,7 +21,9 @@ type document struct {
 	layers        []Descriptor
 	manifests     []Descriptor
 	has           struct{ schemaVersion, config, layers, manifests, fsLayers, signatures bool }
-	malformed     error // why the first of them is wrong that is
+	// null are those of them that are there and null, which is the same as absent beside what else is there.
+	null      struct{ config, layers, manifests bool }
+	malformed error // why the first of them is wrong that is
 }
 
 // reader fills a document.
@@ -87,13 +89,13 @@ func (r *reader) readImageMember(key []byte) (err error) {
 		d.has.schemaVersion = true
 		d.schemaVersion, err = r.integer()
 	case "config":
-		d.has.config = true
+		d.has.config, d.null.config = true, r.peek() == 'n'
 		d.config, err = optional(r, (*reader).descriptorPointer)
 	case "layers":
-		d.has.layers = true
+		d.has.layers, d.null.layers = true, r.peek() == 'n'
 		d.layers, err = optional(r, (*reader).descriptors)
 	case "manifests":
-		d.has.manifests = true
+		d.has.manifests, d.null.manifests = true, r.peek() == 'n'
 		d.manifests, err = optional(r, (*reader).descriptors)
 	case "fsLayers":
 		d.has.fsLayers = true
@@ -138,8 +140,6 @@ func (r *reader) descriptor() (Descriptor, error) {
 	err := r.object(func(key []byte) error { return r.descriptorMember(&d, key) })
 	switch {
 	case err != nil:
-	case d.MediaType == "":
-		err = at("mediaType", errors.New("want a media type, got none"))
 	case d.Digest.IsZero():
 		err = at("digest", errors.New("want a digest, got none"))
 	case d.Size < 0:
@@ -151,7 +151,7 @@ func (r *reader) descriptor() (Descriptor, error) {
 func (r *reader) descriptorMember(d *Descriptor, key []byte) (err error) {
 	switch string(key) {
 	case "mediaType":
-		d.MediaType, err = r.text()
+		d.MediaType, err = optional(r, (*reader).text) // others took descriptors without one
 	case "digest":
 		d.Digest, err = r.digest()
 	case "size":

@@ -96,9 +96,9 @@ func (d *document) resolve(announced string) (string, error) {
 		}
 	}
 	switch {
-	case d.has.manifests && !d.has.layers && !d.has.config:
+	case d.has.manifests && !d.hasLayers() && !d.hasConfig():
 		return MediaTypeImageIndex, nil
-	case d.has.layers && d.has.config && !d.has.manifests:
+	case d.has.layers && d.has.config && !d.hasManifests():
 		return MediaTypeImageManifest, nil
 	}
 	return "", at("mediaType", errors.New("want it here or in Content-Type, got neither"))
@@ -132,7 +132,7 @@ func (d *document) manifest(mediaType string) (Manifest, error) {
 		m.Manifests = d.manifests
 		return m, d.checkIndex()
 	}
-	if err := d.checkImage(mediaType); err != nil {
+	if err := d.checkImage(); err != nil {
 		return Manifest{}, err
 	}
 	m.Config, m.Layers = d.config, d.layers
@@ -159,29 +159,29 @@ func (d *document) checkIndex() error {
 	switch {
 	case !d.has.manifests:
 		return at("manifests", errors.New("want an array, got none"))
-	case d.has.layers:
+	case d.hasLayers():
 		return at("layers", errors.New("want none in an index, got it beside manifests"))
-	case d.has.config:
+	case d.hasConfig():
 		return at("config", errors.New("want none in an index, got it beside manifests"))
 	}
 	return nil
 }
 
-func (d *document) checkImage(mediaType string) error {
+func (d *document) checkImage() error {
 	switch {
-	case d.has.manifests:
+	case d.hasManifests():
 		return at("manifests", errors.New("want none in an image, got it"))
 	case d.config == nil:
 		return at("config", errors.New("want a descriptor, got none"))
 	case !d.has.layers:
 		return at("layers", errors.New("want an array, got none"))
 	}
-	// image-spec, manifest.md: artifactType MUST be set when config.mediaType is the empty value.
-	if mediaType == MediaTypeImageManifest && d.config.MediaType == MediaTypeEmptyJSON && d.artifactType == "" {
-		return at("artifactType", errors.New("want it where the config is empty, got none"))
-	}
 	return nil
 }
+
+func (d *document) hasConfig() bool    { return d.has.config && !d.null.config }
+func (d *document) hasLayers() bool    { return d.has.layers && !d.null.layers }
+func (d *document) hasManifests() bool { return d.has.manifests && !d.null.manifests }
 
 // Opaque says that sreg does not know the type of the manifest, nor what the manifest names.
 func (m Manifest) Opaque() bool {

@@ -110,7 +110,8 @@ func (r *Registry) parse(ns oci.Name, request Push) (*push, error) {
 		return nil, err
 	}
 	if oci.Active(m.MediaType) {
-		return nil, fmt.Errorf("%w: browsers run content of type %s", oci.ErrManifestUnsupported, m.MediaType)
+		return nil, fmt.Errorf("%w: browsers run or show content of type %s: send Content-Type %s or %s, or a type of your own that ends in +json",
+			oci.ErrManifestUnsupported, m.MediaType, oci.MediaTypeImageManifest, oci.MediaTypeImageIndex)
 	}
 	p := &push{Push: request, ns: ns, manifest: m}
 	p.revive = func(ctx context.Context) ([]oci.Digest, error) { return r.reviveReferences(ctx, ns, m) }
