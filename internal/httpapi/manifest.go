@@ -49,7 +49,7 @@ func (a *API) getManifest(w *router.Response, r *http.Request, req *router.Reque
 
 // putManifest answers PUT by tag and by digest (spec: Pushing manifests).
 func (a *API) putManifest(w *router.Response, r *http.Request, req *router.Request) error {
-	content, done, err := a.readManifest(r)
+	content, done, err := a.readManifest(w, r)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ const (
 
 // readManifest reads a whole body, but no more of it than a manifest may have. A large one waits for its turn before more
 // of it is read, and done ends that.
-func (a *API) readManifest(r *http.Request) (content []byte, done func(), err error) {
+func (a *API) readManifest(w *router.Response, r *http.Request) (content []byte, done func(), err error) {
 	tooLarge := fmt.Errorf("%w: a manifest may have %d bytes", registry.ErrTooLarge, a.MaxManifestSize)
 	if r.ContentLength > a.MaxManifestSize {
 		return nil, nil, tooLarge
@@ -99,7 +99,7 @@ func (a *API) readManifest(r *http.Request) (content []byte, done func(), err er
 			weight = r.ContentLength
 		}
 		weight = min(weight, bodiesAtOnce)
-		if err := a.bodies.Acquire(r.Context(), weight); err != nil {
+		if err := w.Wait(func() error { return a.bodies.Acquire(r.Context(), weight) }); err != nil {
 			return nil, nil, fmt.Errorf("read manifest: %w", err)
 		}
 		done = func() { a.bodies.Release(weight) }

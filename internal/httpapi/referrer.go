@@ -29,7 +29,7 @@ func (a *API) getReferrers(w *router.Response, r *http.Request, req *router.Requ
 	page := registry.ReferrerPage{ArtifactType: req.ArtifactType, Last: req.Last, Most: smallAnswer}
 	index, next, err := page.Index(a.referrers(r, req))
 	if err == nil && next != "" {
-		if err := a.pages.Acquire(r.Context(), maxIndex); err != nil {
+		if err := w.Wait(func() error { return a.pages.Acquire(r.Context(), maxIndex) }); err != nil {
 			return err
 		}
 		defer a.pages.Release(maxIndex) // when it is sent

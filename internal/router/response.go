@@ -53,6 +53,16 @@ func (w *Response) setAll(fields []HeaderField) {
 	}
 }
 
+// Wait waits for other requests, without a place among those that are worked on.
+func (w *Response) Wait(wait func() error) (err error) {
+	lender, ok := w.ResponseWriter.(interface{ Wait(wait func()) })
+	if !ok {
+		return wait()
+	}
+	lender.Wait(func() { err = wait() })
+	return err
+}
+
 // Unwrap is for http.ResponseController.
 func (w *Response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 

@@ -61,6 +61,15 @@ func guard(w http.ResponseWriter, r *http.Request, timeouts *Timeouts) *response
 	return g
 }
 
+// Wait waits for other requests, and lends its place meanwhile: they may be those of slow clients. The router finds it.
+func (w *response) Wait(wait func()) {
+	lent := w.slot.lend()
+	wait()
+	if lent {
+		w.slot.takeBack(w.request.Context())
+	}
+}
+
 // Unwrap gives http.ResponseController the way to the connection.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 

@@ -23,11 +23,12 @@ type slowClients struct {
 	reading sync.WaitGroup // requests that have no answer, and whose body the server has not begun to read
 	answers chan int       // their statuses, 0 if there was none
 	header  http.Header    // that each request has besides
+	length  int64          // of each body
 	bodies  []*io.PipeWriter
 }
 
 func (w *world) slowClients() *slowClients {
-	s := &slowClients{w: w, answers: make(chan int, 1000)}
+	s := &slowClients{w: w, answers: make(chan int, 1000), length: 90_000}
 	w.t.Cleanup(s.end)
 	return s
 }
@@ -50,7 +51,7 @@ func (s *slowClients) send(method, path, contentType string) {
 	r, err := http.NewRequestWithContext(httptrace.WithClientTrace(s.w.t.Context(), trace), method, s.w.url+path, from)
 	must(s.w.t, err)
 	maps.Copy(r.Header, s.header)
-	r.ContentLength = 90_000
+	r.ContentLength = s.length
 	r.Header.Set("Content-Type", contentType)
 	r.Header.Set("Expect", "100-continue")
 	go func() { // ends with end, or the time-outs of the server
@@ -146,6 +147,28 @@ func TestThreatSlotsHeldBySlowBodies(t *testing.T) {
 		if len(slow.answers) > 0 {
 			t.Errorf("got an answer of %d to a body that was still coming, want none yet", <-slow.answers)
 		}
+	})
+}
+
+// TestThreatSlotsHeldByLargeBodies: a large manifest waits for the memory that slow ones have, and holds no slot.
+func TestThreatSlotsHeldByLargeBodies(t *testing.T) {
+	t.Parallel()
+	const limits = "limits: {max_concurrent_requests: 2, queue_wait: 10s, requests_per_client: 0}"
+	overBothVersions(t, limits, func(t *testing.T, w *world) {
+		slow := w.slowClients()
+		slow.length = 4 << 20
+		for range 8 {
+			slow.send("PUT", "/v2/slow/manifests/1", ocitest.Image("slow").MediaType)
+		}
+		slow.reading.Wait()
+		var begun sync.WaitGroup
+		for _, body := range slow.bodies {
+			begun.Go(func() { _, _ = body.Write(make([]byte, 100<<10)) }) // ends when it is read, or with the test
+		}
+		w.pushImage("", "app", "1", "a")
+		w.get("/v2/app/manifests/1", "").is(t, 200)
+		slow.end()
+		begun.Wait()
 	})
 }
 
