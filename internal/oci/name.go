@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// maxNameLength bounds a name in bytes, each '/' counted twice: an entry of the catalog writes '/'
-// as two bytes and must fit into one file name.
+// maxNameLength bounds a name, in bytes: the specification has clients that take no longer ones.
 const maxNameLength = 255
 
 // Name is a namespace, the <name> of the distribution specification: "library/nginx". It is
@@ -15,9 +14,8 @@ type Name struct{ text }
 
 // ParseName accepts the grammar of the distribution specification, else ErrNameInvalid.
 func ParseName(s string) (Name, error) {
-	if length := len(s) + strings.Count(s, "/"); length > maxNameLength {
-		return Name{}, fmt.Errorf("%w: want at most %d bytes with each '/' counted twice, got %d",
-			ErrNameInvalid, maxNameLength, length)
+	if len(s) > maxNameLength {
+		return Name{}, fmt.Errorf("%w: want at most %d bytes, got %d", ErrNameInvalid, maxNameLength, len(s))
 	}
 	for component := range strings.SplitSeq(s, "/") {
 		if !isNameComponent(component) {

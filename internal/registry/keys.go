@@ -148,11 +148,30 @@ func corruptKey(key string, at time.Time) string {
 }
 
 // flatten writes a namespace as one component. ".~" cannot occur in a name, and sorts among the
-// other bytes of a name as '/' does.
-func flatten(name string) string { return strings.ReplaceAll(name, "/", ".~") }
+// other bytes of a name as '/' does. What would be too long for a component is written as two, the first with "~" at its
+// end: it sorts as the name does, but behind names that it has the first 254 bytes in common with.
+func flatten(name string) string {
+	flat := strings.ReplaceAll(name, "/", ".~")
+	if len(flat) <= maxComponent {
+		return flat
+	}
+	at := maxComponent - len(longMark)
+	if flat[at] == '~' {
+		at-- // not between the bytes of a '/'
+	}
+	return flat[:at] + longMark + "/" + flat[at:]
+}
 
-func unflatten(component string) (oci.Name, error) {
-	return oci.ParseName(strings.ReplaceAll(component, ".~", "/"))
+// longMark ends the first of two components of a name. No whole one ends so.
+const longMark = "~"
+
+func unflatten(key string) (oci.Name, error) {
+	flat := strings.Replace(key, longMark+"/", "", 1)
+	ns, err := oci.ParseName(strings.ReplaceAll(flat, ".~", "/"))
+	if err == nil && flatten(ns.String()) != key {
+		err = errStrangeName
+	}
+	return ns, err
 }
 
 // escapeTag writes an upper-case letter as '^' and the lower-case one, so that tags which differ by
@@ -266,7 +285,7 @@ func ParseKey(key string) Object {
 		o.Kind = KindNamespace
 		o.Namespace, _ = unflatten(rest)
 	case deletedPrefix:
-		flat, _, _ := strings.Cut(rest, "/")
+		flat := rest[:max(strings.LastIndexByte(rest, '/'), 0)]
 		if ns, err := unflatten(flat); err == nil {
 			return Object{Kind: KindTrash, Namespace: ns, other: key}
 		}

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,8 +53,18 @@ func FuzzTagEscape(f *testing.F) {
 
 func TestNamesInTheCatalogSortAsTheyDo(t *testing.T) {
 	t.Parallel()
-	inOrder := []string{"a", "a-b", "a--b", "a.b", "a/b", "a/b-c", "a/b/c", "a0", "a_b", "a__b", "aa", "b"}
+	inOrder := []string{
+		"a", "a-b", "a--b", "a.b", "a/b", "a/b-c", "a/b/c", "a0",
+		"a0/" + strings.Repeat("a/", 125) + "b", "a0/" + strings.Repeat("a/", 125) + "c", "a0/" + strings.Repeat("a/", 60) + "b/" + strings.Repeat("a/", 60) + "a",
+		"a_b", "a__b", "aa", strings.Repeat("ab/", 84) + "abc", strings.Repeat("b", 255), strings.Repeat("bb/", 85)[:254],
+	}
+	slices.Sort(inOrder)
 	for i, a := range inOrder {
+		for component := range strings.SplitSeq(flatten(a), "/") {
+			if len(component) > maxComponent || component == "" {
+				t.Errorf("%s has a component of %d bytes", flatten(a), len(component))
+			}
+		}
 		if back, err := unflatten(flatten(a)); err != nil || back.String() != a {
 			t.Errorf("%s is written %s and read %s, %v", a, flatten(a), back, err)
 		}
@@ -93,6 +104,8 @@ func TestAKeyIsParsedAsTheObjectThatItIsOf(t *testing.T) {
 		"_blobs/md5/ab/" + hex:             "strange",
 		"_namespaces/Team":                 "strange",
 		"_namespaces/team/app":             "strange",
+		"_namespaces/team~/app":            "strange", // it fits into one component
+		"_deleted/team~/app/1":             "strange",
 		"_deleted/Team/1":                  "strange",
 		"team/app/_layers/" + hex:          "strange",
 		"team/app/_layers/sha256/x/" + hex: "strange",

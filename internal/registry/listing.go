@@ -40,7 +40,7 @@ func (r *Registry) Catalog(ctx context.Context, from Cursor, n int, show Show) (
 			return nil, nil, err
 		}
 	}
-	for entry, err := range r.metadata.List(ctx, namespacesPrefix, storage.ListOptions{After: flatten(p.at)}) {
+	for entry, err := range r.metadata.List(ctx, namespacesPrefix, storage.ListOptions{After: flatten(p.at), Deep: true}) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("list %s: %w", namespacesPrefix, err)
 		}

@@ -55,17 +55,41 @@ func (m *Maintenance) Trash(ctx context.Context, within oci.Name) iter.Seq2[Tras
 // trashed yields the namespaces that have trash entries.
 func (m *Maintenance) trashed(ctx context.Context, within oci.Name) iter.Seq2[oci.Name, error] {
 	return func(yield func(oci.Name, error) bool) {
-		for entry, err := range m.metadata.List(ctx, deletedPrefix, storage.ListOptions{}) {
+		for folder, err := range m.trashFolders(ctx, "") {
 			if err != nil {
-				yield(oci.Name{}, fmt.Errorf("list the trash: %w", err))
+				yield(oci.Name{}, err)
 				return
 			}
-			ns, err := unflatten(strings.TrimSuffix(entry.Name, "/"))
+			ns, err := unflatten(folder)
 			if err != nil || !ns.Within(within) {
 				continue
 			}
 			if !yield(ns, nil) {
 				return
+			}
+		}
+	}
+}
+
+// trashFolders yields the folders of the trash, one for each namespace. Those of long names lie one deeper.
+func (m *Maintenance) trashFolders(ctx context.Context, above string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for entry, err := range m.metadata.List(ctx, deletedPrefix+above, storage.ListOptions{}) {
+			if err != nil {
+				yield("", fmt.Errorf("list the trash: %w", err))
+				return
+			}
+			folder := strings.TrimPrefix(above+"/"+strings.TrimSuffix(entry.Name, "/"), "/")
+			if above != "" || !strings.HasSuffix(folder, longMark) {
+				if !yield(folder, nil) {
+					return
+				}
+				continue
+			}
+			for folder, err := range m.trashFolders(ctx, "/"+folder) {
+				if !yield(folder, err) || err != nil {
+					return
+				}
 			}
 		}
 	}

@@ -114,7 +114,7 @@ func listed[T any](
 
 // InCatalog yields the namespaces that the catalog lists.
 func (m *Maintenance) InCatalog(ctx context.Context) iter.Seq2[oci.Name, error] {
-	return listed(ctx, m.metadata, namespacesPrefix, storage.ListOptions{}, unflatten)
+	return listed(ctx, m.metadata, namespacesPrefix, storage.ListOptions{Deep: true}, unflatten)
 }
 
 // Revisions yields the digests of the live manifests of a namespace.

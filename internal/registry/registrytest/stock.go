@@ -132,8 +132,8 @@ var (
 	pullsPattern    = regexp.MustCompile(`^(.+)/_pulls$`)
 	removedPattern  = regexp.MustCompile(`^(.+)/_removed/(sha256|sha512)/([0-9a-f]+)$`)
 	asidePattern    = regexp.MustCompile(`^_corrupt/[0-9]{19}/.+$`)
-	catalogPattern  = regexp.MustCompile(`^_namespaces/([^/]+)$`)
-	otherPattern    = regexp.MustCompile(`^(_format|_keys/(token|revoked|cache)|_gc/(report|verify)|_deleted/[^/]+/[0-9]{19}-[A-Z0-9]+)$`)
+	catalogPattern  = regexp.MustCompile(`^_namespaces/([^/]{1,255}|[^/]{254}~/[^/]{1,255}|[^/]{253}~/[^/]{1,255})$`)
+	otherPattern    = regexp.MustCompile(`^(_format|_keys/(token|revoked|cache)|_gc/(report|verify)|_deleted/[^/]+(~/[^/]+)?/[0-9]{19}-[A-Z0-9]+)$`)
 	upperPattern    = regexp.MustCompile(`\^[a-z]`)
 )
 
@@ -180,7 +180,7 @@ func (s *stock) add(key string, content []byte) bool {
 		return err == nil && json.Valid(content)
 	}
 	if m := catalogPattern.FindStringSubmatch(key); m != nil {
-		ns, err := oci.ParseName(strings.ReplaceAll(m[1], ".~", "/"))
+		ns, err := oci.ParseName(strings.ReplaceAll(strings.Replace(m[1], "~/", "", 1), ".~", "/"))
 		s.namespaces[ns], s.seen[ns] = true, true
 		return err == nil
 	}
