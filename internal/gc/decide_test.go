@@ -2,6 +2,7 @@ package gc_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
@@ -55,4 +56,29 @@ func TestTheTrashOfOneRepositoryIsEmptiedAlone(t *testing.T) {
 	if p.hasBlob(layer) {
 		t.Error("the blob of the repository is there still")
 	}
+}
+
+// TestWhatACondemnedManifestNamesIsNotDestroyedBeforeIt: the manifest waits and is read by everybody, so its layer stays,
+// though that was condemned long before.
+func TestWhatACondemnedManifestNamesIsNotDestroyedBeforeIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPushed(t)
+		p.trash = time.Hour
+		manifest, layer := p.image("one")
+		m := p.reg.Maintenance()
+		for _, o := range []registry.Object{{Kind: registry.KindLink, Namespace: p.ns, Digest: layer}, {Kind: registry.KindBlob, Digest: layer}} {
+			p.must(m.Condemn(t.Context(), o))
+		}
+		time.Sleep(2 * time.Hour)
+		p.must(m.Condemn(t.Context(), registry.Object{Kind: registry.KindManifest, Namespace: p.ns, Digest: manifest}))
+		time.Sleep(time.Minute)
+		if report, err := p.collect(2); err != nil || !p.hasBlob(layer) {
+			t.Errorf("the layer is there: %t, %v, freed %+v, want it as long as the manifest waits", p.hasBlob(layer), err, report.Freed)
+		}
+		time.Sleep(time.Hour)
+		if _, err := p.collect(3); err != nil || p.hasBlob(layer) {
+			t.Errorf("the layer is there: %t, %v, want it gone with the manifest", p.hasBlob(layer), err)
+		}
+	})
 }

@@ -158,3 +158,26 @@ func TestWhatAnOpenUploadHoldsIsKeptForThisTime(t *testing.T) {
 		t.Errorf("got %+v, %v, want nothing kept", report, err)
 	}
 }
+
+// TestWhatIsPushedAnewBehindTheMarkIsNotCondemned: whoever wrote it again needs it.
+func TestWhatIsPushedAnewBehindTheMarkIsNotCondemned(t *testing.T) {
+	t.Parallel()
+	p := newPushed(t)
+	manifest, _ := p.image("one")
+	other, _ := p.image("other")
+	again := sync.OnceFunc(func() { p.manifest(ocitest.Image("one").Content) })
+	p.progress = func(progress gc.Progress) {
+		if progress.Phase == "uploads" { // the mark is over
+			again()
+		}
+	}
+	if report, err := p.collect(1); err != nil {
+		t.Fatalf("%v: %q", err, report.Errors)
+	}
+	for d, want := range map[oci.Digest]bool{manifest: false, other: true} {
+		info, err := p.reg.Maintenance().Stat(t.Context(), registry.Object{Kind: registry.KindManifest, Namespace: p.ns, Digest: d})
+		if err != nil || info.Condemned != want {
+			t.Errorf("manifest %s is condemned: %t, %v, want %t", d, info.Condemned, err, want)
+		}
+	}
+}

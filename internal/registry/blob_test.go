@@ -2,11 +2,13 @@ package registry_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage"
 )
 
@@ -71,4 +73,76 @@ func TestADeletedBlobLeavesAMarkerAndATrashEntry(t *testing.T) {
 		t.Errorf("got trash entry %+v, want that of %s by bob", entry, d)
 	}
 	w.must(w.pullBlob(other, d))
+}
+
+// TestAMountKeepsWhatItPromises: a collector has the blob on its list, and destroys it at once where it still is
+// condemned. Before the mount writes its link it has revived the bytes, and behind that it looks once more.
+func TestAMountKeepsWhatItPromises(t *testing.T) {
+	t.Parallel()
+	d := ocitest.DigestOf("shared")
+	blob := registry.Object{Kind: registry.KindBlob, Digest: d}.Key()
+	destroy := func(w *world) error {
+		err := w.store.Destroy(w.ctx, blob, storage.DeleteOptions{})
+		if errors.Is(err, storage.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	for name, tt := range map[string]struct {
+		meanwhile func(w *world) error // before the link is written
+		want      error
+	}{
+		"the collector destroys what it has listed": {destroy, nil},
+		"another run condemns and destroys it": {func(w *world) error {
+			return errors.Join(w.store.Condemn(w.ctx, blob), destroy(w))
+		}, registry.ErrBlobUnknown},
+		"another run condemns it": {func(w *world) error { return w.store.Condemn(w.ctx, blob) }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, inMemory(t))
+			w.must(w.pushBlob(other, "shared"))
+			w.condemnContent()
+			mounting := openWorld(t, &putting{Store: w.store, before: "team/app/_layers/", do: sync.OnceFunc(func() { w.must(tt.meanwhile(w)) })})
+			if err := mounting.reg.MountBlob(w.ctx, app, other, d); !errors.Is(err, tt.want) {
+				t.Fatalf("got %v, want %v", err, tt.want)
+			}
+			if tt.want != nil {
+				return
+			}
+			w.check(registrytest.BlobIs(app, "shared"))
+			if info, err := w.reg.Maintenance().Stat(w.ctx, registry.Object{Kind: registry.KindBlob, Digest: d}); err != nil || info.Condemned {
+				t.Errorf("the bytes are condemned: %t, %v", info.Condemned, err)
+			}
+		})
+	}
+}
+
+// TestAnUploadLooksOnceMoreAtItsEnd: what a collector takes between the commit and the answer is not promised.
+func TestAnUploadLooksOnceMoreAtItsEnd(t *testing.T) {
+	t.Parallel()
+	d := ocitest.DigestOf("shared")
+	blob := registry.Object{Kind: registry.KindBlob, Digest: d}.Key()
+	for name, tt := range map[string]struct {
+		meanwhile func(w *world) error
+		want      error
+	}{
+		"condemned": {func(w *world) error { return w.store.Condemn(w.ctx, blob) }, nil},
+		"destroyed": {func(w *world) error {
+			return errors.Join(w.store.Condemn(w.ctx, blob), w.store.Destroy(w.ctx, blob, storage.DeleteOptions{}))
+		}, registry.ErrUploadUnknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, inMemory(t))
+			pushing := openWorld(t, &putting{Store: w.store, before: "team/app/_layers/", do: sync.OnceFunc(func() { w.must(tt.meanwhile(w)) })})
+			if err := pushing.pushBlob(app, "shared"); !errors.Is(err, tt.want) {
+				t.Fatalf("got %v, want %v", err, tt.want)
+			}
+			info, err := w.reg.Maintenance().Stat(w.ctx, registry.Object{Kind: registry.KindBlob, Digest: d})
+			if tt.want == nil && (err != nil || info.Condemned) {
+				t.Errorf("the bytes are condemned: %t, %v", info.Condemned, err)
+			}
+		})
+	}
 }

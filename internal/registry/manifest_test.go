@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/oci/ocitest"
@@ -138,4 +140,22 @@ func TestThreatImmutableTagsInTheMiddleOfADelete(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestATagOfAKilledDeleteReadsAsAbsentSoon: for a second, and no longer, a tag that is there proves its manifest.
+func TestATagOfAKilledDeleteReadsAsAbsentSoon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, inMemory(t))
+		w.must(w.pushImage(app, "one", tagV1))
+		for range 2 {
+			time.Sleep(2 * time.Second) // what has settled is kept
+			w.wantPull(tagV1, imageOne.Digest)
+		}
+		w.must(w.store.Delete(w.ctx, revisionOne.Key(), storage.DeleteOptions{}))
+		time.Sleep(time.Second)
+		if got, err := w.pull(tagV1); !errors.Is(err, registry.ErrManifestUnknown) {
+			t.Errorf("a second behind the delete: got %s, %v, want %v", got, err, registry.ErrManifestUnknown)
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -227,5 +228,27 @@ func TestTheTagsOfAManifest(t *testing.T) {
 		if got := strings.Join(append(got, fmt.Sprint(more)), " "); got != tt.want {
 			t.Errorf("%d of %s: got %s, want %s", tt.n, tt.d, got, tt.want)
 		}
+	}
+}
+
+// TestATagChangesByCheckAndSet: a push that has read a tag before another one replaced it reads it again, so that the
+// value between the two is not forgotten.
+func TestATagChangesByCheckAndSet(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, inMemory(t))
+	between := ocitest.Image("between")
+	w.must(w.pushImage(app, "one", tagV1), w.pushImage(app, "two"), w.pushImage(app, "between"))
+	slow := openWorld(t, &putting{Store: w.store, before: "/_manifests/tags/", do: sync.OnceFunc(func() {
+		w.must(w.pushManifest(app, between.Content, tagV1))
+	})})
+	slow.must(slow.pushManifest(app, imageTwo.Content, tagV1))
+	history, err := w.reg.Maintenance().History(w.ctx, app, tagV1)
+	w.must(err)
+	var got []oci.Digest
+	for _, value := range history {
+		got = append(got, value.Digest)
+	}
+	if want := []oci.Digest{imageTwo.Digest, between.Digest, imageOne.Digest}; !slices.Equal(got, want) {
+		t.Errorf("the tag has stood for %v, want %v", got, want)
 	}
 }
