@@ -34,7 +34,8 @@ func TestThreatMemoryExhaustedByManifests(t *testing.T) {
 		status int
 	}{
 		{"annotations", false, filled(`{"schemaVersion":2,"manifests":[],"annotations":{`, func(i int) string { return fmt.Sprintf(`"%x":"",`, i) }, `}}`), http.StatusBadRequest},
-		{"one annotation", true, filled(`{"schemaVersion":2,"manifests":[],"annotations":{"a":"`, func(int) string { return "aaaaaaaa" }, `"}}`), http.StatusBadRequest},
+		{"one annotation", true, filled(`{"schemaVersion":2,"manifests":[],"annotations":{"a":"`, func(int) string { return "aaaaaaaa" }, `"}}`), http.StatusCreated},
+		{"one annotation of a referrer", true, filled(`{"schemaVersion":2,"manifests":[],"subject":`+tiny+`,"annotations":{"a":"`, func(int) string { return "aaaaaaaa" }, `"}}`), http.StatusBadRequest},
 		{"members", true, filled(`{"schemaVersion":2,"manifests":[],`, func(i int) string { return fmt.Sprintf(`"%x":0,`, i) }, `}`), http.StatusBadRequest},
 		{"URLs", true, filled(`{"schemaVersion":2,"config":`+tiny+`,"layers":[{`+tiny[1:len(tiny)-1]+`,"urls":[`, func(int) string { return `"",` }, `]}]}`), http.StatusNotFound},
 		{"descriptors", true, filled(`{"schemaVersion":2,"manifests":[`, func(int) string { return tiny + "," }, `]}`), http.StatusNotFound},

@@ -6,11 +6,12 @@ import (
 	"fmt"
 )
 
-// What the annotations of a manifest that is pushed may have, and an object in it that sreg reads. Whoever keeps or shows
-// annotations has them in memory.
+// What the annotations of a manifest that is pushed may have, and an object in it that sreg reads.
 const (
-	maxAnnotations = 256 << 10 // bytes of one object
-	maxMembers     = 1000
+	// maxShown bounds annotations that are shown among others, in bytes: those of a descriptor, and of a manifest with a
+	// subject, which its referrers list.
+	maxShown   = 256 << 10
+	maxMembers = 1000
 )
 
 // Annotations are the annotations of a manifest or descriptor as JSON, an object of texts. They are read and not built,
@@ -74,9 +75,6 @@ func (r *reader) annotations() (Annotations, error) {
 		return nil, err
 	}
 	text := Annotations(r.src[start:r.pos])
-	if r.bounded && len(text) > maxAnnotations {
-		return nil, fmt.Errorf("want at most %d bytes of annotations, got %d", maxAnnotations, len(text))
-	}
 	if !empty {
 		return text, nil
 	}
@@ -85,6 +83,14 @@ func (r *reader) annotations() (Annotations, error) {
 		return nil, err
 	}
 	return json.Marshal(all)
+}
+
+// shown bounds annotations that are shown among others.
+func (a Annotations) shown() error {
+	if len(a) > maxShown {
+		return at("annotations", fmt.Errorf("want at most %d bytes where they are shown among others, got %d", maxShown, len(a)))
+	}
+	return nil
 }
 
 // textList reads a list of texts, and gives it as it stands there; nil if it has none.

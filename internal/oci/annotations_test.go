@@ -44,8 +44,10 @@ func TestWhatIsPushedIsBounded(t *testing.T) {
 	for name, tt := range map[string]struct{ body, want string }{
 		"1000 annotations":                  {`{"annotations":` + many(1000) + `}`, ""},
 		"one more":                          {`{"annotations":` + many(1001) + `}`, "want at most 1000 members in an object, got more"},
-		"annotations of 256 KiB":            {`{"annotations":` + long(256<<10) + `}`, ""},
-		"one byte more":                     {`{"annotations":` + long(256<<10+1) + `}`, "annotations: want at most 262144 bytes of annotations, got 262145"},
+		"annotations of megabytes":          {`{"annotations":` + long(3<<20) + `}`, ""},
+		"annotations of a referrer":         {`{"subject":` + manifestJSON + `,"annotations":` + long(256<<10) + `}`, ""},
+		"one byte more":                     {`{"subject":` + manifestJSON + `,"annotations":` + long(256<<10+1) + `}`, "annotations: want at most 262144 bytes where they are shown among others, got 262145"},
+		"annotations of a descriptor":       {`{"subject":` + withMember(manifestJSON, `"annotations":`+long(256<<10+1)) + `}`, "subject.annotations: want at most 262144 bytes where they are shown among others, got 262145"},
 		"1001 members":                      {many(1001), "want at most 1000 members in an object, got more"},
 		"1001 annotations of a subject":     {`{"subject":` + withMember(manifestJSON, `"annotations":`+many(1001)) + `}`, "want at most 1000 members in an object, got more"},
 		"1001 members of what nobody reads": {`{"x":` + many(1001) + `}`, ""},

@@ -41,6 +41,11 @@ func readDocument(body []byte, bounded bool) (document, error) {
 	if err := r.object(r.member); err != nil {
 		return document{}, err
 	}
+	if bounded && r.doc.subject != nil {
+		if err := r.doc.annotations.shown(); err != nil {
+			return document{}, err
+		}
+	}
 	return r.doc, r.end()
 }
 
@@ -140,6 +145,8 @@ func (r *reader) descriptor() (Descriptor, error) {
 	err := r.object(func(key []byte) error { return r.descriptorMember(&d, key) })
 	switch {
 	case err != nil:
+	case r.bounded && d.Annotations.shown() != nil:
+		err = d.Annotations.shown()
 	case d.Digest.IsZero():
 		err = at("digest", errors.New("want a digest, got none"))
 	case d.Size < 0:
