@@ -100,7 +100,7 @@ profile: build ## record what the compiler should make fast: cmd/sreg/default.pg
 .PHONY: soak
 soak: ## races, slow clients and random requests, each for SOAKTIME (default 30m)
 	SREG_TEST_SOAK=$(SOAKTIME) CGO_ENABLED=1 go test -race -timeout 0 -count 1 -run TestNothingIsLostInARace ./internal/gc
-	SREG_TEST_SOAK=$(SOAKTIME) go test -timeout 0 -count 1 -v -run TestSlowClientsKeepNobodyWaiting ./cmd/sreg
+	SREG_TEST_SOAK=$(SOAKTIME) go test -timeout 0 -count 1 -v -run 'TestSlowClientsKeepNobodyWaiting|TestRandomRequestsLeaveNothingBehind' ./cmd/sreg
 	$(MAKE) --no-print-directory fuzz FUZZTIME=$(SOAKTIME) ONLY=FuzzSurface
 
 .PHONY: fuzz

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -27,14 +26,8 @@ const (
 
 // TestSlowClientsKeepNobodyWaiting lets crane push and pull beside slow clients, and by turns at a server that has none.
 func TestSlowClientsKeepNobodyWaiting(t *testing.T) {
-	length, soak := slowTime, os.Getenv("SREG_TEST_SOAK")
-	if soak != "" {
-		var err error
-		if length, err = time.ParseDuration(soak); err != nil {
-			t.Fatalf("SREG_TEST_SOAK: %v", err)
-		}
-	} else if !all() {
-		t.Log("runs with make test-all and make soak")
+	length, ok := soakTime(t, slowTime)
+	if !ok {
 		return
 	}
 	quiet, attacked := newSlowServer(t), newSlowServer(t)
