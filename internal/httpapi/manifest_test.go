@@ -407,6 +407,22 @@ func TestAPushOfWhatAnImmutableTagHasChangesNothing(t *testing.T) {
 	}
 }
 
+func TestNamesAreTakenUpToTheLengthOfTheSpecification(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{root: t.TempDir()})
+	for _, name := range []string{strings.Repeat("a/", 127) + "a", strings.Repeat("a", 255)} {
+		image := f.pushImage(name, "a", "v1")
+		f.get("/v2/"+name+"/manifests/v1").wants(t, want{status: 200, body: image.Text})
+		f.get("/v2/"+name+"/tags/list").wants(t, want{status: 200})
+		f.get("/v2/"+name+"b/manifests/v1").wants(t, want{status: 400, code: oci.CodeNameInvalid})
+		if names := f.get("/v2/_catalog").body; !strings.Contains(names, `"`+name+`"`) {
+			t.Errorf("the catalog is %s, want %s in it", names, name)
+		}
+		f.delete("/v2/"+name+"/manifests/"+image.Digest.String()).wants(t, want{status: 202})
+	}
+	f.holds(t)
+}
+
 // TestASecondSignatureIsPushedWhereTagsAreImmutable: tools keep all signatures of an image under one tag.
 func TestASecondSignatureIsPushedWhereTagsAreImmutable(t *testing.T) {
 	t.Parallel()

@@ -184,15 +184,14 @@ func (u *untidy) tidy() {
 	u.t.Fatal("ten runs have not come to an end")
 }
 
-// keys are what lies in the store, but for what has a random name, with what state it is in. Of a tag entry a kill may
-// leave one that no tag names.
+// keys are what lies in the store, but for what has a random name, with what state it is in.
 func (u *untidy) keys() []string {
 	u.t.Helper()
 	var keys []string
 	for entry, err := range u.store.List(u.ctx, "", storage.ListOptions{Deep: true}) {
 		u.must(err)
-		if !strings.HasPrefix(entry.Name, "_deleted/") && !strings.Contains(entry.Name, "/_manifests/tagged/") {
-			keys = append(keys, entry.Name)
+		if !strings.HasPrefix(entry.Name, "_deleted/") {
+			keys = append(keys, withoutID(entry.Name))
 		}
 	}
 	for condemnation, err := range u.store.Condemned(u.ctx, "") {
@@ -201,6 +200,14 @@ func (u *untidy) keys() []string {
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// withoutID is the key of a tag entry without its id, and any other key.
+func withoutID(key string) string {
+	if strings.Contains(key, "/_manifests/tagged/") {
+		return key[:strings.LastIndexByte(key, '~')]
+	}
+	return key
 }
 
 func pathOf(d oci.Digest) string { return string(d.Algorithm()) + "/" + d.Hex() }

@@ -17,7 +17,8 @@ import (
 //
 // No other record ever gets that id. So whoever has replaced or removed the record, by check-and-set, may remove the
 // entry, however late, and nobody else may: of an entry that no record names it is not known whether its pusher still
-// runs. What a killed process leaves costs a delete of the manifest one look at the tag, and nothing else.
+// runs. What a killed removal leaves goes with its entry of the trash; what a killed push leaves costs a delete of the
+// manifest one look at the tag, and nothing else.
 
 // addTagEntry writes the entry for a record that is about to be written, and gives its id.
 func (r *core) addTagEntry(ctx context.Context, ns oci.Name, d oci.Digest, tag oci.Tag) (id string, err error) {
@@ -38,6 +39,30 @@ func (r *core) dropTagEntry(ctx context.Context, ns oci.Name, tag oci.Tag, recor
 		return fmt.Errorf("drop entry of tag %s in %s: %w", tag, ns, err)
 	}
 	return nil
+}
+
+// dropRemovedTagEntry finishes the removal of a tag that was killed: its record, as the trash has it, names an entry that
+// is not needed unless the tag names it still.
+func (m *Maintenance) dropRemovedTagEntry(ctx context.Context, entry TrashEntry) error {
+	kept, err := m.readTrashEntry(ctx, entry.Namespace, entry.Key)
+	var record tagRecord
+	if err == nil {
+		record, err = kept.tagRecord()
+	}
+	if errors.Is(err, storage.ErrNotExist) || errors.Is(err, ErrDamaged) {
+		return nil // it is not known any more
+	}
+	if err != nil {
+		return err
+	}
+	now, err := m.readTag(ctx, entry.Namespace, entry.Tag)
+	if err != nil && !errors.Is(err, storage.ErrNotExist) {
+		return err
+	}
+	if now.Entry == record.Entry {
+		return nil
+	}
+	return m.dropTagEntry(ctx, entry.Namespace, entry.Tag, record)
 }
 
 // TagsOf gives the tags that stand for a manifest, in lexical order, at most n of them, and says whether there are

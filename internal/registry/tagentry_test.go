@@ -191,3 +191,27 @@ func (w *world) makeFormat1() {
 	w.must(err)
 	w.put("_format", []byte(strings.Replace(string(format.Data), `"format":2`, `"format":1`, 1)))
 }
+
+// TestTheEntryThatAKilledRemovalLeavesGoesWithTheTrash: also when the tag was pushed again, whose own entry stays.
+func TestTheEntryThatAKilledRemovalLeavesGoesWithTheTrash(t *testing.T) {
+	t.Parallel()
+	for name, again := range map[string]bool{"the tag is gone": false, "it was pushed again": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, inMemory(t))
+			w.must(w.pushImage(app, "one", tagV1))
+			left := w.tagEntries()[0]
+			w.deleteTag(tagV1)
+			w.put(left, nil) // as if the delete had been killed before its last step
+			want := 0
+			if again {
+				w.must(w.pushImage(app, "one", tagV1))
+				want = 1
+			}
+			newCollector(t, w.store).run()
+			if names := w.tagEntries(); len(names) != want || want == 1 && names[0] == left {
+				t.Errorf("the entries are %q, want %d other than %s", names, want, left)
+			}
+		})
+	}
+}

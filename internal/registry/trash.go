@@ -180,6 +180,11 @@ func (m *Maintenance) DropTrash(ctx context.Context, entry TrashEntry) error {
 	if m.config.ReadOnly {
 		return fmt.Errorf("drop %s: %w", entry.Key, ErrReadOnly)
 	}
+	if entry.Kind == KindTag {
+		if err := m.dropRemovedTagEntry(ctx, entry); err != nil {
+			return err
+		}
+	}
 	if err := m.metadata.Delete(ctx, entry.Key, storage.DeleteOptions{}); err != nil {
 		return fmt.Errorf("drop %s: %w", entry.Key, err)
 	}
