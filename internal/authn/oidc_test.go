@@ -150,6 +150,26 @@ func TestATokenIsForItsProviderAlone(t *testing.T) {
 	}
 }
 
+// TestARememberedTokenOfAProviderEnds: what is remembered of a token counts no longer than the token.
+func TestARememberedTokenOfAProviderEnds(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	f := withIssuer(t, i, nil)
+	token := i.token(t, nil)
+	key := sha256.Sum256([]byte(token))
+	for _, shown := range []Credentials{bearer(token), basic("ci", token)} {
+		ask(t, f.Authenticator, shown)
+		known, _ := f.opts.State.tokens.Get(key)
+		ended := *known
+		ended.until = time.Now().Add(-time.Second)
+		f.opts.State.tokens.Put(key, &ended, 1)
+		ask(t, f.Authenticator, shown)
+		if now, _ := f.opts.State.tokens.Get(key); now == &ended {
+			t.Error("a token that has ended was believed from memory")
+		}
+	}
+}
+
 func TestATokenIsVerifiedOnce(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)

@@ -2,6 +2,8 @@ package authn
 
 import (
 	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -187,25 +189,39 @@ func TestTokensOfOthersAreRefused(t *testing.T) {
 		t.Fatalf("got %+v for a good one, want that it is accepted", outcome)
 	}
 	parts := strings.Split(answer.Token, ".")
+	der, err := x509.MarshalPKIXPublicKey(ours.public)
+	must(t, err)
+	hs256 := func(secret []byte) string {
+		input := strings.TrimSuffix(raw(map[string]any{"alg": "HS256", "kid": ours.id}, said(nil), nil), ".")
+		mac := hmac.New(sha256.New, secret)
+		mac.Write([]byte(input))
+		return input + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	}
 	forged := map[string]string{
-		"of another key":           tokenFor(t, other.Authenticator, basic("alice", "right")).Token,
-		"of another key, our id":   signed(t, newEC(t), ours.id, said(nil), nil),
-		"of another key's id":      signed(t, private.(ed25519.PrivateKey), key.id, said(nil), nil),
-		"for another audience":     with(map[string]any{"aud": "other.test"}, nil),
-		"for several audiences":    with(map[string]any{"aud": []string{"sreg.test", "other.test"}}, nil),
-		"of another issuer":        with(map[string]any{"iss": "other.test"}, nil),
-		"a refresh token":          answer.RefreshToken,
-		"without a use":            with(map[string]any{"use": ""}, nil),
-		"expired":                  with(map[string]any{"exp": now.Add(-time.Second).Unix()}, nil),
-		"without an end":           with(map[string]any{"exp": 0}, nil),
-		"not valid yet":            with(map[string]any{"nbf": now.Add(time.Minute).Unix()}, nil),
-		"of the future":            with(map[string]any{"iat": now.Add(time.Minute).Unix()}, nil),
-		"with a user's wrong mark": with(map[string]any{"username": "alice", "sub": "alice", "user_mark": "x"}, nil),
-		"of an unknown provider":   with(map[string]any{"provider": "ci", "provider_mark": "x"}, nil),
-		"alg none":                 raw(map[string]any{"alg": "none", "kid": ours.id}, said(nil), nil),
-		"with a changed payload":   parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"sreg.test","username":"root"}`)) + "." + parts[2],
-		"with white space":         answer.Token + " ",
-		"that is cut":              answer.Token[:len(answer.Token)-2],
+		"of the public key as a secret":        hs256(ours.public),
+		"of the public key in base64":          hs256([]byte(base64.RawURLEncoding.EncodeToString(ours.public))),
+		"of the public key in DER as a secret": hs256(der),
+		"of the public key in PEM as a secret": hs256(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
+		"of the id of the key as a secret":     hs256([]byte(ours.id)),
+		"of an empty secret":                   hs256(nil),
+		"of another key":                       tokenFor(t, other.Authenticator, basic("alice", "right")).Token,
+		"of another key, our id":               signed(t, newEC(t), ours.id, said(nil), nil),
+		"of another key's id":                  signed(t, private.(ed25519.PrivateKey), key.id, said(nil), nil),
+		"for another audience":                 with(map[string]any{"aud": "other.test"}, nil),
+		"for several audiences":                with(map[string]any{"aud": []string{"sreg.test", "other.test"}}, nil),
+		"of another issuer":                    with(map[string]any{"iss": "other.test"}, nil),
+		"a refresh token":                      answer.RefreshToken,
+		"without a use":                        with(map[string]any{"use": ""}, nil),
+		"expired":                              with(map[string]any{"exp": now.Add(-time.Second).Unix()}, nil),
+		"without an end":                       with(map[string]any{"exp": 0}, nil),
+		"not valid yet":                        with(map[string]any{"nbf": now.Add(time.Minute).Unix()}, nil),
+		"of the future":                        with(map[string]any{"iat": now.Add(time.Minute).Unix()}, nil),
+		"with a user's wrong mark":             with(map[string]any{"username": "alice", "sub": "alice", "user_mark": "x"}, nil),
+		"of an unknown provider":               with(map[string]any{"provider": "ci", "provider_mark": "x"}, nil),
+		"alg none":                             raw(map[string]any{"alg": "none", "kid": ours.id}, said(nil), nil),
+		"with a changed payload":               parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"sreg.test","username":"root"}`)) + "." + parts[2],
+		"with white space":                     answer.Token + " ",
+		"that is cut":                          answer.Token[:len(answer.Token)-2],
 	}
 	for name, token := range forged {
 		if identity, outcome := ask(t, f.Authenticator, bearer(token)); !identity.Anonymous() || !outcome.Rejected {

@@ -3,6 +3,7 @@ package registry_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,6 +45,27 @@ func TestTheCatalogListsWhatAClientMaySee(t *testing.T) {
 	}
 	if names, next, err := w.reg.Catalog(w.ctx, registry.Cursor{}, 0, show); len(names) != 0 || next != nil || err != nil {
 		t.Errorf("a page of nothing is %q, %v, %v", names, next, err)
+	}
+}
+
+// TestACursorNamesWhatIsShown: not the hidden name that the page has come to, neither before the next one that is shown nor
+// behind as many as a page skips.
+func TestACursorNamesWhatIsShown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, inMemory(t))
+	w.must(w.pushImage(ocitest.Name("a"), "one"), w.pushImage(ocitest.Name("b-hidden"), "one"), w.pushImage(ocitest.Name("c"), "one"), w.pushImage(ocitest.Name("z"), "one"))
+	for i := range 10001 {
+		w.put(fmt.Sprintf("_namespaces/hidden%05d", i), nil)
+	}
+	names, cursors := w.catalog(1, registrytest.ShowIf(func(ns oci.Name) bool { return !strings.Contains(ns.String(), "hidden") }))
+	var last []string
+	for _, cursor := range cursors {
+		if cursor.Sealed == "" {
+			last = append(last, cursor.Last)
+		}
+	}
+	if !slices.Equal(names, []string{"a", "c", "z"}) || !slices.Equal(last, []string{"a"}) || len(cursors) != 2 {
+		t.Errorf("got %q by %+v, want one cursor that names a, and a sealed one", names, cursors)
 	}
 }
 

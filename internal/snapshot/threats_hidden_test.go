@@ -170,6 +170,25 @@ func TestThreatHiddenNamesInTheCatalog(t *testing.T) {
 	}
 }
 
+// TestThreatHiddenNamesBetweenOthers: the link of a page leads on from the last name that it shows, not from the one that
+// it has come to.
+func TestThreatHiddenNamesBetweenOthers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setup{users: user(t, "a") + user(t, "root"), config: `
+policy:
+  rules:
+    - identity.username == 'root' || request.action == 'list-catalog'
+    - request.action == 'list-tags' && request.namespace in ['one', 'two']
+`})
+	for _, ns := range []string{"one", "secret", "two"} {
+		w.pushImage(signIn("root"), ns, "v1", "x")
+	}
+	r := w.get("/v2/_catalog?n=1", signIn("a")).is(t, http.StatusOK)
+	if link := r.header.Get("Link"); r.body != `{"repositories":["one"]}` || link != `</v2/_catalog?n=1&last=one>; rel="next"` {
+		t.Errorf("got %s and link %q, want one and a link from there", r.body, link)
+	}
+}
+
 // TestThreatHiddenNamesInALink: a page passes 10,000 names that are not shown, and then its link leads on
 // from one of them. The link does not tell which.
 func TestThreatHiddenNamesInALink(t *testing.T) {
