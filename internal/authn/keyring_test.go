@@ -2,6 +2,7 @@ package authn
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -168,5 +169,14 @@ func TestRevokeLeavesOutWhatIsOver(t *testing.T) {
 	}
 	if _, err := Revoke([]byte("{"), Revocation{}); err == nil {
 		t.Error("a record that cannot be read was overwritten")
+	}
+}
+
+// TestATokenOfOthersIsNoneToRevoke: it would sign in all the same.
+func TestATokenOfOthersIsNoneToRevoke(t *testing.T) {
+	t.Parallel()
+	payload := base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"https://idp.example","aud":"sreg","jti":"7"}`))
+	if id, err := SignInOf("e30." + payload + ".c2ln"); err == nil {
+		t.Errorf("got the id %q, want an error", id)
 	}
 }

@@ -93,7 +93,7 @@ func SignInOf(token string) (string, error) {
 	if who.SignIn == "" {
 		who.SignIn = who.ID
 	}
-	if err != nil || who.SignIn == "" {
+	if err != nil || who.SignIn == "" || who.Use != useAccess && who.Use != useRefresh {
 		return "", errors.New("it is no token of this registry")
 	}
 	return who.SignIn, nil

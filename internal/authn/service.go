@@ -47,6 +47,8 @@ type TokenAnswer struct {
 	IssuedAt     time.Time `json:"issued_at"`
 	RefreshToken string    `json:"refresh_token,omitempty"`
 	Scope        string    `json:"scope,omitempty"`
+	// Refused is why the credentials were not accepted where the token is nobody's for that.
+	Refused error `json:"-"`
 }
 
 // Format shows nothing of the tokens, for every verb.
@@ -148,8 +150,12 @@ func (a *Authenticator) Token(ctx context.Context, request TokenRequest) (TokenA
 	}
 	key := ring.signing()
 	who, err := a.whoAsks(ctx, key, request)
+	var refused error
 	if err != nil {
-		return TokenAnswer{}, err
+		if refused = refusal(err); !a.goesOnAsNobody(request, err) {
+			return TokenAnswer{}, refused
+		}
+		who = claims{Use: useAccess}
 	}
 	if who.Subject != "" && len(request.Scopes) > 0 { // whoever is nobody can leave the token out
 		who.Access = &access.ParseScope(request.Scopes).Grants
@@ -164,7 +170,7 @@ func (a *Authenticator) Token(ctx context.Context, request TokenRequest) (TokenA
 	}
 	answer := TokenAnswer{
 		Token: text, AccessToken: text, ExpiresIn: int(lifetime.Round(time.Second) / time.Second), IssuedAt: time.Now().UTC().Truncate(time.Second),
-		RefreshToken: request.RefreshToken.Reveal(), Scope: strings.Join(request.Scopes, " "),
+		RefreshToken: request.RefreshToken.Reveal(), Scope: strings.Join(request.Scopes, " "), Refused: refused,
 	}
 	switch {
 	case who.Subject == "":
@@ -194,7 +200,7 @@ func (a *Authenticator) whoAsks(ctx context.Context, key *signingKey, request To
 	if text := request.RefreshToken.Reveal(); text != "" {
 		who, err := a.refreshed(ctx, key, text)
 		a.state.metrics.count(Token, resultOf(err))
-		return a.orAnonymous(request, who, err)
+		return who, err
 	}
 	if request.Credentials.scheme == schemeNone {
 		return claims{Use: useAccess}, nil
@@ -202,7 +208,7 @@ func (a *Authenticator) whoAsks(ctx context.Context, key *signingKey, request To
 	found, err := a.verify(ctx, request.Credentials)
 	switch {
 	case err != nil:
-		return a.orAnonymous(request, claims{}, err)
+		return claims{}, err
 	case found.method == Token:
 		// Else whoever has stolen one token could renew it for ever.
 		return claims{}, invalid("a token of this registry gets no further one; send a password, an OIDC token or a refresh token")
@@ -210,13 +216,10 @@ func (a *Authenticator) whoAsks(ctx context.Context, key *signingKey, request To
 	return a.describe(key, found)
 }
 
-// orAnonymous lets a client with a stale credential go on to what is public, as it may at the registry itself.
-func (a *Authenticator) orAnonymous(request TokenRequest, who claims, err error) (claims, error) {
+// goesOnAsNobody lets a client with a stale credential go on to what is public, as it may at the registry itself.
+func (a *Authenticator) goesOnAsNobody(request TokenRequest, err error) bool {
 	var reason rejection
-	if errors.As(err, &reason) && reason != errUnavailable && a.config.InvalidCredentials == "next" && !request.login() {
-		return claims{Use: useAccess}, nil
-	}
-	return who, refusal(err)
+	return errors.As(err, &reason) && reason != errUnavailable && a.config.InvalidCredentials == "next" && !request.login()
 }
 
 // refreshed is what a refresh token says, if what it names has not changed.

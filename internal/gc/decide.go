@@ -255,6 +255,9 @@ func (r *run) planMarkers(ctx context.Context, g *graph, markers []registry.Mark
 	}
 	named := map[uint32]bool{}
 	for i := range g.nodes {
+		if g.nodes[i].index { // no repair links what an index names
+			continue
+		}
 		for _, blob := range g.nodes[i].blobs {
 			named[blob] = true
 		}

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/storage"
 )
 
 // TestTheMarkerOfADeletedBlobStaysAsLongAsAManifestNamesIt, and no longer: it keeps a repair from linking the blob
@@ -29,6 +31,24 @@ func TestTheMarkerOfADeletedBlobStaysAsLongAsAManifestNamesIt(t *testing.T) {
 	p.must(p.reg.DeleteManifest(t.Context(), p.ns, manifest, ""))
 	if _, err := p.collect(3); err != nil || markers() != 0 {
 		t.Errorf("%d markers are left, %v, want none", markers(), err)
+	}
+}
+
+// TestTheMarkerOfADeleteThatWasKilledGoes, also while an index names the manifest that was to go: no repair links what an
+// index names, and the marker keeps everybody from its immutable tags.
+func TestTheMarkerOfADeleteThatWasKilledGoes(t *testing.T) {
+	t.Parallel()
+	p := newPushed(t)
+	p.image("one", "v1")
+	one := ocitest.Image("one")
+	p.manifest(ocitest.Index(one).Content, "all")
+	_, err := p.store.Put(t.Context(), "team/app/_removed/sha256/"+one.Digest.Hex(), []byte("x"), storage.PutOptions{})
+	p.must(err)
+	if _, err := p.collect(3); err != nil {
+		t.Fatal(err)
+	}
+	for d, err := range p.reg.Maintenance().Markers(t.Context(), p.ns) {
+		t.Errorf("the marker of %s is left (%v)", d, err)
 	}
 }
 

@@ -52,7 +52,8 @@ type node struct {
 	children  []int // those that it names
 	referrers []int // those that stay with it, by their subject or by a tag
 	tagged    bool
-	depth     int // 0: it names no other manifest; set by setDepths
+	index     bool // it names manifests and blobs alike
+	depth     int  // 0: it names no other manifest; set by setDepths
 }
 
 // reason is why a node is kept.
@@ -144,7 +145,7 @@ func (g *graph) connect(i int, stored *registry.Manifest, names oci.Manifest) {
 		}
 	}
 	n := &g.nodes[i]
-	n.blobs, n.children = numbers, children
+	n.blobs, n.children, n.index = numbers, children, names.Config == nil
 	n.size, n.whole = stored.Stored.Size, whole
 	if names.Subject != nil {
 		n.subject = names.Subject.Digest

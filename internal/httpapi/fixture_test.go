@@ -59,7 +59,9 @@ func (n nobody) Authenticate(r *http.Request) (access.Identity, access.SignIn, e
 }
 func (nobody) Challenge(*http.Request, *access.Request) string { return "" }
 func (nobody) Secure(r *http.Request) bool                     { return r.TLS != nil }
-func (nobody) Token(*http.Request) (any, error)                { return nil, access.ErrNoTokens }
+func (nobody) Token(*http.Request) (any, *access.SignInError, error) {
+	return nil, nil, access.ErrNoTokens
+}
 
 // everything is allowed.
 type everything struct{}

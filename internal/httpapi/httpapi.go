@@ -45,7 +45,7 @@ type SignIn interface {
 	// where nobody can.
 	Challenge(r *http.Request, req *access.Request) string
 	// Token answers a request to the token service: a value for JSON.
-	Token(r *http.Request) (any, error)
+	Token(r *http.Request) (token any, failed *access.SignInError, err error)
 }
 
 // Authorizer decides who may do what.

@@ -2,10 +2,12 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
@@ -99,7 +101,7 @@ func (a *API) readManifest(w *router.Response, r *http.Request) (content []byte,
 			weight = r.ContentLength
 		}
 		weight = min(weight, bodiesAtOnce)
-		if err := w.Wait(func() error { return a.bodies.Acquire(r.Context(), weight) }); err != nil {
+		if err := w.Wait(func() error { return a.awaitTurn(r.Context(), weight) }); err != nil {
 			return nil, nil, fmt.Errorf("read manifest: %w", err)
 		}
 		done = func() { a.bodies.Release(weight) }
@@ -118,6 +120,19 @@ func (a *API) readManifest(w *router.Response, r *http.Request) (content []byte,
 		return nil, nil, fmt.Errorf("read manifest: %w", err)
 	}
 	return nil, nil, tooLarge
+}
+
+// longestTurn is how long a long body waits for others.
+const longestTurn = 30 * time.Second
+
+// awaitTurn waits for room for a long body, for a time.
+func (a *API) awaitTurn(ctx context.Context, weight int64) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, longestTurn, router.ErrBodiesFull)
+	defer cancel()
+	if err := a.bodies.Acquire(ctx, weight); err != nil {
+		return context.Cause(ctx)
+	}
+	return nil
 }
 
 // deleteManifest answers DELETE: a tag alone, or a manifest with its tags (spec: Content

@@ -30,7 +30,9 @@ func (s *stranger) Authenticate(*http.Request) (access.Identity, access.SignIn, 
 }
 func (*stranger) Challenge(*http.Request, *access.Request) string { return "" }
 func (*stranger) Secure(*http.Request) bool                       { return false }
-func (*stranger) Token(*http.Request) (any, error)                { return nil, access.ErrNoTokens }
+func (*stranger) Token(*http.Request) (any, *access.SignInError, error) {
+	return nil, nil, access.ErrNoTokens
+}
 
 // denier is an Authorizer that records what it is asked, and denies it.
 type denier struct{ asked []access.Question }

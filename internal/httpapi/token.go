@@ -9,8 +9,11 @@ import (
 var noStore = []string{"no-store"}
 
 // getToken answers the token service: GET of the Docker token protocol, and its POST as of OAuth2.
-func (a *API) getToken(w *router.Response, r *http.Request, _ *router.Request) error {
-	token, err := a.SignIn.Token(r)
+func (a *API) getToken(w *router.Response, r *http.Request, req *router.Request) error {
+	token, failed, err := a.SignIn.Token(r)
+	if err == nil && failed != nil {
+		err = req.RecordFailed(r.Context(), failed)
+	}
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ const (
 	// subject, which its referrers list.
 	maxShown   = 256 << 10
 	maxMembers = 1000
+	// maxMediaType is how long the type of an artifact may be that is shown among others (RFC 6838, 4.2).
+	maxMediaType = 255
 )
 
 // Annotations are the annotations of a manifest or descriptor as JSON, an object of texts. They are read and not built,

@@ -47,6 +47,7 @@ func TestWhatIsPushedIsBounded(t *testing.T) {
 		"annotations of megabytes":          {`{"annotations":` + long(3<<20) + `}`, ""},
 		"annotations of a referrer":         {`{"subject":` + manifestJSON + `,"annotations":` + long(256<<10) + `}`, ""},
 		"one byte more":                     {`{"subject":` + manifestJSON + `,"annotations":` + long(256<<10+1) + `}`, "annotations: want at most 262144 bytes where they are shown among others, got 262145"},
+		"a long type of a referrer":         {`{"subject":` + manifestJSON + `,"artifactType":"a/` + strings.Repeat("b", 254) + `"}`, "artifactType: want at most 255 bytes, got 256"},
 		"annotations of a descriptor":       {`{"subject":` + withMember(manifestJSON, `"annotations":`+long(256<<10+1)) + `}`, "subject.annotations: want at most 262144 bytes where they are shown among others, got 262145"},
 		"1001 members":                      {many(1001), "want at most 1000 members in an object, got more"},
 		"1001 annotations of a subject":     {`{"subject":` + withMember(manifestJSON, `"annotations":`+many(1001)) + `}`, "want at most 1000 members in an object, got more"},

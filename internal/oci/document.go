@@ -45,6 +45,9 @@ func readDocument(body []byte, bounded bool) (document, error) {
 		if err := r.doc.annotations.shown(); err != nil {
 			return document{}, err
 		}
+		if n := len(r.doc.artifactType); n > maxMediaType {
+			return document{}, at("artifactType", fmt.Errorf("want at most %d bytes, got %d", maxMediaType, n))
+		}
 	}
 	return r.doc, r.end()
 }

@@ -44,12 +44,12 @@ func (l *Limits[K]) Take(key K) (wait time.Duration) {
 	if l == nil {
 		return 0
 	}
-	now := time.Now()
-	next := l.limiter(key).ReserveN(now, 1)
-	if wait = next.DelayFrom(now); wait > 0 {
-		next.CancelAt(now)
+	now, limiter := time.Now(), l.limiter(key)
+	if limiter.AllowN(now, 1) { // what it refuses costs nothing, however many ask at once
+		return 0
 	}
-	return wait
+	lacks := 1 - limiter.TokensAt(now)
+	return max(time.Millisecond, time.Duration(lacks/float64(l.perSecond)*float64(time.Second)))
 }
 
 func (l *Limits[K]) limiter(key K) *rate.Limiter {

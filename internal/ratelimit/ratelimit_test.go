@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,6 +25,27 @@ func TestTake(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 		if wait := l.Take("a"); wait != 0 {
 			t.Errorf("got a wait of %v when the next one is due, want none: what is refused does not count", wait)
+		}
+	})
+}
+
+// TestWhatIsRefusedAtOnceCostsNothing: many that come together and are refused lend nothing from the time to come.
+func TestWhatIsRefusedAtOnceCostsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := New[string](1)
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				for range 1000 {
+					l.Take("a")
+				}
+			})
+		}
+		all.Wait()
+		time.Sleep(time.Second)
+		if wait := l.Take("a"); wait != 0 {
+			t.Errorf("got a wait of %v a second later, want none", wait)
 		}
 	})
 }

@@ -137,7 +137,7 @@ func (r *Registry) eachReferrerEntry(ctx context.Context, ns oci.Name, subject o
 	more := true
 	for entry, err := range r.metadata.List(ctx, prefix, storage.ListOptions{}) {
 		if err != nil {
-			return err
+			return unless(!more, err)
 		}
 		for len(known) > 0 && referrerName(known[0].Digest) < entry.Name {
 			known = known[1:]
@@ -148,7 +148,7 @@ func (r *Registry) eachReferrerEntry(ctx context.Context, ns oci.Name, subject o
 		} else if referrer, err = r.referrerEntry(ctx, prefix+"/"+entry.Name); errors.Is(err, storage.ErrNotExist) {
 			continue // deleted meanwhile
 		} else if err != nil {
-			return err
+			return unless(!more, err)
 		}
 		if more = more && yield(referrer); !more && !keep {
 			return nil
@@ -161,10 +161,18 @@ func (r *Registry) eachReferrerEntry(ctx context.Context, ns oci.Name, subject o
 			keep, entries = false, nil
 		}
 	}
-	if keep {
+	if keep && len(entries) > 0 { // anybody may ask for the referrers of any digest
 		r.state.referrers.Put(prefix, cached[[]Referrer]{key: prefix, stamp: stamp, settled: settled, value: entries}, cost)
 	}
 	return nil
+}
+
+// unless is the error of what is read for somebody. Whoever wants no more hears of none.
+func unless(read bool, err error) error {
+	if read {
+		return nil
+	}
+	return err
 }
 
 func (r *core) referrerEntry(ctx context.Context, key string) (Referrer, error) {

@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -140,5 +141,32 @@ func TestOneMoreReferrerCostsOneMoreRead(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestWhoWantsNoMoreReferrersHearsOfNoError: what is read on for the cache alone may fail.
+func TestWhoWantsNoMoreReferrersHearsOfNoError(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, inFolder(t))
+	w.must(w.pushImage(app, "one"))
+	var digests []string
+	for i := range 3 {
+		m := sbomOfOne.Note(fmt.Sprint(i))
+		w.must(w.pushManifest(app, m.Content))
+		digests = append(digests, m.Digest.Hex())
+	}
+	slices.Sort(digests)
+	w.put("team/app/_manifests/referrers/sha256/"+imageOne.Digest.Hex()+"/sha256-"+digests[1], []byte("{"))
+	seen := 0
+	for _, err := range w.reg.Referrers(t.Context(), app, imageOne.Digest) {
+		w.must(err)
+		seen++
+		break
+	}
+	if seen != 1 {
+		t.Errorf("got %d referrers, want the first one", seen)
+	}
+	if _, err := registrytest.Referrers(t.Context(), w.reg, app, imageOne.Digest); !errors.Is(err, registry.ErrDamaged) {
+		t.Errorf("whoever wants all got %v, want %v", err, registry.ErrDamaged)
 	}
 }

@@ -36,9 +36,17 @@ type Request struct {
 	SignIn          access.SignIn
 	// Hidden says that who asks may not know of the namespace, and is answered as if it were empty.
 	Hidden bool
+
+	router *Router
 }
 
-func (q *Request) begin(r *http.Request, id string, admin bool) {
+// RecordFailed keeps a record of a sign-in that failed and is not the error of the request.
+func (q *Request) RecordFailed(ctx context.Context, failed *access.SignInError) error {
+	return q.router.recordFailed(ctx, q, failed)
+}
+
+func (q *Request) begin(rt *Router, r *http.Request, id string, admin bool) {
+	q.router = rt
 	q.Request = &q.Question.Request
 	q.Method = r.Method
 	q.Question.Transport = access.Transport{RequestID: id, ClientRequestID: sentID(r), Admin: admin, Host: r.Host, URI: r.RequestURI, Proto: "http", Header: r.Header}

@@ -3,6 +3,8 @@ package router
 import (
 	"net/http"
 	"slices"
+
+	"github.com/sreg-project/sreg/internal/access"
 )
 
 // What pages of other sites are told that may read (Fetch standard, 3.2). The values are shared.
@@ -20,7 +22,8 @@ var (
 
 // share lets a page read the answer whose origin is one of the Readers, and says whether the request does no more than
 // ask for that. What such a page may not do, to write, is for Origins.
-func (rt *Router) share(w *Response, r *http.Request) (preflight bool) {
+// It gets no token by a password that the browser keeps, only by one that the page itself has.
+func (rt *Router) share(w *Response, r *http.Request, action access.Action) (preflight bool) {
 	if len(rt.Readers) == 0 {
 		return false
 	}
@@ -31,7 +34,9 @@ func (rt *Router) share(w *Response, r *http.Request) (preflight bool) {
 		return false
 	}
 	header["Access-Control-Allow-Origin"] = origin
-	header["Access-Control-Allow-Credentials"] = yes
+	if action != access.GetToken {
+		header["Access-Control-Allow-Credentials"] = yes
+	}
 	if r.Method != http.MethodOptions || r.Header["Access-Control-Request-Method"] == nil {
 		header["Access-Control-Expose-Headers"] = exposed
 		return false

@@ -79,13 +79,13 @@ func (rt *Router) serve(w http.ResponseWriter, r *http.Request, l *Listener) {
 	// One allocation for all that a request needs here. A handler that panics has failed.
 	x := &exchange{outcome: http.StatusInternalServerError}
 	x.response.begin(w, r, &rt.bodies)
-	x.request.begin(r, rt.ids.next(), l.Admin)
+	x.request.begin(rt, r, rt.ids.next(), l.Admin)
 	rt.Metrics.inFlight.Inc()
 	defer rt.end(r, x, time.Now()) // also where an answer breaks off, which is a panic
 
 	table, route, err := l.find(r, x.request.Request)
 	x.response.setAll(table.Header)
-	preflight := rt.share(&x.response, r)
+	preflight := rt.share(&x.response, r, x.request.Action)
 	if err != nil || !route.Lean || r.Header["X-Request-Id"] != nil {
 		x.setUsual(table)
 	}

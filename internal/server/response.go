@@ -63,8 +63,11 @@ func guard(w http.ResponseWriter, r *http.Request, timeouts *Timeouts) *response
 
 // Wait waits for other requests, and lends its place meanwhile: they may be those of slow clients. The router finds it.
 func (w *response) Wait(wait func()) {
-	lent := w.slot.lend()
+	lent, begun := w.slot.lend(), time.Now()
 	wait()
+	if !w.body.end.IsZero() {
+		w.body.end = w.body.end.Add(time.Since(begun)) // the client did not wait for this
+	}
 	if lent {
 		w.slot.takeBack(w.request.Context())
 	}

@@ -42,6 +42,7 @@ func TestSignInsThatFailAreAudited(t *testing.T) {
 			ask("/v2/app/tags/list", basic("a", "canary"), "192.0.2.1")
 			ask("/v2/", basic("canary", "a"), "192.0.2.2")
 			ask("/v2/", "Bearer canary", "192.0.2.3")
+			ask("/token?scope=repository:app:pull", basic("a", "canary4"), "192.0.2.4")
 			ask("/token", basic("a", "canary2"), "192.0.2.1")
 			w.do(call{
 				method: "POST", path: "/token", body: "grant_type=password&service=sreg&username=a&password=canary3",
@@ -57,6 +58,7 @@ func TestSignInsThatFailAreAudited(t *testing.T) {
 				"list-tags | app | a | 192.0.2.1 | wrong user name or password",
 				"get-api-version |  |  | 192.0.2.2 | wrong user name or password",
 				"get-api-version |  |  | 192.0.2.3 | the token is not known here",
+				"get-token |  | a | 192.0.2.4 | wrong user name or password",
 				"get-token |  | a | 192.0.2.1 | wrong user name or password",
 				"get-token |  | a | 192.0.2.1 | wrong user name or password",
 				"get-token |  | a | 192.0.2.1 | too many wrong passwords, wait before the next attempt",

@@ -127,18 +127,18 @@ func (s signIns) Challenge(r *http.Request, req *access.Request) string {
 	return s.Authenticator.Challenge(r, scope)
 }
 
-// Token answers a request to the token service.
-func (s signIns) Token(r *http.Request) (any, error) {
+// Token answers a request to the token service, also one whose credential failed and is not needed.
+func (s signIns) Token(r *http.Request) (token any, failed *access.SignInError, err error) {
 	if !s.active {
-		return nil, access.ErrNoTokens
+		return nil, nil, access.ErrNoTokens
 	}
 	request, err := s.ReadTokenRequest(r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	answer, err := s.Authenticator.Token(r.Context(), request)
 	if failed := s.Failed(request.Credentials, authn.Outcome{}, err); failed != nil {
-		return nil, failed
+		return nil, nil, failed
 	}
-	return answer, err
+	return answer, s.Failed(request.Credentials, authn.Outcome{}, answer.Refused), err
 }

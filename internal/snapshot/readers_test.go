@@ -31,6 +31,7 @@ func TestPagesOfOtherHostsMayRead(t *testing.T) {
 		{"a page reads", w, "GET", "/v2/app/manifests/1", signIn("a"), http.Header{"Origin": {ui}}, 200, true},
 		{"it sees how to sign in", w, "GET", "/v2/_catalog", "", http.Header{"Origin": {ui}}, 401, true},
 		{"and that there is nothing", w, "GET", "/v2/none/tags/list", signIn("a"), http.Header{"Origin": {ui}}, 404, true},
+		{"it gets a token", w, "GET", "/token?scope=repository:app:pull", signIn("a"), http.Header{"Origin": {ui}}, 200, true},
 		{"it asks before", w, "OPTIONS", "/v2/app/manifests/1", "", wants(ui), 204, true},
 		{"another page reads", w, "GET", "/v2/app/manifests/1", signIn("a"), http.Header{"Origin": {"https://ui.example.attacker.example"}}, 200, false},
 		{"a page by http", w, "GET", "/v2/app/manifests/1", signIn("a"), http.Header{"Origin": {"http://ui.example"}}, 200, false},
@@ -54,6 +55,11 @@ func TestPagesOfOtherHostsMayRead(t *testing.T) {
 			}
 			if tt.shared != (got.Get("Access-Control-Allow-Origin") == ui) || tt.shared != (len(told) > 0) {
 				t.Errorf("got %v, want that the page may read it: %v", got, tt.shared)
+			}
+			// A password that the browser keeps is for what the page reads, and not for tokens, which are more than that.
+			kept := got.Get("Access-Control-Allow-Credentials") == "true"
+			if want := tt.shared && !strings.HasPrefix(tt.path, "/token"); kept != want {
+				t.Errorf("the browser may send what it keeps: got %v, want %v", kept, want)
 			}
 			if want := map[bool]string{true: "Origin"}[tt.of == w]; got.Get("Vary") != want {
 				t.Errorf("got Vary %q, want %q", got.Get("Vary"), want)
