@@ -76,6 +76,9 @@ func TestARequestEndsOnTheConfigThatItBeganWith(t *testing.T) {
 	}()
 	_, err = content.Write([]byte("slow "))
 	must(t, err)
+	// What is written has left the client's hands, and may not have reached the server.
+	for !strings.Contains(w.get("/metrics", "").body, "\nsreg_http_requests_in_flight 2\n") {
+	}
 
 	// An upload of which some has arrived goes on, too.
 	begun := w.do(call{method: "POST", path: "/v2/a/blobs/uploads/"}).is(t, http.StatusAccepted)
