@@ -128,13 +128,7 @@ func (b slowBody) Read(p []byte) (int, error) {
 // awaitSlow waits until nearly all slow clients have a request under way: some are just beginning anew.
 func (s *slowServer) awaitSlow(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
-		if n := s.inFlight(t); n > slowClients*9/10 {
-			return
-		} else if time.Now().After(deadline) {
-			t.Fatalf("%d requests are under way, want %d slow ones", n, slowClients)
-		}
-	}
+	within(t, patience, "the slow requests", func() bool { return s.inFlight(t) > slowClients*9/10 })
 }
 
 func (s *slowServer) inFlight(t *testing.T) int {
