@@ -148,6 +148,41 @@ func TestWhatWasRevokedEnds(t *testing.T) {
 	}
 }
 
+// TestARevocationEndsWhatIsGivenAfterIt: an instance that has not read it yet gives tokens by a refresh token, and they
+// are as old as the sign-in that it is from.
+func TestARevocationEndsWhatIsGivenAfterIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var record []byte
+		f := newFixture(t, func(f *fixture) {
+			f.opts.Revoked = func(context.Context) ([]byte, error) { return record, nil }
+		})
+		before := tokenFor(t, f.Authenticator, basic("alice", "right"))
+		var err error
+		record, err = Revoke(record, Revocation{User: "alice", At: time.Now(), Until: time.Now().Add(time.Hour)})
+		must(t, err)
+		time.Sleep(believeKeys / 2)
+		given, err := f.Token(t.Context(), refresh(before))
+		if err != nil {
+			t.Fatalf("this instance should not have read the revocation yet: %v", err)
+		}
+		other := f.again(t) // it has
+		refused := func(name string, a *Authenticator) {
+			t.Helper()
+			if identity, outcome := ask(t, a, bearer(given.Token)); !identity.Anonymous() || outcome.Reason != string(errRevoked) {
+				t.Errorf("%s: got %+v, %+v, want that the token was revoked", name, identity, outcome)
+			}
+		}
+		refused("another instance", other)
+		anew := tokenFor(t, f.Authenticator, basic("alice", "right"))
+		if identity, _ := ask(t, other, bearer(anew.Token)); identity.Username != "alice" {
+			t.Errorf("got %+v after another sign-in, want alice", identity)
+		}
+		time.Sleep(believeKeys)
+		refused("the instance that gave it", f.Authenticator)
+	})
+}
+
 func TestRevokeLeavesOutWhatIsOver(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC().Truncate(time.Second)

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -44,7 +45,7 @@ func readRevocations(record []byte) (list []Revocation, err error) {
 // revocations are what was revoked, to be looked up. nil is nothing.
 type revocations struct {
 	ids   map[string]bool
-	users map[string]int64 // until when their tokens were issued
+	users map[string]int64 // until when they signed in
 }
 
 func parseRevocations(record []byte) (*revocations, error) {
@@ -68,15 +69,15 @@ func parseRevocations(record []byte) (*revocations, error) {
 type tokenMark struct {
 	id, signIn        string
 	subject, username string
-	issued            int64
+	signedIn          int64
 }
 
 func (c claims) mark() tokenMark {
-	return tokenMark{id: c.ID, signIn: c.SignIn, subject: c.Subject, username: c.Username, issued: c.IssuedAt}
+	return tokenMark{id: c.ID, signIn: c.SignIn, subject: c.Subject, username: c.Username, signedIn: cmp.Or(c.SignedIn, c.IssuedAt)}
 }
 
 func (r *revocations) have(m tokenMark) bool {
-	return r != nil && (r.ids[m.id] || r.ids[m.signIn] || m.issued <= r.users[m.subject] || m.issued <= r.users[m.username])
+	return r != nil && (r.ids[m.id] || r.ids[m.signIn] || m.signedIn <= r.users[m.subject] || m.signedIn <= r.users[m.username])
 }
 
 // SignInOf is the id by which a token and all that came from the same sign-in are revoked. It does not verify the token.

@@ -238,7 +238,7 @@ func (a *Authenticator) refreshed(ctx context.Context, key *signingKey, text str
 	if found.user != "" { // the mark of a user is made with the key that signs
 		who.UserFingerprint = key.fingerprint(users.User{Name: found.user, Hash: found.hash})
 	}
-	who.Use, who.SignIn = useAccess, cmp.Or(who.SignIn, who.ID)
+	who.Use, who.SignIn, who.SignedIn = useAccess, cmp.Or(who.SignIn, who.ID), cmp.Or(who.SignedIn, who.IssuedAt)
 	return who, nil
 }
 

@@ -36,7 +36,9 @@ type claims struct {
 	Audience string `json:"aud"`
 	ID       string `json:"jti"`
 	// SignIn is the id of the sign-in that the token came from, by way of a refresh token; empty if it is its own.
-	SignIn    string `json:"sid,omitempty"`
+	SignIn string `json:"sid,omitempty"`
+	// SignedIn is when that sign-in was: a token that a refresh token gave is as old as it. 0 is IssuedAt.
+	SignedIn  int64  `json:"auth_time,omitempty"`
 	Use       string `json:"use"`
 	IssuedAt  int64  `json:"iat"`
 	NotBefore int64  `json:"nbf"`

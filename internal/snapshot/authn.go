@@ -88,14 +88,21 @@ func (k *storedKey) Load(ctx context.Context) ([]byte, error) {
 
 // Create keeps the key, unless there is one.
 func (k *storedKey) Create(ctx context.Context, key []byte) ([]byte, error) {
-	key, first := k.made.keep(key)
 	if k.readOnly {
+		key, first := k.made.keep(key)
 		if first {
 			k.log.WarnContext(ctx, "the registry is read-only, so the key of tokens is not kept: a restart makes them invalid")
 		}
 		return key, nil
 	}
-	return k.registry.KeepSecret(ctx, registry.TokenKeys, key)
+	if made := k.made.get(); made != nil { // of before the registry could be written
+		key = made
+	}
+	kept, err := k.registry.KeepSecret(ctx, registry.TokenKeys, key)
+	if err == nil {
+		k.made.forget() // who removes it from the store wants another one
+	}
+	return kept, err
 }
 
 // signIns is the Authenticator as httpapi asks it.

@@ -114,7 +114,7 @@ func (c *Core) borrowState(blobs, metadata *openStore) (*storesState, error) {
 	})
 }
 
-// madeKey is the key of tokens that this process has made.
+// madeKey is the key of tokens that this process has made for a registry that is read-only.
 type madeKey struct {
 	mu  sync.Mutex // guards key
 	key []byte
@@ -125,6 +125,13 @@ func (m *madeKey) get() []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.key
+}
+
+// forget is for a key that the store has.
+func (m *madeKey) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.key = nil
 }
 
 // keep returns the first key that it was given, and whether that is this one.
