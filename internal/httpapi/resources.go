@@ -88,6 +88,7 @@ type Uploads interface {
 	// CompleteUpload adds the last bytes, if any, and makes the session a durable blob of the namespace. If
 	// the bytes have another digest the session is ended.
 	CompleteUpload(ctx context.Context, ns oci.Name, id string, chunk registry.Chunk, d oci.Digest) error
-	// CancelUpload ends a session.
-	CancelUpload(ctx context.Context, ns oci.Name, id string) error
+	// CancelUpload ends a session. Like the two above it waits for a request that is in the session, by wait unless that
+	// is nil.
+	CancelUpload(ctx context.Context, ns oci.Name, id string, wait registry.Wait) error
 }

@@ -76,9 +76,9 @@ func sessionAlgorithm(r *http.Request, req *router.Request) (oci.Algorithm, erro
 // pushWhole takes the blob that came with the POST. If that fails the session is ended, because the client does
 // not know its id.
 func (a *API) pushWhole(w *router.Response, r *http.Request, req *router.Request, id string) error {
-	err := a.Uploads.CompleteUpload(r.Context(), req.Namespace, id, registry.Chunk{Body: r.Body, Start: -1}, req.Digest)
+	err := a.Uploads.CompleteUpload(r.Context(), req.Namespace, id, registry.Chunk{Body: r.Body, Start: -1, Wait: w.Wait}, req.Digest)
 	if err != nil {
-		cancelErr := a.Uploads.CancelUpload(context.WithoutCancel(r.Context()), req.Namespace, id)
+		cancelErr := a.Uploads.CancelUpload(context.WithoutCancel(r.Context()), req.Namespace, id, w.Wait)
 		if errors.Is(cancelErr, registry.ErrUploadUnknown) {
 			return err // it ended itself
 		}
@@ -98,7 +98,7 @@ func (a *API) getUpload(w *router.Response, r *http.Request, req *router.Request
 
 // updateUpload answers PATCH: a chunk at an offset, or a stream.
 func (a *API) updateUpload(w *router.Response, r *http.Request, req *router.Request) error {
-	chunk, err := chunkOf(r)
+	chunk, err := chunkOf(w, r)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (a *API) updateUpload(w *router.Response, r *http.Request, req *router.Requ
 
 // completeUpload answers PUT: the last chunk, if any, and the digest of all.
 func (a *API) completeUpload(w *router.Response, r *http.Request, req *router.Request) error {
-	chunk, err := chunkOf(r)
+	chunk, err := chunkOf(w, r)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (a *API) completeUpload(w *router.Response, r *http.Request, req *router.Re
 
 // cancelUpload ends a session.
 func (a *API) cancelUpload(w *router.Response, r *http.Request, req *router.Request) error {
-	if err := a.Uploads.CancelUpload(r.Context(), req.Namespace, req.SessionID); err != nil {
+	if err := a.Uploads.CancelUpload(r.Context(), req.Namespace, req.SessionID, w.Wait); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -138,8 +138,8 @@ func (a *API) cancelUpload(w *router.Response, r *http.Request, req *router.Requ
 }
 
 // chunkOf reads where a body begins, and checks that it is as long as its Content-Range says.
-func chunkOf(r *http.Request) (registry.Chunk, error) {
-	chunk := registry.Chunk{Body: r.Body, Start: -1}
+func chunkOf(w *router.Response, r *http.Request) (registry.Chunk, error) {
+	chunk := registry.Chunk{Body: r.Body, Start: -1, Wait: w.Wait}
 	header := r.Header.Get("Content-Range")
 	if header == "" {
 		return chunk, nil

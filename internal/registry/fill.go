@@ -37,5 +37,5 @@ func (f Fill) CompleteUpload(ctx context.Context, ns oci.Name, id string, chunk 
 
 // CancelUpload is that of Registry.
 func (f Fill) CancelUpload(ctx context.Context, ns oci.Name, id string) error {
-	return f.registry.CancelUpload(ctx, ns, id)
+	return f.registry.CancelUpload(ctx, ns, id, nil)
 }

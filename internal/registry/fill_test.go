@@ -54,7 +54,7 @@ func TestAMirrorTakesNoWriteOfAClient(t *testing.T) {
 		"end of an upload": func() error {
 			return w.reg.CompleteUpload(w.ctx, app, session.ID, chunkOf("x"), ocitest.DigestOf("x"))
 		},
-		"cancelled upload": func() error { return w.reg.CancelUpload(w.ctx, app, session.ID) },
+		"cancelled upload": func() error { return w.reg.CancelUpload(w.ctx, app, session.ID, nil) },
 		"mount":            func() error { return w.reg.MountBlob(w.ctx, app, other, ocitest.DigestOf("shared")) },
 		"manifest":         func() error { return w.pushManifest(app, imageOne.Content, tagBig) },
 		"deleted manifest": func() error { return w.reg.DeleteManifest(w.ctx, app, imageOne.Digest, "bob") },

@@ -111,7 +111,7 @@ var operations = []operation{
 			if _, err := w.reg.AppendUpload(w.ctx, app, upload.ID, chunkOf("half")); err != nil {
 				return err
 			}
-			return w.reg.CancelUpload(w.ctx, app, upload.ID)
+			return w.reg.CancelUpload(w.ctx, app, upload.ID, nil)
 		},
 	},
 	{

@@ -277,7 +277,7 @@ func (m *Maintenance) Refetch(ctx context.Context, ns oci.Name, d oci.Digest, fr
 	}
 	err = to.CompleteUpload(ctx, ns, upload.ID, Chunk{Body: from, Start: -1}, d)
 	if err != nil && !errors.Is(err, ErrDigestMismatch) { // that one has ended the session
-		err = errors.Join(err, to.CancelUpload(ctx, ns, upload.ID))
+		err = errors.Join(err, to.CancelUpload(ctx, ns, upload.ID, nil))
 	}
 	return err
 }

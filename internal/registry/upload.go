@@ -62,12 +62,25 @@ type Chunk struct {
 	Body io.Reader
 	// Start is the offset of the first byte, -1 if the client named none.
 	Start int64
+	// Wait, unless it is nil, runs what waits until another request has left the session: for seconds, if the client of
+	// that one is slow.
+	Wait Wait
+}
+
+// Wait runs a function that waits for other requests.
+type Wait func(wait func() error) error
+
+func (w Wait) run(wait func() error) error {
+	if w == nil {
+		return wait()
+	}
+	return w(wait)
 }
 
 // AppendUpload adds bytes to a session (spec: Pushing a blob in chunks, PATCH). What arrived before
 // the body broke off is kept, and UploadStatus tells how much that is.
 func (r *Registry) AppendUpload(ctx context.Context, ns oci.Name, id string, chunk Chunk) (Upload, error) {
-	w, err := r.openUpload(ctx, ns, id)
+	w, err := r.openUpload(ctx, ns, id, chunk.Wait)
 	if err != nil {
 		return Upload{}, err
 	}
@@ -82,7 +95,7 @@ func (r *Registry) AppendUpload(ctx context.Context, ns oci.Name, id string, chu
 // CompleteUpload adds the last bytes, if any, and makes the session a blob of the namespace (spec:
 // PUT). Content that has another digest ends the session with ErrDigestMismatch.
 func (r *Registry) CompleteUpload(ctx context.Context, ns oci.Name, id string, chunk Chunk, d oci.Digest) error {
-	w, err := r.openUpload(ctx, ns, id)
+	w, err := r.openUpload(ctx, ns, id, chunk.Wait)
 	if err != nil {
 		return err
 	}
@@ -101,9 +114,9 @@ func (r *Registry) CompleteUpload(ctx context.Context, ns oci.Name, id string, c
 	return r.commit(ctx, ns, d, w.session)
 }
 
-// CancelUpload ends a session (spec: DELETE of an upload).
-func (r *Registry) CancelUpload(ctx context.Context, ns oci.Name, id string) error {
-	w, err := r.openUpload(ctx, ns, id)
+// CancelUpload ends a session (spec: DELETE of an upload). It waits as Chunk.Wait says.
+func (r *Registry) CancelUpload(ctx context.Context, ns oci.Name, id string, wait Wait) error {
+	w, err := r.openUpload(ctx, ns, id, wait)
 	if err != nil {
 		return err
 	}
@@ -214,24 +227,26 @@ type uploadWriter struct {
 
 // openUpload opens a session for one request: the lock makes requests of all instances wait in order, and the store
 // itself keeps two writers apart. A session of another namespace must look like none, also by the time that it takes.
-func (r *Registry) openUpload(ctx context.Context, ns oci.Name, id string) (*uploadWriter, error) {
+func (r *Registry) openUpload(ctx context.Context, ns oci.Name, id string, wait Wait) (*uploadWriter, error) {
 	if err := r.admitWrite(ns); err != nil {
 		return nil, err
 	}
 	if err := r.maySee(ctx, ns, id); err != nil {
 		return nil, err
 	}
-	held, unlock, err := r.lockUpload(ctx, ns, id)
+	w := &uploadWriter{limit: int64(r.config.MaxBlobSize)}
+	err := wait.run(func() (err error) {
+		w.ctx, w.unlock, err = r.lockUpload(ctx, ns, id)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	session, err := r.blobs.OpenUpload(held, id)
-	if err != nil {
-		unlock()
-		return nil, uploadError(ns, id, lost(held, err))
+	if w.session, err = r.blobs.OpenUpload(w.ctx, id); err != nil {
+		w.unlock()
+		return nil, uploadError(ns, id, lost(w.ctx, err))
 	}
-	w := &uploadWriter{ctx: held, session: session, unlock: unlock, limit: int64(r.config.MaxBlobSize)}
-	label, err := r.ownLabel(ns, id, session.Label())
+	label, err := r.ownLabel(ns, id, w.session.Label())
 	if err != nil {
 		w.close()
 		return nil, err

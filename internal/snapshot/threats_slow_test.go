@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -170,6 +172,55 @@ func TestThreatSlotsHeldByLargeBodies(t *testing.T) {
 		slow.end()
 		begun.Wait()
 	})
+}
+
+// TestThreatSlotsHeldByOneSession: whoever waits until another request has left an upload holds no slot.
+func TestThreatSlotsHeldByOneSession(t *testing.T) {
+	t.Parallel()
+	const limits = "limits: {max_concurrent_requests: 2, queue_wait: 10s, requests_per_client: 0}"
+	overBothVersions(t, limits, func(t *testing.T, w *world) {
+		location, err := w.api("").StartUpload(t.Context(), "slow")
+		must(t, err)
+		slow := w.slowClients()
+		slow.send("PATCH", location, "application/octet-stream")
+		slow.reading.Wait()
+		var waiting sync.WaitGroup
+		var answered atomic.Bool
+		for _, method := range []string{"PATCH", "PUT", "DELETE", "PATCH"} {
+			path := location
+			if method == "PUT" {
+				path += "?digest=" + digestOf("")
+			}
+			waiting.Go(func() { // ends when the slow one has
+				r := w.do(call{method: method, path: path})
+				answered.Store(true)
+				if r.status >= 500 {
+					t.Errorf("%s: got %d behind a slow one, want an answer of the session", r.call, r.status)
+				}
+			})
+		}
+		for w.inFlight() < 5 { // with fewer slots than that
+			if answered.Load() {
+				t.Fatal("a request was answered beside the one that it waits for, want that all wait at once")
+			}
+			runtime.Gosched()
+		}
+		w.get("/v2/_catalog", "").is(t, 200)
+		slow.end()
+		waiting.Wait()
+	})
+}
+
+// inFlight is how many requests are being answered.
+func (w *world) inFlight() float64 {
+	families, err := w.metrics.Gather()
+	must(w.t, err)
+	for _, family := range families {
+		if family.GetName() == "sreg_http_requests_in_flight" {
+			return family.Metric[0].Gauge.GetValue()
+		}
+	}
+	return 0
 }
 
 // TestThreatBodiesOfAByteNowAndThen: such a body has an end, however regularly its bytes come.
