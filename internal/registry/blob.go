@@ -159,7 +159,7 @@ func (r *Registry) DeleteBlob(ctx context.Context, ns oci.Name, d oci.Digest, by
 		return err
 	}
 	// The marker comes before the link is removed: no repair may restore what a client deleted.
-	if _, err := r.putMarker(ctx, ns, d); err != nil {
+	if err := r.markDeletedBlob(ctx, ns, d); err != nil {
 		return err
 	}
 	if err := r.metadata.Delete(ctx, linkKey(ns, d), storage.DeleteOptions{}); err != nil {

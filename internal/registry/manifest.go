@@ -146,19 +146,11 @@ func (r *Registry) DeleteManifest(ctx context.Context, ns oci.Name, d oci.Digest
 	if err := r.admitWrite(ns); err != nil {
 		return err
 	}
-	key := revisionKey(ns, d)
-	value, err := r.metadata.Get(ctx, key)
+	value, err := r.removeRevision(ctx, ns, d, by)
+	for errors.Is(err, storage.ErrChanged) {
+		value, err = r.removeRevision(ctx, ns, d, by)
+	}
 	if err != nil {
-		return r.manifestError(ns, oci.Reference{Digest: d}, err)
-	}
-	if err := r.refuseDelete(ctx, ns, d); err != nil {
-		return err
-	}
-	entry, err := r.putTrashEntry(ctx, TrashEntry{Kind: KindManifest, Namespace: ns, Digest: d, By: by, Content: value.Data})
-	if err != nil {
-		return err
-	}
-	if err := r.deleteRevision(ctx, ns, d, value, entry); err != nil {
 		return err
 	}
 	if err := r.deleteTagsOf(ctx, ns, d, removal{by: by}); err != nil {
@@ -167,32 +159,61 @@ func (r *Registry) DeleteManifest(ctx context.Context, ns oci.Name, d oci.Digest
 	return r.deleteReferrerOf(ctx, ns, d, value)
 }
 
+// removeRevision moves a revision into the trash, and gives what it was. storage.ErrChanged says that it was changed
+// meanwhile, and stands.
+func (r *Registry) removeRevision(ctx context.Context, ns oci.Name, d oci.Digest, by string) (storage.Value, error) {
+	value, err := r.liveObject(ctx, revisionKey(ns, d))
+	if err != nil {
+		return value, r.manifestError(ns, oci.Reference{Digest: d}, err)
+	}
+	if err := r.refuseDelete(ctx, ns, d); err != nil {
+		return value, err
+	}
+	entry, err := r.putTrashEntry(ctx, TrashEntry{Kind: KindManifest, Namespace: ns, Digest: d, By: by, Content: value.Data})
+	if err != nil {
+		return value, err
+	}
+	err = r.deleteRevision(ctx, ns, d, value, entry)
+	if errors.Is(err, storage.ErrChanged) {
+		return value, errors.Join(err, r.dropEntry(ctx, entry))
+	}
+	return value, err
+}
+
 // deleteRevision removes a revision, unless an immutable tag is found to stand for it when it is gone. Until that is
 // decided a marker keeps others from replacing and removing such a tag, because its revision may come back.
 func (r *Registry) deleteRevision(ctx context.Context, ns oci.Name, d oci.Digest, value storage.Value, entry string) error {
-	remove := func() error {
-		if err := r.metadata.Delete(ctx, revisionKey(ns, d), storage.DeleteOptions{}); err != nil {
-			return fmt.Errorf("delete manifest %s in %s: %w", d, ns, err)
-		}
-		return nil
-	}
 	if !r.rules.immutableTags(ns) {
-		return remove()
+		return r.deleteRevisionObject(ctx, ns, d, storage.DeleteOptions{})
 	}
 	ctx = context.WithoutCancel(ctx) // a client that leaves now must not leave it undecided
-	marker, err := r.putMarker(ctx, ns, d)
+	id, err := r.markUndecided(ctx, ns, d)
 	if err != nil {
 		return err
 	}
-	if err := remove(); err != nil {
-		return err
+	// A collector that dropped the marker meanwhile has changed the revision.
+	err = r.deleteRevisionObject(ctx, ns, d, storage.DeleteOptions{IfUnchanged: value.Version})
+	if errors.Is(err, storage.ErrChanged) {
+		var gone bool
+		if gone, err = r.absent(ctx, ns, d); err == nil && !gone {
+			return errors.Join(storage.ErrChanged, r.unmark(ctx, ns, d, id))
+		}
 	}
-	err = r.keepImmutable(ctx, ns, d, value, entry)
+	if err == nil {
+		err = r.keepImmutable(ctx, ns, d, value, entry)
+	}
 	var kept *ImmutableTagError
 	if err != nil && !errors.As(err, &kept) {
-		return err
+		return err // it may be gone, so the marker stays
 	}
-	return errors.Join(r.dropMarker(ctx, marker), err)
+	return errors.Join(r.unmark(ctx, ns, d, id), err)
+}
+
+func (r *core) deleteRevisionObject(ctx context.Context, ns oci.Name, d oci.Digest, opts storage.DeleteOptions) error {
+	if err := r.metadata.Delete(ctx, revisionKey(ns, d), opts); err != nil {
+		return fmt.Errorf("delete manifest %s in %s: %w", d, ns, err)
+	}
+	return nil
 }
 
 // goneForGood tells whether the revision that a tag stands for is gone, and does not come back for the tag's sake. An
@@ -203,8 +224,8 @@ func (r *core) goneForGood(ctx context.Context, ns oci.Name, tag StoredTag) (boo
 	if err != nil || !gone || !r.rules.immutable(ns, tag.Tag) {
 		return gone, err
 	}
-	_, err = r.metadata.Stat(ctx, removedKey(ns, tag.Digest))
-	if err == nil || !errors.Is(err, storage.ErrNotExist) {
+	undecided, err := r.undecided(ctx, ns, tag.Digest)
+	if err != nil || undecided {
 		return false, err
 	}
 	return r.absent(ctx, ns, tag.Digest)
@@ -221,14 +242,14 @@ func (r *Registry) keepImmutable(ctx context.Context, ns oci.Name, d oci.Digest,
 	if err := r.bringBack(ctx, ns, d, removed); err != nil {
 		return fmt.Errorf("bring back manifest %s in %s, which tag %s stands for: %w", d, ns, kept.Tag, err)
 	}
-	if err := r.metadata.Delete(ctx, entry, storage.DeleteOptions{}); err != nil {
-		return fmt.Errorf("drop %s: %w", entry, err)
+	if err := r.dropEntry(ctx, entry); err != nil {
+		return err
 	}
 	return kept
 }
 
 // bringBack pushes a revision as it was. What it named is revived as far as it is there: it may have lacked something.
-func (r *Registry) bringBack(ctx context.Context, ns oci.Name, d oci.Digest, removed storage.Value) error {
+func (r *core) bringBack(ctx context.Context, ns oci.Name, d oci.Digest, removed storage.Value) error {
 	stored, err := parseManifest(ns, d, removed)
 	if err != nil {
 		return damaged(revisionKey(ns, d), err)

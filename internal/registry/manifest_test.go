@@ -99,47 +99,68 @@ func TestAManifestOfAnImmutableTagIsNotDeleted(t *testing.T) {
 }
 
 // TestThreatImmutableTagsInTheMiddleOfADelete pushes an immutable tag before each step of a delete by digest, and another
-// image to it before each later one. What was acknowledged first stays.
+// image to it before each later one; and has a second delete run whole before each step. What was acknowledged first
+// stays.
 func TestThreatImmutableTagsInTheMiddleOfADelete(t *testing.T) {
 	t.Parallel()
 	for steps, first := 1, 1; first <= steps; first++ {
 		for second := first; second <= steps; second++ {
-			stores := newSharedStore(t, inMemory(t))
-			client := openWorld(t, stores.open(), immutable)
-			client.must(client.pushImage(app, "one"), client.pushImage(app, "two"))
-			step, acknowledged := -1000, oci.Digest{} // opening reads the format
-			push := func(image ocitest.Manifest) {
-				err := registrytest.Pusher{To: client.reg}.PushManifest(t.Context(), app, image.Content, tagV1)
-				if err == nil && !acknowledged.IsZero() {
-					t.Errorf("%s became %s before step %d, which was %s before step %d", tagV1, image.Digest, second, acknowledged, first)
+			for other := first; ; other = max(other-sparse(4, 1), 0) { // 0: there is none
+				steps = max(steps, pushIntoADelete(t, first, second, other))
+				if t.Failed() {
+					t.Fatalf("with pushes before steps %d and %d, and a delete before step %d of %d", first, second, other, steps)
 				}
-				if err == nil {
-					acknowledged = image.Digest
+				if other == 0 {
+					break
 				}
-			}
-			deleter := openWorld(t, &hooked{Store: stores.open(), before: func() {
-				if step++; step == first {
-					push(imageOne)
-				}
-				if step == second {
-					push(imageTwo)
-				}
-			}}, immutable)
-			step = 0
-			err := deleter.reg.DeleteManifest(t.Context(), app, imageOne.Digest, "")
-			steps = max(steps, step)
-			var refused *registry.ImmutableTagError
-			if err != nil && !errors.As(err, &refused) {
-				t.Errorf("delete: %v", err)
-			}
-			if step >= first {
-				client.check(registrytest.TagIs(app, tagV1, acknowledged), registrytest.ManifestIs(app, imageTwo.Text))
-			}
-			if t.Failed() {
-				t.Fatalf("with pushes before steps %d and %d of %d; the delete answered %v", first, second, step, err)
 			}
 		}
 	}
+}
+
+// pushIntoADelete deletes a manifest with two pushes and another delete before some steps, and says how many there were.
+func pushIntoADelete(t *testing.T, first, second, other int) (steps int) {
+	t.Helper()
+	stores := newSharedStore(t, inMemory(t))
+	client := openWorld(t, stores.open(), immutable)
+	client.must(client.pushImage(app, "one"), client.pushImage(app, "two"))
+	step, acknowledged := -1000, oci.Digest{} // opening reads the format
+	remove := func(w *world) {
+		err := w.reg.DeleteManifest(t.Context(), app, imageOne.Digest, "")
+		var refused *registry.ImmutableTagError
+		if err != nil && !errors.As(err, &refused) && !isUnknown(err) {
+			t.Errorf("delete: %v", err)
+		}
+	}
+	push := func(image ocitest.Manifest) {
+		err := registrytest.Pusher{To: client.reg}.PushManifest(t.Context(), app, image.Content, tagV1)
+		if err == nil && !acknowledged.IsZero() {
+			t.Errorf("%s became %s before step %d, which was %s before step %d", tagV1, image.Digest, second, acknowledged, first)
+		}
+		if err == nil {
+			acknowledged = image.Digest
+		}
+	}
+	deleter := openWorld(t, &hooked{Store: stores.open(), before: func() {
+		if step++; step == other {
+			remove(client)
+		}
+		if step == first {
+			push(imageOne)
+		}
+		if step == second {
+			push(imageTwo)
+		}
+	}}, immutable)
+	step = 0
+	remove(deleter)
+	if step >= first {
+		client.check(registrytest.TagIs(app, tagV1, acknowledged), registrytest.ManifestIs(app, imageTwo.Text))
+	}
+	for d, err := range client.reg.Maintenance().Markers(t.Context(), app) {
+		t.Errorf("the marker of %s is left (%v)", d, err)
+	}
+	return step
 }
 
 // TestATagOfAKilledDeleteReadsAsAbsentSoon: for a second, and no longer, a tag that is there proves its manifest.

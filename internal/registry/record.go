@@ -25,6 +25,7 @@ type (
 		// Missing is what the manifest named and the namespace did not hold when it was pushed: a repair
 		// gives it no link to that. An empty list says that it held everything, null that nobody knows.
 		Missing []oci.Digest `json:"missing"`
+		Nonce   string       `json:"nonce,omitempty"` // see renewRevision
 	}
 
 	// tagRecord is the content of a tag. Nonce makes each write differ from every other one, so that a delete

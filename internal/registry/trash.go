@@ -185,8 +185,12 @@ func (m *Maintenance) DropTrash(ctx context.Context, entry TrashEntry) error {
 			return err
 		}
 	}
-	if err := m.metadata.Delete(ctx, entry.Key, storage.DeleteOptions{}); err != nil {
-		return fmt.Errorf("drop %s: %w", entry.Key, err)
+	return m.dropEntry(ctx, entry.Key)
+}
+
+func (r *core) dropEntry(ctx context.Context, key string) error {
+	if err := r.metadata.Delete(ctx, key, storage.DeleteOptions{}); err != nil {
+		return fmt.Errorf("drop %s: %w", key, err)
 	}
 	return nil
 }
