@@ -31,7 +31,7 @@ func (a *API) getBlob(w *router.Response, r *http.Request, req *router.Request) 
 	}
 	status, part := http.StatusOK, span{length: blob.Size}
 	if r.Header["Range"] != nil {
-		parts, err := requestedRanges(r, req.Digest, blob.Size)
+		parts, err := requestedRanges(r, req.Digest, blob.Size, rangesOf(blob))
 		if err != nil {
 			w.Set("Content-Range", fmt.Sprintf("bytes */%d", blob.Size))
 			return err
@@ -50,11 +50,25 @@ func (a *API) getBlob(w *router.Response, r *http.Request, req *router.Request) 
 	return sendPart(w, blob, part)
 }
 
+// bounded is content of a service: what is read of it is a request there, which names the end of the part.
+type bounded interface{ Until(end int64) }
+
+// rangesOf is how many ranges of a blob one request may ask for.
+func rangesOf(blob registry.Blob) int {
+	if _, ok := blob.Content.(bounded); ok {
+		return maxServiceRanges
+	}
+	return maxRanges
+}
+
 // sendPart sends some of a blob.
 func sendPart(w io.Writer, blob registry.Blob, part span) error {
 	if part.partial {
 		if _, err := blob.Content.Seek(part.start, io.SeekStart); err != nil {
 			return fmt.Errorf("seek in blob: %w", err)
+		}
+		if content, ok := blob.Content.(bounded); ok {
+			content.Until(part.start + part.length)
 		}
 	}
 	// CopyN of an *os.File to the connection is one sendfile, if nothing on the way hides io.ReaderFrom.

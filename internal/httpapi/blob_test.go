@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -143,6 +144,40 @@ func (f *fixture) severalRanges(t *testing.T, d oci.Digest) {
 		if !slices.Equal(got, parts) {
 			t.Errorf("%s: got %q, want %q", rng, got, parts)
 		}
+	}
+}
+
+// TestThreatManyRangesOverAService: each range is a request to the service, so it is no longer than the part, and there
+// are fewer of them than over files.
+func TestThreatManyRangesOverAService(t *testing.T) {
+	t.Parallel()
+	asked := make(chan string, 1000)
+	cfg := s3test.Proxied(t, s3test.Config(t), func(service http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet && r.Header.Get("Range") != "" {
+				asked <- r.Header.Get("Range")
+			}
+			service.ServeHTTP(w, r)
+		})
+	})
+	f := newFixture(t, settings{bucket: &cfg})
+	path := "/v2/app/blobs/" + f.pushBlob("app", strings.Repeat(tenBytes, 100)).String()
+	ranges := func(n int) map[string]string {
+		var list []string
+		for i := range n {
+			list = append(list, fmt.Sprintf("%d-%d", 5*i+1, 5*i+2))
+		}
+		return map[string]string{"Range": "bytes=" + strings.Join(list, ",")}
+	}
+	f.do(call{method: "GET", path: path, header: ranges(64)}).wants(t, want{status: 206})
+	for i := range 64 {
+		if got, want := <-asked, fmt.Sprintf("bytes=%d-%d", 5*i+1, 5*i+2); got != want {
+			t.Fatalf("the service was asked for %s, want %s", got, want)
+		}
+	}
+	f.do(call{method: "GET", path: path, header: ranges(65)}).wants(t, want{status: 200, body: strings.Repeat(tenBytes, 100)})
+	if len(asked) > 0 {
+		t.Errorf("the service was asked for %s besides, want nothing", <-asked)
 	}
 }
 

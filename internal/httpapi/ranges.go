@@ -22,14 +22,18 @@ func (s span) contentRange(size int64) string {
 	return fmt.Sprintf("bytes %d-%d/%d", s.start, s.start+s.length-1, size)
 }
 
-// maxRanges is how many ranges one request may ask for; clients that pull parts of layers ask for about a thousand.
-const maxRanges = 1024
+const (
+	// maxRanges is how many ranges one request may ask for; clients that pull parts of layers ask for about a thousand.
+	maxRanges = 1024
+	// maxServiceRanges is how many it may be where each of them is a request to a service.
+	maxServiceRanges = 64
+)
 
 // requestedRanges reads the Range header (RFC 9110, 14.2). What is no list of ranges of bytes is ignored, and the whole
-// blob is sent. A range behind the end is left out; errRange says that there is no other one. Ranges that overlap are one,
+// blob is sent; so is it for more than most of them. A range behind the end is left out; errRange says that there is no other one. Ranges that overlap are one,
 // so that no request gets more bytes than the blob has; others keep their order. Those that only touch stay apart: podman
 // counts the parts.
-func requestedRanges(r *http.Request, d oci.Digest, size int64) ([]span, error) {
+func requestedRanges(r *http.Request, d oci.Digest, size int64, most int) ([]span, error) {
 	whole := []span{{length: size}}
 	lines := r.Header["Range"]
 	if len(lines) != 1 {
@@ -39,7 +43,7 @@ func requestedRanges(r *http.Request, d oci.Digest, size int64) ([]span, error) 
 		return whole, nil
 	}
 	unit, list, found := strings.Cut(lines[0], "=")
-	if !found || !strings.EqualFold(strings.TrimSpace(unit), "bytes") || strings.Count(list, ",") >= maxRanges {
+	if !found || !strings.EqualFold(strings.TrimSpace(unit), "bytes") || strings.Count(list, ",") >= most {
 		return whole, nil
 	}
 	var parts []span

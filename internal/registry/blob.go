@@ -13,7 +13,7 @@ import (
 
 // Blob is a blob of a namespace, open for reading. The caller closes Content.
 type Blob struct {
-	Content  io.ReadSeekCloser // on a filesystem an *os.File
+	Content  io.ReadSeekCloser // on a filesystem an *os.File; over a service it has Until(end int64), which bounds what is read from there
 	Size     int64             // bytes
 	StoredAt time.Time
 	// URL is where a client can get the bytes instead, empty if it cannot. With a URL there is no Content, and nobody

@@ -46,6 +46,14 @@ func (v *verifying) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Until says where reading ends, until the next Seek. The service is asked for no more, and a part cannot be compared.
+func (v *verifying) Until(end int64) {
+	if content, ok := v.ReadSeekCloser.(interface{ Until(end int64) }); ok && end < v.info.Size {
+		v.hash = nil
+		content.Until(end)
+	}
+}
+
 // wrong says what came, and where it lies, which is for the log alone.
 func (v *verifying) wrong(got string) error {
 	return damaged(blobKey(v.digest)+" at "+string(v.info.DataKey), fmt.Errorf("want %s, got %s", v.digest, got))

@@ -39,6 +39,7 @@ type response struct {
 	piece    io.LimitedReader
 	body     body
 	slot     slot
+	sent     int64 // by Write
 }
 
 // guard wraps w, and the body of r likewise.
@@ -82,9 +83,8 @@ func (w *response) WriteHeader(status int) {
 }
 
 func (w *response) Write(p []byte) (int, error) {
-	if len(p) > shortAnswer {
-		w.slot.end()
-	}
+	w.lengthen(int64(len(p)))
+	w.sent += int64(len(p))
 	w.extend()
 	return w.ResponseWriter.Write(p)
 }
@@ -97,15 +97,23 @@ func (w *response) Flush() {
 // ReadFrom writes all of src. A file, or an *io.LimitedReader over one, goes out by sendfile: net
 // looks one *io.LimitedReader deep, so each piece is a fresh one over the file itself.
 func (w *response) ReadFrom(src io.Reader) (int64, error) {
-	w.slot.end()
 	limited, ok := src.(*io.LimitedReader)
 	if !ok {
 		limited = &io.LimitedReader{R: src, N: math.MaxInt64}
 	}
 	if _, isFile := limited.R.(*os.File); isFile && w.files != nil {
+		w.slot.end()
 		return w.sendFile(limited)
 	}
+	w.lengthen(limited.N)
 	return w.copyFrom(src)
+}
+
+// lengthen ends the slot if the answer is no short one with n bytes more: then the client may be waited for.
+func (w *response) lengthen(n int64) {
+	if w.sent <= shortAnswer && n > shortAnswer-w.sent {
+		w.slot.end()
+	}
 }
 
 // sendFile sends piece by piece. A piece that ran into its deadline while bytes were moving goes on

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -106,6 +107,48 @@ func TestASlowReaderHoldsNoSlot(t *testing.T) {
 		})
 	}
 }
+
+// TestAnAnswerKeepsItsSlotWhileItIsShort: nobody waits for the client of such a one, whose work counts.
+func TestAnAnswerKeepsItsSlotWhileItIsShort(t *testing.T) {
+	t.Parallel()
+	copyOf := func(n int64) func(w *response) {
+		return func(w *response) { _, _ = io.CopyN(w, endless{}, n) }
+	}
+	write := func(n int) func(w *response) {
+		return func(w *response) { _, _ = w.Write(make([]byte, n)) }
+	}
+	for _, tt := range []struct {
+		name string
+		do   []func(w *response)
+		want int // places that are taken behind it
+	}{
+		{"a short one", []func(w *response){write(shortAnswer)}, 1},
+		{"a long one", []func(w *response){write(shortAnswer + 1)}, 0},
+		{"a short copy", []func(w *response){copyOf(shortAnswer)}, 1},
+		{"a long copy", []func(w *response){copyOf(shortAnswer + 1)}, 0},
+		{"short parts", []func(w *response){write(100), copyOf(1000), write(100), copyOf(800)}, 1},
+		{"too many short parts", []func(w *response){write(100), copyOf(1000), write(100), copyOf(1000)}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			places := make(chan struct{}, 1)
+			places <- struct{}{}
+			w := guard(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", http.NoBody), &Timeouts{})
+			w.slot.begin(places)
+			for _, do := range tt.do {
+				do(w)
+			}
+			if got := len(places); got != tt.want {
+				t.Errorf("%d places are taken, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+// endless gives zeros.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
 // TestTheRateOfABodyThatStreams sends a byte now and then: often enough for Stall, and for the least rate or not.
 func TestTheRateOfABodyThatStreams(t *testing.T) {

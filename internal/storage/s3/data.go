@@ -98,7 +98,7 @@ func (s *bucket) removeData(ctx context.Context, key storage.DataKey) error {
 
 // openData opens bytes and asks nobody: the first read does.
 func (s *bucket) openData(ctx context.Context, d dataObject) *dataReader {
-	return &dataReader{ctx: ctx, s: s, data: d}
+	return &dataReader{ctx: ctx, s: s, data: d, until: d.Size}
 }
 
 // dataReader reads one dataObject by as few requests as the seeks allow. It gives the whole of it or an error.
@@ -107,6 +107,7 @@ type dataReader struct {
 	s       *bucket
 	data    dataObject
 	pos     int64
+	until   int64         // what lies from here on is not read
 	body    io.ReadCloser // from pos on; nil until it is needed
 	modTime time.Time
 }
@@ -116,16 +117,16 @@ func (r *dataReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if r.pos >= r.data.Size {
+	if r.pos >= r.until {
 		return 0, io.EOF
 	}
 	if err := r.start(); err != nil {
 		return 0, err
 	}
-	n, err := r.body.Read(p[:min(int64(len(p)), r.data.Size-r.pos)])
+	n, err := r.body.Read(p[:min(int64(len(p)), r.until-r.pos)])
 	r.pos += int64(n)
 	switch {
-	case err == nil || r.pos == r.data.Size && errors.Is(err, io.EOF):
+	case err == nil || r.pos == r.until && errors.Is(err, io.EOF):
 		return n, nil
 	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
@@ -145,12 +146,15 @@ func (r *dataReader) Seek(offset int64, whence int) (int64, error) {
 	if offset < 0 {
 		return 0, fmt.Errorf("seek in %s: position %d is before the start", r.data.Key, offset)
 	}
-	if offset != r.pos {
-		r.pos = offset
+	if offset != r.pos || r.until < r.data.Size {
+		r.pos, r.until = offset, r.data.Size
 		r.drop()
 	}
 	return offset, nil
 }
+
+// Until says where reading ends, until the next Seek: the service is asked for no more than that.
+func (r *dataReader) Until(end int64) { r.until = min(end, r.data.Size) }
 
 // Close gives the connection up, unless it was read to its end.
 func (r *dataReader) Close() error {
@@ -165,14 +169,17 @@ func (r *dataReader) drop() {
 	}
 }
 
-// start asks for what lies from the position on, unless that is open already, and believes no answer
+// start asks for what lies from the position to the end of reading, unless that is open already, and believes no answer
 // that is about anything else.
 func (r *dataReader) start() error {
 	if r.body != nil {
 		return nil
 	}
 	in := &awss3.GetObjectInput{Bucket: &r.s.name, Key: r.s.at(r.data.Key), IfMatch: &r.data.ETag}
-	if r.pos > 0 {
+	switch {
+	case r.until < r.data.Size:
+		in.Range = aws.String(fmt.Sprintf("bytes=%d-%d", r.pos, r.until-1))
+	case r.pos > 0:
 		in.Range = aws.String(fmt.Sprintf("bytes=%d-", r.pos))
 	}
 	out, err := r.s.client.GetObject(r.ctx, in, uncheckedBody, streamed)
@@ -191,14 +198,14 @@ func (r *dataReader) start() error {
 }
 
 func (r *dataReader) check(out *awss3.GetObjectOutput) error {
-	got, want := aws.ToInt64(out.ContentLength), r.data.Size-r.pos
-	span := fmt.Sprintf("bytes %d-%d/%d", r.pos, r.data.Size-1, r.data.Size)
+	got, want := aws.ToInt64(out.ContentLength), r.until-r.pos
+	span := fmt.Sprintf("bytes %d-%d/%d", r.pos, r.until-1, r.data.Size)
 	switch {
 	case aws.ToString(out.ETag) != r.data.ETag:
 		return fmt.Errorf("other bytes lie there: ETag %s, want %s", aws.ToString(out.ETag), r.data.ETag)
 	case out.ContentLength == nil || got != want:
 		return fmt.Errorf("the service answers with %d bytes, want %d", got, want)
-	case r.pos > 0 && aws.ToString(out.ContentRange) != span:
+	case got < r.data.Size && aws.ToString(out.ContentRange) != span:
 		return fmt.Errorf("the service answers with the range %q, want %q", aws.ToString(out.ContentRange), span)
 	}
 	return nil

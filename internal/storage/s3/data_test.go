@@ -85,6 +85,54 @@ func TestOpenDataReads(t *testing.T) {
 	})
 }
 
+// TestAPartOfDataIsAskedForAlone: whoever reads parts has the service send no more than these.
+func TestAPartOfDataIsAskedForAlone(t *testing.T) {
+	t.Parallel()
+	ranges := make(chan string, 100)
+	cfg := s3test.Proxied(t, s3test.Config(t), func(service http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet && strings.Contains(r.URL.Path, s3.BytesDir) {
+				ranges <- r.Header.Get("Range")
+			}
+			service.ServeHTTP(w, r)
+		})
+	})
+	s := create(t, cfg)
+	want := noise(1000)
+	r, _, err := s.OpenData(t.Context(), dataKeyOf(t, s, "u", want))
+	must(t, err)
+	defer r.Close()
+	<-ranges
+	for _, step := range []struct {
+		from, until int64
+		asks        string
+	}{
+		{0, 10, "none"}, // the open has asked for the whole
+		{10, 20, "bytes=10-19"},
+		{20, 30, "bytes=20-29"},
+		{500, 2000, "bytes=500-"},
+		{500, 501, "bytes=500-500"},
+		{500, 1000, "bytes=500-"},
+		{0, 5, "bytes=0-4"},
+	} {
+		_, err := r.Seek(step.from, io.SeekStart)
+		must(t, err)
+		r.(interface{ Until(end int64) }).Until(step.until)
+		got, err := io.ReadAll(r)
+		must(t, err)
+		if end := min(step.until, 1000); !bytes.Equal(got, want[step.from:end]) {
+			t.Errorf("%+v: got %d other bytes, want %d", step, len(got), end-step.from)
+		}
+		asked := "none"
+		if len(ranges) > 0 {
+			asked = <-ranges
+		}
+		if asked != step.asks || len(ranges) > 0 {
+			t.Errorf("%+v: the service was asked for %s and %d more", step, asked, len(ranges))
+		}
+	}
+}
+
 // TestDataKeyForms refuses every data key that this package did not write: they come back from records.
 func TestDataKeyForms(t *testing.T) {
 	t.Parallel()
