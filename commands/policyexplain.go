@@ -28,8 +28,11 @@ func newPolicyExplain(io IO) *cobra.Command {
 		Use:   "explain",
 		Short: "Explain what the policies say to one request",
 		Long: "Explain what the policies of the config say to one request, step by step, with the values\n" +
-			"of all parts of the rules, and what the client would get." + exitCodes,
+			"of all parts of the rules, and what the client would get.\n\n" +
+			"A user of the config or of its users file has the groups that are set there, unless\n" +
+			"--identity says others." + exitCodes,
 		Example: "  sreg policy explain --action get-manifest --namespace team/app --reference v1\n" +
+			"  sreg policy explain --identity alice --action put-manifest --namespace team/app --reference v1\n" +
 			"  sreg policy explain --identity '{username: alice, groups: [dev]}' --action put-manifest --namespace team/app --reference v1\n" +
 			"  sreg policy explain --identity identity.yaml --action list-catalog -o json",
 		Args: noArgs,
@@ -37,7 +40,7 @@ func newPolicyExplain(io IO) *cobra.Command {
 	}
 	opts.from.addConfigFlag(cmd)
 	addOutputFlag(cmd, &opts.output)
-	cmd.Flags().StringVar(&opts.identity, "identity", "", "who asks: `FILE` or {...}, as in a file of cases; nobody if it is left out")
+	cmd.Flags().StringVar(&opts.identity, "identity", "", "who asks: a user `NAME`, {...} as in a file of cases, or a file of that; nobody if it is left out")
 	for _, f := range []struct{ name, usage string }{
 		{"action", "what is asked for: `ACTION`, such as get-manifest"},
 		{"namespace", "in which `NAMESPACE`"},
@@ -66,10 +69,6 @@ func runPolicyExplain(io IO, opts policyExplain) error {
 	if *opts.request["action"] == "" {
 		return &usageError{message: "--action is missing", hint: "it is one of " + strings.Join(policy.ActionNames(), ", ")}
 	}
-	identity, err := opts.readIdentity()
-	if err != nil {
-		return err
-	}
 	values := map[string]string{}
 	for name, value := range opts.request {
 		values[name] = *value
@@ -89,24 +88,11 @@ func runPolicyExplain(io IO, opts policyExplain) error {
 	if err := loaded.requirePolicy(); err != nil {
 		return err
 	}
+	identity, err := loaded.readIdentity(io, opts.identity)
+	if err != nil {
+		return err
+	}
 	return explain(loaded.rules.Access, loaded.cfg, policy.Question{Identity: identity, Request: request}).print(io, opts.output)
-}
-
-// readIdentity reads what is written in braces, or the file of that name.
-func (o policyExplain) readIdentity() (access.Identity, error) {
-	file, content := "--identity", []byte(o.identity)
-	if !strings.HasPrefix(strings.TrimSpace(o.identity), "{") && o.identity != "" {
-		var err error
-		if content, err = readNamed(o.identity); err != nil {
-			return access.Identity{}, err
-		}
-		file = o.identity
-	}
-	identity, mistakes := policytest.ParseIdentity(content)
-	if len(mistakes) > 0 {
-		return identity, fileMistakes(file, mistakes)
-	}
-	return identity, nil
 }
 
 // explain asks the chain, and again for what follows from the request.

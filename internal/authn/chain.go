@@ -265,10 +265,7 @@ func (a *Authenticator) verifyBasic(ctx context.Context, c Credentials) (*verifi
 
 // ofUser is what is known of a user who signed in.
 func ofUser(method Method, user users.User) *verified {
-	return &verified{
-		method: method, user: user.Name, hash: user.Hash, end: user.Expires,
-		identity: access.Identity{ID: user.Name, Username: user.Name, Groups: user.Groups},
-	}
+	return &verified{method: method, user: user.Name, hash: user.Hash, end: user.Expires, identity: IdentityOf(user)}
 }
 
 // verifyBearer verifies a token of a provider, if its issuer is one's, else one of our own.
