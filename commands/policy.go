@@ -35,6 +35,7 @@ func loadPolicies(io IO, from source) (loaded, error) {
 	if err != nil {
 		return loaded{}, err
 	}
+	io.warnOf(cfg.RuleWarnings(sources, from.compiler))
 	rules, err := cfg.Rules(from.compiler)
 	return loaded{cfg: cfg, sources: sources, rules: rules}, err
 }

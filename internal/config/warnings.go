@@ -29,9 +29,31 @@ func (c *Config) Warnings(sources Sources, compiler *policy.Compiler) []Problem 
 		if c.Policy.DeniesAll() && c.Policy.Webhook == "" {
 			warn("policy", "nobody may do anything, because there is no rule: sreg policy init writes some")
 		}
-		warnOfPolicy(c.Policy.Config, compiler, below("policy", warn))
 	}
 	c.warnOfExposed(sources, warn)
+	c.Registry.ImmutableTags.Warn(below("registry.immutable_tags", warn))
+	for i, r := range c.Repositories {
+		if r.ImmutableTags != nil {
+			r.ImmutableTags.Warn(below(fmt.Sprintf("repositories[%d].immutable_tags", i), warn))
+		}
+	}
+	c.warnOfRules(compiler, warn)
+	return warnings
+}
+
+// RuleWarnings are those of Warnings that are about rules.
+func (c *Config) RuleWarnings(sources Sources, compiler *policy.Compiler) []Problem {
+	var warnings []Problem
+	c.warnOfRules(compiler, func(key, problem string) {
+		warnings = append(warnings, Problem{Origin: sources.Of(key), Key: key, Message: problem})
+	})
+	return warnings
+}
+
+func (c *Config) warnOfRules(compiler *policy.Compiler, warn func(key, problem string)) {
+	if c.Policy != nil {
+		warnOfPolicy(c.Policy.Config, compiler, below("policy", warn))
+	}
 	c.Retention.Warn(compiler, below("retention", warn))
 	for i, r := range c.Repositories {
 		at := fmt.Sprintf("repositories[%d]", i)
@@ -40,7 +62,6 @@ func (c *Config) Warnings(sources Sources, compiler *policy.Compiler) []Problem 
 		}
 		r.Retention.Warn(compiler, below(at+".retention", warn))
 	}
-	return warnings
 }
 
 func warnOfPolicy(p policy.Config, compiler *policy.Compiler, warn func(path, problem string)) {
@@ -50,7 +71,13 @@ func warnOfPolicy(p policy.Config, compiler *policy.Compiler, warn func(path, pr
 	if p.Webhook != "" && p.DeniesAll() {
 		warn("webhook", "without a rule nothing is allowed, so the webhook is never asked: set default: allow if it alone is to decide")
 	}
+	compiled, err := compiler.Policy("", p)
 	for i := range p.Rules {
+		if err == nil {
+			for _, problem := range compiled.Unmatched(i) {
+				warn(fmt.Sprintf("rules[%d]", i), problem)
+			}
+		}
 		if meant := compiler.AboutTags(p, i); meant != "" {
 			warn(fmt.Sprintf("rules[%d]", i), "a push or a delete by digest has the digest as its reference, whatever tags go with it; ask for the tags: "+meant)
 		}

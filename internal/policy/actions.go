@@ -2,8 +2,10 @@ package policy
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/sreg-project/sreg/internal/access"
+	"github.com/sreg-project/sreg/internal/spelling"
 )
 
 // neverAsked are actions that no policy decides about: they open nothing, or are decided by fixed rules.
@@ -40,6 +42,30 @@ func ActionNames() []string {
 		names = append(names, string(a))
 	}
 	return names
+}
+
+// isAction reports whether a text is an action, be policies asked about it or not.
+func isAction(text string) bool {
+	return slices.Contains(Actions(), access.Action(text)) || NeverAsked(access.Action(text))
+}
+
+// MeantActions says what was likely meant by a text that is no action. It is empty if nobody can tell.
+func MeantActions(text string) string {
+	switch strings.ToLower(text) {
+	case "pull", "read":
+		return "a pull is get-manifest and get-blob"
+	case "push", "write":
+		return "a push is put-manifest, start-upload, mount-blob, get-upload, update-upload, complete-upload and cancel-upload, " +
+			"and get-manifest and get-blob, because clients look before they push"
+	case "delete":
+		return "a delete is delete-manifest or delete-blob"
+	case "*", "all", "any":
+		return "for every action say nothing of request.action"
+	}
+	if near, ok := spelling.Nearest(text, ActionNames()); ok {
+		return "did you mean " + near + "?"
+	}
+	return ""
 }
 
 // OneNamespace reports whether an action always names a namespace.

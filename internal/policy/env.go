@@ -83,6 +83,8 @@ type expression struct {
 	program cel.Program
 	// mentionsWords is false if the result is the same for every question.
 	mentionsWords bool
+	// unmatched are its parts that fit no text that there can be.
+	unmatched []string
 }
 
 // compile makes the program of an expression. Only some programs run under a limit of cost, because counting
@@ -101,7 +103,7 @@ func (e *environment) compile(expr string) (*expression, []Mistake) {
 	if found != nil {
 		return nil, found
 	}
-	return &expression{text: expr, program: program, mentionsWords: mentionsWords(checked.NativeRep())}, nil
+	return &expression{text: expr, program: program, mentionsWords: mentionsWords(checked.NativeRep()), unmatched: unmatched(checked.NativeRep())}, nil
 }
 
 func mentionsWords(checked *ast.AST) bool {

@@ -3,8 +3,11 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/google/cel-go/common/ast"
+	"github.com/google/cel-go/common/operators"
+	"github.com/google/cel-go/common/overloads"
 	"github.com/google/cel-go/common/types"
 )
 
@@ -19,15 +22,13 @@ func wrongLiterals(checked *ast.AST) []Mistake {
 		if m, ok := computedPattern(checked, call); ok {
 			found = append(found, m)
 		}
+		found = append(found, unknownActions(checked, call)...)
 		for _, argument := range call.Args() {
-			if argument.Kind() != ast.LiteralKind {
-				continue
-			}
-			text, ok := argument.AsLiteral().(types.String)
+			text, ok := textOf(argument)
 			if !ok {
 				continue
 			}
-			if err := wrongLiteral(call.FunctionName(), string(text)); err != nil {
+			if err := wrongLiteral(call.FunctionName(), text); err != nil {
 				at := checked.SourceInfo().GetStartLocation(argument.ID())
 				found = append(found, Mistake{Line: at.Line(), Column: at.Column() + 1, Message: err.Error()})
 			}
@@ -43,6 +44,59 @@ func computedPattern(checked *ast.AST, call ast.CallExpr) (Mistake, bool) {
 	}
 	at := checked.SourceInfo().GetStartLocation(call.Args()[1].ID())
 	return Mistake{Line: at.Line(), Column: at.Column() + 1, Message: topPushedLike + " wants its pattern written as one text in quotes"}, true
+}
+
+// unknownActions finds texts that request.action is compared with and never is.
+func unknownActions(checked *ast.AST, call ast.CallExpr) []Mistake {
+	word, literals := comparison(call)
+	if word == nil || !isWord(word, "action") {
+		return nil
+	}
+	var found []Mistake
+	for _, literal := range literals {
+		text, ok := textOf(literal)
+		if !ok || isAction(text) {
+			continue
+		}
+		at := checked.SourceInfo().GetStartLocation(literal.ID())
+		m := Mistake{Line: at.Line(), Column: at.Column() + 1, Message: fmt.Sprintf("unknown action %q", text), Hint: MeantActions(text)}
+		if m.Hint == "" {
+			m.Hint = "actions are " + strings.Join(ActionNames(), ", ")
+		}
+		found = append(found, m)
+	}
+	return found
+}
+
+// comparison is what a call compares with what: x == y, x != y, x in [y, ...], [y, ...].contains(x). The word is nil if it
+// compares nothing with texts that are written.
+func comparison(call ast.CallExpr) (word ast.Expr, with []ast.Expr) {
+	args := call.Args()
+	switch call.FunctionName() {
+	case operators.Equals, operators.NotEquals:
+		if args[0].Kind() == ast.LiteralKind {
+			return args[1], args[:1]
+		}
+		return args[0], args[1:]
+	case operators.In:
+		if args[1].Kind() == ast.ListKind {
+			return args[0], args[1].AsList().Elements()
+		}
+	case overloads.Contains:
+		if call.IsMemberFunction() && len(args) == 1 && call.Target().Kind() == ast.ListKind {
+			return args[0], call.Target().AsList().Elements()
+		}
+	}
+	return nil, nil
+}
+
+// textOf is the text that an expression writes.
+func textOf(x ast.Expr) (string, bool) {
+	if x.Kind() != ast.LiteralKind {
+		return "", false
+	}
+	text, ok := x.AsLiteral().(types.String)
+	return string(text), ok
 }
 
 func wrongLiteral(function, text string) error {

@@ -39,10 +39,14 @@ func TestEveryMistakeIsToldWithItsPlaceAndAWayOut(t *testing.T) {
 		"identity.username.matches('" + strings.Repeat("(a|b){900}", 9) + "')": "1:27: want a smaller regular expression: at most 10000 instructions, got 24302",
 		"identity.username.matches('(')":                                       "1:27: want a regular expression, got \"(\": error parsing regexp: missing closing ): `(`",
 		"request.reference.semver_compare('1.2') == 0":                         "1:34: want a semantic version such as 1.2.3, got \"1.2\"",
-		"image.tag == 'x'":                      "1:1: unknown word image: the words are identity, request; a text stands in quotes",
-		"é == 'x'":                              "1:1: unexpected \"é\"",
-		"'é' == 'x' && identity.usernam == 'x'": "1:24: unknown field identity.usernam: did you mean identity.username?",
-		strings.Repeat("(", 200) + "true" + strings.Repeat(")", 200): "",
+		"request.action == 'pull'":                                             "1:19: unknown action \"pull\": a pull is get-manifest and get-blob",
+		"'get-manifst' != request.action":                                      "1:1: unknown action \"get-manifst\": did you mean get-manifest?",
+		"request.action in ['get-blob', 'PULL']":                               "1:32: unknown action \"PULL\": a pull is get-manifest and get-blob",
+		"['delete'].contains(request.action)":                                  "1:2: unknown action \"delete\": a delete is delete-manifest or delete-blob",
+		"image.tag == 'x'":                                                     "1:1: unknown word image: the words are identity, request; a text stands in quotes",
+		"é == 'x'":                                                             "1:1: unexpected \"é\"",
+		"'é' == 'x' && identity.usernam == 'x'":                                "1:24: unknown field identity.usernam: did you mean identity.username?",
+		strings.Repeat("(", 200) + "true" + strings.Repeat(")", 200):           "",
 	} {
 		t.Run(expr, func(t *testing.T) {
 			t.Parallel()

@@ -95,6 +95,10 @@ func (s *ruleSet) RuleNames() []string {
 	return names
 }
 
+// Unmatched are the parts of a rule that compare with what can never be: a pattern for tags that has a brace, a name of a
+// repository in upper case.
+func (s *ruleSet) Unmatched(rule int) []string { return s.rules[rule].unmatched }
+
 // activation is a question as CEL reads it: made once, and read by every rule.
 type activation struct {
 	identity, request *object

@@ -106,6 +106,27 @@ func (t ImmutableTags) Matcher() (func(tag string) bool, error) {
 	}, nil
 }
 
+// Warn reports globs that fit no tag.
+func (t ImmutableTags) Warn(report func(field, problem string)) {
+	for i, pattern := range t.Except {
+		if strings.HasPrefix(pattern, "re:") {
+			continue
+		}
+		plain := characterClass.ReplaceAllString(pattern, "a")
+		if at := strings.IndexFunc(plain, inNoTag); at >= 0 {
+			report(fmt.Sprintf("except[%d]", i), fmt.Sprintf("fits no tag: no tag has %q; for alternatives write several globs, or re:(a|b)", plain[at:at+1]))
+		}
+	}
+}
+
+// characterClass is [a-z] in a glob.
+var characterClass = regexp.MustCompile(`\[[^]]*\]`)
+
+// inNoTag reports whether no tag has a character that stands for itself in a glob.
+func inNoTag(c rune) bool {
+	return !strings.ContainsRune("._-*?\\", c) && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z')
+}
+
 // compileTagPattern reads a glob, or after re: a regular expression that must
 // match the whole tag: an exception that matches a part only by accident would
 // open tags that were meant to be closed.

@@ -109,3 +109,20 @@ func TestWhatAConfigMustNotSay(t *testing.T) {
 		}
 	}
 }
+
+func TestAGlobThatFitsNoTagIsAWarning(t *testing.T) {
+	t.Parallel()
+	for pattern, want := range map[string]string{
+		"{dev,test}-*":  `except[0] fits no tag: no tag has "{"; for alternatives write several globs, or re:(a|b)`,
+		"team/*":        `except[0] fits no tag: no tag has "/"; for alternatives write several globs, or re:(a|b)`,
+		"v[0-9].*_?":    "",
+		"re:(dev|test)": "",
+		"Latest":        "",
+	} {
+		got := ""
+		registry.ImmutableTags{Except: []string{pattern}}.Warn(func(field, problem string) { got += field + " " + problem })
+		if got != want {
+			t.Errorf("%s: got %q, want %q", pattern, got, want)
+		}
+	}
+}

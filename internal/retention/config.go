@@ -36,6 +36,9 @@ func (c Config) Warn(compiler *policy.Compiler, report func(path, problem string
 		return
 	}
 	for i := range c.Rules {
+		for _, problem := range keep.Unmatched(i) {
+			report(fmt.Sprintf("rules[%d]", i), problem)
+		}
 		holds, constant := keep.Constant(i)
 		if constant && !holds {
 			report(fmt.Sprintf("rules[%d]", i), "is never true, so it keeps nothing; and without any other rule nothing stays")

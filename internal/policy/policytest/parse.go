@@ -243,6 +243,10 @@ func (p *parser) action(n *document.Node, key string) access.Action {
 		p.report(n.At, key, "no policy decides about "+n.Text)
 		return ""
 	}
+	if meant := policy.MeantActions(n.Text); meant != "" && n.Kind == document.Scalar && !slices.Contains(policy.ActionNames(), n.Text) {
+		p.report(n.At, key, "unknown action "+document.Quote(n.Text)+": "+meant)
+		return ""
+	}
 	return access.Action(p.word(n, key, policy.ActionNames()...))
 }
 
