@@ -34,7 +34,7 @@ func newGCEmpty(io IO) *cobra.Command {
 	}
 	opts.source.addFlags(cmd)
 	repositoryFlag(cmd, &opts.repository, "only what is in `NAME` or below it")
-	cmd.Flags().DurationVar(&opts.olderThan, "older-than", 0, "only what was removed at least this long ago")
+	durationFlag(cmd, &opts.olderThan, "older-than", "only what was removed at least this long ago: `DURATION`, such as 12h or 1d")
 	cmd.Flags().BoolVar(&opts.yes, "yes", false, "do not ask")
 	return cmd
 }

@@ -35,14 +35,14 @@ func newGCRestore(io IO) *cobra.Command {
 			"    NAME             every tag, manifest and blob that is gone from the namespace\n\n" +
 			"It is as if it were pushed now. What is there already stays as it is; no tag is taken from\n" +
 			"another manifest, unless a digest is named." + exitCodes,
-		Example: "  sreg gc restore team/app:v1\n  sreg gc restore team/app --since 1h --dry-run",
+		Example: "  sreg gc restore team/app:v1\n  sreg gc restore team/app --since 1d --dry-run",
 		Args:    one("reference"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runGCRestore(cmd.Context(), io, opts, args[0], time.Now())
 		},
 	}
 	opts.source.addFlags(cmd)
-	cmd.Flags().DurationVar(&opts.since, "since", 0, "of a namespace only what was removed at most this long ago")
+	durationFlag(cmd, &opts.since, "since", "of a namespace only what was removed at most this long ago: `DURATION`, such as 12h or 1d")
 	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false, "say what would come back, and change nothing")
 	addOutputFlag(cmd, &opts.output)
 	return cmd

@@ -10,6 +10,8 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sreg-project/sreg/internal/timespan"
 )
 
 // format is how a command prints what was asked for: table or json.
@@ -62,6 +64,14 @@ func (c choice[T]) Set(text string) error {
 	}
 	*c.value = T(text)
 	return nil
+}
+
+// durationFlag adds a flag that takes a duration, as the config does.
+func durationFlag(cmd *cobra.Command, value *time.Duration, flag, usage string) {
+	cmd.Flags().Func(flag, usage, func(text string) (err error) {
+		*value, err = timespan.Parse(text)
+		return err
+	})
 }
 
 // completeFrom makes the shell offer the values of a flag.

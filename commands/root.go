@@ -1,10 +1,15 @@
 package commands
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/sreg-project/sreg/internal/spelling"
 )
 
 // exitCodes closes the help of every command.
@@ -32,9 +37,16 @@ func NewRoot(io IO) *cobra.Command {
 	root.SetIn(io.In)
 	root.SetOut(io.Out)
 	root.SetErr(io.Err)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{message: err.Error(), hint: seeHelp(cmd)}
-	})
+	root.SetFlagErrorFunc(flagError)
+	var shown bool
+	root.Flags().BoolVar(&shown, "version", false, "show which version this is")
+	help := root.RunE
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if shown {
+			return runVersion(io, formatTable)
+		}
+		return help(cmd, args)
+	}
 	root.AddCommand(newServe(io), newConfig(io), newPolicy(io), newUser(io), newToken(io), newGC(io), newVersion(io))
 	return root
 }
@@ -55,6 +67,35 @@ func newGroup(cmd *cobra.Command) *cobra.Command {
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	return cmd
+}
+
+// flagError says which flag was likely meant by one that the command does not have.
+func flagError(cmd *cobra.Command, err error) error {
+	mistake := &usageError{message: err.Error(), hint: seeHelp(cmd)}
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
+		return mistake
+	}
+	name := unknown.GetSpecifiedName()
+	near, ok := nearestFlag(cmd, name)
+	if ok {
+		mistake.hint = "did you mean --" + near + "?"
+	}
+	if name == "password" && ok {
+		mistake.hint = "a password in a command line is seen by others: --" + near + " reads it, and without it you are asked"
+	}
+	return mistake
+}
+
+// nearestFlag is a flag of which the name is the beginning, or else one that is spelt alike.
+func nearestFlag(cmd *cobra.Command, name string) (string, bool) {
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	longer := slices.IndexFunc(names, func(n string) bool { return strings.HasPrefix(n, name+"-") })
+	if longer >= 0 {
+		return names[longer], true
+	}
+	return spelling.Nearest(name, names)
 }
 
 // noArgs refuses words that a command does not take.

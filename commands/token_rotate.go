@@ -41,7 +41,7 @@ func newTokenRotate(io IO) *cobra.Command {
 		},
 	}
 	opts.from.addFlags(cmd)
-	cmd.Flags().DurationVar(&opts.overlap, "overlap", 0, "how long tokens of the former key are accepted, such as 24h (default auth.token.refresh_ttl)")
+	durationFlag(cmd, &opts.overlap, "overlap", "how long tokens of the former key are accepted: `DURATION`, such as 12h or 1d (default auth.token.refresh_ttl)")
 	addOutputFlag(cmd, &opts.output)
 	return cmd
 }

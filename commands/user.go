@@ -24,7 +24,7 @@ func newUser(io IO) *cobra.Command {
 			"names another." + exitCodes,
 		Example: "  sreg user add alice --group dev\n  sreg user list -c /etc/sreg/sreg.yaml\n  sreg user list --file users",
 	})
-	cmd.AddCommand(newUserAdd(io), newUserSet(io), newUserRemove(io), newUserList(io), newUserVerify(io), newUserHash(io))
+	cmd.AddCommand(newUserAdd(io), newUserSet(io), newUserRemove(io), newUserList(io), newUserShow(io), newUserVerify(io), newUserHash(io))
 	return cmd
 }
 

@@ -37,6 +37,13 @@ type userRow struct {
 	Line    int      `json:"line"`
 }
 
+func newUserRow(u users.User, now time.Time) userRow {
+	return userRow{
+		Name: u.Name, Groups: append([]string{}, u.Groups...), Expires: users.FormatExpires(u.Expires),
+		Expired: u.Expired(now), Hash: u.Hash.Algorithm(), Rehash: u.Hash.Rehash(), Line: u.Line,
+	}
+}
+
 func runUserList(io IO, file usersFile, output format, now time.Time) error {
 	f, err := file.load(io)
 	if err != nil {
@@ -44,10 +51,7 @@ func runUserList(io IO, file usersFile, output format, now time.Time) error {
 	}
 	var rows []userRow
 	for _, u := range f.Users() {
-		rows = append(rows, userRow{
-			Name: u.Name, Groups: append([]string{}, u.Groups...), Expires: users.FormatExpires(u.Expires),
-			Expired: u.Expired(now), Hash: u.Hash.Algorithm(), Rehash: u.Hash.Rehash(), Line: u.Line,
-		})
+		rows = append(rows, newUserRow(u, now))
 	}
 	return printRows(io, output, rows, []string{"NAME", "GROUPS", "EXPIRES", "HASH", "NOTE"}, func(row userRow) []string {
 		return []string{row.Name, strings.Join(row.Groups, ","), row.Expires, row.Hash, row.note()}

@@ -66,7 +66,7 @@ var allowed = map[string]string{
 
 	// Engines know no store.
 	"policy":            "oci access spelling",
-	"policy/policytest": "access document oci policy spelling",
+	"policy/policytest": "access document oci policy spelling timespan",
 	"webhook":           "outbound secret setting cache",
 
 	// Work over the core: it may use engines, never other work.

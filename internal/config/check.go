@@ -6,11 +6,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sreg-project/sreg/internal/bytesize"
 	"github.com/sreg-project/sreg/internal/document"
 	"github.com/sreg-project/sreg/internal/secret"
+	"github.com/sreg-project/sreg/internal/timespan"
 )
 
 // checker turns the nodes of one source into the Go values that the shape asks
@@ -237,7 +237,7 @@ func (s *shape) convertDuration(n *document.Node, mismatch string) (any, string)
 	if !durations.MatchString(word) {
 		return nil, mismatch + durationHint(word)
 	}
-	d, err := time.ParseDuration(word)
+	d, err := timespan.Parse(word)
 	if err != nil {
 		return nil, fmt.Sprintf("want a duration below 292 years, got %s", n.Show())
 	}
@@ -249,19 +249,13 @@ func (s *shape) convertDuration(n *document.Node, mismatch string) (any, string)
 
 // durationHint explains the units that people try and Go does not know.
 func durationHint(word string) string {
-	if wholeDays.MatchString(word) {
-		return ": there is no day, write 24h"
-	}
 	if digits.MatchString(word) {
-		return ": a unit is missing: ms, s, m or h"
+		return ": a unit is missing: ms, s, m, h or d"
 	}
-	return ": units are ms, s, m and h"
+	return ": units are ms, s, m, h and d"
 }
 
-var (
-	wholeDays = regexp.MustCompile(`^[0-9]+d$`)
-	digits    = regexp.MustCompile(`^[0-9]+$`)
-)
+var digits = regexp.MustCompile(`^[0-9]+$`)
 
 func (s *shape) convertSize(n *document.Node, mismatch string) (any, string) {
 	word, ok := textOrZero(n)

@@ -32,9 +32,9 @@ const (
 // maxInteger bounds every whole number: they count things that are held at once.
 const maxInteger = 1<<31 - 1
 
-// durationPattern is what is read as a duration: what time.ParseDuration takes,
-// but for signs.
-const durationPattern = `^(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+)$`
+// durationPattern is what is read as a duration: what timespan.Parse takes, but for
+// signs.
+const durationPattern = `^(0|([0-9]+(\.[0-9]*)?|\.[0-9]+)d|(([0-9]+(\.[0-9]*)?|\.[0-9]+)d)?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+)$`
 
 // shape is what the configuration may hold at one key, as the struct of the
 // key's owner says. The loader, the JSON Schema and the documentation all read

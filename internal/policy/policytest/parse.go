@@ -16,6 +16,7 @@ import (
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/spelling"
+	"github.com/sreg-project/sreg/internal/timespan"
 )
 
 // stages are those that a case may name.
@@ -345,7 +346,7 @@ func (p *parser) image(n *document.Node, key string, now int64) NamedImage {
 	return i
 }
 
-// time reads seconds since the epoch, a date, or, if now is not 0, a duration before now such as -72h. The
+// time reads seconds since the epoch, a date, or, if now is not 0, a duration before now such as -3d. The
 // result is in seconds since the epoch.
 func (p *parser) time(n *document.Node, key string, now int64) int64 {
 	text, ok := p.text(n, key)
@@ -360,9 +361,9 @@ func (p *parser) time(n *document.Node, key string, now int64) int64 {
 			return t.Unix()
 		}
 	}
-	if d, err := time.ParseDuration(text); err == nil && d <= 0 && now > 0 {
+	if d, err := timespan.Parse(text); err == nil && d <= 0 && now > 0 {
 		return now + int64(d/time.Second)
 	}
-	p.mismatch(n, key, "seconds since the epoch, a date such as 2026-01-31T12:00:00Z, or a time before now such as -72h")
+	p.mismatch(n, key, "seconds since the epoch, a date such as 2026-01-31T12:00:00Z, or a time before now such as -3d")
 	return 0
 }
