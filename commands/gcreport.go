@@ -68,8 +68,12 @@ func summary(r *gc.Report) string {
 	case gc.Failed:
 		did = "collected in part, in"
 	}
-	return fmt.Sprintf("%s %s: %s removed by retention, %s ended, %s condemned (%s), %s revived, %s destroyed, %s freed",
-		did, took(r.Seconds), counted(int(r.Removed.Objects), "tag"), counted(int(r.Uploads.Objects), "upload"),
+	finished := ""
+	if r.Finished.Objects > 0 {
+		finished = counted(int(r.Finished.Objects), "leftover") + " of interrupted deletes finished, "
+	}
+	return fmt.Sprintf("%s %s: %s removed by retention, %s ended, %s%s condemned (%s), %s revived, %s destroyed, %s freed",
+		did, took(r.Seconds), counted(int(r.Removed.Objects), "tag"), counted(int(r.Uploads.Objects), "upload"), finished,
 		counted(int(r.Awaiting.Objects), "object"), sized(r.Awaiting.Bytes), counted(int(r.Revived.Objects), "object"),
 		counted(int(r.Freed.Objects), "object"), sized(r.Freed.Bytes))
 }
@@ -159,6 +163,10 @@ func planRows(p *gc.Plan) []planRow {
 		}
 	}
 	for _, left := range p.Finish {
+		if left.BringBack {
+			row("restore", left.Namespace.String(), "manifest", "a delete was interrupted, and an immutable tag stands for it").objects++
+			continue
+		}
 		row("finish", left.Namespace.String(), "leftover", "of a delete that was interrupted").objects++
 	}
 	if p.Restore.Objects > 0 {

@@ -268,7 +268,10 @@ func (r *run) planMarkers(ctx context.Context, g *graph, markers []registry.Mark
 		}
 	}
 	for _, marker := range markers {
-		if _, known := g.index[marker.Digest]; known {
+		if i, known := g.index[marker.Digest]; known {
+			if !g.nodes[i].back.IsZero() {
+				continue // it goes when the manifest is there
+			}
 			young, _, err := r.young(ctx, registry.Object{Kind: registry.KindMarker, Namespace: g.ns, Digest: marker.Digest})
 			if err != nil {
 				return err
@@ -279,27 +282,6 @@ func (r *run) planMarkers(ctx context.Context, g *graph, markers []registry.Mark
 		}
 		if number, known := r.blobs.find(marker.Digest); !known || !named[number] {
 			r.plan.markers = append(r.plan.markers, marker)
-		}
-	}
-	return nil
-}
-
-// planUnfinished finds what a delete that was killed left behind: tags and referrer entries of a manifest that is
-// gone.
-func (r *run) planUnfinished(ctx context.Context, g *graph) error {
-	for _, tag := range g.tags {
-		if g.gone(tag.stored.Digest) && !r.movedAside[g.ns] {
-			r.plan.Finish = append(r.plan.Finish, Unfinished{
-				Namespace: g.ns, Digest: tag.stored.Digest, Tag: tag.stored.Tag.String(), tag: tag.stored.Tag,
-			})
-		}
-	}
-	for entry, err := range readable(r, r.registry.ReferrerEntries(ctx, g.ns)) {
-		if err != nil {
-			return err
-		}
-		if g.gone(entry.Digest) {
-			r.plan.Finish = append(r.plan.Finish, Unfinished{Namespace: g.ns, Digest: entry.Digest, Subject: entry.Subject})
 		}
 	}
 	return nil

@@ -95,6 +95,8 @@ func (r *run) explainTagged(g *graph, tag oci.Tag) {
 func (r *run) explainTag(g *graph, tag tagEdge) {
 	what := fmt.Sprintf("tag %s in %s", tag.stored.Tag, g.ns)
 	switch {
+	case g.gone(tag.stored.Digest) && !r.wasDeleted(g.ns, tag.stored.Digest):
+		r.explain(what, true, "what it stands for is gone, and the trash does not have it, so nobody knows why: sreg gc verify tells of it")
 	case g.gone(tag.stored.Digest):
 		r.explain(what, false, "what it stands for is gone: a delete was interrupted here")
 	case !tag.keep && tag.subject >= 0:

@@ -38,6 +38,7 @@ type node struct {
 	there     bool // live or condemned
 	condemned bool
 	pending   bool
+	back      oci.Tag   // the immutable tag for which it comes back from the trash
 	since     time.Time // when it was condemned
 	pushedAt  time.Time
 	storedAt  time.Time

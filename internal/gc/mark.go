@@ -266,6 +266,9 @@ func (r *run) markNamespace(ctx context.Context, ns oci.Name, condemned []*regis
 	if err := r.readTags(ctx, g); err != nil {
 		return err
 	}
+	if err := r.planBringBack(ctx, g, markers); err != nil {
+		return err
+	}
 	g.addReferrers()
 	g.setDepths()
 

@@ -76,12 +76,14 @@ type Planned struct {
 	depth     int                 // of a manifest: how many levels of manifests are below it
 }
 
-// Unfinished is what a delete of a manifest left behind it when it was killed.
+// Unfinished is what a delete of a manifest left behind it when it was killed: a tag or a referrer entry, which goes; or
+// an immutable tag for which the manifest has to come back.
 type Unfinished struct {
 	Namespace oci.Name   `json:"namespace"`
 	Digest    oci.Digest `json:"digest"`
 	Subject   oci.Digest `json:"subject,omitzero"`
 	Tag       string     `json:"tag,omitempty"`
+	BringBack bool       `json:"bring_back,omitempty"` // the manifest comes back from the trash
 
 	tag oci.Tag
 }

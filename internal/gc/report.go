@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -34,7 +35,8 @@ type Report struct {
 	Removed  Tally     `json:"removed"`           // tags, by retention
 	Uploads  Tally     `json:"uploads"`           // expired ones that were ended
 	Revived  Tally     `json:"revived"`
-	Freed    Tally     `json:"freed"` // destroyed
+	Freed    Tally     `json:"freed"`             // destroyed
+	Finished Tally     `json:"finished,omitzero"` // what deletes that were killed left behind
 	Awaiting Tally     `json:"condemned"`
 	Busy     Tally     `json:"busy,omitzero"` // not condemned, because the upload that it came by is still open
 	Totals   Totals    `json:"totals"`
@@ -49,6 +51,7 @@ type Report struct {
 }
 
 func (r *Report) finish(now time.Time, err error) {
+	slices.Sort(r.Warnings) // several things are done at once
 	r.Seconds = now.Sub(r.Started).Seconds()
 	r.Totals = r.Plan.Totals
 	var refused *RefusedError

@@ -77,6 +77,8 @@ func (r *run) ownReason(g *graph, i int, rules bool, untagged map[int]registry.V
 	n := &g.nodes[i]
 	age := r.began.Sub(n.pushedAt)
 	switch verdict := untagged[i]; {
+	case !n.back.IsZero():
+		return fmt.Sprintf("it comes back from the trash: a delete was interrupted, and the immutable tag %s stands for it", n.back)
 	case n.pending:
 		return "its push is under way"
 	case !n.there || n.condemned:

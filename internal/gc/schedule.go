@@ -97,9 +97,12 @@ func (c *Collector) scheduled(ctx context.Context, holder string, log *slog.Logg
 	if report == nil {
 		return
 	}
+	for _, warning := range report.Warnings {
+		log.WarnContext(ctx, "collector warns", "warning", warning)
+	}
 	log.InfoContext(
 		ctx, "collected", "outcome", string(report.Outcome), "seconds", report.Seconds, "tags_removed", report.Removed.Objects,
 		"condemned", report.Awaiting.Objects, "destroyed", report.Freed.Objects, "freed_bytes", report.Freed.Bytes,
-		"revived", report.Revived.Objects, "errors", report.ErrorCount, "warnings", report.WarningCount,
+		"revived", report.Revived.Objects, "finished", report.Finished.Objects, "errors", report.ErrorCount, "warnings", report.WarningCount,
 	)
 }

@@ -147,7 +147,7 @@ func (r *run) endUploads(ctx context.Context) error {
 func (r *run) revive(ctx context.Context) error {
 	r.begin("revive")
 	defer r.phase.end()
-	return r.inBatches(ctx, batches(r.plan.Revive, -1), func(ctx context.Context, p Planned) error {
+	return inBatches(ctx, r, batches(r.plan.Revive, -1), func(ctx context.Context, p Planned) error {
 		err := r.registry.Revive(ctx, p.Object)
 		if err == nil {
 			r.count(&r.report.Revived, p.Bytes)
@@ -162,7 +162,7 @@ func (r *run) revive(ctx context.Context) error {
 func (r *run) destroy(ctx context.Context) error {
 	r.begin("destroy")
 	defer r.phase.end()
-	err := r.inBatches(ctx, batches(r.plan.Destroy, +1), func(ctx context.Context, p Planned) error {
+	err := inBatches(ctx, r, batches(r.plan.Destroy, +1), func(ctx context.Context, p Planned) error {
 		if r.outdated(p) {
 			r.keepBytes(p)
 			return nil
@@ -183,14 +183,8 @@ func (r *run) destroy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = each(ctx, r, r.plan.Finish, func(ctx context.Context, left Unfinished) error {
-		var tags []oci.Tag
-		if left.Tag != "" {
-			tags = []oci.Tag{left.tag}
-		}
-		return r.registry.FinishRemoval(ctx, left.Namespace, left.Digest, left.Subject, tags, "gc")
-	})
-	if err != nil {
+	// What is unfinished is known by its entry of the trash, which so stays until that is done.
+	if err := inBatches(ctx, r, [][]Unfinished{r.plan.Finish}, r.finish); err != nil {
 		return err
 	}
 	if err := each(ctx, r, r.plan.drop, r.registry.DropTrash); err != nil {
@@ -202,6 +196,28 @@ func (r *run) destroy(ctx context.Context) error {
 	return each(ctx, r, r.touched(), func(ctx context.Context, ns oci.Name) error {
 		return r.registry.PrunePulls(ctx, ns, func(oci.Tag) bool { return false }, func(oci.Digest) bool { return false })
 	})
+}
+
+// finish ends a delete that was killed.
+func (r *run) finish(ctx context.Context, left Unfinished) error {
+	if left.BringBack {
+		back, err := r.registry.BringBack(ctx, left.Namespace, left.Digest)
+		if err == nil && back {
+			r.count(&r.report.Finished, 0)
+			r.warn(fmt.Sprintf("%s@%s: a delete was interrupted, and the manifest is back, because the immutable tag %s stands for it", left.Namespace, left.Digest, left.Tag))
+		}
+		return err
+	}
+	var tags []oci.Tag
+	if left.Tag != "" {
+		tags = []oci.Tag{left.tag}
+		r.warn(fmt.Sprintf("%s:%s: a delete of %s was interrupted, and the tag is removed, too", left.Namespace, left.Tag, left.Digest))
+	}
+	err := r.registry.FinishRemoval(ctx, left.Namespace, left.Digest, left.Subject, tags, "gc")
+	if err == nil {
+		r.count(&r.report.Finished, 0)
+	}
+	return err
 }
 
 // completeTags gives the tags of a store that an earlier version of sreg made the entries by which they are found. What
@@ -267,7 +283,7 @@ func (r *run) touched() []oci.Name {
 func (r *run) condemn(ctx context.Context) error {
 	r.begin("condemn")
 	defer r.phase.end()
-	return r.inBatches(ctx, batches(r.plan.Condemn, +1), func(ctx context.Context, p Planned) error {
+	return inBatches(ctx, r, batches(r.plan.Condemn, +1), func(ctx context.Context, p Planned) error {
 		if r.outdated(p) {
 			r.keepBytes(p)
 			return nil
@@ -355,7 +371,7 @@ func batches(objects []Planned, direction int) [][]Planned {
 }
 
 // inBatches does one batch after the other, and stops after the first that had an error.
-func (r *run) inBatches(ctx context.Context, all [][]Planned, do func(context.Context, Planned) error) error {
+func inBatches[T any](ctx context.Context, r *run, all [][]T, do func(context.Context, T) error) error {
 	for _, batch := range all {
 		before := r.errorCount()
 		if err := each(ctx, r, batch, do); err != nil {

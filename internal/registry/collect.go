@@ -48,6 +48,59 @@ func (m *Maintenance) FinishRemoval(ctx context.Context, ns oci.Name, d oci.Dige
 	return m.deleteReferrerEntry(ctx, ns, subject, d)
 }
 
+// IsImmutable tells whether a tag is immutable, and so keeps the manifest that it stands for from being deleted.
+func (m *Maintenance) IsImmutable(ns oci.Name, tag oci.Tag) bool { return m.rules.immutable(ns, tag) }
+
+// Removed is a manifest as the trash of a namespace has it: as it was when it was removed last. ErrGone says that it has
+// none.
+func (m *Maintenance) Removed(ctx context.Context, ns oci.Name, d oci.Digest) (*Manifest, error) {
+	trash, err := m.readTrash(ctx, ns)
+	if err != nil {
+		return nil, err
+	}
+	return m.removed(ctx, trash, d)
+}
+
+func (m *Maintenance) removed(ctx context.Context, trash trashIndex, d oci.Digest) (*Manifest, error) {
+	entry, ok := trash.manifests[d]
+	if !ok {
+		return nil, fmt.Errorf("%s: %w", d, storage.ErrNotExist)
+	}
+	entry, err := m.readTrashEntry(ctx, entry.Namespace, entry.Key)
+	if err != nil {
+		return nil, err
+	}
+	removed, err := entry.manifest()
+	if err != nil {
+		return nil, err
+	}
+	return removed, removed.verify()
+}
+
+// BringBack ends a delete of a manifest that was killed, as it would have ended itself where an immutable tag stands for
+// the manifest: the manifest comes back from the trash. It says whether it did.
+func (m *Maintenance) BringBack(ctx context.Context, ns oci.Name, d oci.Digest) (back bool, err error) {
+	gone, err := m.absent(ctx, ns, d)
+	if err != nil || !gone {
+		return false, err
+	}
+	var kept *ImmutableTagError
+	if err := m.refuseDelete(ctx, ns, d); !errors.As(err, &kept) {
+		return false, err
+	}
+	removed, err := m.Removed(ctx, ns, d)
+	if errors.Is(err, storage.ErrNotExist) {
+		return false, nil // somebody else was faster
+	}
+	if err == nil {
+		err = m.bringBack(ctx, removed)
+	}
+	if err != nil {
+		return false, fmt.Errorf("bring back manifest %s in %s, which tag %s stands for: %w", d, ns, kept.Tag, err)
+	}
+	return true, m.dropEntry(ctx, removed.inTrash)
+}
+
 // Session is an upload that was not completed.
 type Session struct {
 	ID        string

@@ -132,10 +132,10 @@ type collector struct {
 	finished chan error
 }
 
-func newCollector(t *testing.T, store storage.Store) *collector {
+func newCollector(t *testing.T, store storage.Store, set ...func(*registry.Options)) *collector {
 	t.Helper()
 	ahead := func() time.Time { return time.Now().Add(time.Hour) }
-	reg := openWorld(t, store, func(o *registry.Options) { o.Now = ahead }).reg
+	reg := openWorld(t, store, append(set, func(o *registry.Options) { o.Now = ahead })...).reg
 	// No time at all would mean that untagged manifests stay.
 	config := gc.Config{UntaggedAfter: 1, MaxDelete: "100%", Concurrency: 1}
 	real, err := gc.New(gc.Options{Registry: reg.Maintenance(), Config: config, Now: ahead})

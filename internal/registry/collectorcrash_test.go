@@ -96,8 +96,11 @@ func newUntidy(t *testing.T, stores *sharedStore) *untidy {
 		w.put("team/app/_manifests/tagged/"+back.Hex()[:2]+"/"+strings.Replace(entry.Name[3:], past.Hex()[:32], back.Hex()[:32], 1), nil)
 	}
 	facts = append(facts, registrytest.ManifestIs(app, ocitest.Image("back").Text), registrytest.BlobIs(app, "layer back"))
-	// A delete that was killed behind its first step.
-	w.must(w.store.Delete(w.ctx, "team/app/_manifests/revisions/"+pathOf(ocitest.Image("torn").Digest), storage.DeleteOptions{}))
+	// A delete that was killed when the manifest was gone.
+	killed := stores.faultyWorld(faulty.NewInjector(faulty.Plan{CutAt: 3}))
+	if err := killed.reg.DeleteManifest(w.ctx, app, ocitest.Image("torn").Digest, ""); !errors.Is(err, faulty.ErrCut) {
+		t.Fatalf("a delete that was to be killed: %v", err)
+	}
 	w.acknowledged = nil
 	u.facts = facts
 	return u

@@ -25,6 +25,7 @@ type Manifest struct {
 	// Stored describes the object that has it, as it was when it was read.
 	Stored ObjectInfo
 
+	object  []byte       // as it is stored
 	inTrash string       // the key of the entry that it is from, else empty
 	seen    atomic.Int64 // when the store was last looked at, in nanoseconds since the epoch
 }
@@ -38,7 +39,7 @@ func parseManifest(ns oci.Name, d oci.Digest, value storage.Value) (*Manifest, e
 	}
 	return &Manifest{
 		Namespace: ns, Digest: d, MediaType: oneCopy(record.MediaType), Content: content, PushedAt: record.PushedAt, By: oneCopy(record.By),
-		Missing: record.Missing, Stored: infoOf(value.Info),
+		Missing: record.Missing, Stored: infoOf(value.Info), object: value.Data,
 	}, nil
 }
 
@@ -239,7 +240,11 @@ func (r *Registry) keepImmutable(ctx context.Context, ns oci.Name, d oci.Digest,
 	if !errors.As(err, &kept) {
 		return err
 	}
-	if err := r.bringBack(ctx, ns, d, removed); err != nil {
+	stored, err := parseManifest(ns, d, removed)
+	if err != nil {
+		return damaged(revisionKey(ns, d), err)
+	}
+	if err := r.bringBack(ctx, stored); err != nil {
 		return fmt.Errorf("bring back manifest %s in %s, which tag %s stands for: %w", d, ns, kept.Tag, err)
 	}
 	if err := r.dropEntry(ctx, entry); err != nil {
@@ -249,18 +254,14 @@ func (r *Registry) keepImmutable(ctx context.Context, ns oci.Name, d oci.Digest,
 }
 
 // bringBack pushes a revision as it was. What it named is revived as far as it is there: it may have lacked something.
-func (r *core) bringBack(ctx context.Context, ns oci.Name, d oci.Digest, removed storage.Value) error {
-	stored, err := parseManifest(ns, d, removed)
-	if err != nil {
-		return damaged(revisionKey(ns, d), err)
-	}
-	m, err := stored.Parse()
+func (r *core) bringBack(ctx context.Context, removed *Manifest) error {
+	m, err := removed.Parse()
 	if err != nil {
 		return err
 	}
-	p := &push{Push: Push{Digest: d, Content: stored.Content}, ns: ns, manifest: m, removed: removed.Data}
-	p.revive = func(ctx context.Context) ([]oci.Digest, error) { return nil, r.reviveNamed(ctx, ns, m) }
-	return tryAgain("push", ns, d, func() error { return r.putManifest(ctx, p) })
+	p := &push{Push: Push{Digest: removed.Digest, Content: removed.Content}, ns: removed.Namespace, manifest: m, removed: removed.object}
+	p.revive = func(ctx context.Context) ([]oci.Digest, error) { return nil, r.reviveNamed(ctx, p.ns, m) }
+	return tryAgain("push", p.ns, p.Digest, func() error { return r.putManifest(ctx, p) })
 }
 
 // absent says whether a revision is still gone. It reads the store, never a cache.

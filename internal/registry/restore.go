@@ -218,7 +218,7 @@ func (rs *restoring) find(ctx context.Context, d oci.Digest) (found, error) {
 	stored, err := rs.m.revision(ctx, rs.Namespace, d)
 	gone := errors.Is(err, storage.ErrNotExist)
 	if gone {
-		stored, err = rs.removedManifest(ctx, d)
+		stored, err = rs.m.removed(ctx, rs.trash, d)
 	}
 	if gone && errors.Is(err, storage.ErrNotExist) {
 		stored, err = rs.m.revision(ctx, rs.Namespace, d) // another restore was faster
@@ -248,22 +248,6 @@ func (rs *restoring) push(ctx context.Context, m found, depth int) error {
 		rs.addDone(Restored{Kind: KindManifest, Digest: m.Digest})
 	}
 	return nil
-}
-
-func (rs *restoring) removedManifest(ctx context.Context, d oci.Digest) (*Manifest, error) {
-	entry, ok := rs.trash.manifests[d]
-	if !ok {
-		return nil, storage.ErrNotExist
-	}
-	entry, err := rs.m.readTrashEntry(ctx, rs.Namespace, entry.Key)
-	if err != nil {
-		return nil, err
-	}
-	removed, err := entry.manifest()
-	if err != nil {
-		return nil, err
-	}
-	return removed, removed.verify()
 }
 
 // revive makes live what a manifest names, and restores what of it was removed from this namespace. Only an entry

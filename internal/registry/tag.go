@@ -145,7 +145,7 @@ func (r *core) refuseChange(ctx context.Context, ns oci.Name, stored StoredTag, 
 
 // refuseDelete keeps a manifest that an immutable tag stands for. Only where tags are immutable does
 // it cost a look at its tags.
-func (r *Registry) refuseDelete(ctx context.Context, ns oci.Name, d oci.Digest) error {
+func (r *core) refuseDelete(ctx context.Context, ns oci.Name, d oci.Digest) error {
 	if !r.rules.immutableTags(ns) {
 		return nil
 	}

@@ -283,6 +283,10 @@ func (w *World) After(s State, p *gc.Plan) State {
 		}
 	}
 	for _, left := range p.Finish {
+		if left.BringBack {
+			after[w.Names(fmt.Sprintf("manifest %s in %s", left.Digest, left.Namespace))] = "live"
+			continue
+		}
 		delete(after, w.Names(fmt.Sprintf("tag %s in %s", left.Tag, left.Namespace)))
 		w.forget(after, left.Namespace, left.Digest)
 	}
