@@ -70,7 +70,7 @@ func groups(s *stage) []group {
 		return []group{s3Group(s)}
 	}
 	return []group{
-		pullGroup(s), manyTagsGroup(s), pushGroup(s), syncsGroup(s), catalogGroup(s), referrersGroup(s), accessGroup(s), processGroup(s),
+		pullGroup(s), pushGroup(s), syncsGroup(s), manyTagsGroup(s), catalogGroup(s), referrersGroup(s), accessGroup(s), processGroup(s),
 	}
 }
 

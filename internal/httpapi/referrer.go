@@ -33,8 +33,8 @@ func (a *API) getReferrers(w *router.Response, r *http.Request, req *router.Requ
 			return err
 		}
 		defer a.pages.Release(maxIndex) // when it is sent
-		page.Most = maxIndex
-		index, next, err = page.Index(a.referrers(r, req))
+		page.Last, page.Most = next, maxIndex
+		index, next, err = page.Longer(index, a.referrers(r, req))
 	}
 	if err != nil {
 		return err

@@ -68,28 +68,41 @@ type ReferrerPage struct {
 	Most               int
 }
 
+const (
+	indexHead = `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageIndex + `","manifests":[`
+	indexEnd  = "]}"
+)
+
 // Index writes the image index that answers a client. When it would get too long, next is where the next one begins.
 func (p ReferrerPage) Index(referrers iter.Seq2[Referrer, error]) (index []byte, next string, err error) {
-	index = append(index, `{"schemaVersion":2,"mediaType":"`+oci.MediaTypeImageIndex+`","manifests":[`...)
-	previous := ""
+	return p.Longer([]byte(indexHead+indexEnd), referrers)
+}
+
+// Longer writes more into an index that another page, which ended where this one begins, has written.
+func (p ReferrerPage) Longer(index []byte, referrers iter.Seq2[Referrer, error]) (longer []byte, next string, err error) {
+	index = index[:len(index)-len(indexEnd)]
+	last := p.Last
 	for referrer, err := range referrers {
 		if err != nil {
 			return nil, "", err
 		}
-		digest := referrer.Digest.String()
-		if digest <= p.Last || p.ArtifactType != "" && referrer.ArtifactType != p.ArtifactType {
+		if p.Last != "" && referrer.Digest.String() <= p.Last || p.ArtifactType != "" && referrer.ArtifactType != p.ArtifactType {
 			continue
 		}
-		if previous != "" {
+		if more := len(referrer.JSON) + 8; len(index)+more > cap(index) {
+			index = slices.Grow(index, min(cap(index), p.Most/4)+more)
+		}
+		if index[len(index)-1] != '[' {
 			if len(index)+len(referrer.JSON) > p.Most-8 {
-				return append(index, "]}"...), previous, nil
+				next = last
+				break
 			}
 			index = append(index, ',')
 		}
 		index = append(index, referrer.JSON...)
-		previous = digest
+		last = referrer.Digest.String()
 	}
-	return append(index, "]}"...), "", nil
+	return append(index, indexEnd...), next, nil
 }
 
 // newReferrer keeps a descriptor as it will be sent.

@@ -100,6 +100,43 @@ func TestAnIndexOfReferrersIsCutIntoPages(t *testing.T) {
 	}
 }
 
+// TestAnIndexOfReferrersIsMadeLonger: what one page has begun the next one ends, with the bytes that one page had written.
+func TestAnIndexOfReferrersIsMadeLonger(t *testing.T) {
+	t.Parallel()
+	var all []registry.Referrer
+	for i := range 40 {
+		d := ocitest.DigestOf(fmt.Sprint(i))
+		all = append(all, registry.Referrer{Digest: d, JSON: fmt.Appendf(nil, `{"digest":%q,"note":%q}`, d, strings.Repeat("x", i*10))})
+	}
+	slices.SortFunc(all, func(a, b registry.Referrer) int { return strings.Compare(a.Digest.String(), b.Digest.String()) })
+	listed := func(yield func(registry.Referrer, error) bool) {
+		for _, one := range all {
+			if !yield(one, nil) {
+				return
+			}
+		}
+	}
+	for _, most := range []int{9000, 1 << 20} {
+		whole, end, err := registry.ReferrerPage{Most: most}.Index(listed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for first := range most {
+			begun, next, err := registry.ReferrerPage{Most: first}.Index(listed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if next == "" {
+				break
+			}
+			index, next, err := registry.ReferrerPage{Last: next, Most: most}.Longer(begun, listed)
+			if err != nil || string(index) != string(whole) || next != end {
+				t.Fatalf("begun with %d bytes it has %d and next %q, %v; want %d and %q", first, len(index), next, err, len(whole), end)
+			}
+		}
+	}
+}
+
 // TestOneMoreReferrerCostsOneMoreRead: those that are known are not read again, also where another process has removed
 // and pushed some.
 func TestOneMoreReferrerCostsOneMoreRead(t *testing.T) {
