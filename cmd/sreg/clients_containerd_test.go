@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"fmt"
-	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
@@ -70,15 +69,15 @@ func containerdRoundTrip(t *testing.T, socket, host string, transport ...string)
 	ctr("images", "rm", ref)
 }
 
-// TestContainerdBelowAPathOfAProxy has a proxy that takes the path away and leaves Location as it is.
+// TestContainerdBelowAPathOfAProxy has a proxy that passes the path on and leaves Location as it is.
 func TestContainerdBelowAPathOfAProxy(t *testing.T) {
 	t.Parallel()
 	socket := startContainerd(t)
 	var target atomic.Pointer[url.URL]
-	proxy := httptest.NewServer(http.StripPrefix("/registry", &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+	proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target.Load())
 		r.SetXForwarded()
-	}}))
+	}})
 	t.Cleanup(proxy.Close)
 	s := serveConfigured(t, fmt.Sprintf(`
 server:

@@ -68,6 +68,7 @@ var kinds = []struct {
 	{access.ErrSignInUnavailable, http.StatusServiceUnavailable, oci.CodeUnavailable, ""},
 	{access.ErrUnaudited, http.StatusServiceUnavailable, oci.CodeUnavailable, "the registry cannot keep a record of this request, so it does not answer it; its operator has to look at log.audit.file"},
 	{access.ErrNoTokens, http.StatusNotFound, oci.CodeUnsupported, ""},
+	{router.ErrOutside, http.StatusNotFound, oci.CodeUnsupported, "nothing is here; the registry is below the path of server.external_url, which the proxy in front must pass on as it is"},
 	{router.ErrNoRoute, http.StatusNotFound, oci.CodeUnsupported, "nothing is here; the registry's API is under /v2/"},
 	{errNotReady, http.StatusServiceUnavailable, oci.CodeUnavailable, ""},
 	{router.ErrBodyStalled, http.StatusRequestTimeout, oci.CodeBlobUploadInvalid, "the body stalled or came too slowly; of an upload, go on where its GET says"},

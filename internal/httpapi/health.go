@@ -31,9 +31,9 @@ const (
 func (a *API) operation(serves Serves) router.Table {
 	return router.Table{
 		Routes: []router.Route{
-			{Resource: healthzResource, Method: http.MethodGet, Action: access.Healthz, Handle: a.healthz},
-			{Resource: readyzResource, Method: http.MethodGet, Action: access.Readyz, Handle: a.readyz},
-			{Resource: metricsResource, Method: http.MethodGet, Action: access.Metrics, Handle: a.exposeMetrics},
+			{Resource: healthzResource, Method: http.MethodGet, Action: access.Healthz, Handle: a.healthz, Direct: true},
+			{Resource: readyzResource, Method: http.MethodGet, Action: access.Readyz, Handle: a.readyz, Direct: true},
+			{Resource: metricsResource, Method: http.MethodGet, Action: access.Metrics, Handle: a.exposeMetrics, Direct: true},
 			{Resource: pprofResource, Method: http.MethodGet, Action: access.Pprof, Handle: a.profile},
 		},
 		Split:    serves.splitOperation,

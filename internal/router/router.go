@@ -33,7 +33,8 @@ type Options struct {
 	Metrics   *Metrics
 	// Readers are the origins, besides our own, whose pages may read.
 	Readers []string
-	// Path is where a proxy has put what is served here, such as /registry; empty is at the top.
+	// Path is where a proxy has put what is served here, such as /registry; empty is at the top. Nothing is served
+	// elsewhere but direct routes.
 	Path string
 	// RatePerUser is how many requests a second one user may send; 0 = any number.
 	RatePerUser float64
@@ -64,7 +65,7 @@ type Listener struct {
 
 // Handler answers the requests of a listener.
 func (rt *Router) Handler(l Listener) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { rt.serve(w, below(r, rt.Path), &l) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { rt.serve(w, r, &l) })
 }
 
 // exchange is a request and its response.
@@ -78,12 +79,19 @@ type exchange struct {
 func (rt *Router) serve(w http.ResponseWriter, r *http.Request, l *Listener) {
 	// One allocation for all that a request needs here. A handler that panics has failed.
 	x := &exchange{outcome: http.StatusInternalServerError}
+	inside := true
+	if !l.Admin { // that is not for proxies
+		r, inside = below(r, rt.Path)
+	}
 	x.response.begin(w, r, &rt.bodies)
 	x.request.begin(rt, r, rt.ids.next(), l.Admin)
 	rt.Metrics.inFlight.Inc()
 	defer rt.end(r, x, time.Now()) // also where an answer breaks off, which is a panic
 
 	table, route, err := l.find(r, x.request.Request)
+	if !inside && (err != nil || !route.Direct) {
+		err = ErrOutside
+	}
 	x.response.setAll(table.Header)
 	preflight := rt.share(&x.response, r, x.request.Action)
 	if err != nil || !route.Lean || r.Header["X-Request-Id"] != nil {

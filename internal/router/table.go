@@ -50,6 +50,8 @@ type Route struct {
 	// Streams says that the handler uses the body while it comes, as an upload does. Every other body is short, and its
 	// client has less time for it.
 	Streams bool
+	// Direct says that it is also found without Options.Path, by whoever does not come through the proxy.
+	Direct bool
 }
 
 // Resource is what a path names, by a number of its table. 0 is nothing.

@@ -25,7 +25,7 @@ import (
 // a restart (config). What values must be together is for Validate.
 type Config struct {
 	Listeners   []Listener `mapstructure:"listeners" doc:"The addresses that are listened on."`
-	ExternalURL string     `mapstructure:"external_url" doc:"The URL by which people reach this registry; empty if they use the address of the listener. It may have a path, below which a proxy has put the registry."`
+	ExternalURL string     `mapstructure:"external_url" doc:"The URL by which people reach this registry; empty if they use the address of the listener. It may have a path, which the proxy in front must pass on: all but health and metrics is served below it alone."`
 	// TrustedProxies are read by whoever needs the address of a client: see the doc of the key.
 	TrustedProxies []string `mapstructure:"trusted_proxies" doc:"Networks such as 10.0.0.0/8, and addresses, of the proxies before this server; unix stands for whoever connects to a unix socket. Only their Forwarded or X-Forwarded-For header is believed."`
 	CORS           CORS     `mapstructure:"cors" doc:"Which pages of other hosts browsers let read here."`
@@ -246,6 +246,15 @@ func (c Config) Trusted() ([]netip.Prefix, error) {
 		networks = append(networks, network)
 	}
 	return networks, nil
+}
+
+// ExternalPath is the path of the external URL, without a slash at its end.
+func (c Config) ExternalPath() string {
+	external, err := url.Parse(c.ExternalURL)
+	if err != nil { // Validate says so
+		return ""
+	}
+	return strings.TrimSuffix(external.Path, "/")
 }
 
 func validateExternalURL(s string, report func(path, problem string)) {

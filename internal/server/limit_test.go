@@ -128,6 +128,7 @@ func TestHealthIsNeverLimited(t *testing.T) {
 	r := start(t, h, func(o *Options) {
 		o.Config.Limits = Limits{MaxConcurrentRequests: 1, QueueWait: time.Minute}
 		o.Unlimited = []string{"/healthz"}
+		o.Config.ExternalURL = "https://registry.example.com/registry/"
 	})
 	slow := make(chan struct{})
 	go func() {
@@ -138,8 +139,10 @@ func TestHealthIsNeverLimited(t *testing.T) {
 	if status, _ := r.get(t, "/v2/"); status != 503 {
 		t.Errorf("got %d for a request too many, want 503", status)
 	}
-	if status, body := r.get(t, "/healthz"); status != 200 {
-		t.Errorf("got %d %s for the health of a busy server, want 200", status, body)
+	for path, want := range map[string]int{"/healthz": 200, "/registry/healthz": 200, "/registry/registry/healthz": 503} {
+		if status, body := r.get(t, path); status != want {
+			t.Errorf("got %d %s for %s of a busy server, want %d", status, body, path, want)
+		}
 	}
 	close(letGo)
 	<-slow

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -174,7 +175,7 @@ func (s *Server) handler(index int, conns *connConfig) http.Handler {
 		// rest of any other.
 		defer func() { r.Body = body }()
 		h := &g.handlers[index]
-		if s.unlimited[r.URL.Path] {
+		if s.unlimited[strings.TrimPrefix(r.URL.Path, g.path)] {
 			h.unlimited.ServeHTTP(w, r)
 			return
 		}

@@ -22,6 +22,7 @@ type generation struct {
 	conns    *connConfig // of new connections
 	limiter  *limiter
 	proxies  Proxies    // nil = none are trusted
+	path     string     // below which all is served; empty is the top
 	handlers []handlers // by index of the listener
 	requests *inFlight
 }
@@ -72,7 +73,7 @@ func (s *Server) enter() *generation {
 
 // newGeneration builds what comes after a generation, which is nil at first.
 func (s *Server) newGeneration(after *generation, live Live) (*generation, error) {
-	g := &generation{config: live.Config, proxies: live.Proxies, requests: newInFlight()}
+	g := &generation{config: live.Config, proxies: live.Proxies, path: live.Config.ExternalPath(), requests: newInFlight()}
 	conns, err := s.newConnConfig(live.Config)
 	if err != nil {
 		return nil, err

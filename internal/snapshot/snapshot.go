@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/sreg-project/sreg/internal/authn"
 	"github.com/sreg-project/sreg/internal/authz"
@@ -68,11 +67,7 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return &setting.Error{Key: "server.external_url", Err: err}
 	}
-	path := ""
-	if external != nil {
-		path = strings.TrimSuffix(external.Path, "/")
-	}
-	s.Handlers = s.handlers(cfg, origins, path, httpapi.New(httpapi.Options{
+	s.Handlers = s.handlers(cfg, origins, httpapi.New(httpapi.Options{
 		Resources: httpapi.Resources{
 			Manifests: s.Registry, Blobs: s.Registry, Tags: s.Registry, Catalog: s.Registry, Content: s.Registry, Uploads: s.Registry,
 			Ready: s.Registry.Ready,
@@ -90,7 +85,7 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config) error {
 }
 
 // handlers are those of all listeners, by their names.
-func (s *Snapshot) handlers(cfg *config.Config, origins *router.Origins, path string, api *httpapi.API) map[string]http.Handler {
+func (s *Snapshot) handlers(cfg *config.Config, origins *router.Origins, api *httpapi.API) map[string]http.Handler {
 	requests := router.New(router.Options{
 		Authenticator: s.signIns,
 		Authorizer:    s.authorizer,
@@ -101,7 +96,7 @@ func (s *Snapshot) handlers(cfg *config.Config, origins *router.Origins, path st
 		Metrics:       s.shared.metrics.requests,
 		RatePerUser:   cfg.Server.Limits.RatePerUser,
 		Readers:       cfg.Server.CORS.Origins,
-		Path:          path,
+		Path:          cfg.Server.ExternalPath(),
 	})
 	handlers := map[string]http.Handler{}
 	for _, listener := range cfg.Server.Listeners {
