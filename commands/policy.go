@@ -12,12 +12,14 @@ func newPolicy(io IO) *cobra.Command {
 	cmd := newGroup(&cobra.Command{
 		Use:   "policy",
 		Short: "Test and explain who may do what",
-		Long: "Test the policies and keep rules of a config against files of cases, and explain what the\n" +
-			"policies say to one request. Neither needs a store, a server or the network." + exitCodes,
+		Long: "Test the policies and keep rules of a config against files of cases, explain what the\n" +
+			"policies say to one request, and list who may do something. None of it needs a store, a\n" +
+			"server or the network." + exitCodes,
 		Example: "  sreg policy init\n  sreg policy test tests/*.yaml\n" +
-			"  sreg policy explain --identity '{username: alice}' --action get-manifest --namespace team/app",
+			"  sreg policy explain --identity '{username: alice}' --action get-manifest --namespace team/app\n" +
+			"  sreg policy who put-manifest team/app:v1",
 	})
-	cmd.AddCommand(newPolicyTest(io), newPolicyExplain(io), newPolicyInit(io))
+	cmd.AddCommand(newPolicyTest(io), newPolicyExplain(io), newPolicyWho(io), newPolicyInit(io))
 	return cmd
 }
 

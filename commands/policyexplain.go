@@ -58,6 +58,7 @@ func newPolicyExplain(io IO) *cobra.Command {
 type explanation struct {
 	Action    access.Action        `json:"action"`
 	Namespace oci.Name             `json:"namespace,omitzero"`
+	Target    string               `json:"target,omitempty"`
 	Identity  string               `json:"identity"`
 	Stages    []policy.Explanation `json:"stages"`
 	Allowed   bool                 `json:"allowed"`            // by the policies
@@ -97,7 +98,7 @@ func runPolicyExplain(io IO, opts policyExplain) error {
 
 // explain asks the chain, and again for what follows from the request.
 func explain(chain *policy.Chain, cfg *config.Config, q policy.Question) explanation {
-	x := explanation{Action: q.Request.Action, Namespace: q.Request.Namespace, Identity: "nobody"}
+	x := explanation{Action: q.Request.Action, Namespace: q.Request.Namespace, Target: policy.Target(q.Request), Identity: "nobody"}
 	if !q.Identity.Anonymous() {
 		x.Identity = q.Identity.Name()
 	}
@@ -110,6 +111,11 @@ func explain(chain *policy.Chain, cfg *config.Config, q policy.Question) explana
 		x.Status += ", unless webhook " + strings.Join(slices.Compact(x.Webhooks), " or ") + " denies"
 	}
 	return x
+}
+
+// requestLine names what is asked for, and of what.
+func requestLine(action access.Action, target string) string {
+	return strings.TrimSpace(string(action) + " " + target)
 }
 
 func (x *explanation) ask(chain *policy.Chain, q policy.Question) {
@@ -139,12 +145,12 @@ func (x explanation) print(io IO, output format) error {
 		return io.printJSON(x)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s asks for %s %s\n", x.Identity, x.Action, x.Namespace)
+	fmt.Fprintf(&b, "%s asks for %s\n", x.Identity, requestLine(x.Action, x.Target))
 	for i, s := range x.Stages {
 		if i > 0 && s.Action != x.Stages[i-1].Action {
-			fmt.Fprintf(&b, "which also asks for %s %s\n", s.Action, s.Namespace)
+			fmt.Fprintf(&b, "which also asks for %s\n", requestLine(s.Action, s.Target))
 		}
-		writeStage(&b, s, "  ")
+		stageWriter{Writer: &b, verbose: true}.stage(s, "  ")
 	}
 	fmt.Fprintf(&b, "the client gets: %s\n", x.Status)
 	_, err := io.Out.Write([]byte(b.String()))

@@ -20,10 +20,13 @@ type policyTest struct {
 	output      format
 	run         string
 	junit       string
+	verbose     bool
 	coverage    bool
-	minCoverage float64 // in percent
-	watch       bool
-	files       []string
+	minCoverage float64 // of the access rules, in percent
+	// minKeepCoverage is that of the keep rules.
+	minKeepCoverage float64
+	watch           bool
+	files           []string
 }
 
 func newPolicyTest(io IO) *cobra.Command {
@@ -33,7 +36,8 @@ func newPolicyTest(io IO) *cobra.Command {
 		Short: "Run files of cases against the policies and keep rules",
 		Long: "Run files of cases against the policies of the config: who asks for what, and whether it\n" +
 			"is allowed; and against its keep rules: which images of a namespace stay.\n" +
-			"A case that fails is shown with every rule and the values of its parts.\n" +
+			"A case that fails is shown with the rule that decided and the values of its parts; -v shows\n" +
+			"every rule.\n" +
 			"Nothing but the files is needed; secrets that the config keeps in files may be missing." + exitCodes,
 		Example: "  sreg policy test tests/*.yaml\n" +
 			"  sreg policy test -c sreg.yaml --coverage --min-coverage 80 tests/*.yaml\n" +
@@ -57,17 +61,23 @@ func newPolicyTest(io IO) *cobra.Command {
 	addOutputFlag(cmd, &opts.output)
 	cmd.Flags().StringVar(&opts.run, "run", "", "run only the cases whose name matches `REGEXP`")
 	cmd.Flags().StringVar(&opts.junit, "junit", "", "write a report for CI servers to `FILE`, too")
-	cmd.Flags().BoolVar(&opts.coverage, "coverage", false, "show the rules that decided no case, and the actions that no case asks for")
-	cmd.Flags().Func("min-coverage", "fail if less than `PERCENT` of the rules decided a case", func(text string) (err error) {
-		opts.minCoverage, err = strconv.ParseFloat(text, 64)
-		if err != nil || !(opts.minCoverage >= 0 && opts.minCoverage <= 100) {
+	cmd.Flags().BoolVar(&opts.coverage, "coverage", false, "show the rules that decided no case, and the actions that rules speak of and no case asks for")
+	cmd.Flags().BoolVarP(&opts.verbose, "verbose", "v", false, "show every rule of a case that fails")
+	percentFlag(cmd, &opts.minCoverage, "min-coverage", "fail if less than `PERCENT` of the access rules decided a case")
+	percentFlag(cmd, &opts.minKeepCoverage, "min-keep-coverage", "fail if less than `PERCENT` of the keep rules decided a case")
+	cmd.Flags().BoolVar(&opts.watch, "watch", false, "run again whenever a file changes, until interrupted")
+	return cmd
+}
+
+func percentFlag(cmd *cobra.Command, percent *float64, flag, usage string) {
+	cmd.Flags().Func(flag, usage, func(text string) (err error) {
+		*percent, err = strconv.ParseFloat(text, 64)
+		if err != nil || !(*percent >= 0 && *percent <= 100) {
 			return errors.New("want a number from 0 to 100")
 		}
 		return nil
 	})
-	cmd.Flags().BoolVar(&opts.watch, "watch", false, "run again whenever a file changes, until interrupted")
-	completeFrom(cmd, "min-coverage", "80", "100")
-	return cmd
+	completeFrom(cmd, flag, "80", "100")
 }
 
 func runPolicyTest(ctx context.Context, io IO, opts policyTest) error {

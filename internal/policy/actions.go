@@ -27,6 +27,15 @@ var (
 	allNamespaces = []access.Action{access.ListCatalog, access.ListRepositories, access.Metrics}
 )
 
+// unserved are actions that a later version has routes for. TestUnservedActionsHaveNoRoute.
+var unserved = []access.Action{
+	access.ListRevisions, access.ListUploads, access.ListHistory, access.Restore, access.ListNamespaces, access.ListTrash,
+	access.Search, access.GetReport, access.UIPage, access.ListRepositories,
+}
+
+// Served reports whether this version has a route for an action.
+func Served(action access.Action) bool { return !slices.Contains(unserved, action) }
+
 // Actions are all actions that policies are asked about.
 func Actions() []access.Action {
 	return slices.Concat(oneNamespace, anyNamespace, allNamespaces)

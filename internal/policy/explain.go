@@ -23,6 +23,7 @@ import (
 type Explanation struct {
 	Action    access.Action     `json:"action"`
 	Namespace oci.Name          `json:"namespace,omitzero"`
+	Target    string            `json:"target,omitempty"` // team/app:v1
 	Stage     access.Stage      `json:"stage"`
 	Scope     string            `json:"scope,omitempty"`
 	Default   string            `json:"default,omitempty"`
@@ -56,7 +57,7 @@ func (c *Chain) Explain(q Question) ([]Explanation, Verdict) {
 	var explained []Explanation
 	for _, step := range v.Steps {
 		x := Explanation{
-			Action: q.Request.Action, Namespace: q.Request.Namespace,
+			Action: q.Request.Action, Namespace: q.Request.Namespace, Target: Target(q.Request),
 			Stage: step.Stage, Scope: step.Scope, Allowed: step.Allowed, Rule: step.Rule,
 		}
 		if p := step.policy; p != nil {
@@ -65,6 +66,29 @@ func (c *Chain) Explain(q Question) ([]Explanation, Verdict) {
 		explained = append(explained, x)
 	}
 	return explained, v
+}
+
+// Target writes what a request is about: team/app:v1, team/app@sha256:..., and by which tags.
+func Target(r access.Request) string {
+	text := r.Namespace.String()
+	digest := r.Reference.Digest
+	if digest.IsZero() {
+		digest = r.Digest
+	}
+	switch {
+	case !r.Reference.Tag.IsZero():
+		text += ":" + r.Reference.Tag.String()
+	case !digest.IsZero():
+		text += "@" + digest.String()
+	}
+	if r.Reference.Tag.IsZero() && len(r.Tags) > 0 {
+		tags := make([]string, len(r.Tags))
+		for i, t := range r.Tags {
+			tags[i] = t.String()
+		}
+		text += " with tag " + strings.Join(tags, ", ")
+	}
+	return text
 }
 
 // explain explains every rule. The decisive one is known by its name.

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
@@ -41,9 +42,17 @@ func (t *objectType) names() []string {
 // object is a value of an objectType. A field is made when a rule first reads it, and kept for the
 // rules after that; so an object belongs to one decision, and to one goroutine.
 type object struct {
-	of     *objectType
-	source any
-	made   []ref.Val
+	of      *objectType
+	source  any
+	made    []ref.Val
+	unknown *unknown // nil = all is known
+}
+
+// unknown are the words whose values nobody knows, such as identity.client_ip.
+type unknown struct {
+	words []string
+	// asked are those that has() was called with, which can say no more than true or false.
+	asked []string
 }
 
 func newObject(of *objectType, source any) *object {
@@ -53,8 +62,22 @@ func newObject(of *objectType, source any) *object {
 func (o *object) field(i int) ref.Val {
 	if o.made[i] == nil {
 		o.made[i] = o.of.fields[i].get(o.source)
+		if o.unknown != nil {
+			o.made[i] = o.orUnknown(o.of.fields[i].name, o.made[i])
+		}
 	}
 	return o.made[i]
+}
+
+// orUnknown replaces the value of a field that nobody knows by one that says so.
+func (o *object) orUnknown(name string, value ref.Val) ref.Val {
+	if word := o.of.word + "." + name; slices.Contains(o.unknown.words, word) {
+		return types.NewUnknown(1, types.NewAttributeTrail(word))
+	}
+	if below, ok := value.(*object); ok {
+		below.unknown = o.unknown
+	}
+	return value
 }
 
 // ConvertToNative is for ref.Val: nothing outside CEL needs an object.
@@ -140,6 +163,9 @@ func (p *provider) FindStructFieldType(name, wanted string) (*types.FieldType, b
 func isSet(i int) func(any) bool {
 	return func(from any) bool {
 		o, ok := from.(*object)
+		if ok && o.unknown != nil && types.IsUnknown(o.field(i)) {
+			o.unknown.asked = append(o.unknown.asked, o.of.word+"."+o.of.fields[i].name)
+		}
 		return ok && o.field(i) != types.NullValue
 	}
 }

@@ -129,12 +129,15 @@ func mentions(x ast.Expr, word string) bool {
 }
 
 // isWord reports whether an expression is that word of request.
-func isWord(x ast.Expr, word string) bool {
+func isWord(x ast.Expr, word string) bool { return isField(x, "request", word) }
+
+// isField reports whether an expression is that word of another one, as in identity.groups.
+func isField(x ast.Expr, of, word string) bool {
 	if x.Kind() != ast.SelectKind || x.AsSelect().FieldName() != word {
 		return false
 	}
-	of := x.AsSelect().Operand()
-	return of.Kind() == ast.IdentKind && of.AsIdent() == "request"
+	before := x.AsSelect().Operand()
+	return before.Kind() == ast.IdentKind && before.AsIdent() == of
 }
 
 func isCall(x ast.Expr, functions ...string) bool {

@@ -32,7 +32,7 @@ const notInGlobs = "{}[]"
 // unmatched finds comparisons with texts and patterns that fit nothing, and says why.
 func unmatched(checked *ast.AST) []string {
 	var found []string
-	tags := loopsOverTags(checked.Expr())
+	tags := loopsOver(checked.Expr(), "request", "tags")
 	ast.PreOrderVisit(checked.Expr(), ast.NewExprVisitor(func(x ast.Expr) {
 		if x.Kind() != ast.CallKind {
 			return
@@ -122,11 +122,11 @@ func asRegexp(function, text string) string {
 	return ""
 }
 
-// loopsOverTags are the names that stand for one of request.tags in loops.
-func loopsOverTags(x ast.Expr) []string {
+// loopsOver are the names that stand for one item of a word in loops.
+func loopsOver(x ast.Expr, of, word string) []string {
 	var names []string
 	ast.PreOrderVisit(x, ast.NewExprVisitor(func(x ast.Expr) {
-		if x.Kind() == ast.ComprehensionKind && isWord(x.AsComprehension().IterRange(), "tags") {
+		if x.Kind() == ast.ComprehensionKind && isField(x.AsComprehension().IterRange(), of, word) {
 			names = append(names, x.AsComprehension().IterVar())
 		}
 	}))
@@ -135,14 +135,7 @@ func loopsOverTags(x ast.Expr) []string {
 
 // isTag reports whether an expression is a tag: image.tag, or what goes over request.tags.
 func isTag(x ast.Expr, loops []string) bool {
-	switch x.Kind() {
-	case ast.IdentKind:
-		return slices.Contains(loops, x.AsIdent())
-	case ast.SelectKind:
-		of := x.AsSelect().Operand()
-		return x.AsSelect().FieldName() == "tag" && of.Kind() == ast.IdentKind && of.AsIdent() == "image"
-	}
-	return false
+	return isOneOf(x, loops) || isField(x, "image", "tag")
 }
 
 func fitsNoAction(expr, text string) string {
@@ -246,4 +239,9 @@ func (a alphabet) missing(x *syntax.Regexp) (rune, bool) {
 // itself explains a character of other globs.
 func itself(character string) string {
 	return fmt.Sprintf("%q stands for itself in a glob; write several globs with || between them, or matches", character)
+}
+
+// isOneOf reports whether an expression is one of these names.
+func isOneOf(x ast.Expr, names []string) bool {
+	return x.Kind() == ast.IdentKind && slices.Contains(names, x.AsIdent())
 }

@@ -31,12 +31,14 @@ func NewRunner(chain *policy.Chain, keep *policy.KeepChain, match *regexp.Regexp
 
 // Outcome is what came of one case.
 type Outcome struct {
-	Line    int                  `json:"line"`
-	Name    string               `json:"name"`
-	Passed  bool                 `json:"passed"`
-	Problem string               `json:"problem,omitempty"` // what was expected and what came
-	Stages  []policy.Explanation `json:"stages,omitempty"`  // of a case that failed
-	Images  []ImageOutcome       `json:"images,omitempty"`
+	Line    int    `json:"line"`
+	Name    string `json:"name"`
+	Passed  bool   `json:"passed"`
+	Problem string `json:"problem,omitempty"` // what was expected and what came
+	// WantedRule is the rule that should have decided, if the case names one.
+	WantedRule string               `json:"-"`
+	Stages     []policy.Explanation `json:"stages,omitempty"` // of a case that failed
+	Images     []ImageOutcome       `json:"images,omitempty"`
 }
 
 // ImageOutcome explains an image that went or stayed although the case expects otherwise.
@@ -80,7 +82,7 @@ type answer struct {
 func (r *Runner) runCase(c *Case) Outcome {
 	a := r.ask(c)
 	r.note(a)
-	o := Outcome{Name: c.Name, Line: c.Line, Problem: r.difference(c, a)}
+	o := Outcome{Name: c.Name, Line: c.Line, Problem: r.difference(c, a), WantedRule: c.Rule}
 	o.Passed = o.Problem == ""
 	if !o.Passed {
 		for _, asked := range a.asked {

@@ -2,6 +2,7 @@ package policytest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -98,7 +99,7 @@ func TestCasesAreComparedWithAllThatTheyExpect(t *testing.T) {
 // TestAnUploadInOneRequestAsksForItsEnd wants what the server asks, too.
 func TestAnUploadInOneRequestAsksForItsEnd(t *testing.T) {
 	t.Parallel()
-	global := compile(t, policy.Global, policy.Config{Default: "deny", Rules: rules("request.action == 'start-upload'")})
+	global := compile(t, policy.Global, policy.Config{Default: "deny", Rules: rules("request.action == 'start-upload'", "request.action == 'complete-upload' && request.namespace == 'b'")})
 	r := NewRunner(&policy.Chain{Global: global}, &policy.KeepChain{}, nil)
 	outcomes, err := r.Run(suite(t, fmt.Sprintf(`cases:
   - {name: a begin, request: {action: start-upload, namespace: a}, expect: allow}
@@ -110,7 +111,7 @@ func TestAnUploadInOneRequestAsksForItsEnd(t *testing.T) {
 			t.Errorf("%s: %s", o.Name, o.Problem)
 		}
 	}
-	if never := r.Report().NeverAsked; len(never) != len(policy.Actions())-2 {
+	if never := r.Report().NeverAsked; !slices.Equal(never, basic) {
 		t.Errorf("got %v never asked, want all but the begin and the end of an upload", never)
 	}
 }
