@@ -73,6 +73,8 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 		return err
 	}
 	logger := log.Logger
+	var end ending
+	defer end.log(logger)
 	build := currentBuild()
 	metrics := telemetry.NewMetrics(build)
 
@@ -97,7 +99,11 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 	srv, err := ephemeral.listen(ctx, sources, server.Options{
 		Config: cfg.Server, Logger: logger.With(telemetry.ModuleKey, "server"), Metrics: server.NewMetrics(metrics),
 		Unlimited: []string{"/healthz", "/health", "/readyz", "/metrics"},
-		OnDrain:   live.Drain,
+		OnDrain: func() {
+			end.begun = time.Now()
+			live.Drain()
+		},
+		OnCut: func(requests int64) { end.cutOff = requests },
 	})
 	if err != nil {
 		return err
@@ -111,6 +117,19 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 		logger.Warn("not ready: pushes are refused", "error", err)
 	}
 	return srv.Serve(ctx)
+}
+
+// ending is how a server ended.
+type ending struct {
+	begun  time.Time // zero if it has not served
+	cutOff int64     // requests
+}
+
+// log says the last word of a server: that nothing of it is left.
+func (e *ending) log(logger *slog.Logger) {
+	if !e.begun.IsZero() {
+		logger.Info("stopped", "duration_ms", time.Since(e.begun).Milliseconds(), "requests_cut_off", e.cutOff)
+	}
 }
 
 // refused is why a server does not begin.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -67,8 +68,9 @@ func TestServeFromItsStartToItsEnd(t *testing.T) {
 	if got := <-code; got != 0 {
 		t.Errorf("got exit code %d, want 0", got)
 	}
-	if left := <-rest; !strings.Contains(left, `"msg":"draining"`) {
-		t.Errorf("got log %q, want that it drains", left)
+	left := strings.Split(strings.TrimSpace(<-rest), "\n")
+	if len(left) != 2 || !strings.Contains(left[0], `"msg":"draining"`) || !regexp.MustCompile(`"msg":"stopped","duration_ms":\d+,"requests_cut_off":0}$`).MatchString(left[1]) {
+		t.Errorf("got log %q, want that it drains and has stopped, and nothing else", left)
 	}
 }
 

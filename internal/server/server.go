@@ -39,6 +39,8 @@ type Options struct {
 	Unlimited []string
 	// OnDrain is called once when draining begins, while connections are still accepted.
 	OnDrain func()
+	// OnCut is called when requests are cut off that did not end within the time for that.
+	OnCut func(requests int64)
 }
 
 // Server is a set of listeners and the handlers that serve them.
@@ -261,7 +263,11 @@ func (s *Server) drain(base context.Context, cut func()) {
 		return
 	}
 	requests := s.underWay()
-	log.Warn("cutting requests that did not finish in time", "requests", countOf(requests))
+	cutOff := countOf(requests)
+	log.Warn("cutting requests that did not finish in time", "requests", cutOff)
+	if s.opts.OnCut != nil {
+		s.opts.OnCut(cutOff)
+	}
 	s.unbind() // first, so that no handler takes the end of its context for a reason to answer
 	cut()
 	timer := time.NewTimer(abandonAfter)

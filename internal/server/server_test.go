@@ -178,11 +178,15 @@ func TestDrainingLetsRequestsFinish(t *testing.T) {
 func TestDrainingCutsWhatDoesNotFinish(t *testing.T) {
 	t.Parallel()
 	entered, ended := make(chan struct{}), make(chan struct{})
+	var cutOff int64
 	r := start(t, http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
 		defer close(ended)
 		close(entered)
 		<-req.Context().Done()
-	}), func(o *Options) { o.Config.Shutdown.Timeout = time.Millisecond })
+	}), func(o *Options) {
+		o.Config.Shutdown.Timeout = time.Millisecond
+		o.OnCut = func(requests int64) { cutOff = requests }
+	})
 
 	failed := make(chan error, 1)
 	go func() {
@@ -196,6 +200,9 @@ func TestDrainingCutsWhatDoesNotFinish(t *testing.T) {
 	r.stop()
 	if err := <-r.done; err != nil {
 		t.Errorf("got error %v, want nil although a request was cut", err)
+	}
+	if cutOff != 1 {
+		t.Errorf("it says that %d requests were cut off, want 1", cutOff)
 	}
 	select {
 	case <-ended:
