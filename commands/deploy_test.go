@@ -25,8 +25,8 @@ func TestTheExamplesOfDeployRun(t *testing.T) {
 		file string
 		args func(t *testing.T, text string) []string
 	}{
-		{"cron/sreg-gc", lineAfter(`(?m)^30 3 \* \* \*  sreg  /usr/bin/sreg (.*) >/dev/null$`)},
-		{"systemd/sreg-gc.service", lineAfter(`(?m)^ExecStart=/usr/bin/sreg (.*)$`)},
+		{"cron/sreg-gc", lineAfter(`(?m)^30 3 \* \* \*  sreg  /usr/local/bin/sreg (.*) >/dev/null$`)},
+		{"systemd/sreg-gc.service", lineAfter(`(?m)^ExecStart=/usr/local/bin/sreg (.*)$`)},
 		{"kubernetes/gc-cronjob.yaml", argsOfCronJob},
 	} {
 		t.Run(example.file, func(t *testing.T) {
@@ -53,6 +53,41 @@ func TestTheExamplesOfDeployRun(t *testing.T) {
 				t.Errorf("sreg %q: exit code %d\n%s%s", args, code, &out, &errs)
 			}
 		})
+	}
+}
+
+// TestTheExamplesOfDeployFitTogether: one place for the program and one user, those that docs/getting-started.md makes.
+func TestTheExamplesOfDeployFitTogether(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/getting-started.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, made := range []string{"sudo install bin/sreg /usr/local/bin/\n", "sudo useradd --system .* sreg\n"} {
+		if !regexp.MustCompile(made).Match(page) {
+			t.Errorf("docs/getting-started.md has no %q", made)
+		}
+	}
+	files, err := filepath.Glob("../deploy/*/*")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got %q and %v", files, err)
+	}
+	program, user := regexp.MustCompile(`\S*/bin/sreg\b`), regexp.MustCompile(`(?m)^User=(.*)$`)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range program.FindAllString(string(text), -1) {
+			if path = strings.TrimLeft(path, `["`); path != "/usr/local/bin/sreg" && path != "bin/sreg" && !strings.HasSuffix(path, "=/usr/local/bin/sreg") {
+				t.Errorf("%s has the program at %s", file, path)
+			}
+		}
+		for _, match := range user.FindAllStringSubmatch(string(text), -1) {
+			if match[1] != "sreg" {
+				t.Errorf("%s runs as %s", file, match[1])
+			}
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -22,23 +23,7 @@ func TestPodmanPullsThePartsOfALayerThatItLacks(t *testing.T) {
 	}
 	needRoot(t)
 	s := serve(t)
-	dir, err := os.MkdirTemp("/dev/shm", "sreg-podman") // an overlay cannot lie on another one
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	config := filepath.Join(dir, "storage.conf")
-	writeFile(t, config, fmt.Sprintf("[storage]\ndriver = \"overlay\"\ngraphroot = %q\nrunroot = %q\n[storage.options]\n"+
-		"pull_options = {enable_partial_images = \"true\", use_hard_links = \"false\", ostree_repos = \"\"}\n", dir+"/root", dir+"/run"))
-	podman := func(args ...string) *exec.Cmd {
-		cmd := command(t, "podman", args...)
-		cmd.Env = append(os.Environ(), "CONTAINERS_STORAGE_CONF="+config)
-		return cmd
-	}
+	podman, dir := newPodman(t)
 	const files, size = 40, 100_000
 	contents := make([][]byte, files)
 	for i := range contents {
@@ -59,6 +44,60 @@ func TestPodmanPullsThePartsOfALayerThatItLacks(t *testing.T) {
 		t.Errorf("%.0f bytes were sent for two files of %d bytes, want no more than these", sent, size)
 	}
 	runCmd(t, podman("rmi", "--all", "--force"))
+}
+
+// newPodman makes commands of podman with a storage of the test's own, which lies in the folder beside it.
+func newPodman(t *testing.T) (podman func(args ...string) *exec.Cmd, dir string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "sreg-podman") // an overlay cannot lie on another one
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	config := filepath.Join(dir, "storage.conf")
+	writeFile(t, config, fmt.Sprintf("[storage]\ndriver = \"overlay\"\ngraphroot = %q\nrunroot = %q\n[storage.options]\n"+
+		"pull_options = {enable_partial_images = \"true\", use_hard_links = \"false\", ostree_repos = \"\"}\n", dir+"/root", dir+"/run"))
+	return func(args ...string) *exec.Cmd {
+		cmd := command(t, "podman", args...)
+		cmd.Env = append(os.Environ(), "CONTAINERS_STORAGE_CONF="+config)
+		return cmd
+	}, dir
+}
+
+// TestTheContainerOfDeployRuns builds what deploy/container says, runs it, and lets sreg have itself.
+func TestTheContainerOfDeployRuns(t *testing.T) {
+	t.Parallel()
+	if !all() {
+		t.Log("runs with make test-all")
+		return
+	}
+	needRoot(t)
+	podman, dir := newPodman(t)
+	if err := os.MkdirAll(filepath.Join(dir, "source", "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "source", "bin", "sreg"), program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t)
+	image := s.address + "/sreg:1"
+	runCmd(t, podman("build", "--tag", image, "--file", "../../deploy/container/Containerfile", filepath.Join(dir, "source")))
+	runCmd(t, podman("push", "--tls-verify=false", image))
+	runCmd(t, podman("rmi", "--all", "--force"))
+	// The limits of podman's own are higher than what a container may set in which the test runs.
+	out := runCmd(t, podman("run", "--rm", "--tls-verify=false", "--network", "host",
+		"--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000", image, "version"))
+	if !strings.Contains(out, "platform") {
+		t.Errorf("the container says %q, want its version", out)
+	}
 }
 
 func noise(t *testing.T, size int) []byte {

@@ -153,6 +153,8 @@ func (s *shape) typeName() string {
 		return "duration"
 	case size:
 		return "size"
+	case secretText:
+		return "[secret](#secrets)"
 	default:
 		return s.textName()
 	}
