@@ -141,6 +141,7 @@ func (u *untidy) breakRun(plan faulty.Plan) bool {
 	}
 	steps := in.Steps()
 	switch {
+	case err == nil && removesTagEntry(steps, plan):
 	case err == nil:
 		u.t.Errorf("%+v, at %s: no error", plan, steps[max(len(steps), 1)-1:])
 	case plan.CutAt > 0 && !errors.Is(err, faulty.ErrCut) && !errors.Is(err, gc.ErrIncomplete):

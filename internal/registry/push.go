@@ -232,7 +232,7 @@ func (r *core) newRecord(ctx context.Context, p *push) (revisionRecord, error) {
 // announce writes what names a revision, after the revision: S2.
 func (r *core) announce(ctx context.Context, p *push) error {
 	if p.manifest.Subject != nil {
-		if err := r.putReferrer(ctx, p.ns, p.manifest, p.Digest, int64(len(p.Content))); err != nil {
+		if err := r.putReferrer(ctx, p.ns, p.manifest, p.Digest, p.Content); err != nil {
 			return err
 		}
 	}

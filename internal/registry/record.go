@@ -50,6 +50,8 @@ type (
 	referrerRecord struct {
 		Descriptor json.RawMessage `json:"descriptor"` // of an oci.Descriptor, as it is sent
 		Nonce      string          `json:"nonce"`
+		// Untyped says that the manifest does not name its media type: pushed again it may have another one.
+		Untyped bool `json:"untyped,omitempty"`
 	}
 
 	// trashRecord says what was removed, and why; the content of the object that went stands behind it.

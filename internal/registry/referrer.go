@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/storage"
@@ -19,7 +20,19 @@ type Referrer struct {
 	Digest       oci.Digest
 	ArtifactType string
 	JSON         []byte // its descriptor
+
+	untyped *entryRead // of a manifest that does not name its media type, else nil
 }
+
+// entryRead is when an entry was read, and how often this process had changed it by then.
+type entryRead struct {
+	at      time.Time
+	changes uint64
+}
+
+// trustUntyped is for how long an entry of a manifest that does not name its media type is taken for what it was, unless
+// this process changes it: another one may push the same bytes as another type.
+const trustUntyped = time.Minute
 
 // Referrers yields the manifests whose subject is a digest, in the order of their digests (spec: Listing referrers). A
 // subject that nothing refers to, or that does not exist, has none. They are read one by one, so that a page of them
@@ -124,7 +137,8 @@ func (r *Registry) fingerprint(ctx context.Context, prefix string) (stamp storag
 
 // eachReferrerEntry yields the entries of a subject, from the cache while its folder has the same stamp. In a folder that
 // has changed, and where there are no stamps, the names are listed, and only those are read that are new: what an entry
-// says follows from the manifest, whose digest is its name. When yield wants no more, it reads on for the cache alone.
+// says follows from the manifest, whose digest is its name, and for a manifest that does not name its media type from its
+// last push. When yield wants no more, it reads on for the cache alone.
 func (r *Registry) eachReferrerEntry(ctx context.Context, ns oci.Name, subject oci.Digest, yield func(Referrer) bool) error {
 	prefix := referrersPrefix(ns, subject)
 	stamp, settled, err := r.fingerprint(ctx, prefix)
@@ -156,7 +170,7 @@ func (r *Registry) eachReferrerEntry(ctx context.Context, ns oci.Name, subject o
 			known = known[1:]
 		}
 		var referrer Referrer
-		if len(known) > 0 && referrerName(known[0].Digest) == entry.Name {
+		if len(known) > 0 && referrerName(known[0].Digest) == entry.Name && r.current(known[0], prefix+"/"+entry.Name) {
 			referrer = known[0]
 		} else if referrer, err = r.referrerEntry(ctx, prefix+"/"+entry.Name); errors.Is(err, storage.ErrNotExist) {
 			continue // deleted meanwhile
@@ -189,21 +203,35 @@ func unless(read bool, err error) error {
 }
 
 func (r *core) referrerEntry(ctx context.Context, key string) (Referrer, error) {
+	begun := entryRead{at: r.now(), changes: r.state.writes.changes(key)}
 	object, err := r.metadata.Get(ctx, key)
 	if err != nil {
 		return Referrer{}, err
 	}
-	referrer, err := parseReferrer(object.Data)
+	referrer, untyped, err := parseReferrer(object.Data)
 	if err != nil {
 		return Referrer{}, damaged(key, err)
+	}
+	if untyped {
+		referrer.untyped = &begun
 	}
 	return referrer, nil
 }
 
+// current tells whether an entry that was read is what lies there.
+func (r *core) current(one Referrer, key string) bool {
+	read := one.untyped
+	return read == nil || r.now().Sub(read.at) < trustUntyped && r.state.writes.changes(key) == read.changes
+}
+
 // parseReferrer reads a record without building its annotations, which may be long.
-func parseReferrer(record []byte) (referrer Referrer, err error) {
+func parseReferrer(record []byte) (referrer Referrer, untyped bool, err error) {
 	if referrer.JSON, err = oci.Member(record, "descriptor"); err != nil {
-		return referrer, err
+		return referrer, false, err
+	}
+	mark, err := oci.Member(record, "untyped")
+	if err != nil {
+		return referrer, false, err
 	}
 	for key, into := range map[string]any{"digest": &referrer.Digest, "artifactType": &referrer.ArtifactType} {
 		value, err := oci.Member(referrer.JSON, key)
@@ -211,10 +239,10 @@ func parseReferrer(record []byte) (referrer Referrer, err error) {
 			err = json.Unmarshal(value, into)
 		}
 		if err != nil {
-			return referrer, err
+			return referrer, false, err
 		}
 	}
-	return referrer, nil
+	return referrer, mark != nil, nil
 }
 
 // fallbackReferrers reads what clients of registries without the referrers API keep under a tag (spec: Referrers Tag
@@ -299,19 +327,27 @@ func fallbackTag(subject oci.Digest) string {
 }
 
 // putReferrer writes the entry by which the subject's referrers show a manifest.
-func (r *core) putReferrer(ctx context.Context, ns oci.Name, m oci.Manifest, d oci.Digest, size int64) error {
+func (r *core) putReferrer(ctx context.Context, ns oci.Name, m oci.Manifest, d oci.Digest, content []byte) error {
 	referrer, err := newReferrer(oci.Descriptor{
-		MediaType: m.MediaType, Digest: d, Size: size, ArtifactType: m.ArtifactType, Annotations: m.Annotations,
+		MediaType: m.MediaType, Digest: d, Size: int64(len(content)), ArtifactType: m.ArtifactType, Annotations: m.Annotations,
 	})
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(referrerRecord{Descriptor: referrer.JSON, Nonce: newNonce()})
+	typed, err := oci.Member(content, "mediaType")
+	if err != nil {
+		return fmt.Errorf("put referrer %s: %w", d, err)
+	}
+	data, err := json.Marshal(referrerRecord{Descriptor: referrer.JSON, Nonce: newNonce(), Untyped: typed == nil})
 	if err != nil {
 		return fmt.Errorf("put referrer %s: %w", d, err)
 	}
 	key := referrerKey(ns, m.Subject.Digest, d)
-	if _, err := r.metadata.Put(ctx, key, data, storage.PutOptions{}); err != nil {
+	err = r.state.writes.change(key, func() error { // see entryRead
+		_, err := r.metadata.Put(ctx, key, data, storage.PutOptions{})
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("put referrer %s of %s in %s: %w", d, m.Subject.Digest, ns, err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/oci/ocitest"
@@ -205,5 +206,34 @@ func TestWhoWantsNoMoreReferrersHearsOfNoError(t *testing.T) {
 	}
 	if _, err := registrytest.Referrers(t.Context(), w.reg, app, imageOne.Digest); !errors.Is(err, registry.ErrDamaged) {
 		t.Errorf("whoever wants all got %v, want %v", err, registry.ErrDamaged)
+	}
+}
+
+// TestAReferrerThatIsPushedAgainAsAnotherTypeIsShownSo: the same bytes, which do not name their type, are pushed as one
+// type and then as another. Who has listed the first one shows the second; another process may take a minute.
+func TestAReferrerThatIsPushedAgainAsAnotherTypeIsShownSo(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]opener{"in memory": inMemory(t), "in a folder": inFolder(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pusher := newWorld(t, at)
+			var ahead time.Duration
+			later := openWorld(t, pusher.store, func(o *registry.Options) { o.Now = func() time.Time { return time.Now().Add(ahead) } })
+			pusher.must(pusher.pushImage(app, "one"))
+			content := fmt.Appendf(nil, `{"schemaVersion":2,"subject":{"mediaType":%q,"digest":%q,"size":%d}}`,
+				imageOne.MediaType, imageOne.Digest, len(imageOne.Text))
+			for _, mediaType := range []string{"application/vnd.example.one+json", "application/vnd.example.two+json"} {
+				_, err := pusher.reg.PutManifest(t.Context(), app, registry.Push{ContentType: mediaType, Content: content})
+				pusher.must(err)
+				ahead += 2 * time.Minute
+				for i, reader := range []*world{pusher, later} {
+					for one, err := range reader.reg.Referrers(t.Context(), app, imageOne.Digest) {
+						if err != nil || !strings.Contains(string(one.JSON), mediaType) {
+							t.Errorf("reader %d: got %s, %v, want the type %s", i, one.JSON, err, mediaType)
+						}
+					}
+				}
+			}
+		})
 	}
 }

@@ -25,7 +25,7 @@ func (m *Maintenance) RebuildReferrer(ctx context.Context, ns oci.Name, d oci.Di
 	if err != nil || manifest.Subject == nil || stored.Stored.Condemned {
 		return fmt.Errorf("rebuild referrer %s in %s: %w", d, ns, ErrNoRepair)
 	}
-	if err := m.putReferrer(ctx, ns, manifest, d, int64(len(stored.Content))); err != nil {
+	if err := m.putReferrer(ctx, ns, manifest, d, stored.Content); err != nil {
 		return err
 	}
 	return m.deleteReferrerEntry(ctx, ns, manifest.Subject.Digest, d) // does nothing while the manifest is there

@@ -3,6 +3,9 @@ package registry_test
 import (
 	"testing"
 
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage/faulty"
 	"github.com/sreg-project/sreg/internal/storage/s3"
@@ -71,6 +74,43 @@ func TestACollectorInABucketComesToAnEnd(t *testing.T) {
 		u.tidy()
 		if dangling := registrytest.Check(t, u.subject(), u.facts...); len(dangling) > 0 {
 			t.Errorf("what is gone is named by %q", dangling)
+		}
+	})
+}
+
+// TestATagThatMovesLeavesNothingBehind counts what lies in a bucket, also what no key leads to any more: on a service
+// without conditional deletes it would stay.
+func TestATagThatMovesLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	s3test.Each(t, func(t *testing.T, server *s3test.Server) {
+		cfg := server.Config(t)
+		at := func(t *testing.T) backend {
+			t.Helper()
+			s, err := s3.New(t.Context(), cfg, s3.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		w := newWorld(t, at)
+		w.must(w.pushImage(app, "one"), w.pushImage(app, "two"))
+		lying := func() int {
+			t.Helper()
+			list, err := server.Client().ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: &cfg.Bucket, Prefix: &cfg.Prefix})
+			w.must(err)
+			return len(list.Contents)
+		}
+		move := func() {
+			for _, image := range []ocitest.Manifest{imageOne, imageTwo} {
+				w.must(w.pushManifest(app, image.Content, tagV1))
+			}
+		}
+		move()
+		before := lying()
+		move()
+		move()
+		if after := lying(); after != before {
+			t.Errorf("%d objects lie in the bucket, want %d as before the tag moved four times", after, before)
 		}
 	})
 }

@@ -310,5 +310,7 @@ func (r *core) removeTag(ctx context.Context, ns oci.Name, tag StoredTag, why re
 	if err != nil {
 		return fmt.Errorf("delete tag %s in %s: %w", tag.Tag, ns, err)
 	}
-	return r.dropTagEntry(ctx, ns, tag.Tag, tag.tagRecord)
+	// The tag is gone, and the entry does no harm: it goes with the entry of the trash.
+	_ = r.dropTagEntry(ctx, ns, tag.Tag, tag.tagRecord)
+	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage"
+	"github.com/sreg-project/sreg/internal/storage/faulty"
 )
 
 // tagEntries are the names of all tag entries of a store.
@@ -213,5 +214,27 @@ func TestTheEntryThatAKilledRemovalLeavesGoesWithTheTrash(t *testing.T) {
 				t.Errorf("the entries are %q, want %d other than %s", names, want, left)
 			}
 		})
+	}
+}
+
+// TestATagIsGoneAlsoIfItsEntryCannotBeRemoved: the delete of the tag has happened, and is answered so. What is left goes
+// with the trash entry.
+func TestATagIsGoneAlsoIfItsEntryCannotBeRemoved(t *testing.T) {
+	t.Parallel()
+	stores := newSharedStore(t, inMemory(t))
+	w := stores.world()
+	w.must(w.pushImage(app, "one", tagV1, tagBig))
+	// A delete of a tag writes the trash entry, removes the tag, and then its tag entry.
+	broken := stores.faultyWorld(faulty.NewInjector(faulty.Plan{FailAt: 3}))
+	if err := broken.reg.DeleteTag(w.ctx, app, tagV1, ""); err != nil {
+		t.Errorf("got %v, want that the tag is gone", err)
+	}
+	w.check(registrytest.NoTag(app, tagV1))
+	if got := len(w.tagEntries()); got != 2 {
+		t.Errorf("%d tag entries are left, want both", got)
+	}
+	newCollector(t, stores.open()).run()
+	if got := len(w.tagEntries()); got != 1 {
+		t.Errorf("%d tag entries are left when the trash is empty, want one", got)
 	}
 }

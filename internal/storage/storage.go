@@ -105,7 +105,8 @@ type PutOptions struct {
 // DeleteOptions say what must hold for a delete to happen.
 type DeleteOptions struct {
 	IfUnchanged Version
-	// MayReturn says that the object may be there again after a crash of the machine: nothing waits for the disk.
+	// MayReturn says that the object may be there again after a crash of the machine: nothing waits for the disk. Without
+	// IfUnchanged it also says that nobody puts an object of this key again: no trace of this one is kept.
 	MayReturn bool
 }
 

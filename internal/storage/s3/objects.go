@@ -3,6 +3,7 @@ package s3
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -147,8 +148,21 @@ func (s *objects) Put(ctx context.Context, key string, data []byte, opts storage
 	return storage.Version(saved.Nonce), nil
 }
 
-// Delete leaves a tombstone, so that an object made anew is never taken for the one that went.
+// Delete leaves a tombstone, so that an object made anew is never taken for the one that went. Where none is made anew it
+// leaves nothing: services without conditional deletes would keep the tombstone for ever.
 func (s *objects) Delete(ctx context.Context, key string, opts storage.DeleteOptions) error {
+	if opts.MayReturn && opts.IfUnchanged == "" {
+		now, err := s.find(ctx, "delete", key, s.head)
+		if errors.Is(err, storage.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if now.DataKey == "" {
+			return s.remove(ctx, key)
+		}
+	}
 	_, err := s.edit(ctx, "delete", key, opts.IfUnchanged, func(now record) (record, error) {
 		switch {
 		case opts.IfUnchanged != "" && !now.is(opts.IfUnchanged):

@@ -21,6 +21,7 @@ func TestRequests(t *testing.T) {
 	put(t, s, "condemned", "x")
 	must(t, s.Condemn(t.Context(), "condemned"))
 	put(t, s, "gone", "x")
+	put(t, s, "once", "x")
 	must(t, s.Delete(t.Context(), "gone", storage.DeleteOptions{}))
 	ifAbsent, ifUnchanged := storage.PutOptions{IfAbsent: true}, func() storage.PutOptions { return storage.PutOptions{IfUnchanged: version} }
 	for _, step := range []struct {
@@ -45,6 +46,7 @@ func TestRequests(t *testing.T) {
 		{"condemn", func() error { return s.Condemn(t.Context(), "condemned") }, map[string]int{"GET": 1, "PUT": 1}},
 		{"destroy", func() error { return s.Destroy(t.Context(), "condemned", storage.DeleteOptions{}) }, map[string]int{"GET": 1, "PUT": 1}},
 		{"delete", func() error { return s.Delete(t.Context(), "live", storage.DeleteOptions{}) }, map[string]int{"GET": 1, "PUT": 1}},
+		{"delete of what nobody puts again", func() error { return s.Delete(t.Context(), "once", storage.DeleteOptions{MayReturn: true}) }, map[string]int{"GET": 1, "DELETE": 1}},
 		{"delete of what is gone", func() error { return s.Delete(t.Context(), "live", storage.DeleteOptions{}) }, map[string]int{"GET": 1}},
 		{"prepare", func() (err error) {
 			pending, err = s.Prepare(t.Context(), "draft", []byte("x"))
