@@ -32,7 +32,7 @@ func newGCRestore(io IO) *cobra.Command {
 			"    NAME:TAG@DIGEST  a tag as it was before, from its history\n" +
 			"    NAME@DIGEST      a manifest or a blob\n" +
 			"    DIGEST           the same, found in the trash\n" +
-			"    NAME             every tag, manifest and blob that is gone from the namespace\n\n" +
+			"    NAME             every tag, manifest and blob that the namespace has lost\n\n" +
 			"It is as if it were pushed now. What is there already stays as it is; no tag is taken from\n" +
 			"another manifest, unless a digest is named." + exitCodes,
 		Example: "  sreg gc restore team/app:v1\n  sreg gc restore team/app --since 1d --dry-run",

@@ -7,11 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
-	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/cobra/doc"
+	"github.com/spf13/pflag"
 
 	"github.com/sreg-project/sreg/commands"
 	"github.com/sreg-project/sreg/internal/policy"
@@ -21,16 +22,70 @@ var update = flag.Bool("update", false, "rewrite the files that are generated")
 
 func TestGeneratedManPages(t *testing.T) {
 	t.Parallel()
-	root := commands.NewRoot(commands.IO{})
-	root.DisableAutoGenTag = true
-	dir := t.TempDir()
-	// A date of its own would change the pages every day.
-	date := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
-	header := &doc.GenManHeader{Section: "1", Date: &date, Source: "sreg", Manual: "sreg manual"}
-	if err := doc.GenManTree(root, header, dir); err != nil {
-		t.Fatal(err)
+	files := map[string][]byte{}
+	visit(commands.NewRoot(commands.IO{}), func(cmd *cobra.Command) {
+		files[manName(cmd)+".1"] = manPage(cmd)
+	})
+	wantFolder(t, "../man", files)
+}
+
+// visit calls a function with each command that people see.
+func visit(cmd *cobra.Command, do func(*cobra.Command)) {
+	do(cmd)
+	for _, child := range cmd.Commands() {
+		if !child.Hidden {
+			visit(child, do)
+		}
 	}
-	wantFolder(t, "../man", readFolder(t, dir))
+}
+
+// TestManualPagesAreAsRichAsHelp wants whatever help says of a command, its flags and their arguments.
+func TestManualPagesAreAsRichAsHelp(t *testing.T) {
+	t.Parallel()
+	visit(commands.NewRoot(commands.IO{}), func(cmd *cobra.Command) {
+		page := strings.NewReplacer(`\-`, "-", `\&`, "", `\e`, `\`, `\fB`, "", `\fI`, "", `\fR`, "").Replace(string(manPage(cmd)))
+		words := strings.Join(strings.Fields(page), " ")
+		parts := append(strings.Split(cmd.Example, "\n"), cmd.Short)
+		for paragraph := range strings.SplitSeq(cmd.Long, "\n\n") {
+			if !strings.HasPrefix(paragraph, "Exit codes: see") {
+				parts = append(parts, paragraph)
+			}
+		}
+		for _, child := range cmd.Commands() {
+			parts = append(parts, child.Short)
+		}
+		if cmd.IsAdditionalHelpTopicCommand() {
+			cmd.ResetFlags() // a topic has none
+		}
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			name, usage := pflag.UnquoteUsage(f)
+			parts = append(parts, strings.TrimSpace("--"+f.Name+" "+name), usage)
+		})
+		for _, part := range parts {
+			if want := strings.Join(strings.Fields(part), " "); !strings.Contains(words, want) {
+				t.Errorf("%s does not say %q", manName(cmd), want)
+			}
+		}
+	})
+}
+
+func TestHelpFitsATerminal(t *testing.T) {
+	t.Parallel()
+	visit(commands.NewRoot(commands.IO{}), func(cmd *cobra.Command) {
+		if cmd.Name() == "help" {
+			return
+		}
+		var out bytes.Buffer
+		args := append(strings.Fields(cmd.CommandPath())[1:], "--help")
+		if code := commands.Main(t.Context(), commands.IO{Out: &out, Err: &out}, args); code != 0 {
+			t.Errorf("%s: got exit code %d", cmd.CommandPath(), code)
+		}
+		for line := range strings.Lines(out.String()) {
+			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 80 {
+				t.Errorf("%s: a line has %d columns, want at most 80: %s", cmd.CommandPath(), n, line)
+			}
+		}
+	})
 }
 
 func TestGeneratedCompletions(t *testing.T) {
@@ -107,23 +162,18 @@ func readFolder(t *testing.T, dir string) map[string][]byte {
 
 func TestEveryCommandHasHelp(t *testing.T) {
 	t.Parallel()
-	var visit func(*cobra.Command)
-	visit = func(cmd *cobra.Command) {
+	visit(commands.NewRoot(commands.IO{}), func(cmd *cobra.Command) {
 		t.Run(cmd.CommandPath(), func(t *testing.T) {
 			for what, text := range map[string]string{"sentence": cmd.Short, "description": cmd.Long, "example": cmd.Example} {
 				if text == "" {
 					t.Errorf("has no %s", what)
 				}
 			}
-			if !bytes.Contains([]byte(cmd.Long), []byte("Exit codes:")) {
-				t.Error("does not say its exit codes")
+			if !strings.Contains(cmd.Long, "Exit codes:") {
+				t.Error("does not say where its exit codes are")
 			}
 		})
-		for _, child := range cmd.Commands() {
-			visit(child)
-		}
-	}
-	visit(commands.NewRoot(commands.IO{}))
+	})
 }
 
 func TestFlagsCompleteTheirValues(t *testing.T) {

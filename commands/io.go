@@ -21,6 +21,8 @@ type IO struct {
 	Err           io.Writer // everything else: progress, logs, errors
 	OutIsTerminal bool
 	ErrIsTerminal bool
+	// Width is how many columns the terminal of Out has; 0 if that is not known.
+	Width int
 	// ReadHidden reads a line of In without showing it; nil if In is no terminal.
 	ReadHidden func(context.Context) (string, error)
 	Environ    []string
@@ -38,6 +40,9 @@ func System() IO {
 		ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		Environ:       os.Environ(),
 		ConfigFolders: config.DefaultFolders(),
+	}
+	if width, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && system.OutIsTerminal {
+		system.Width = width
 	}
 	if term.IsTerminal(int(os.Stdin.Fd())) {
 		system.ReadHidden = readHidden

@@ -16,7 +16,7 @@ func newPolicy(io IO) *cobra.Command {
 			"policies say to one request, and list who may do something. None of it needs a store, a\n" +
 			"server or the network." + exitCodes,
 		Example: "  sreg policy init\n  sreg policy test tests/*.yaml\n" +
-			"  sreg policy explain --identity '{username: alice}' --action get-manifest --namespace team/app\n" +
+			"  sreg policy explain --identity alice --action get-blob --namespace team/app\n" +
 			"  sreg policy who put-manifest team/app:v1",
 	})
 	cmd.AddCommand(newPolicyTest(io), newPolicyExplain(io), newPolicyWho(io), newPolicyInit(io))

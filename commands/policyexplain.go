@@ -32,8 +32,10 @@ func newPolicyExplain(io IO) *cobra.Command {
 			"A user of the config or of its users file has the groups that are set there, unless\n" +
 			"--identity says others." + exitCodes,
 		Example: "  sreg policy explain --action get-manifest --namespace team/app --reference v1\n" +
-			"  sreg policy explain --identity alice --action put-manifest --namespace team/app --reference v1\n" +
-			"  sreg policy explain --identity '{username: alice, groups: [dev]}' --action put-manifest --namespace team/app --reference v1\n" +
+			"  sreg policy explain --identity alice \\\n" +
+			"      --action put-manifest --namespace team/app --reference v1\n" +
+			"  sreg policy explain --identity '{username: alice, groups: [dev]}' \\\n" +
+			"      --action delete-manifest --namespace team/app --reference v1\n" +
 			"  sreg policy explain --identity identity.yaml --action list-catalog -o json",
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return runPolicyExplain(io, opts) },

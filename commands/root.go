@@ -12,16 +12,6 @@ import (
 	"github.com/sreg-project/sreg/internal/spelling"
 )
 
-// exitCodes closes the help of every command.
-const exitCodes = `
-
-Exit codes:
-    0    ok
-    1    something failed
-    2    the command line or the config is wrong
-    3    another process holds the lock
-    130  interrupted`
-
 // NewRoot returns the whole command tree.
 func NewRoot(io IO) *cobra.Command {
 	root := newGroup(&cobra.Command{
@@ -38,6 +28,7 @@ func NewRoot(io IO) *cobra.Command {
 	root.SetOut(io.Out)
 	root.SetErr(io.Err)
 	root.SetFlagErrorFunc(flagError)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(io, cmd) })
 	var shown bool
 	root.Flags().BoolVar(&shown, "version", false, "show which version this is")
 	help := root.RunE
@@ -47,7 +38,7 @@ func NewRoot(io IO) *cobra.Command {
 		}
 		return help(cmd, args)
 	}
-	root.AddCommand(newServe(io), newConfig(io), newPolicy(io), newUser(io), newToken(io), newGC(io), newVersion(io))
+	root.AddCommand(newServe(io), newConfig(io), newPolicy(io), newUser(io), newToken(io), newGC(io), newVersion(io), newExitCodes())
 	return root
 }
 
