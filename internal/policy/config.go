@@ -22,7 +22,7 @@ type GlobalConfig struct {
 
 // RuleConfig is one rule.
 type RuleConfig struct {
-	Name string `mapstructure:"name" doc:"What logs, metrics and tests call the rule. Empty = the policy and the number, as global/1 or hub/2."`
+	Name string `mapstructure:"name" doc:"What logs, metrics and tests call the rule. Empty = its number: global/1, or hub/2 for the second rule of the repository hub."`
 	Expr string `mapstructure:"expr" short:"true" required:"true" doc:"The expression, in CEL: true or false. A rule that is a text is its expression."`
 }
 
