@@ -11,6 +11,7 @@ import (
 type Image struct {
 	Tag          string // empty: a manifest that has none
 	PushedAt     int64
+	PushedNanos  int64 // of the second PushedAt: rules do not see them, and ranks do
 	LastPulledAt int64 // 0: never
 	Size         int64
 	MediaType    string

@@ -41,7 +41,7 @@ func TestWhatOneImageOfManyKeepsIt(t *testing.T) {
 	hub, err := NewCompiler().Keep("hub", rules("image.size < 10", "top_pushed(1)"))
 	must(t, err)
 	images := []Image{
-		{Tag: "a", PushedAt: 5, Size: 5, Annotations: map[string]string{}},
+		{Tag: "a", PushedAt: 5, PushedNanos: 1, Size: 5, Annotations: map[string]string{}},
 		{Tag: "b", PushedAt: 5, Size: 50, Annotations: map[string]string{"keep": "no"}},
 		{Tag: "c", PushedAt: 1, Size: 50, Annotations: map[string]string{"keep": "no"}},
 		{Tag: "d", PushedAt: 1, Size: 50, Annotations: map[string]string{"keep": "yes"}},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
@@ -120,18 +121,51 @@ func releases(group func(version string) string) func(e *entry) bool {
 	}
 }
 
-// order compares those of one group: the first is less. Of tags with the same time the one whose name is
-// less is first; v1.2.3 and 1.2.3 are one version.
+// order compares those of one group: the first is less. v1.2.3 and 1.2.3 are one version.
 func (r ranking) order() func(a, b entry) int {
 	switch r.word {
 	case topVersion, topOfMajor, topOfMinor:
 		return func(a, b entry) int { return semver.Compare(b.version, a.version) }
 	case topPulled:
-		return func(a, b entry) int {
-			return cmp.Or(cmp.Compare(b.LastPulledAt, a.LastPulledAt), cmp.Compare(a.Tag, b.Tag))
+		return func(a, b entry) int { return cmp.Or(cmp.Compare(b.LastPulledAt, a.LastPulledAt), newerFirst(a, b)) }
+	}
+	return newerFirst
+}
+
+// newerFirst goes by the time of the push. Several tags may be of one push: then the higher version is first, what is
+// no version behind those, and of two of these the one whose name is higher.
+func newerFirst(a, b entry) int {
+	if at := cmp.Or(cmp.Compare(b.PushedAt, a.PushedAt), cmp.Compare(b.PushedNanos, a.PushedNanos)); at != 0 {
+		return at
+	}
+	// An invalid version is less than any other one.
+	one, _ := version(a.Tag)
+	other, _ := version(b.Tag)
+	return cmp.Or(semver.Compare(other, one), compareNames(b.Tag, a.Tag))
+}
+
+// compareNames compares names as people count: build-9 is less than build-10. Names that differ are never equal.
+func compareNames(a, b string) int {
+	rest, other := a, b
+	for rest != "" && other != "" {
+		n, m := digits(rest), digits(other)
+		if n == 0 || m == 0 {
+			if rest[0] != other[0] {
+				return cmp.Compare(rest[0], other[0])
+			}
+			rest, other = rest[1:], other[1:]
+			continue
 		}
+		number, against := strings.TrimLeft(rest[:n], "0"), strings.TrimLeft(other[:m], "0")
+		if d := cmp.Or(cmp.Compare(len(number), len(against)), cmp.Compare(number, against)); d != 0 {
+			return d
+		}
+		rest, other = rest[n:], other[m:]
 	}
-	return func(a, b entry) int {
-		return cmp.Or(cmp.Compare(b.PushedAt, a.PushedAt), cmp.Compare(a.Tag, b.Tag))
-	}
+	return cmp.Or(cmp.Compare(len(rest), len(other)), cmp.Compare(a, b))
+}
+
+// digits is how many digits a text begins with.
+func digits(text string) int {
+	return len(text) - len(strings.TrimLeft(text, "0123456789"))
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -83,5 +84,35 @@ func TestANamespaceIsRankedOnceForEachWay(t *testing.T) {
 			}
 		}
 		images[0].PushedAt = 1_000_000 // nobody looks again
+	}
+}
+
+// TestRanksGoByTheFullTime: and of what has the same time the newest by its name stays.
+func TestRanksGoByTheFullTime(t *testing.T) {
+	t.Parallel()
+	same := []string{"1.10.0", "build-10", "latest", "build-9", "1.9.0", "2026-11-30", "v1.10.0", "build-010"}
+	const want = "2026-11-30 build-9 build-010 build-10 latest 1.9.0 1.10.0 v1.10.0 z a" // from the oldest to the newest
+	at := func(nanos int64, tags ...string) (images []Image) {
+		for _, tag := range tags {
+			images = append(images, Image{Tag: tag, PushedAt: 7, PushedNanos: nanos, LastPulledAt: 9})
+		}
+		return images
+	}
+	for _, word := range []string{topPushed, topPulled, topPushedLike} {
+		t.Run(word, func(t *testing.T) {
+			t.Parallel()
+			images := slices.Concat(at(1, "z"), at(2, "a"), at(0, same...))
+			s := NewImages(unix(goldenNow), images)
+			byRank := make([]string, len(images)+1)
+			for i, image := range images {
+				rank, err := s.rank(ranking{word: word, pattern: "."}, i)
+				must(t, err)
+				byRank[rank] += image.Tag
+			}
+			slices.Reverse(byRank)
+			if got := strings.TrimSpace(strings.Join(byRank, " ")); got != want {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		})
 	}
 }

@@ -23,7 +23,7 @@ func (r *Retention) Decide(ns oci.Name, now time.Time, images []registry.Image) 
 	asked := make([]policy.Image, len(images))
 	for i, image := range images {
 		asked[i] = policy.Image{
-			Tag: image.Tag.String(), PushedAt: image.PushedAt.Unix(), Size: image.Size, MediaType: image.MediaType,
+			Tag: image.Tag.String(), PushedAt: image.PushedAt.Unix(), PushedNanos: int64(image.PushedAt.Nanosecond()), Size: image.Size, MediaType: image.MediaType,
 			Platforms: image.Platforms, Annotations: image.Annotations,
 		}
 		if !image.LastPulledAt.IsZero() {

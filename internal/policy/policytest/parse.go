@@ -275,7 +275,7 @@ func (p *parser) keepCase(n *document.Node, key string) {
 		"namespace":  parsed(&p.reader, oci.ParseName, &c.Namespace),
 		"repository": p.textInto(&c.Repository),
 		"rules":      func(n *document.Node, key string) { c.Rules = p.rules(n, key) },
-		"now":        func(n *document.Node, key string) { now = p.time(n, key, 0) },
+		"now":        func(n *document.Node, key string) { now = p.time(n, key, 0).Unix() },
 		"images":     func(n *document.Node, _ string) { images = n },
 		"stays":      func(n *document.Node, _ string) { stays = n },
 	}, "name", "now", "images", "stays")
@@ -333,8 +333,11 @@ func (p *parser) image(n *document.Node, key string, now int64) NamedImage {
 				i.Tag, _ = p.text(n, key)
 			}
 		},
-		"pushed_at":      func(n *document.Node, key string) { i.PushedAt = p.time(n, key, now) },
-		"last_pulled_at": func(n *document.Node, key string) { i.LastPulledAt = p.time(n, key, now) },
+		"pushed_at": func(n *document.Node, key string) {
+			at := p.time(n, key, now)
+			i.PushedAt, i.PushedNanos = at.Unix(), int64(at.Nanosecond())
+		},
+		"last_pulled_at": func(n *document.Node, key string) { i.LastPulledAt = p.time(n, key, now).Unix() },
 		"size":           func(n *document.Node, key string) { i.Size = p.number(n, key) },
 		"media_type":     p.textInto(&i.MediaType),
 		"platforms":      p.textsInto(&i.Platforms),
@@ -346,24 +349,24 @@ func (p *parser) image(n *document.Node, key string, now int64) NamedImage {
 	return i
 }
 
-// time reads seconds since the epoch, a date, or, if now is not 0, a duration before now such as -3d. The
-// result is in seconds since the epoch.
-func (p *parser) time(n *document.Node, key string, now int64) int64 {
+// time reads seconds since the epoch, a date, or, if now is not 0, a duration before now such as -3d.
+func (p *parser) time(n *document.Node, key string, now int64) time.Time {
+	none := time.Unix(0, 0)
 	text, ok := p.text(n, key)
 	if !ok {
-		return 0
+		return none
 	}
 	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil && seconds >= 0 {
-		return seconds
+		return time.Unix(seconds, 0)
 	}
 	for _, layout := range []string{time.RFC3339, time.DateOnly} {
 		if t, err := time.Parse(layout, text); err == nil {
-			return t.Unix()
+			return t
 		}
 	}
 	if d, err := timespan.Parse(text); err == nil && d <= 0 && now > 0 {
-		return now + int64(d/time.Second)
+		return time.Unix(now, 0).Add(d)
 	}
 	p.mismatch(n, key, "seconds since the epoch, a date such as 2026-01-31T12:00:00Z, or a time before now such as -3d")
-	return 0
+	return none
 }
