@@ -29,6 +29,7 @@ func openStore(ctx context.Context, io IO, from source) (*openedStore, error) {
 	if err != nil {
 		return nil, err
 	}
+	io.warnOf(cfg.Idle(sources))
 	log, err := telemetry.New(io.Err, io.ErrIsTerminal, cfg.Log)
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ type Config struct {
 	Storage      Storage              `mapstructure:"storage" doc:"Where everything is kept."`
 	Locks        lock.Config          `mapstructure:"locks" doc:"How instances keep out of each other's way."`
 	Cache        cache.Config         `mapstructure:"cache" doc:"Where what every request may need again is kept: answers of webhooks, sign-in keys, and who is throttled."`
-	Redis        redisclient.Config   `mapstructure:"redis" doc:"The Redis of locks.type and cache.type redis."`
+	Redis        redisclient.Config   `mapstructure:"redis" needs:"locks.type=redis,cache.type=redis" doc:"The Redis of locks.type and cache.type redis."`
 	Registry     registry.Config      `mapstructure:"registry" doc:"What may be pushed, and what is noted of pulls."`
 	Repositories []Repository         `mapstructure:"repositories" doc:"Prefixes of namespaces with settings of their own; the longest that fits counts."`
 	Auth         authn.Config         `mapstructure:"auth" doc:"Who is known, and how they show who they are."`
@@ -46,8 +46,8 @@ type Config struct {
 type Storage struct {
 	Blobs            Store         `mapstructure:"blobs" doc:"The store of blobs, and of metadata if storage.metadata is absent."`
 	Metadata         *Store        `mapstructure:"metadata" doc:"The store of manifests, tags and links. Absent or {} = the store of blobs."`
-	MetadataCacheTTL time.Duration `mapstructure:"metadata_cache_ttl" doc:"How long a pull may be answered again with a manifest, a tag or the link of a blob that was read from S3, without a look; what another instance changed may show this much later. 0 = never."`
-	MinFree          bytesize.Size `mapstructure:"min_free" doc:"Writes are answered 507 when less than this is free on the disk; 0 = never."`
+	MetadataCacheTTL time.Duration `mapstructure:"metadata_cache_ttl" needs:"storage.blobs.type=s3,storage.metadata.type=s3" doc:"How long a pull may be answered again with a manifest, a tag or the link of a blob that was read from S3, without a look; what another instance changed may show this much later. 0 = never."`
+	MinFree          bytesize.Size `mapstructure:"min_free" needs:"storage.blobs.type=fs,storage.metadata.type=fs" doc:"Writes are answered 507 when less than this is free on the disk; 0 = never."`
 }
 
 // Store is one store: its type, and the section of that type.

@@ -51,14 +51,15 @@ type shape struct {
 	want     string // what the pattern means, for people
 	min, max *float64
 	required bool
-	optional bool   // a section that changes something by being there
-	filled   bool   // a section that may not be empty: {} would read as the opposite of what it does
-	file     bool   // a text that names a file which is read
-	private  bool   // a file that nobody else should read
-	restart  bool   // it takes effect when the program starts; every other key may change while it runs
-	index    []int  // of the field in the struct of its section
-	short    string // of a section: the key that a bare text stands for
-	fallback any    // the default, of the field's Go type; nil if there is none
+	optional bool     // a section that changes something by being there
+	filled   bool     // a section that may not be empty: {} would read as the opposite of what it does
+	file     bool     // a text that names a file which is read
+	private  bool     // a file that nobody else should read
+	restart  bool     // it takes effect when the program starts; every other key may change while it runs
+	needs    []string // one of these conditions, such as locks.type=redis or .redirect=true, without which it has no effect
+	index    []int    // of the field in the struct of its section
+	short    string   // of a section: the key that a bare text stands for
+	fallback any      // the default, of the field's Go type; nil if there is none
 }
 
 // rootShape is the shape of a whole configuration.
@@ -113,6 +114,9 @@ func fieldShape(field reflect.StructField, defaults, example reflect.Value) *sha
 	}
 	s.filled = field.Tag.Get("filled") != ""
 	s.read(field.Tag.Get("config"))
+	if needs := field.Tag.Get("needs"); needs != "" {
+		s.needs = strings.Split(needs, ",")
+	}
 	if names := field.Tag.Get("keys"); names != "" {
 		s.names = regexp.MustCompile(names)
 	}

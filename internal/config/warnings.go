@@ -31,6 +31,7 @@ func (c *Config) Warnings(sources Sources, compiler *policy.Compiler) []Problem 
 		}
 	}
 	c.warnOfExposed(sources, warn)
+	c.warnOfWebhooks(warn)
 	c.Registry.ImmutableTags.Warn(below("registry.immutable_tags", warn))
 	for i, r := range c.Repositories {
 		if r.ImmutableTags != nil {
@@ -38,16 +39,16 @@ func (c *Config) Warnings(sources Sources, compiler *policy.Compiler) []Problem 
 		}
 	}
 	c.warnOfRules(compiler, warn)
-	return warnings
+	return append(warnings, c.Idle(sources)...)
 }
 
-// RuleWarnings are those of Warnings that are about rules.
+// RuleWarnings are those of Warnings that are about rules, and about what has no effect.
 func (c *Config) RuleWarnings(sources Sources, compiler *policy.Compiler) []Problem {
 	var warnings []Problem
 	c.warnOfRules(compiler, func(key, problem string) {
 		warnings = append(warnings, Problem{Origin: sources.Of(key), Key: key, Message: problem})
 	})
-	return warnings
+	return append(warnings, c.Idle(sources)...)
 }
 
 func (c *Config) warnOfRules(compiler *policy.Compiler, warn func(key, problem string)) {
@@ -80,6 +81,24 @@ func warnOfPolicy(p policy.Config, compiler *policy.Compiler, warn func(path, pr
 		}
 		if meant := compiler.AboutTags(p, i); meant != "" {
 			warn(fmt.Sprintf("rules[%d]", i), "a push or a delete by digest has the digest as its reference, whatever tags go with it; ask for the tags: "+meant)
+		}
+	}
+}
+
+// warnOfWebhooks warns of those that no policy asks.
+func (c *Config) warnOfWebhooks(warn func(key, problem string)) {
+	asked := map[string]bool{}
+	if c.Policy != nil {
+		asked[c.Policy.Webhook] = true
+	}
+	for _, r := range c.Repositories {
+		if r.Policy != nil {
+			asked[r.Policy.Webhook] = true
+		}
+	}
+	for i, w := range c.Webhooks {
+		if !asked[w.Name] {
+			warn(fmt.Sprintf("webhooks[%d]", i), fmt.Sprintf("has no effect: no policy has webhook: %s", w.Name))
 		}
 	}
 }

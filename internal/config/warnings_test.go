@@ -9,7 +9,7 @@ import (
 
 func TestWhatIsLikelyNotMeantIsAWarning(t *testing.T) {
 	t.Parallel()
-	const webhooks = "webhooks: [{name: guard, url: 'https://g/'}]\n"
+	const webhooks = "\nwebhooks: [{name: guard, url: 'https://g/'}]\n"
 	const users = "auth: {users_file: users}\n"
 	const open = "server: {listeners: [{name: main, address: ':5000'}]}\n"
 	const team = "policy: {rules: ['identity.username != null']}\n"
@@ -46,13 +46,33 @@ func TestWhatIsLikelyNotMeantIsAWarning(t *testing.T) {
 		{"passwords behind a unix socket", "server: {external_url: 'https://r/', listeners: [{name: main, address: 'unix:/s'}]}\n" + users + team, "server.listeners[0].address: behind a unix socket nobody has an address"},
 		{"a unix socket that is trusted", "server: {external_url: 'https://r/', trusted_proxies: [unix], listeners: [{name: main, address: 'unix:/s'}]}\n" + users + team, ""},
 		{"a unix socket where nobody signs in", "server: {external_url: 'https://r/', listeners: [{name: main, address: 'unix:/s'}]}\n" + team, ""},
-		{"certificates that no listener shows", "server: {tls: {cert_file: a, key_file: b}}", "server.tls: is not used: no listener has tls: true"},
-		{"certificates that no listener asks for", "server: {tls: {client_ca_file: a}}", "server.tls: is not used"},
+		{"certificates that no listener shows", "server: {tls: {cert_file: a, key_file: b}}", "server.tls: has no effect: it needs server.listeners[].tls: true"},
+		{"a webhook that no policy asks", webhooks, "webhooks[0]: has no effect: no policy has webhook: guard"},
+		{"a bucket without its type", "storage: {blobs: {s3: {bucket: b}}}", "storage.blobs.s3: has no effect: it needs storage.blobs.type: s3"},
+		{"a bucket for metadata without its type", "storage: {metadata: {fs: {root: m}, s3: {bucket: b}}}", "storage.metadata.s3: has no effect: it needs storage.metadata.type: s3"},
+		{"a folder of a bucket", "storage: {blobs: {type: s3, fs: {root: d}, s3: {bucket: b}}}", "storage.blobs.fs: has no effect: it needs storage.blobs.type: fs"},
+		{"a bucket", "storage: {blobs: {type: s3, s3: {bucket: b}}, metadata_cache_ttl: 1s}", ""},
+		{"free space of a bucket", "storage: {blobs: {type: s3, s3: {bucket: b}}, min_free: 1GiB}", "storage.min_free: has no effect: it needs storage.blobs.type: fs or storage.metadata.type: fs"},
+		{"free space of a folder beside a bucket", "storage: {blobs: {type: s3, s3: {bucket: b}}, metadata: {fs: {root: m}}, min_free: 1GiB}", ""},
+		{"a Redis that nothing uses", "redis: {url: 'redis://r:6379/0'}", "redis: has no effect: it needs locks.type: redis or cache.type: redis"},
+		{"a Redis for the cache", "redis: {url: 'redis://r:6379/0'}\ncache: {type: redis}", ""},
+		{"immutable tags that are not switched on", "registry: {immutable_tags: {except: [dev]}}", "registry.immutable_tags: has no effect: it needs registry.immutable_tags.enabled: true"},
+		{"immutable tags that are switched off", "registry: {immutable_tags: {enabled: false, except: [dev]}}", ""},
+		{"a lease of locks in memory", "locks: {lease: 10s}", "locks.lease: has no effect: it needs locks.type: redis"},
+		{"URLs that are not given", "storage: {blobs: {type: s3, s3: {bucket: b, redirect: false, redirect_ttl: 1m}}}", "storage.blobs.s3.redirect_ttl: has no effect: it needs storage.blobs.s3.redirect: true or repositories[].redirect: true"},
+		{"URLs of one repository", "storage: {blobs: {type: s3, s3: {bucket: b, redirect: false, redirect_ttl: 1m}}}\nrepositories: [{name: a}, {name: b, redirect: true}]", ""},
+		{"a jitter of no schedule", "gc: {jitter: 1m}", "gc.jitter: has no effect: it needs gc.schedule"},
+		{"pulls that are not tracked", "registry: {track_pulls: false, track_pulls_every: 1m}", "registry.track_pulls_every: has no effect: it needs registry.track_pulls: true"},
+		{"certificates that no listener asks for", "server: {tls: {client_ca_file: a}}", "server.tls: has no effect"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			cfg, sources, err := Load(Options{Files: []string{write(t, t.TempDir(), "sreg.yaml", webhooks+tt.policy)}})
+			text := tt.policy
+			if strings.Contains(text, "webhook: guard") {
+				text += webhooks
+			}
+			cfg, sources, err := Load(Options{Files: []string{write(t, t.TempDir(), "sreg.yaml", text)}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,7 +80,7 @@ func TestWhatIsLikelyNotMeantIsAWarning(t *testing.T) {
 			for _, w := range cfg.Warnings(sources, policy.NewCompiler()) {
 				got = append(got, w.String())
 			}
-			text := strings.Join(got, "\n")
+			text = strings.Join(got, "\n")
 			if (text == "") != (tt.want == "") || !strings.Contains(text, tt.want) {
 				t.Errorf("got %q, want %q", text, tt.want)
 			}

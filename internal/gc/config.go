@@ -13,7 +13,7 @@ import (
 // names, values and documentation.
 type Config struct {
 	Schedule      string        `mapstructure:"schedule" doc:"When sreg serve runs the collector by itself, in the five fields of cron, as \"30 3 * * *\" or @daily; empty = never."`
-	Jitter        time.Duration `mapstructure:"jitter" doc:"A scheduled run begins up to this much later, so that instances do not all begin at once."`
+	Jitter        time.Duration `mapstructure:"jitter" needs:".schedule" doc:"A scheduled run begins up to this much later, so that instances do not all begin at once."`
 	Grace         time.Duration `mapstructure:"grace" doc:"What is younger is not condemned. A client that has pushed a blob, or was told by a HEAD that it is there, has this long to push the manifest that names it."`
 	Trash         time.Duration `mapstructure:"trash" doc:"How long what was removed can be restored, and what was condemned waits to be destroyed."`
 	UntaggedAfter time.Duration `mapstructure:"untagged_after" doc:"An untagged manifest that nothing names and no rule keeps goes when it is older; 0 = never, unless retention rules drop it."`

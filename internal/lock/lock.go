@@ -38,7 +38,7 @@ type Locker interface {
 // single source of the keys' names, values and documentation.
 type Config struct {
 	Type  string        `mapstructure:"type" config:"restart" enum:"memory,redis" doc:"Where locks are held: memory serves one instance, redis several that share a store."`
-	Lease time.Duration `mapstructure:"lease" doc:"redis: how long a lock outlives an instance that died with it. A living one renews its locks three times as often."`
+	Lease time.Duration `mapstructure:"lease" needs:".type=redis" doc:"redis: how long a lock outlives an instance that died with it. A living one renews its locks three times as often."`
 }
 
 // DefaultConfig holds locks in memory.

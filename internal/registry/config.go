@@ -20,7 +20,7 @@ type Config struct {
 	UploadTTL          time.Duration `mapstructure:"upload_ttl" min:"1" doc:"How long an unfinished upload is kept after it began; then it answers 404 and its bytes go."`
 	MissingReferences  string        `mapstructure:"missing_references" enum:"reject,allow" doc:"What happens to a manifest that names what is not there."`
 	TrackPulls         bool          `mapstructure:"track_pulls" doc:"Whether it is recorded when tags and manifests were last pulled. A HEAD is no pull."`
-	TrackPullsEvery    time.Duration `mapstructure:"track_pulls_every" doc:"How often pulls are recorded, once for each namespace; a crash forgets those of this time."`
+	TrackPullsEvery    time.Duration `mapstructure:"track_pulls_every" needs:".track_pulls=true" doc:"How often pulls are recorded, once for each namespace; a crash forgets those of this time."`
 	UnlistedNamespaces string        `mapstructure:"unlisted_namespaces" enum:"allow,deny" doc:"What happens to namespaces under no configured repository."`
 	ReadOnly           bool          `mapstructure:"read_only" doc:"Whether pushes and deletes are refused."`
 	ImmutableTags      ImmutableTags `mapstructure:"immutable_tags" doc:"Tags that keep their first value."`

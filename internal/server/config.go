@@ -29,7 +29,7 @@ type Config struct {
 	// TrustedProxies are read by whoever needs the address of a client: see the doc of the key.
 	TrustedProxies []string `mapstructure:"trusted_proxies" doc:"Networks such as 10.0.0.0/8, and addresses, of the proxies before this server; unix stands for whoever connects to a unix socket. Only their Forwarded or X-Forwarded-For header is believed."`
 	CORS           CORS     `mapstructure:"cors" doc:"Which pages of other hosts browsers let read here."`
-	TLS            TLS      `mapstructure:"tls" doc:"The certificates of the listeners with tls: true."`
+	TLS            TLS      `mapstructure:"tls" needs:"server.listeners[].tls=true" doc:"The certificates of the listeners with tls: true."`
 	HTTP2          bool     `mapstructure:"http2" doc:"Whether TLS listeners speak HTTP/2."`
 	Limits         Limits   `mapstructure:"limits" doc:"How much is done at once."`
 	Timeouts       Timeouts `mapstructure:"timeouts" doc:"How long a client may keep the server waiting."`
@@ -177,9 +177,6 @@ func (c Config) hasTLSListener() bool {
 // Warn reports what is allowed and seldom meant. Where people sign in, what they show must not be seen on
 // its way.
 func (c Config) Warn(signIns bool, report func(path, problem string)) {
-	if (c.TLS.any() || c.TLS.ClientCAFile != "") && !c.hasTLSListener() {
-		report("tls", "is not used: no listener has tls: true")
-	}
 	proxied := len(c.TrustedProxies) > 0 || strings.HasPrefix(c.ExternalURL, "https:")
 	for i, l := range c.Listeners {
 		address, err := ParseAddress(l.Address)

@@ -35,8 +35,8 @@ type Config struct {
 	Timeout         time.Duration `mapstructure:"timeout" min:"1" doc:"How long a request may take with all attempts."`
 	MaxAttempts     int           `mapstructure:"max_attempts" min:"1" max:"20" doc:"How often a request is tried, with growing pauses between."`
 	Redirect        bool          `mapstructure:"redirect" doc:"Whether pulls of blobs are sent to the service by a presigned URL; else they stream through sreg."`
-	RedirectTTL     time.Duration `mapstructure:"redirect_ttl" doc:"How long such a URL opens its blob; up to a tenth less, because a URL is given again for a tenth of its time."`
-	PublicEndpoint  string        `mapstructure:"public_endpoint" doc:"The address of the service as clients reach it, if it is another one than endpoint."`
+	RedirectTTL     time.Duration `mapstructure:"redirect_ttl" needs:".redirect=true,repositories[].redirect=true" doc:"How long such a URL opens its blob; up to a tenth less, because a URL is given again for a tenth of its time."`
+	PublicEndpoint  string        `mapstructure:"public_endpoint" needs:".redirect=true,repositories[].redirect=true" doc:"The address of the service as clients reach it, if it is another one than endpoint."`
 	Breaker         Breaker       `mapstructure:"breaker" doc:"When a service that fails is given a rest."`
 }
 
