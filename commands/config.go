@@ -201,7 +201,7 @@ func (io IO) printChecked(checked []snapshot.Checked, output format) error {
 		}
 		return io.printJSON(list)
 	}
-	rows := [][]string{{"RESULT", "KEY", "WHERE", "TIME", "WHAT"}}
+	var rows [][]string
 	for _, s := range checked {
 		result, what := "ok", s.Did
 		if s.Err != nil {
@@ -212,5 +212,5 @@ func (io IO) printChecked(checked []snapshot.Checked, output format) error {
 		}
 		rows = append(rows, []string{result, s.Key, s.Where, s.Took.Round(time.Millisecond).String(), what})
 	}
-	return io.printTable(rows)
+	return io.printHeaded([]string{"RESULT", "KEY", "WHERE", "TIME", "WHAT"}, rows)
 }

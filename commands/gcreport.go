@@ -20,7 +20,8 @@ func printReport(io IO, opts gcRun, report *gc.Report, cfg gc.Config) error {
 	}
 	if opts.explain == "" {
 		for _, line := range reported(report) {
-			fmt.Fprintln(io.Err, line)
+			word, text, _ := strings.Cut(line, ":")
+			fmt.Fprintln(io.Err, io.errColours().paint(tones[word], word+":")+text)
 		}
 	}
 	switch {
@@ -94,7 +95,7 @@ const (
 )
 
 func printPlan(io IO, report *gc.Report, cfg gc.Config) error {
-	rows := [][]string{{"ACTION", "NAMESPACE", "WHAT", "BYTES", "WHY"}}
+	var rows [][]string
 	all := planRows(report.Plan)
 	shown := all
 	if io.OutIsTerminal {
@@ -110,8 +111,8 @@ func printPlan(io IO, report *gc.Report, cfg gc.Config) error {
 		}
 		rows = append(rows, []string{row.action, orDash(row.namespace), counted(row.objects, row.noun), sized(row.bytes), why})
 	}
-	if len(rows) > 1 {
-		if err := io.printTable(rows); err != nil {
+	if len(rows) > 0 {
+		if err := io.printHeaded([]string{"ACTION", "NAMESPACE", "WHAT", "BYTES", "WHY"}, rows); err != nil {
 			return err
 		}
 	}

@@ -91,7 +91,7 @@ func (io IO) printRestored(restored []registry.Restored, opts gcRestore) error {
 			Kind: one.Kind, Ref: refOf(one.Kind, storeRef{one.Namespace, one.Tag, one.Digest}), Digest: one.Digest, Result: result,
 		})
 	}
-	return printRows(io, opts.output, rows, nil, func(row restoredRow) []string {
+	return printRows(io, opts.output, rows, []string{"RESULT", "KIND", "REF"}, func(row restoredRow) []string {
 		return []string{row.Result, string(row.Kind), row.Ref}
 	})
 }

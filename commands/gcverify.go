@@ -161,14 +161,13 @@ func (io IO) printFindings(report *scrub.Report, output format) error {
 		return io.printJSON(report)
 	}
 	var table [][]string
-	if io.OutIsTerminal && len(report.Findings) > 0 {
-		table = append(table, []string{"SEVERITY", "FINDING", "WHERE", "WHAT IT MEANS", "WHAT TO DO"})
-	}
 	for _, f := range report.Findings {
 		table = append(table, []string{string(f.Severity), string(f.Code), where(f), means(f), toDo(f)})
 	}
-	if err := io.printTable(table); err != nil {
-		return err
+	if len(table) > 0 {
+		if err := io.printHeaded([]string{"SEVERITY", "FINDING", "WHERE", "WHAT IT MEANS", "WHAT TO DO"}, table); err != nil {
+			return err
+		}
 	}
 	if report.Omitted > 0 {
 		io.warn(fmt.Sprintf("%s more are not shown", counted(int(report.Omitted), "finding")))

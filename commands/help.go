@@ -57,6 +57,9 @@ func helpOf(cmd *cobra.Command, width int) string {
 		section("Available Commands", listOf(cmd, (*cobra.Command).IsAvailableCommand, width))
 	}
 	section("Flags", cmd.LocalFlags().FlagUsagesWrapped(width))
+	if cmd.HasAvailableInheritedFlags() {
+		section("Global Flags", cmd.InheritedFlags().FlagUsagesWrapped(width))
+	}
 	if cmd.HasHelpSubCommands() {
 		section("Topics", listOf(cmd, (*cobra.Command).IsAdditionalHelpTopicCommand, width))
 	}

@@ -28,6 +28,8 @@ type IO struct {
 	Environ    []string
 	// ConfigFolders are where a config is looked for that no flag names.
 	ConfigFolders []string
+
+	colour *colourMode // of --color; nil is auto
 }
 
 // System is the IO of this process.
@@ -52,7 +54,7 @@ func System() IO {
 
 // warn says what is not wrong but should be known.
 func (io IO) warn(message string) {
-	fmt.Fprintln(io.Err, "warning:", message)
+	fmt.Fprintln(io.Err, io.errColours().paint(unsure, "warning:"), message)
 }
 
 // confirm asks somebody at the terminal, who has to type yes.

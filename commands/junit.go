@@ -44,7 +44,7 @@ func (r *policyReport) junit() []byte {
 		if !c.Passed {
 			suite.Failures++
 			var text strings.Builder
-			c.write(&text, true)
+			c.write(&text, palette{}, true)
 			written.Failure = &junitFailure{Message: c.Problem, Text: text.String()}
 		}
 		suite.Cases = append(suite.Cases, written)

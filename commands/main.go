@@ -28,6 +28,7 @@ const (
 // Main runs one command line and returns its exit code. The first interrupt asks the command to
 // finish, the second one does not wait for that.
 func Main(ctx context.Context, io IO, args []string) int {
+	io.colour = new(colourMode)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	signals := make(chan os.Signal, 2)
@@ -61,15 +62,15 @@ func report(io IO, err error) int {
 		return exitOK
 	}
 	if errors.Is(err, context.Canceled) {
-		fmt.Fprintln(io.Err, "error: interrupted")
+		fmt.Fprintln(io.Err, io.errColours().paint(bad, "error:"), "interrupted")
 		return exitInterrupted
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintln(io.Err, "error:", line)
+		fmt.Fprintln(io.Err, io.errColours().paint(bad, "error:"), line)
 	}
 	var hinted interface{ Hint() string }
 	if errors.As(err, &hinted) && hinted.Hint() != "" {
-		fmt.Fprintln(io.Err, "hint:", hinted.Hint())
+		fmt.Fprintln(io.Err, io.errColours().paint(strong, "hint:"), hinted.Hint())
 	}
 	return exitCode(err)
 }

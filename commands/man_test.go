@@ -29,6 +29,7 @@ func manPage(cmd *cobra.Command) []byte {
 	if cmd.LocalFlags().HasAvailableFlags() && !cmd.IsAdditionalHelpTopicCommand() {
 		b.WriteString(".SH OPTIONS\n")
 		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) { manFlag(&b, f) })
+		cmd.InheritedFlags().VisitAll(func(f *pflag.Flag) { manFlag(&b, f) })
 	}
 	if !cmd.IsAdditionalHelpTopicCommand() {
 		b.WriteString(".SH EXIT STATUS\n")

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
@@ -82,47 +81,16 @@ func completeFrom(cmd *cobra.Command, flag string, values ...string) {
 	}
 }
 
-// printTable prints rows in columns for people, and separated by tabs for pipes.
-func (io IO) printTable(rows [][]string) error {
-	if !io.OutIsTerminal {
-		for _, row := range rows {
-			if _, err := fmt.Fprintln(io.Out, cellsOf(row)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	columns := tabwriter.NewWriter(io.Out, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		if _, err := fmt.Fprintln(columns, cellsOf(row)); err != nil {
-			return err
-		}
-	}
-	return columns.Flush()
-}
-
-// printRows prints a list: all of it for machines, and a line each for people and pipes, of which only
-// people get the head.
+// printRows prints a list: all of it for machines, and a line each under a head for people and pipes.
 func printRows[R any](io IO, output format, rows []R, head []string, cells func(R) []string) error {
 	if output == formatJSON {
 		return io.printJSON(append([]R{}, rows...)) // none is an empty list
 	}
 	var table [][]string
-	if io.OutIsTerminal && head != nil {
-		table = append(table, head)
-	}
 	for _, row := range rows {
 		table = append(table, cells(row))
 	}
-	return io.printTable(table)
-}
-
-func cellsOf(row []string) string {
-	cells := make([]string, len(row))
-	for i, cell := range row {
-		cells[i] = printable(cell)
-	}
-	return strings.Join(cells, "\t")
+	return io.printHeaded(head, table)
 }
 
 // printable keeps what others have chosen, such as the name of who pushed, from moving the cursor, beginning

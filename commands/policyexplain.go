@@ -154,7 +154,11 @@ func (x explanation) print(io IO, output format) error {
 		}
 		stageWriter{Writer: &b, verbose: true}.stage(s, "  ")
 	}
-	fmt.Fprintf(&b, "the client gets: %s\n", x.Status)
+	outcome := bad
+	if x.Allowed {
+		outcome = good
+	}
+	fmt.Fprintf(&b, "the client gets: %s\n", io.outColours().paint(outcome, x.Status))
 	_, err := io.Out.Write([]byte(b.String()))
 	return err
 }

@@ -44,7 +44,7 @@ func (r *policyReport) print(io IO, opts policyTest) error {
 	var b strings.Builder
 	for _, c := range r.Cases {
 		if !c.Passed {
-			c.write(&b, opts.verbose)
+			c.write(&b, io.outColours(), opts.verbose)
 		}
 	}
 	if opts.coverage || opts.minCoverage > 0 || opts.minKeepCoverage > 0 {
@@ -56,8 +56,8 @@ func (r *policyReport) print(io IO, opts policyTest) error {
 }
 
 // write shows a case that failed: with the rules that decided and those that failed, or with all.
-func (c caseReport) write(w io.Writer, verbose bool) {
-	fmt.Fprintf(w, "FAIL  %s:%d: %s\n      %s\n", c.File, c.Line, c.Name, c.Problem)
+func (c caseReport) write(w io.Writer, colours palette, verbose bool) {
+	fmt.Fprintf(w, "%s  %s:%d: %s\n      %s\n", colours.paint(bad, "FAIL"), c.File, c.Line, c.Name, c.Problem)
 	to := stageWriter{w, verbose, c.WantedRule}
 	for i, s := range c.Stages {
 		if i == 0 || s.Action != c.Stages[i-1].Action {

@@ -14,6 +14,9 @@ import (
 
 // NewRoot returns the whole command tree.
 func NewRoot(io IO) *cobra.Command {
+	if io.colour == nil {
+		io.colour = new(colourMode)
+	}
 	root := newGroup(&cobra.Command{
 		Use:   "sreg",
 		Short: "An OCI registry that one person can run and a company can rely on",
@@ -29,6 +32,7 @@ func NewRoot(io IO) *cobra.Command {
 	root.SetErr(io.Err)
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(io, cmd) })
+	addColourFlag(root, io.colour)
 	var shown bool
 	root.Flags().BoolVar(&shown, "version", false, "show which version this is")
 	help := root.RunE

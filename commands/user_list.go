@@ -53,6 +53,10 @@ func runUserList(io IO, file usersFile, output format, now time.Time) error {
 	for _, u := range f.Users() {
 		rows = append(rows, newUserRow(u, now))
 	}
+	return io.printUsers(rows, output)
+}
+
+func (io IO) printUsers(rows []userRow, output format) error {
 	return printRows(io, output, rows, []string{"NAME", "GROUPS", "EXPIRES", "HASH", "NOTE"}, func(row userRow) []string {
 		return []string{row.Name, strings.Join(row.Groups, ","), row.Expires, row.Hash, row.note()}
 	})
