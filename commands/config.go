@@ -43,9 +43,10 @@ func newConfigValidate(io IO) *cobra.Command {
 		Long: "Do everything that sreg serve does before it listens, with the same files, environment\n" +
 			"and flags, and show every mistake with its place. Nothing is created or changed.\n\n" +
 			"With --online look also at what the config names outside: stores, Redis, OIDC providers\n" +
-			"and webhooks. A store is written to, below a key of its own, and what was written is\n" +
-			"removed, also after a failure; so it is in Redis. Providers are asked for their keys.\n" +
-			"To a webhook a connection is made, with TLS if its URL has it, and nothing is asked.\n" +
+			"and webhooks, and whether its certificates are valid now. A store is written to, below\n" +
+			"a key of its own, and what was written is removed, also after a failure; so it is in\n" +
+			"Redis. Providers are asked for their keys. To a webhook a connection is made, with TLS\n" +
+			"if its URL has it, and nothing is asked.\n" +
 			"What fails there exits with 1; a mistake in the config exits with 2." + exitCodes,
 		Example: "  sreg config validate\n" +
 			"  sreg config validate -c sreg.yaml -c production.yaml\n" +
@@ -68,14 +69,14 @@ func runConfigValidate(ctx context.Context, io IO, opts validateOptions) error {
 	if err != nil {
 		return err
 	}
-	io.warnOf(cfg.Warnings(sources, opts.from.compiler))
+	io.warnOf(cfg.Warnings(sources, opts.from.compiler, time.Now()))
 	elsewhere := io.unanswered
 	if opts.online {
 		elsewhere = snapshot.IsStoreError // the check shows it, with all others
 	}
 	err = tryStart(ctx, io, cfg, sources, opts.from.compiler, elsewhere)
 	if err == nil && opts.online {
-		err = io.checkOnline(ctx, cfg, opts.output)
+		err = io.checkOnline(ctx, cfg, sources, opts.output)
 	}
 	if err != nil || opts.output == formatJSON {
 		return err
@@ -170,8 +171,8 @@ type checkedJSON struct {
 
 // checkOnline checks the services that the config names, and prints a line for each. A check that failed is an error of
 // the command, and no mistake in the config: the service may be at fault.
-func (io IO) checkOnline(ctx context.Context, cfg *config.Config, output format) error {
-	checked := snapshot.CheckOnline(ctx, cfg)
+func (io IO) checkOnline(ctx context.Context, cfg *config.Config, sources config.Sources, output format) error {
+	checked := snapshot.CheckOnline(ctx, cfg, cfg.Certificates(sources, time.Now()))
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -2,7 +2,13 @@ package commands_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
+	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -25,6 +31,8 @@ func TestMain(m *testing.M) {
 // have
 //
 //	exits CODE COMMAND...   run a command that must end with that code
+//	certificate NAME AGE LEFT HOST...
+//	                        write NAME.crt, valid since AGE days ago for LEFT days from now, and NAME.key
 //	taken NAME              take a free port and put its address in $NAME
 //	await SOCKET            wait until somebody answers on a unix socket
 //	pushed REF BY WORD      push an image with a layer of that word to ./data, and put its digest in $WORD
@@ -40,6 +48,8 @@ func TestScripts(t *testing.T) {
 			"exits": exits,
 			"taken": taken,
 			"await": await,
+
+			"certificate": certificate,
 
 			"play":    play,
 			"pushed":  pushed,
@@ -66,6 +76,30 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("got exit code %d, want %d", got, want)
+	}
+}
+
+func certificate(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 4 {
+		ts.Fatalf("usage: certificate NAME AGE LEFT HOST...")
+	}
+	const day = 24 * time.Hour
+	age, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	left, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: args[3:],
+		NotBefore: time.Now().Add(-time.Duration(age) * day), NotAfter: time.Now().Add(time.Duration(left)*day + time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	ts.Check(err)
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	ts.Check(err)
+	for name, block := range map[string]*pem.Block{".crt": {Type: "CERTIFICATE", Bytes: der}, ".key": {Type: "PRIVATE KEY", Bytes: secret}} {
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]+name), pem.EncodeToMemory(block), 0o600))
 	}
 }
 

@@ -67,7 +67,7 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 	if err != nil {
 		return err
 	}
-	io.warnOf(append(cfg.Warnings(sources, from.compiler), ephemeral.warnings(sources)...))
+	io.warnOf(append(cfg.Warnings(sources, from.compiler, time.Now()), ephemeral.warnings(sources)...))
 	log, err := telemetry.New(io.Err, io.ErrIsTerminal, cfg.Log)
 	if err != nil {
 		return err

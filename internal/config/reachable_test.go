@@ -3,6 +3,7 @@ package config
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/policy"
 )
@@ -32,7 +33,7 @@ func TestAMissingExternalURLIsAWarning(t *testing.T) {
 				t.Fatal(err)
 			}
 			warned := false
-			for _, w := range cfg.Warnings(sources, policy.NewCompiler()) {
+			for _, w := range cfg.Warnings(sources, policy.NewCompiler(), time.Now()) {
 				warned = warned || w.Key == "server.external_url"
 			}
 			if warned != tt.warns {

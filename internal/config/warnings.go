@@ -3,13 +3,15 @@ package config
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/server"
 )
 
-// Warnings are what is allowed and likely not meant, in the order of the keys.
-func (c *Config) Warnings(sources Sources, compiler *policy.Compiler) []Problem {
+// Warnings are what is allowed and likely not meant, in the order of the keys, and which certificates are not valid now or
+// will not be soon.
+func (c *Config) Warnings(sources Sources, compiler *policy.Compiler, now time.Time) []Problem {
 	var warnings []Problem
 	warn := func(key, problem string) {
 		warnings = append(warnings, Problem{Origin: sources.Of(key), Key: key, Message: problem})
@@ -31,6 +33,7 @@ func (c *Config) Warnings(sources Sources, compiler *policy.Compiler) []Problem 
 		}
 	}
 	c.warnOfExposed(sources, warn)
+	c.warnOfCertificates(sources, now, warn)
 	c.warnOfWebhooks(warn)
 	c.Registry.ImmutableTags.Warn(below("registry.immutable_tags", warn))
 	for i, r := range c.Repositories {

@@ -3,6 +3,7 @@ package config
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/policy"
 )
@@ -77,7 +78,7 @@ func TestWhatIsLikelyNotMeantIsAWarning(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []string
-			for _, w := range cfg.Warnings(sources, policy.NewCompiler()) {
+			for _, w := range cfg.Warnings(sources, policy.NewCompiler(), time.Now()) {
 				got = append(got, w.String())
 			}
 			text = strings.Join(got, "\n")

@@ -40,9 +40,13 @@ type check struct {
 }
 
 // CheckOnline checks every service and folder that a config names, all at the same time: whether it answers, and
-// permits what a server does there. What a check writes it removes.
-func CheckOnline(ctx context.Context, cfg *config.Config) []Checked {
+// permits what a server does there. What a check writes it removes. Certificates are among it, because the time decides
+// about them.
+func CheckOnline(ctx context.Context, cfg *config.Config, certificates []config.CertificateFile) []Checked {
 	checks := checksOf(cfg)
+	for _, file := range certificates {
+		checks = append(checks, checkCertificates(file))
+	}
 	checked := make([]Checked, len(checks))
 	var work sync.WaitGroup
 	for i, c := range checks {
@@ -130,6 +134,18 @@ func tryFolder(key, root string) (notes []string, err error) {
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}
 	return nil, errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+func checkCertificates(file config.CertificateFile) check {
+	return check{file.Key, file.File, "valid until " + file.Until.UTC().Format(time.DateOnly), func(context.Context) ([]string, error) {
+		switch {
+		case file.Invalid:
+			return nil, errors.New(file.Problem)
+		case file.Problem != "":
+			return []string{file.Problem}, nil
+		}
+		return nil, nil
+	}}
 }
 
 func checkRedis(cfg redisclient.Config) check {

@@ -23,7 +23,7 @@ func TestEverythingThatAConfigNamesIsChecked(t *testing.T) {
 	cfg.Auth.OIDC = []authn.ProviderConfig{{Issuer: "http://127.0.0.1:1"}}
 	cfg.Webhooks = []webhook.Config{{Name: "a", URL: "http://127.0.0.1:1/?key=secret"}}
 	var got []string
-	for _, c := range CheckOnline(t.Context(), &cfg) {
+	for _, c := range CheckOnline(t.Context(), &cfg, nil) {
 		got = append(got, c.Key+" "+c.Where)
 		if wantErr := !strings.HasPrefix(c.Key, "storage."); (c.Err != nil) != wantErr {
 			t.Errorf("%s: got %v, want an error: %t", c.Key, c.Err, wantErr)

@@ -61,7 +61,7 @@ func TestAnExpressionIsCompiledOnce(t *testing.T) {
 		base := fmt.Sprintf("storage: {blobs: {fs: {root: %q}}}\n", folder)
 		cfg, sources, err := config.Load(config.Options{Files: []string{write(t, t.TempDir(), "sreg.yaml", base+rules)}, Compiler: compiler})
 		must(t, err)
-		cfg.Warnings(sources, compiler)
+		cfg.Warnings(sources, compiler, time.Now())
 		s, err := snapshot.Build(t.Context(), cfg, shared)
 		must(t, err)
 		must(t, s.Close())
