@@ -94,7 +94,13 @@ func runGC(ctx context.Context, io IO, opts gcRun) (err error) {
 	}
 	run.Holder = holder(time.Now())
 	shown := io.newProgress()
-	run.Progress = func(p gc.Progress) { shown.show(p.Phase, p.Objects, p.Bytes) }
+	run.Progress = func(p gc.Progress) {
+		share := 0.0
+		if p.Total > 0 {
+			share = float64(p.Objects) / float64(p.Total)
+		}
+		shown.show(p.Phase, share, func() string { return counted(int(p.Objects), "object") })
+	}
 	report, err := store.Collector.Run(ctx, run)
 	shown.end()
 	if report == nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/bytesize"
 	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/scrub"
 )
 
@@ -72,7 +73,14 @@ func runGCVerify(ctx context.Context, io IO, opts verifyOptions) (err error) {
 	}
 	defer release()
 	shown := io.newProgress()
-	options.Progress = func(p scrub.Progress) { shown.show(p.Phase, p.Objects, p.Bytes) }
+	options.Progress = func(p scrub.Progress) {
+		shown.show(p.Phase, p.Share, func() string {
+			if p.Phase == string(registry.PartBlobs) {
+				return sized(p.Bytes) + " hashed"
+			}
+			return counted(int(p.Objects), "object")
+		})
+	}
 	report, err := scrub.Run(ctx, store.Maintenance, options)
 	shown.end()
 	if errors.Is(err, context.Canceled) {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -41,6 +42,7 @@ func watchPolicyTest(ctx context.Context, io IO, opts policyTest, match *regexp.
 			if err := testPolicy(io, opts, match); err != nil {
 				report(io, err)
 			}
+			fmt.Fprintf(io.Err, "watching %s; Ctrl-C ends it\n", strings.Join(watched, ", "))
 		}
 	}
 }

@@ -46,6 +46,7 @@ func TestWatchTestsAgainWhenAFileChanges(t *testing.T) {
 		t.Fatalf("the command ended before it said %q", want)
 	}
 	await("1 passed, 0 failed, in 1 file")
+	await("watching " + cases + ", " + cfg + "; Ctrl-C ends it")
 	write("cases.yaml", strings.Replace(one, "deny", "allow", 1))
 	await("error: 1 of 1 case failed")
 	// An editor that replaces the file.

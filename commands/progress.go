@@ -1,51 +1,81 @@
 package commands
 
 import (
+	"fmt"
+	"io"
 	"sync/atomic"
 	"time"
-
-	"github.com/schollz/progressbar/v3"
 )
 
-// progress shows a person how far a long command is: its phase, how many objects, how many bytes. Where
-// stderr is no terminal it shows nothing.
+// progress shows a person how far a long command is, in one line that is written again and again: its phase, how much of
+// that is done, and how long it will take. Where stderr is no terminal it shows nothing.
 type progress struct {
-	bar   *progressbar.ProgressBar // nil shows nothing
-	shown atomic.Int64             // when it was last drawn, in nanoseconds since the epoch
+	to    io.Writer    // nil shows nothing
+	shown atomic.Int64 // when it was last drawn, in nanoseconds since the epoch
+	phase atomic.Pointer[begunPhase]
 }
 
-// drawEvery is how often the line is drawn at most: a command may have a million objects.
-const drawEvery = 100 * time.Millisecond
+// begunPhase is a phase, since when it runs and what share of it was done by then.
+type begunPhase struct {
+	name  string
+	at    time.Time
+	share float64
+}
+
+const (
+	// drawEvery is how often the line is drawn at most: a command may have a million objects.
+	drawEvery = 100 * time.Millisecond
+	// guessAfter is how long a phase must run before the time that is left can be guessed.
+	guessAfter = 3 * time.Second
+
+	clearLine = "\r\x1b[K"
+)
 
 // newProgress begins to show it. The caller ends it.
 func (io IO) newProgress() *progress {
 	if !io.ErrIsTerminal {
 		return &progress{}
 	}
-	return &progress{bar: progressbar.NewOptions64(-1,
-		progressbar.OptionSetWriter(io.Err),
-		progressbar.OptionShowBytes(true),
-		progressbar.OptionUseIECUnits(true), // as sized does
-		progressbar.OptionSpinnerType(14),
-		progressbar.OptionClearOnFinish(),
-		progressbar.OptionSetElapsedTime(true),
-	)}
+	return &progress{to: io.Err}
 }
 
-// show says where the command is. It is called by any number of goroutines.
-func (p *progress) show(phase string, objects, bytes int64) {
-	now, last := time.Now().UnixNano(), p.shown.Load()
-	if p.bar == nil || now-last < int64(drawEvery) || !p.shown.CompareAndSwap(last, now) {
+// show says where the command is: which share of the phase is done, 0 if nobody knows, and how much that is. It is called
+// by any number of goroutines.
+func (p *progress) show(phase string, share float64, amount func() string) {
+	now := time.Now()
+	last := p.shown.Load()
+	if p.to == nil || now.UnixNano()-last < int64(drawEvery) || !p.shown.CompareAndSwap(last, now.UnixNano()) {
 		return
 	}
-	p.bar.Describe(phase + ", " + counted(int(objects), "object"))
+	begun := p.phase.Load()
+	if begun == nil || begun.name != phase {
+		begun = &begunPhase{phase, now, share}
+		p.phase.Store(begun)
+	}
+	line := phase
+	if share > 0 {
+		line += fmt.Sprintf(" %2.0f %%", 100*min(share, 1))
+	}
+	line += ", " + amount()
+	if left := begun.left(now, share); left > 0 {
+		line += ", " + span(left) + " left"
+	}
 	// What cannot be shown is not worth ending the command for.
-	_ = p.bar.Set64(bytes)
+	_, _ = fmt.Fprint(p.to, clearLine+line)
+}
+
+// left guesses how long a phase will take from now on; 0 is not known.
+func (b *begunPhase) left(now time.Time, share float64) time.Duration {
+	took, done := now.Sub(b.at), share-b.share
+	if took < guessAfter || done <= 0 || share >= 1 {
+		return 0
+	}
+	return time.Duration(float64(took) * (1 - share) / done)
 }
 
 // end clears the line.
 func (p *progress) end() {
-	if p.bar != nil {
-		_ = p.bar.Finish()
+	if p.to != nil {
+		_, _ = fmt.Fprint(p.to, clearLine)
 	}
 }

@@ -108,6 +108,7 @@ type Progress struct {
 	Phase   string
 	Objects int64
 	Bytes   int64
+	Total   int64 // how many objects there are; 0 while nobody knows
 }
 
 // RefusedError says why a plan is not carried out.

@@ -17,7 +17,7 @@ import (
 // mark looks for what is needed, and makes the plan. Its order is part of what makes a run safe: it lists what is
 // condemned first, and what is pending before what is live.
 func (r *run) mark(ctx context.Context) error {
-	r.begin("mark")
+	r.begin("mark", 0)
 	defer r.phase.end()
 	err := r.markInOrder(ctx)
 	if err != nil && ctx.Err() == nil {

@@ -9,17 +9,21 @@ import (
 // phase counts what one phase of a run has done, and reports it to RunOptions.Progress.
 type phase struct {
 	name           string
+	total          int64
 	objects, bytes atomic.Int64
 	tell           func(Progress)
 }
 
-func (r *run) begin(name string) { r.phase = &phase{name: name, tell: r.opts.Progress} }
+// begin begins a phase over so many objects; 0 is not known.
+func (r *run) begin(name string, total int) {
+	r.phase = &phase{name: name, total: int64(total), tell: r.opts.Progress}
+}
 
 // add counts objects and their bytes.
 func (p *phase) add(objects, bytes int64) {
 	o, b := p.objects.Add(objects), p.bytes.Add(bytes)
 	if p.tell != nil {
-		p.tell(Progress{Phase: p.name, Objects: o, Bytes: b})
+		p.tell(Progress{Phase: p.name, Objects: o, Bytes: b, Total: p.total})
 	}
 }
 

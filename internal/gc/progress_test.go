@@ -35,6 +35,9 @@ func TestProgressTellsEachPhaseAndItsLastCount(t *testing.T) {
 		if got := last[phase]; got.Objects != want.Objects || got.Bytes != want.Bytes {
 			t.Errorf("%s: got %+v, want %+v", phase, got, want)
 		}
+		if last[phase].Total < last[phase].Objects || (last[phase].Total == 0) != (last[phase].Objects == 0) {
+			t.Errorf("%s: got %+v, want a total that it comes to", phase, last[phase])
+		}
 	}
 	if last["mark"].Objects == 0 {
 		t.Error("the mark has counted nothing")

@@ -18,7 +18,7 @@ const by = "retention"
 
 // planUploads finds the uploads that have expired.
 func (r *run) planUploads(ctx context.Context) error {
-	r.begin("uploads")
+	r.begin("uploads", 0)
 	defer r.phase.end()
 	for session, err := range r.registry.Sessions(ctx) {
 		if err != nil && session.ID == "" {
@@ -59,7 +59,7 @@ func each[T any](ctx context.Context, r *run, items []T, do func(context.Context
 // removeTags removes the tags that no rule keeps, and last those that belong to a subject. If a tag was pushed
 // again meanwhile, it stays, and so does everything else in its namespace that was to go.
 func (r *run) removeTags(ctx context.Context) error {
-	r.begin("retention")
+	r.begin("retention", len(r.plan.Tags))
 	defer r.phase.end()
 	var own, bound []PlannedTag
 	for _, tag := range r.plan.Tags {
@@ -125,7 +125,7 @@ func (r *run) count(tally *Tally, bytes int64) {
 }
 
 func (r *run) endUploads(ctx context.Context) error {
-	r.begin("uploads")
+	r.begin("uploads", len(r.plan.Uploads))
 	defer r.phase.end()
 	err := each(ctx, r, r.plan.Uploads, func(ctx context.Context, upload PlannedUpload) error {
 		err := r.registry.EndSession(ctx, upload.session)
@@ -145,7 +145,7 @@ func (r *run) endUploads(ctx context.Context) error {
 
 // revive makes live what is needed again, what is named before what names it.
 func (r *run) revive(ctx context.Context) error {
-	r.begin("revive")
+	r.begin("revive", len(r.plan.Revive))
 	defer r.phase.end()
 	return inBatches(ctx, r, batches(r.plan.Revive, -1), func(ctx context.Context, p Planned) error {
 		err := r.registry.Revive(ctx, p.Object)
@@ -160,7 +160,7 @@ func (r *run) revive(ctx context.Context) error {
 // first error ends it: what is left may still be named by what could not be destroyed. If a manifest is not
 // condemned any more, nothing else of its namespace is destroyed.
 func (r *run) destroy(ctx context.Context) error {
-	r.begin("destroy")
+	r.begin("destroy", len(r.plan.Destroy))
 	defer r.phase.end()
 	err := inBatches(ctx, r, batches(r.plan.Destroy, +1), func(ctx context.Context, p Planned) error {
 		if r.outdated(p) {
@@ -227,7 +227,7 @@ func (r *run) completeTags(ctx context.Context) error {
 	if err != nil || complete {
 		return err
 	}
-	r.begin("tags")
+	r.begin("tags", 0)
 	defer r.phase.end()
 	before := r.errorCount()
 	for ns, err := range r.registry.Namespaces(ctx) {
@@ -281,7 +281,7 @@ func (r *run) touched() []oci.Name {
 // condemn is the last step of a run. What it condemns is not on the list that the run began with, so only a later
 // run can destroy it; and the mark of that run sees everything that was promised until now.
 func (r *run) condemn(ctx context.Context) error {
-	r.begin("condemn")
+	r.begin("condemn", len(r.plan.Condemn))
 	defer r.phase.end()
 	return inBatches(ctx, r, batches(r.plan.Condemn, +1), func(ctx context.Context, p Planned) error {
 		if r.outdated(p) {

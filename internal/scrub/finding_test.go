@@ -3,8 +3,10 @@ package scrub
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
@@ -69,5 +71,23 @@ func TestAReportIsBoundedAndBeginsWithTheWorst(t *testing.T) {
 	})
 	if !sorted || report.Findings[0].Severity != Critical {
 		t.Error("the findings are not sorted by severity, then by key")
+	}
+}
+
+// TestThePositionOfABlobIsItsShare: the walk is in the order of digests, which are spread evenly.
+func TestThePositionOfABlobIsItsShare(t *testing.T) {
+	t.Parallel()
+	for hex, want := range map[string]float64{"00000000": 0, "80000000": 0.5, "c0000000": 0.75} {
+		d, err := oci.ParseDigest("sha256:" + hex + strings.Repeat("0", 56))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := position(d); got != want {
+			t.Errorf("%s: got %v, want %v", hex, got, want)
+		}
+	}
+	other, err := oci.ParseDigest("sha512:" + strings.Repeat("f", 128))
+	if got := position(other); err != nil || got != 0 {
+		t.Errorf("got %v, %v of another algorithm, want 0", got, err)
 	}
 }

@@ -50,7 +50,8 @@ type Options struct {
 type Progress struct {
 	Phase   string
 	Objects int64
-	Bytes   int64 // hashed
+	Bytes   int64   // hashed
+	Share   float64 // of the phase, from 0 to 1; 0 while nobody knows
 }
 
 // scrubber is one run.

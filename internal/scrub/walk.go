@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -114,14 +115,14 @@ func (s *scrubber) look(ctx context.Context, one item) error {
 		})
 	}
 	s.run.finish(one, found)
-	s.show()
+	s.show(one.Object)
 	return nil
 }
 
 // showEvery is how often progress is reported, at most.
 const showEvery = 100 * time.Millisecond
 
-func (s *scrubber) show() {
+func (s *scrubber) show(at registry.Object) {
 	if s.opts.Progress == nil {
 		return
 	}
@@ -135,5 +136,21 @@ func (s *scrubber) show() {
 	for _, n := range s.run.state.Report.Objects {
 		progress.Objects += n
 	}
+	if s.run.state.Part == registry.PartBlobs {
+		progress.Share = position(at.Digest)
+	}
 	s.opts.Progress(progress)
+}
+
+// position is how many of all blobs come before one: digests are spread evenly, and the walk is in their order. It is 0
+// for a digest of another algorithm than that of nearly all blobs.
+func position(d oci.Digest) float64 {
+	if d.IsZero() || d.Algorithm() != oci.SHA256 {
+		return 0
+	}
+	first, err := strconv.ParseUint(d.Hex()[:8], 16, 32)
+	if err != nil {
+		return 0
+	}
+	return float64(first) / (1 << 32)
 }
