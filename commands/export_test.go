@@ -14,7 +14,7 @@ type GCFlags struct{ opts gcRun }
 // ParseGC reads them.
 func ParseGC(args []string) (flags GCFlags, run gc.RunOptions, err error) {
 	cmd := &cobra.Command{}
-	flags.opts.addFlags(cmd)
+	flags.opts.addFlags(IO{}, cmd)
 	if err = cmd.ParseFlags(args); err == nil {
 		run, err = flags.opts.options()
 	}

@@ -43,19 +43,19 @@ func newGC(io IO) *cobra.Command {
 			"  sreg gc --only retention --repository team -o json",
 	})
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runGC(cmd.Context(), io, opts) }
-	opts.addFlags(cmd)
+	opts.addFlags(io, cmd)
 	cmd.AddCommand(newGCStatus(io), newGCTrash(io), newGCRestore(io), newGCHistory(io), newGCEmpty(io), newGCVerify(io))
 	return cmd
 }
 
-func (o *gcRun) addFlags(cmd *cobra.Command) {
+func (o *gcRun) addFlags(io IO, cmd *cobra.Command) {
 	o.from.addFlags(cmd)
 	o.from.overrideFlag(cmd, "rate", "gc.rate", "look at or change at most `N` objects a second", plain)
 	o.from.overrideFlag(cmd, "concurrency", "gc.concurrency", "read or change `N` objects at the same moment", plain)
 	addOutputFlag(cmd, &o.output)
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the plan and change nothing")
 	choiceFlag(cmd, &o.only, "only", "", "do one part of it: retention, uploads or collect", gc.RetentionPart, gc.UploadsPart, gc.CollectPart)
-	repositoryFlag(cmd, &o.repository, "limit retention and uploads to `NAME` and all below it; what is needed is looked for everywhere")
+	repositoryFlag(io, &o.from, cmd, &o.repository, "limit retention and uploads to `NAME` and all below it; what is needed is looked for everywhere")
 	cmd.Flags().Func("max-delete", "refuse a plan that removes more than `PERCENT` of all tags, manifests or blobs; 100% also permits to remove all tags", func(text string) error {
 		percent, err := gc.ParseShare(text)
 		o.maxDelete = &percent
@@ -63,6 +63,7 @@ func (o *gcRun) addFlags(cmd *cobra.Command) {
 	})
 	cmd.Flags().StringVar(&o.explain, "explain", "", "say why `REF|DIGEST` stays or goes, and change nothing")
 	completeFrom(cmd, "max-delete", "5%", "20%", "100%")
+	completeFlag(cmd, "explain", fromStore(io, &o.from, tags))
 }
 
 // gcHeapGrowth and gcMemory keep the collector small beside the server: it has much that lives as long as

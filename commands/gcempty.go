@@ -33,7 +33,7 @@ func newGCEmpty(io IO) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runGCEmpty(cmd.Context(), io, opts, time.Now()) },
 	}
 	opts.source.addFlags(cmd)
-	repositoryFlag(cmd, &opts.repository, "only what is in `NAME` or below it")
+	repositoryFlag(io, &opts.source, cmd, &opts.repository, "only what is in `NAME` or below it")
 	durationFlag(cmd, &opts.olderThan, "older-than", "only what was removed at least this long ago: `DURATION`, such as 12h or 1d")
 	cmd.Flags().BoolVar(&opts.yes, "yes", false, "do not ask")
 	return cmd

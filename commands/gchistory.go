@@ -33,6 +33,7 @@ func newGCHistory(io IO) *cobra.Command {
 		},
 	}
 	opts.source.addFlags(cmd)
+	cmd.ValidArgsFunction = firstFrom(fromStore(io, &opts.source, tags))
 	addOutputFlag(cmd, &opts.output)
 	return cmd
 }

@@ -42,6 +42,7 @@ func newGCRestore(io IO) *cobra.Command {
 		},
 	}
 	opts.source.addFlags(cmd)
+	cmd.ValidArgsFunction = firstFrom(fromStore(io, &opts.source, trashed))
 	durationFlag(cmd, &opts.since, "since", "of a namespace only what was removed at most this long ago: `DURATION`, such as 12h or 1d")
 	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false, "say what would come back, and change nothing")
 	addOutputFlag(cmd, &opts.output)

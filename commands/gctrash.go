@@ -31,7 +31,7 @@ func newGCTrash(io IO) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runGCTrash(cmd.Context(), io, opts, time.Now()) },
 	}
 	opts.source.addFlags(cmd)
-	repositoryFlag(cmd, &opts.repository, "show only what is in `NAME` or below it")
+	repositoryFlag(io, &opts.source, cmd, &opts.repository, "show only what is in `NAME` or below it")
 	addOutputFlag(cmd, &opts.output)
 	return cmd
 }

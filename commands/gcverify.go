@@ -51,7 +51,7 @@ func newGCVerify(io IO) *cobra.Command {
 	flags.BoolVar(&opts.repair, "repair", false, "repair what can be repaired")
 	flags.BoolVar(&opts.quick, "quick", false, "hash no blobs, only look at what names what")
 	flags.BoolVar(&opts.restart, "restart", false, "begin anew instead of going on where a run was interrupted")
-	repositoryFlag(cmd, &opts.repository, "verify only the namespace `NAME`, those below it and what they hold")
+	repositoryFlag(io, &opts.source, cmd, &opts.repository, "verify only the namespace `NAME`, those below it and what they hold")
 	flags.StringVar(&opts.rate, "rate", "", "hash at most `SIZE` a second, such as 50MiB")
 	flags.IntVar(&opts.workers, "concurrency", 2, "look at `N` objects at the same moment")
 	return cmd

@@ -76,13 +76,14 @@ func (r storeRef) String() string {
 }
 
 // repositoryFlag adds --repository, whose value is a repository or a namespace.
-func repositoryFlag(cmd *cobra.Command, name *oci.Name, usage string) {
+func repositoryFlag(io IO, from *source, cmd *cobra.Command, name *oci.Name, usage string) {
 	cmd.Flags().Func("repository", usage, func(text string) (err error) {
 		if *name, err = oci.ParseName(text); err != nil {
 			return fmt.Errorf("%w: name a repository or a namespace, as in team or team/app", err)
 		}
 		return nil
 	})
+	completeFlag(cmd, "repository", fromStore(io, from, repositories))
 }
 
 // refOf names a tag without what it stands for.
