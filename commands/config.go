@@ -186,7 +186,11 @@ func (io IO) checkOnline(ctx context.Context, cfg *config.Config, sources config
 		}
 	}
 	if len(failed) > 0 {
-		return fmt.Errorf("%d of %d do not answer as they should: %s", len(failed), len(checked), strings.Join(failed, ", "))
+		answer := "services do not answer as they should"
+		if len(failed) == 1 {
+			answer = "services does not answer as it should"
+		}
+		return fmt.Errorf("%d of %d %s: %s", len(failed), len(checked), answer, strings.Join(failed, ", "))
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func (p *passwordFrom) generateFlag(cmd *cobra.Command) {
 // askNew gets a password that is to be hashed, and warns if it is easily guessed.
 func (i IO) askNew(ctx context.Context, name string, from passwordFrom) (string, error) {
 	if from.stdin && from.generate {
-		return "", &usageError{message: "--password-stdin and --generate exclude each other", hint: "choose one"}
+		return "", &usageError{message: "--password-stdin and --generate cannot be used together", hint: "choose one"}
 	}
 	if from.generate {
 		return rand.Text(), nil // 128 bits

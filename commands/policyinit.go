@@ -29,7 +29,7 @@ func newPolicyInit(io IO) *cobra.Command {
 			if len(args) <= 1 {
 				return nil
 			}
-			return &usageError{message: fmt.Sprintf("sreg policy init takes one folder, got %q, too", args[1]), hint: seeHelp(cmd)}
+			return &usageError{message: fmt.Sprintf("sreg policy init takes one folder, got a second one: %q", args[1]), hint: seeHelp(cmd)}
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			folder := "."

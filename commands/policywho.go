@@ -40,7 +40,7 @@ func newPolicyWho(io IO) *cobra.Command {
 			if len(args) == 1 || len(args) == 2 {
 				return nil
 			}
-			return &usageError{message: fmt.Sprintf("sreg policy who takes an action and what it is done to, got %s", counted(len(args), "argument")), hint: seeHelp(cmd)}
+			return &usageError{message: fmt.Sprintf("sreg policy who wants an action and a repository, got %s", counted(len(args), "argument")), hint: seeHelp(cmd)}
 		},
 		RunE: func(_ *cobra.Command, args []string) error { return runPolicyWho(io, opts, args) },
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

@@ -65,7 +65,11 @@ func (s start) accessLine() string {
 	case global.Default == "allow" && rules+len(global.Rules)+repositories == 0 && global.Webhook == "":
 		return "anybody who reaches an address above may push and pull: policy.default is allow"
 	}
-	line := "by " + counted(rules+len(global.Rules), "rule") + ", where none is true policy.default: " + global.Default
+	decides, otherwise := "allows", "denied"
+	if global.Default == "allow" {
+		decides, otherwise = "denies", "allowed"
+	}
+	line := fmt.Sprintf("by %s; what none %s is %s", counted(rules+len(global.Rules), "rule"), decides, otherwise)
 	if hooked || global.Webhook != "" {
 		line += ", then by a webhook"
 	}

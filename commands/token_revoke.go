@@ -66,7 +66,7 @@ func runTokenRevoke(ctx context.Context, io IO, opts tokenRevokeOptions) (err er
 		}
 	}
 	if given != 1 {
-		return &usageError{message: "want an id, --user or --token-stdin, and one of them", hint: "see sreg token revoke --help"}
+		return &usageError{message: "want one of an id, --user and --token-stdin", hint: "see sreg token revoke --help"}
 	}
 	if opts.stdin {
 		text, err := goio.ReadAll(goio.LimitReader(io.In, maxTokenText))

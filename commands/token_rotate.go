@@ -48,7 +48,7 @@ func newTokenRotate(io IO) *cobra.Command {
 
 func runTokenRotate(ctx context.Context, io IO, opts tokenRotateOptions) (err error) {
 	if opts.overlap < -1 {
-		return &usageError{message: fmt.Sprintf("--overlap %s lies in the past", opts.overlap), hint: "0s ends the tokens of the former key at once"}
+		return &usageError{message: fmt.Sprintf("--overlap: want 0s or more, got %s", opts.overlap), hint: "0s ends the tokens of the former key at once"}
 	}
 	store, err := openStore(ctx, io, opts.from)
 	if err != nil {

@@ -44,7 +44,7 @@ func (u *usersFile) addFlags(cmd *cobra.Command) {
 func (u usersFile) path(io IO) (string, error) {
 	if u.named != "" {
 		if len(u.from.files) > 0 {
-			return "", &usageError{message: "--file and --config exclude each other", hint: "choose one"}
+			return "", &usageError{message: "--file and --config cannot be used together", hint: "choose one"}
 		}
 		return u.named, nil
 	}

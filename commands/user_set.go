@@ -45,7 +45,7 @@ func newUserSet(io IO) *cobra.Command {
 func runUserSet(ctx context.Context, io IO, opts userSetOptions) error {
 	if opts.noGroups {
 		if opts.membership.groups != nil {
-			return &usageError{message: "--group and --no-groups exclude each other", hint: "choose one"}
+			return &usageError{message: "--group and --no-groups cannot be used together", hint: "choose one"}
 		}
 		opts.membership.groups = []string{}
 	}

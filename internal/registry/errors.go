@@ -14,15 +14,15 @@ import (
 // or storage packages, is the store's.
 var (
 	// ErrBlobUnknown says that the namespace does not hold the blob.
-	ErrBlobUnknown = errors.New("blob unknown to namespace")
+	ErrBlobUnknown = errors.New("no such blob")
 	// ErrManifestUnknown says that the namespace has no such tag or revision.
-	ErrManifestUnknown = errors.New("manifest unknown to namespace")
+	ErrManifestUnknown = errors.New("no such tag or manifest")
 	// ErrNameUnknown says that nothing was ever pushed to the namespace.
 	ErrNameUnknown = errors.New("namespace unknown")
 	// ErrUnlisted says that the namespace is under no configured repository and must be.
 	ErrUnlisted = errors.New("namespace is under no configured repository")
 	// ErrUploadUnknown says that the namespace has no such session, or that its time is over.
-	ErrUploadUnknown = errors.New("upload unknown to namespace")
+	ErrUploadUnknown = errors.New("no such upload")
 	// ErrUploadBusy says that somebody else writes to the session.
 	ErrUploadBusy = errors.New("another request is writing to this upload")
 	// ErrReadOnly says that the registry takes no writes.

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -70,8 +72,8 @@ func checkWord(name string) error {
 	case name[0] == '#':
 		return fmt.Errorf("the name %q begins with #, as a comment does", shorten(name))
 	}
-	if strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' || r == ',' }) {
-		return fmt.Errorf("the name %q has other characters than ASCII letters, digits and signs but colon and comma", shorten(name))
+	if at := strings.IndexFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' || r == ',' }); at >= 0 {
+		return fmt.Errorf("the name %q has %s; names are of ASCII letters, digits and signs other than colon and comma", shorten(name), character(name[at:]))
 	}
 	return nil
 }
@@ -116,6 +118,24 @@ func FormatExpires(t time.Time) string {
 		return t.Format(time.DateOnly)
 	}
 	return t.Format(time.RFC3339Nano)
+}
+
+// character names the first character of a text.
+func character(text string) string {
+	switch r, _ := utf8.DecodeRuneInString(text); r {
+	case ' ':
+		return "a space"
+	case ':':
+		return "a colon"
+	case ',':
+		return "a comma"
+	case '\t':
+		return "a tab"
+	case '\n', '\r':
+		return "a line break"
+	default:
+		return "the character " + strconv.QuoteRune(r)
+	}
 }
 
 func shorten(text string) string {
