@@ -85,6 +85,9 @@ func runGC(ctx context.Context, io IO, opts gcRun) (err error) {
 		return err
 	}
 	defer store.close(&err)
+	if err := store.checkRepository(ctx, opts.repository); err != nil {
+		return err
+	}
 	// Where a service honours no conditional writes it is the other way round: the collector says so.
 	conditional, err := store.Maintenance.ConditionalWrites(ctx)
 	if err != nil {

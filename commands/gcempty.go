@@ -45,6 +45,9 @@ func runGCEmpty(ctx context.Context, io IO, opts gcEmpty, now time.Time) (err er
 		return err
 	}
 	defer store.close(&err)
+	if err := store.checkRepository(ctx, opts.repository); err != nil {
+		return err
+	}
 	if store.config.Registry.ReadOnly {
 		return fmt.Errorf("empty the trash: %w", registry.ErrReadOnly)
 	}

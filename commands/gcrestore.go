@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/timespan"
 )
 
 // gcRestore are the flags of sreg gc restore.
@@ -55,6 +58,9 @@ type restoredRow struct {
 	Ref    string        `json:"ref"`
 	Digest oci.Digest    `json:"digest"`
 	Result string        `json:"result"` // restored, would be restored, was there
+	// KeptUntil is until when the rules of retention do not remove it; Goes says that they do then, as things stand.
+	KeptUntil time.Time `json:"kept_until,omitzero"`
+	Goes      bool      `json:"goes,omitempty"`
 }
 
 func runGCRestore(ctx context.Context, io IO, opts gcRestore, text string, now time.Time) (err error) {
@@ -75,14 +81,18 @@ func runGCRestore(ctx context.Context, io IO, opts gcRestore, text string, now t
 	}
 	defer store.close(&err)
 	restored, err := store.Maintenance.Restore(ctx, restore)
-	return errors.Join(io.printRestored(restored, opts), withRestoreHint(err))
+	err = withRestoreHint(err)
+	rows := restoredRows(restored, opts.dryRun)
+	if !opts.dryRun && slices.ContainsFunc(restored, func(one registry.Restored) bool { return !one.Found }) {
+		err = errors.Join(err, io.addProspect(ctx, store, restored, rows, now))
+	}
+	return errors.Join(io.printRestored(rows, opts.output), err)
 }
 
-func (io IO) printRestored(restored []registry.Restored, opts gcRestore) error {
-	var rows []restoredRow
+func restoredRows(restored []registry.Restored, dryRun bool) (rows []restoredRow) {
 	for _, one := range restored {
 		result := "restored"
-		if opts.dryRun {
+		if dryRun {
 			result = "would be restored"
 		}
 		if one.Found {
@@ -92,7 +102,44 @@ func (io IO) printRestored(restored []registry.Restored, opts gcRestore) error {
 			Kind: one.Kind, Ref: refOf(one.Kind, storeRef{one.Namespace, one.Tag, one.Digest}), Digest: one.Digest, Result: result,
 		})
 	}
-	return printRows(io, opts.output, rows, []string{"RESULT", "KIND", "REF"}, func(row restoredRow) []string {
+	return rows
+}
+
+// addProspect says until when what came back stays, and warns of what the rules of retention remove then.
+func (io IO) addProspect(ctx context.Context, store *openedStore, restored []registry.Restored, rows []restoredRow, now time.Time) error {
+	ns := restored[0].Namespace
+	prospect, err := store.Collector.Prospect(ctx, ns)
+	if err != nil {
+		return fmt.Errorf("it came back; what the rules of retention say of it is not known: %w", err)
+	}
+	var going []string
+	for i, one := range restored {
+		if one.Found || one.Kind == registry.KindBlob {
+			continue
+		}
+		rows[i].KeptUntil = prospect.Until
+		rows[i].Goes = one.Kind == registry.KindTag && prospect.Tags[one.Tag] || one.Kind == registry.KindManifest && prospect.Manifests[one.Digest]
+		if rows[i].Goes {
+			going = append(going, rows[i].Ref)
+		}
+	}
+	if len(going) == 0 {
+		return nil
+	}
+	what := strings.Join(going[:min(len(going), namesShown)], ", ")
+	if more := len(going) - namesShown; more > 0 {
+		what += fmt.Sprintf(" and %d more", more)
+	}
+	why := "gc.untagged_after removes what has no tag"
+	if len(prospect.Rules) > 0 {
+		why = "no rule of retention keeps it (asked: " + strings.Join(prospect.Rules, ", ") + ")"
+	}
+	io.warn(fmt.Sprintf("kept until %s by gc.trash (%s): %s; then %s, as things stand", io.when(prospect.Until, now), timespan.Text(store.config.GC.Trash), what, why))
+	return nil
+}
+
+func (io IO) printRestored(rows []restoredRow, output format) error {
+	return printRows(io, output, rows, []string{"RESULT", "KIND", "REF"}, func(row restoredRow) []string {
 		return []string{row.Result, string(row.Kind), row.Ref}
 	})
 }

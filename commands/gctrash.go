@@ -61,6 +61,9 @@ func runGCTrash(ctx context.Context, io IO, opts gcTrash, now time.Time) (err er
 		return err
 	}
 	defer store.close(&err)
+	if err := store.checkRepository(ctx, opts.repository); err != nil {
+		return err
+	}
 	var rows []trashRow
 	var broken []error
 	for entry, err := range store.Maintenance.Trash(ctx, opts.repository) {

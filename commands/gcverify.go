@@ -67,6 +67,9 @@ func runGCVerify(ctx context.Context, io IO, opts verifyOptions) (err error) {
 		return err
 	}
 	defer store.close(&err)
+	if err := store.checkRepository(ctx, opts.repository); err != nil {
+		return err
+	}
 	ctx, release, err := claimToVerify(ctx, store, opts.repair)
 	if err != nil {
 		return err

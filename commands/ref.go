@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 )
@@ -73,17 +71,6 @@ func (r storeRef) String() string {
 		text += "@" + r.Digest.String()
 	}
 	return text
-}
-
-// repositoryFlag adds --repository, whose value is a repository or a namespace.
-func repositoryFlag(io IO, from *source, cmd *cobra.Command, name *oci.Name, usage string) {
-	cmd.Flags().Func("repository", usage, func(text string) (err error) {
-		if *name, err = oci.ParseName(text); err != nil {
-			return fmt.Errorf("%w: name a repository or a namespace, as in team or team/app", err)
-		}
-		return nil
-	})
-	completeFlag(cmd, "repository", fromStore(io, from, repositories))
 }
 
 // refOf names a tag without what it stands for.

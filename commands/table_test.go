@@ -83,7 +83,8 @@ func printSamples(t *testing.T, io IO) {
 		}, formatTable, now)
 	})
 	sample("gc restore", func() error {
-		return io.printRestored([]registry.Restored{{Kind: registry.KindTag, Namespace: ns, Tag: tag, Digest: digest}, {Kind: registry.KindManifest, Namespace: ns, Digest: digest, Found: true}}, gcRestore{output: formatTable})
+		restored := []registry.Restored{{Kind: registry.KindTag, Namespace: ns, Tag: tag, Digest: digest}, {Kind: registry.KindManifest, Namespace: ns, Digest: digest, Found: true}}
+		return io.printRestored(restoredRows(restored, false), formatTable)
 	})
 	sample("gc --dry-run", func() error { return printPlan(io, plannedIn(t, 2), gc.Config{Trash: 24 * time.Hour}) })
 	sample("gc verify", func() error {

@@ -103,6 +103,8 @@ func (r *run) explainTag(g *graph, tag tagEdge) {
 		r.explain(what, false, fmt.Sprintf("it belongs to manifest %s, which goes", g.nodes[tag.subject].digest))
 	case !tag.keep:
 		r.explain(what, false, "no rule of retention keeps it")
+	case r.retention.Rules(g.ns) && tag.subject < 0 && !tag.verdict.Kept && g.whyNotAsked == "" && r.protected(tag.stored.RestoredAt):
+		r.explain(what, true, r.whyProtected(tag.stored.RestoredAt), "no rule of retention keeps it")
 	case tag.subject >= 0:
 		r.explain(what, true, fmt.Sprintf("it belongs to manifest %s", g.nodes[tag.subject].digest))
 	case tag.verdict.Rule != "":

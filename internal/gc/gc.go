@@ -26,6 +26,11 @@ type Retention interface {
 	Decide(ns oci.Name, now time.Time, images []registry.Image) []registry.Verdict
 }
 
+// RuleNamer is a Retention that can name the rules for a namespace.
+type RuleNamer interface {
+	Names(ns oci.Name) []string
+}
+
 // Options are what a Collector is made of.
 type Options struct {
 	Registry *registry.Maintenance
@@ -183,6 +188,7 @@ type run struct {
 	blobs       digests           // of all blobs that any namespace names or holds
 	needs       []need            // by their numbers in blobs
 	namespaces  int               // how many were found
+	unprotected bool              // what was restored goes as everything else does
 	unexplained int64             // blobs that no namespace needs, and no link to them is condemned
 	stalePulls  []oci.Name        // namespaces that have times of pulls of what is gone
 	newest      struct {          // of all records

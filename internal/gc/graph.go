@@ -41,6 +41,7 @@ type node struct {
 	back      oci.Tag   // the immutable tag for which it comes back from the trash
 	since     time.Time // when it was condemned
 	pushedAt  time.Time
+	restored  time.Time // when it was restored, if that was its last push
 	storedAt  time.Time
 	size      int64 // bytes that the manifest takes in the store
 	whole     int64 // bytes of it and of all blobs that it names
@@ -112,7 +113,7 @@ func (g *graph) add(stored *registry.Manifest, names oci.Manifest) {
 	n := &g.nodes[i]
 	n.there = true
 	n.condemned = stored.Stored.Condemned
-	n.pushedAt, n.storedAt = stored.PushedAt, stored.Stored.StoredAt
+	n.pushedAt, n.restored, n.storedAt = stored.PushedAt, stored.RestoredAt, stored.Stored.StoredAt
 	if g.images {
 		n.image = &registry.Image{
 			Digest: stored.Digest, PushedAt: stored.PushedAt, Size: n.whole, MediaType: names.MediaType,

@@ -403,17 +403,49 @@ func (m *model) collect(t *rapid.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	protected := make([]protection, len(m.spaces))
+	if config.Trash > none { // it was restored half an hour ago
+		for i, s := range m.spaces {
+			protected[i] = s.protection(t, m.reg)
+		}
+	}
 	all := 100.0
 	report, err := c.Run(t.Context(), gc.RunOptions{MaxDelete: &all})
 	if err != nil {
 		t.Fatalf("collect: %v: %q", err, report.Errors)
 	}
-	for _, s := range m.spaces {
-		s.collect(config, rules)
+	for i, s := range m.spaces {
+		s.collect(config, rules, protected[i])
 		if config.Trash == between {
 			s.readWaiting(t, m.reg)
 		}
 	}
+}
+
+// protection is what was restored, and pushed by nobody since.
+type protection struct {
+	tags      map[oci.Tag]bool
+	manifests map[int]bool
+}
+
+// protection reads it from the store: a restore brings back as much as its tag needs.
+func (s *space) protection(t *rapid.T, reg *registry.Registry) protection {
+	p := protection{tags: map[oci.Tag]bool{}, manifests: map[int]bool{}}
+	for tag := range s.tags {
+		stored, err := reg.Maintenance().Tag(t.Context(), s.ns, tag)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.tags[tag] = !stored.RestoredAt.IsZero()
+	}
+	for at := range s.manifests {
+		stored, err := reg.Maintenance().Manifest(t.Context(), s.ns, s.images[at].Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.manifests[at] = !stored.RestoredAt.IsZero()
+	}
+	return p
 }
 
 // readWaiting looks for what was condemned whether it waits for a restore or was destroyed. Whether a restore finds what
@@ -433,7 +465,7 @@ func wantWaiting[K comparable](t *rapid.T, want, got map[K]state) {
 }
 
 // collect is what a run does to a namespace.
-func (s *space) collect(config gc.Config, rules *keeping) {
+func (s *space) collect(config gc.Config, rules *keeping, restored protection) {
 	held, kept := s.newMarks(), s.newMarks()
 	tagged := map[int]bool{}
 	if config.Trash == none {
@@ -442,7 +474,7 @@ func (s *space) collect(config gc.Config, rules *keeping) {
 	for tag, at := range s.tags {
 		tagged[at] = true
 		held.mark(at)
-		if rules != nil && !slices.Contains(rules.tags, tag) {
+		if rules != nil && !slices.Contains(rules.tags, tag) && !restored.tags[tag] {
 			s.removeTag(tag)
 			continue
 		}
@@ -453,7 +485,7 @@ func (s *space) collect(config gc.Config, rules *keeping) {
 			continue
 		}
 		held.mark(at)
-		if config.Grace > 0 || staysUntagged(config, rules, tagged[at]) {
+		if config.Grace > 0 || restored.manifests[at] || staysUntagged(config, rules, tagged[at]) {
 			kept.mark(at)
 		}
 	}

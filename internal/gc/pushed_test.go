@@ -94,16 +94,23 @@ func (p *pushed) Decide(_ oci.Name, _ time.Time, images []registry.Image) []regi
 // collect runs the collector, so often that what nothing needs is gone.
 func (p *pushed) collect(runs int) (*gc.Report, error) {
 	p.t.Helper()
-	c, err := gc.New(gc.Options{Registry: p.reg.Maintenance(), Retention: p, Config: gc.Config{Trash: p.trash, UntaggedAfter: 1, MaxDelete: "100%", Concurrency: 1}})
-	p.must(err)
+	c := p.collector()
 	all := 100.0
 	var report *gc.Report
+	var err error
 	for range runs {
 		if report, err = c.Run(p.t.Context(), gc.RunOptions{MaxDelete: &all, Progress: p.progress, Trash: p.early, Repository: p.only}); err != nil {
 			break
 		}
 	}
 	return report, err
+}
+
+func (p *pushed) collector() *gc.Collector {
+	p.t.Helper()
+	c, err := gc.New(gc.Options{Registry: p.reg.Maintenance(), Retention: p, Config: gc.Config{Trash: p.trash, UntaggedAfter: 1, MaxDelete: "100%", Concurrency: 1}})
+	p.must(err)
+	return c
 }
 
 func (p *pushed) hasTag(text string) bool {

@@ -40,7 +40,7 @@ func (r *run) keep(ctx context.Context, g *graph) error {
 	}
 	for i := range g.tags {
 		if tag := &g.tags[i]; tag.keep && tag.subject < 0 {
-			g.need(tag.node, kept, tagWhy(*tag, rules))
+			g.need(tag.node, kept, r.tagWhy(*tag, rules))
 		}
 	}
 	for i := range g.nodes {
@@ -60,10 +60,12 @@ func whyKept(v registry.Verdict) string {
 	return fmt.Sprintf("rule %s keeps it", v.Rule)
 }
 
-func tagWhy(tag tagEdge, rules bool) string {
+func (r *run) tagWhy(tag tagEdge, rules bool) string {
 	switch {
 	case !rules:
 		return fmt.Sprintf("tag %s stands for it", tag.stored.Tag)
+	case !tag.verdict.Kept && r.protected(tag.stored.RestoredAt):
+		return fmt.Sprintf("tag %s stands for it, which was restored less than gc.trash (%s) ago", tag.stored.Tag, timespan.Text(r.config.Trash))
 	case tag.verdict.Rule == "":
 		return fmt.Sprintf("tag %s stands for it, and this run applies no rules to it", tag.stored.Tag)
 	case len(tag.verdict.Failed) > 0:
@@ -87,6 +89,8 @@ func (r *run) ownReason(g *graph, i int, rules bool, untagged map[int]registry.V
 		return whyMovedAside
 	case age < r.config.Grace:
 		return fmt.Sprintf("it was pushed less than gc.grace (%s) ago", timespan.Text(r.config.Grace))
+	case r.protected(n.restored):
+		return r.whyProtected(n.restored)
 	case g.whyNotAsked != "":
 		return g.whyNotAsked
 	case verdict.Kept:
@@ -134,7 +138,9 @@ func (r *run) askRules(ctx context.Context, g *graph) (untagged map[int]registry
 		image.Tag, image.PushedAt = tag.stored.Tag, tag.stored.PushedAt
 		image.LastPulledAt = latest(pulled.Tags[tag.stored.Tag], pulled.Manifests[n.digest])
 		images = append(images, image)
-		ask = append(ask, func(v registry.Verdict) { tag.keep, tag.verdict = v.Kept || !applied, v })
+		ask = append(ask, func(v registry.Verdict) {
+			tag.keep, tag.verdict = v.Kept || !applied || r.protected(tag.stored.RestoredAt), v
+		})
 	}
 	untagged = map[int]registry.Verdict{}
 	for i := range g.nodes {
@@ -201,7 +207,7 @@ func (r *run) planTags(g *graph, rules bool) {
 		if tag.subject >= 0 {
 			subject := &g.nodes[tag.subject]
 			planned.subject, planned.subjectAt = subject.digest, subject.storedAt
-			tag.keep = !rules || !applied || subject.needs&kept != 0
+			tag.keep = !rules || !applied || subject.needs&kept != 0 || r.protected(tag.stored.RestoredAt)
 			planned.Why = fmt.Sprintf("manifest %s, which it belongs to, goes", subject.digest)
 			if tag.keep {
 				g.need(tag.node, kept, fmt.Sprintf("tag %s stands for it", tag.stored.Tag))

@@ -10,6 +10,15 @@ import (
 // and used by any number of goroutines at once.
 type Keep struct{ ruleSet }
 
+// Names are those of the rules, in their order.
+func (k *Keep) Names() []string {
+	names := make([]string, len(k.rules))
+	for i, rule := range k.rules {
+		names[i] = rule.name
+	}
+	return names
+}
+
 // Constant is the result of the rule with that index if the rule looks at nothing, such as true or 1 > 2: it
 // is the same for every image. A rule that fails is not constant.
 func (k *Keep) Constant(rule int) (holds, constant bool) {

@@ -20,6 +20,8 @@ type Manifest struct {
 	Content   []byte // byte for byte as it came
 	PushedAt  time.Time
 	By        string
+	// RestoredAt is when it was restored, if that was its last push.
+	RestoredAt time.Time
 	// Missing is what it named and the namespace did not hold when it was pushed, nil if nobody knows.
 	Missing []oci.Digest
 	// Stored describes the object that has it, as it was when it was read.
@@ -39,7 +41,7 @@ func parseManifest(ns oci.Name, d oci.Digest, value storage.Value) (*Manifest, e
 	}
 	return &Manifest{
 		Namespace: ns, Digest: d, MediaType: oneCopy(record.MediaType), Content: content, PushedAt: record.PushedAt, By: oneCopy(record.By),
-		Missing: record.Missing, Stored: infoOf(value.Info), object: value.Data,
+		RestoredAt: record.RestoredAt, Missing: record.Missing, Stored: infoOf(value.Info), object: value.Data,
 	}, nil
 }
 

@@ -40,6 +40,8 @@ type push struct {
 	stored []*StoredTag
 	// removed is the revision as it was, if it is to be that again; nil makes a new record.
 	removed []byte
+	// restored says that it is one of a restore.
+	restored bool
 	// revive makes live what the manifest names, and returns what of it the namespace does not hold.
 	revive func(context.Context) (missing []oci.Digest, err error)
 }
@@ -214,6 +216,9 @@ func (r *core) pack(ctx context.Context, p *push, missing []oci.Digest) ([]byte,
 // it already nothing changes, and the record stays as it was.
 func (r *core) newRecord(ctx context.Context, p *push) (revisionRecord, error) {
 	record := revisionRecord{MediaType: p.manifest.MediaType, PushedAt: r.now().UTC(), By: p.By}
+	if p.restored {
+		record.RestoredAt = record.PushedAt
+	}
 	changes := func(tag *StoredTag) bool { return tag == nil || tag.Digest != p.Digest }
 	if len(p.stored) == 0 || slices.ContainsFunc(p.stored, changes) {
 		return record, nil

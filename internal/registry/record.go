@@ -26,6 +26,8 @@ type (
 		// gives it no link to that. An empty list says that it held everything, null that nobody knows.
 		Missing []oci.Digest `json:"missing"`
 		Nonce   string       `json:"nonce,omitempty"` // see renewRevision
+		// RestoredAt is when it was restored, if that was its last push.
+		RestoredAt time.Time `json:"restored_at,omitzero"`
 	}
 
 	// tagRecord is the content of a tag. Nonce makes each write differ from every other one, so that a delete
@@ -35,6 +37,8 @@ type (
 		Nonce  string     `json:"nonce"`
 		Entry  string     `json:"entry,omitempty"`  // the id of its tag entry; empty in a record of format 1
 		Former []TagValue `json:"former,omitempty"` // the last first
+		// RestoredAt is when it was restored, if that was its last change.
+		RestoredAt time.Time `json:"restored_at,omitzero"`
 	}
 
 	// TagValue is what a tag stands for, or stood for.

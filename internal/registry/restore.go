@@ -238,7 +238,7 @@ func (rs *restoring) find(ctx context.Context, d oci.Digest) (found, error) {
 
 // push pushes a manifest again, whether it is gone or not.
 func (rs *restoring) push(ctx context.Context, m found, depth int) error {
-	p := &push{Push: Push{Digest: m.Digest, ContentType: m.MediaType, Content: m.Content, By: rs.By}, ns: rs.Namespace, manifest: m.parsed}
+	p := &push{Push: Push{Digest: m.Digest, ContentType: m.MediaType, Content: m.Content, By: rs.By}, ns: rs.Namespace, manifest: m.parsed, restored: true}
 	p.revive = func(ctx context.Context) ([]oci.Digest, error) { return rs.revive(ctx, m.parsed, depth) }
 	if err := tryAgain("push", rs.Namespace, m.Digest, func() error { return rs.m.putManifest(ctx, p) }); err != nil {
 		return fmt.Errorf("restore manifest %s in %s: %w", m.Digest, rs.Namespace, err)

@@ -185,7 +185,7 @@ func (rs *restoring) nextTag(ctx context.Context, now StoredTag, back tagRestore
 	if now.Digest.IsZero() {
 		former := valuesOf(back.removed)
 		now.Former = former[:min(len(former), formerTags)]
-		return now.next(value, immutable), nil
+		return now.nextRestored(value, immutable), nil
 	}
 	if immutable || !back.rollback {
 		err := rs.m.refuseChange(ctx, rs.Namespace, now, value.Digest)
@@ -197,5 +197,12 @@ func (rs *restoring) nextTag(ctx context.Context, now StoredTag, back tagRestore
 			return tagRecord{}, err
 		}
 	}
-	return now.next(value, immutable), nil
+	return now.nextRestored(value, immutable), nil
+}
+
+// nextRestored is next for a restore.
+func (t tagRecord) nextRestored(value TagValue, immutable bool) tagRecord {
+	next := t.next(value, immutable)
+	next.RestoredAt = value.PushedAt
+	return next
 }

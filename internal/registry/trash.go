@@ -52,7 +52,12 @@ func (m *Maintenance) Trash(ctx context.Context, within oci.Name) iter.Seq2[Tras
 	}
 }
 
-// trashed yields the namespaces that have trash entries.
+// InTrash yields the namespaces that have trash entries.
+func (m *Maintenance) InTrash(ctx context.Context) iter.Seq2[oci.Name, error] {
+	return m.trashed(ctx, oci.Name{})
+}
+
+// trashed yields the namespaces at a name and below it that have trash entries.
 func (m *Maintenance) trashed(ctx context.Context, within oci.Name) iter.Seq2[oci.Name, error] {
 	return func(yield func(oci.Name, error) bool) {
 		for folder, err := range m.trashFolders(ctx, "") {

@@ -18,6 +18,14 @@ func New(rules *policy.KeepChain) *Retention { return &Retention{rules} }
 // Rules reports whether there is any rule for a namespace. Without rules everything is kept.
 func (r *Retention) Rules(ns oci.Name) bool { return len(r.rules.Of(ns)) > 0 }
 
+// Names are those of the rules for a namespace.
+func (r *Retention) Names(ns oci.Name) (names []string) {
+	for _, keep := range r.rules.Of(ns) {
+		names = append(names, keep.Names()...)
+	}
+	return names
+}
+
 // Decide asks the rules about all images of a namespace. The verdicts are in the order of the images.
 func (r *Retention) Decide(ns oci.Name, now time.Time, images []registry.Image) []registry.Verdict {
 	asked := make([]policy.Image, len(images))
