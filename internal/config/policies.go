@@ -60,12 +60,8 @@ func (c *Config) compile(compiler *policy.Compiler, failed func(section string, 
 // validatePolicies compiles every rule, of policies and of retention, and points into the expressions that
 // are wrong.
 func (l *loader) validatePolicies(cfg *Config, report func(key, problem string), sources Sources) {
-	wrong := map[string]bool{} // sections
 	validate := func(section string, validate func(report func(path, problem string))) {
-		validate(func(path, problem string) {
-			wrong[section] = true
-			report(document.Join(section, path), problem)
-		})
+		validate(below(section, report))
 	}
 	if cfg.Policy != nil {
 		validate("policy", cfg.Policy.Validate)
@@ -80,9 +76,7 @@ func (l *loader) validatePolicies(cfg *Config, report func(key, problem string),
 	}
 	known := slices.Clip(l.found)
 	cfg.compile(l.compiler, func(section string, err error) {
-		if !wrong[section] {
-			l.addMistakes(section, err, known, sources)
-		}
+		l.addMistakes(section, err, known, sources)
 	})
 }
 
@@ -97,7 +91,7 @@ func (l *loader) addMistakes(section string, err error, known problems, sources 
 	}
 	for _, m := range failed.Mistakes {
 		at := fmt.Sprintf("%s.rules[%d]", section, m.Rule)
-		if !known.about(at) {
+		if !known.about(at + ".expr") {
 			l.found = append(l.found, l.mistakeIn(at, m, sources))
 		}
 	}

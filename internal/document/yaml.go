@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -21,13 +22,13 @@ func parseYAML(content []byte, limits Limits) (*Node, error) {
 		return &Node{Kind: Mapping, At: Position{1, 1}}, nil
 	}
 	if err != nil {
-		return nil, yamlError(err)
+		return nil, yamlError(content, err)
 	}
 	var second yaml.Node
 	if err := decoder.Decode(&second); err == nil {
 		return nil, &SyntaxError{At: Position{second.Line, second.Column}, Problem: "want one document, got a second one after ---"}
 	} else if !errors.Is(err, io.EOF) {
-		return nil, yamlError(err)
+		return nil, yamlError(content, err)
 	}
 	root, err := (&yamlReader{budget: budget{limits: limits}, open: map[*yaml.Node]bool{}}).read(document.Content[0])
 	if err == nil && root.Null() {
@@ -39,16 +40,60 @@ func parseYAML(content []byte, limits Limits) (*Node, error) {
 // yamlLine finds the line in an error of the YAML package, which has no field for it.
 var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
 
-func yamlError(err error) error {
-	at, problem := Position{Line: 1}, err.Error()
-	first, _, _ := strings.Cut(problem, "\n")
-	if found := yamlLine.FindStringSubmatch(first); found != nil {
-		problem = found[2]
-		if line, err := strconv.Atoi(found[1]); err == nil {
-			at.Line = line
+// The problems of the YAML package that are told in other words, and the one of a text that does not end: the package
+// names the line in which it begins.
+const (
+	noToken     = "found character that cannot start any token"
+	endOfStream = "found unexpected end of stream"
+)
+
+// yamlError says where a document is wrong. The package names the line where the mapping or the list around it begins, or
+// the one before, so the line is looked for.
+func yamlError(content []byte, err error) error {
+	line, problem := yamlProblem(err)
+	lines := bytes.SplitAfter(content, []byte("\n"))
+	parse := func(n int) (line int, problem string) {
+		decoder := yaml.NewDecoder(bytes.NewReader(bytes.Join(lines[:n], nil)))
+		for {
+			var document yaml.Node
+			err := decoder.Decode(&document)
+			if errors.Is(err, io.EOF) {
+				return 0, ""
+			}
+			if err != nil {
+				return yamlProblem(err)
+			}
 		}
 	}
-	return &SyntaxError{At: at, Problem: "not valid YAML: " + problem}
+	if problem != endOfStream {
+		// The first lines that are wrong in the same way end with the one that is.
+		line = 1 + sort.Search(len(lines)-1, func(n int) bool {
+			_, same := parse(n + 1)
+			return same == problem
+		})
+		// Behind a text that does not end where it should, the mistake is where that begins.
+		if begins, before := parse(line - 1); before == endOfStream {
+			line, problem = begins, "a text in quotes begins here and does not end in its line"
+		}
+	}
+	switch {
+	case problem == endOfStream:
+		problem = "a text in quotes begins here and does not end"
+	case problem == noToken && bytes.HasPrefix(bytes.TrimLeft(lines[min(line, len(lines))-1], " "), []byte("\t")):
+		problem = "a tab stands where spaces are wanted"
+	}
+	return &SyntaxError{At: Position{Line: line}, Problem: "not valid YAML: " + problem}
+}
+
+// yamlProblem takes an error of the YAML package apart.
+func yamlProblem(err error) (line int, problem string) {
+	problem, _, _ = strings.Cut(err.Error(), "\n")
+	found := yamlLine.FindStringSubmatch(problem)
+	line, err = strconv.Atoi(found[1])
+	if err != nil {
+		line = 1
+	}
+	return line, found[2]
 }
 
 // yamlReader turns nodes of the YAML package into ours.

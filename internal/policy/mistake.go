@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/cel-go/cel"
@@ -55,6 +56,7 @@ func (e *environment) mistakes(expr string, parsed *ast.AST, issues *cel.Issues)
 	var found []Mistake
 	for _, issue := range issues.Errors() {
 		m := Mistake{Line: max(1, issue.Location.Line()), Column: max(0, issue.Location.Column()) + 1}
+		m.beforeEnd(expr)
 		for _, r := range rewordings {
 			if groups := r.message.FindStringSubmatch(issue.Message); groups != nil {
 				r.reword(celMistake{&m, e, expr, parsed, issue.ExprID, groups})
@@ -70,6 +72,14 @@ func (e *environment) mistakes(expr string, parsed *ast.AST, issues *cel.Issues)
 		return found[:1] // the others follow from the first
 	}
 	return slices.Compact(found)
+}
+
+// beforeEnd puts a mistake that CEL found at the end of an expression behind its last word, not in the empty lines behind that.
+func (m *Mistake) beforeEnd(expr string) {
+	lines := strings.Split(strings.TrimRightFunc(expr, unicode.IsSpace), "\n")
+	if m.Line > len(lines) {
+		m.Line, m.Column = len(lines), utf8.RuneCountInString(lines[len(lines)-1])+1
+	}
 }
 
 // celMistake is one message of CEL, about an expression.
@@ -104,7 +114,7 @@ var rewordings = []struct {
 		m.Message, m.Hint = "has() wants a field", "write has(request.namespace)"
 	}},
 	{regexp.MustCompile(`^Syntax error: (?:mismatched|extraneous) input '(.*)' expecting`), celMistake.unexpected},
-	{regexp.MustCompile(`^Syntax error: (?:no viable alternative at input|token recognition error at:) '(.*)'$`), celMistake.unexpected},
+	{regexp.MustCompile(`(?s)^Syntax error: (?:no viable alternative at input|token recognition error at:) '(.*)'$`), celMistake.unexpected},
 	{regexp.MustCompile(`^Syntax error: missing (.*) at '`), func(m celMistake) { m.Message = "missing " + m.groups[1] }},
 	{regexp.MustCompile(`(?s)^(?:Syntax error: |ERROR: )*(.*)`), func(m celMistake) { m.Message = m.groups[1] }},
 }
@@ -114,7 +124,8 @@ func (m celMistake) unexpected() {
 	case input == "<EOF>":
 		m.Message = "the expression ends too early"
 	case strings.HasPrefix(input, "'") || strings.HasPrefix(input, `"`):
-		m.Message = "the text " + input + " does not end"
+		line, _, _ := strings.Cut(input, "\n")
+		m.Message = "the text " + strings.TrimSpace(line) + " does not end"
 	default:
 		m.Message = fmt.Sprintf("unexpected %q", input)
 	}
