@@ -3,6 +3,7 @@ package snapshot_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -220,4 +221,34 @@ func TestThreatHiddenNamesInALink(t *testing.T) {
 			t.Errorf("a link that is %s: %s", name, r.body)
 		}
 	}
+}
+
+// TestThreatHiddenNamesThatAWebhookHides: where the policies allow all, the catalog shows what the webhook lets one list.
+// It is asked about each entry, and by nobody's answer for somebody else.
+func TestThreatHiddenNamesThatAWebhookHides(t *testing.T) {
+	t.Parallel()
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		hidden := strings.HasPrefix(r.Header.Get("X-Registry-Namespace"), "secret") && r.Header.Get("X-Registry-Username") != "root"
+		if hidden {
+			w.WriteHeader(http.StatusForbidden)
+		}
+	}))
+	t.Cleanup(endpoint.Close)
+	w := newWorld(t, setup{users: user(t, "a") + user(t, "root"), config: fmt.Sprintf(`
+policy: {rules: [identity.username != null], webhook: guard}
+webhooks: [{name: guard, url: %q, method: get, cache_ttl: 1h}]
+`, endpoint.URL)})
+	for _, ns := range []string{"one", "secret/app", "two"} {
+		w.pushImage(signIn("root"), ns, "v1", "x")
+	}
+	const all, shown = `{"repositories":["one","secret/app","two"]}`, `{"repositories":["one","two"]}`
+	for _, step := range []struct{ who, want string }{{"root", all}, {"a", shown}, {"root", all}, {"a", shown}} {
+		if r := w.get("/v2/_catalog", signIn(step.who)).is(t, http.StatusOK); r.body != step.want {
+			t.Errorf("the catalog of %s is %s, want %s", step.who, r.body, step.want)
+		}
+	}
+	if r := w.get("/v2/_catalog?n=1&last=one", signIn("a")).is(t, http.StatusOK); r.body != `{"repositories":["two"]}` {
+		t.Errorf("the page behind one is %s, want that of two", r.body)
+	}
+	w.get("/v2/secret/app/tags/list", signIn("a")).is(t, http.StatusForbidden)
 }
