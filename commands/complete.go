@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	goio "io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -62,14 +63,41 @@ func completeFlag(cmd *cobra.Command, flag string, complete cobra.CompletionFunc
 	}
 }
 
+// fromConfig offers what the config of the flags has, and nothing where it cannot be read.
+func fromConfig(io IO, from *source, find func(loaded) []string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+		const none = cobra.ShellCompDirectiveNoFileComp
+		quiet := io
+		quiet.Out, quiet.Err = goio.Discard, goio.Discard
+		loaded, err := loadPolicies(quiet, *from)
+		if err != nil {
+			return nil, none
+		}
+		return beginningWith(word, find(loaded)), none
+	}
+}
+
+// userNames are the users of the config and of its users file.
+func userNames(l loaded) []string {
+	known, err := l.users(IO{Err: goio.Discard})
+	if err != nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(known))
+}
+
+// repositoryNames are the repositories of the config.
+func repositoryNames(l loaded) []string {
+	names := make([]string, len(l.cfg.Repositories))
+	for i, r := range l.cfg.Repositories {
+		names[i] = r.Name
+	}
+	return names
+}
+
 // repositories are the repositories of the config and the namespaces of the store.
 func repositories(ctx context.Context, store *openedStore, word string) []string {
-	var names []string
-	for _, r := range store.config.Repositories {
-		if strings.HasPrefix(r.Name, word) {
-			names = append(names, r.Name)
-		}
-	}
+	names := beginningWith(word, repositoryNames(loaded{cfg: store.config}))
 	names = append(names, namespaces(ctx, store, word)...)
 	slices.Sort(names)
 	return slices.Compact(names)

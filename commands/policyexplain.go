@@ -53,6 +53,7 @@ func newPolicyExplain(io IO) *cobra.Command {
 		opts.request[f.name] = cmd.Flags().String(f.name, "", f.usage)
 	}
 	completeFrom(cmd, "action", policy.ActionNames()...)
+	completeFlag(cmd, "identity", fromConfig(io, &opts.from, userNames))
 	return cmd
 }
 

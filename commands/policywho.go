@@ -43,11 +43,14 @@ func newPolicyWho(io IO) *cobra.Command {
 			return &usageError{message: fmt.Sprintf("sreg policy who wants an action and a repository, got %s", counted(len(args), "argument")), hint: seeHelp(cmd)}
 		},
 		RunE: func(_ *cobra.Command, args []string) error { return runPolicyWho(io, opts, args) },
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			switch len(args) {
+			case 0:
+				return policy.ActionNames(), cobra.ShellCompDirectiveNoFileComp
+			case 1:
+				return fromConfig(io, &opts.from, repositoryNames)(cmd, args, word)
 			}
-			return policy.ActionNames(), cobra.ShellCompDirectiveNoFileComp
+			return nil, cobra.ShellCompDirectiveNoFileComp
 		},
 	}
 	opts.from.addConfigFlag(cmd)
@@ -154,7 +157,7 @@ func readTarget(request *access.Request, ref storeRef) (unknown []string) {
 // unknownAction says which action was likely meant.
 func unknownAction(text string) error {
 	if policy.NeverAsked(access.Action(text)) {
-		return &usageError{message: "no policy decides about " + text}
+		return &usageError{message: "no policy is asked about " + text}
 	}
 	hint := policy.MeantActions(text)
 	if hint == "" {

@@ -8,7 +8,7 @@ import (
 	"github.com/sreg-project/sreg/internal/spelling"
 )
 
-// neverAsked are actions that no policy decides about: they open nothing, or are decided by fixed rules.
+// neverAsked are actions that no policy is asked about: they open nothing, or are decided by fixed rules.
 var neverAsked = []access.Action{
 	access.GetAPIVersion, access.GetToken, access.GetSelf, access.Healthz, access.Readyz,
 	access.UIAsset, access.UISignIn, access.Root, access.ACMEChallenge, access.Pprof,
@@ -41,7 +41,7 @@ func Actions() []access.Action {
 	return slices.Concat(oneNamespace, anyNamespace, allNamespaces)
 }
 
-// NeverAsked reports whether no policy decides about an action.
+// NeverAsked reports whether no policy is asked about an action.
 func NeverAsked(action access.Action) bool { return slices.Contains(neverAsked, action) }
 
 // ActionNames are Actions as texts.

@@ -241,7 +241,7 @@ func (p *parser) request(n *document.Node, key string) access.Request {
 // action reads an action that policies decide about.
 func (p *parser) action(n *document.Node, key string) access.Action {
 	if policy.NeverAsked(access.Action(n.Text)) {
-		p.report(n.At, key, "no policy decides about "+n.Text)
+		p.report(n.At, key, "no policy is asked about "+n.Text)
 		return ""
 	}
 	if meant := policy.MeantActions(n.Text); meant != "" && n.Kind == document.Scalar && !slices.Contains(policy.ActionNames(), n.Text) {

@@ -220,10 +220,10 @@ func (r *Runner) runKeep(c *KeepCase) (Outcome, error) {
 	}
 	var problems []string
 	if len(gone) > 0 {
-		problems = append(problems, "should stay and goes: "+strings.Join(gone, ", "))
+		problems = append(problems, "should stay, but goes: "+strings.Join(gone, ", "))
 	}
 	if len(left) > 0 {
-		problems = append(problems, "should go and stays: "+strings.Join(left, ", "))
+		problems = append(problems, "should go, but stays: "+strings.Join(left, ", "))
 	}
 	o.Problem = strings.Join(problems, "; ")
 	o.Passed = o.Problem == ""

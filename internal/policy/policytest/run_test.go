@@ -147,7 +147,7 @@ func TestAKeepCaseIsJudgedByTheRulesOfItsNamespace(t *testing.T) {
 		"namespace: hub/open/x, stays: [all]":                            "",
 		"namespace: hub/own/x, stays: [all, own]":                        "",
 		"repository: hub/own, stays: [all, own]":                         "",
-		"namespace: hub, stays: [own]":                                   "should stay and goes: own; should go and stays: all, hub",
+		"namespace: hub, stays: [own]":                                   "should stay, but goes: own; should go, but stays: all, hub",
 		"repository: hbu, stays: [all]":                                  "no repository is called hbu, did you mean hub?",
 		"repository: hub/x, stays: [all]":                                "no repository is called hub/x",
 		"rules: [top_pushed(9)], namespace: hub, stays: [all, hub, own]": "",
