@@ -146,10 +146,12 @@ func readTarget(request *access.Request, ref storeRef) (unknown []string) {
 	default:
 		unknown = append(unknown, "request.reference")
 	}
-	if !ref.Tag.IsZero() {
-		request.Tags = []oci.Tag{ref.Tag}
-	} else if request.Action != access.GetManifest {
+	switch {
+	case request.Action == access.GetManifest: // it writes no tag
+	case ref.Tag.IsZero():
 		unknown = append(unknown, "request.tags")
+	default:
+		request.Tags = []oci.Tag{ref.Tag}
 	}
 	return unknown
 }

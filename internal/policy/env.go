@@ -83,8 +83,6 @@ type expression struct {
 	program cel.Program
 	// mentionsWords is false if the result is the same for every question.
 	mentionsWords bool
-	// named is which actions, users and groups it speaks of.
-	named Named
 	// unmatched are its parts that fit no text that there can be.
 	unmatched []string
 }
@@ -105,7 +103,7 @@ func (e *environment) compile(expr string) (*expression, []Mistake) {
 	if found != nil {
 		return nil, found
 	}
-	return &expression{text: expr, program: program, mentionsWords: mentionsWords(checked.NativeRep()), named: namedIn(checked.NativeRep()), unmatched: unmatched(checked.NativeRep())}, nil
+	return &expression{text: expr, program: program, mentionsWords: mentionsWords(checked.NativeRep()), unmatched: unmatched(checked.NativeRep())}, nil
 }
 
 func mentionsWords(checked *ast.AST) bool {

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"regexp"
 	"slices"
 
 	"github.com/google/cel-go/common/ast"
@@ -15,14 +14,16 @@ type Named struct {
 	Actions, Users, Groups []string
 }
 
-// Named is what the rules of all policies speak of.
+// Named is what the rules of all policies speak of. It is read from their expressions anew.
 func (c *Chain) Named() Named {
 	var all Named
 	for _, p := range c.Policies() {
 		for _, r := range p.rules {
-			all.Actions = append(all.Actions, r.named.Actions...)
-			all.Users = append(all.Users, r.named.Users...)
-			all.Groups = append(all.Groups, r.named.Groups...)
+			checked, found := p.environment.check(r.text)
+			if found != nil {
+				continue // it was compiled before, so there is none
+			}
+			all.add(checked.NativeRep())
 		}
 	}
 	for _, list := range []*[]string{&all.Actions, &all.Users, &all.Groups} {
@@ -32,8 +33,7 @@ func (c *Chain) Named() Named {
 	return all
 }
 
-func namedIn(checked *ast.AST) Named {
-	var named Named
+func (named *Named) add(checked *ast.AST) {
 	groups := loopsOver(checked.Expr(), "identity", "groups")
 	ast.PreOrderVisit(checked.Expr(), ast.NewExprVisitor(func(x ast.Expr) {
 		if x.Kind() != ast.CallKind {
@@ -57,31 +57,27 @@ func namedIn(checked *ast.AST) Named {
 			}
 		}
 	}))
-	return named
 }
 
 // actionsIn are the actions that a call compares request.action with, or that its pattern fits.
 func actionsIn(call ast.CallExpr) []string {
-	var fitting []string
-	add := func(function string, x ast.Expr) {
-		text, ok := textOf(x)
-		pattern, err := regexp.Compile(asRegexp(function, text))
-		if !ok || err != nil {
-			return
-		}
-		for _, name := range ActionNames() {
-			if pattern.MatchString(name) {
-				fitting = append(fitting, name)
-			}
-		}
-	}
+	var patterns []pattern
 	if word, literals := comparison(call); word != nil && isWord(word, "action") {
 		for _, literal := range literals {
-			add(operators.Equals, literal)
+			text, _ := textOf(literal) // what is no text fits no action
+			patterns = append(patterns, pattern{operators.Equals, text})
 		}
 	}
-	if call.IsMemberFunction() && isWord(call.Target(), "action") && len(call.Args()) == 1 && asRegexp(call.FunctionName(), "x") != "" {
-		add(call.FunctionName(), call.Args()[0])
+	if call.IsMemberFunction() && isWord(call.Target(), "action") && len(call.Args()) == 1 {
+		if text, ok := textOf(call.Args()[0]); ok {
+			patterns = append(patterns, pattern{call.FunctionName(), text})
+		}
+	}
+	var fitting []string
+	for _, name := range ActionNames() {
+		if slices.ContainsFunc(patterns, func(p pattern) bool { return p.fits(name) }) {
+			fitting = append(fitting, name)
+		}
 	}
 	return fitting
 }

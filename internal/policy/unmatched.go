@@ -38,8 +38,11 @@ func unmatched(checked *ast.AST) []string {
 			return
 		}
 		why := whyUnmatched(x.AsCall(), tags)
+		if why == "" {
+			return
+		}
 		text, err := parser.Unparse(x, checked.SourceInfo())
-		if why == "" || err != nil {
+		if err != nil {
 			return
 		}
 		outcome := "never"
@@ -59,7 +62,7 @@ func whyUnmatched(call ast.CallExpr, tags []string) string {
 			if !ok {
 				return "" // it may be anything
 			}
-			why := fits(word, tags, operators.Equals, text)
+			why := pattern{operators.Equals, text}.fitsNothing(word, tags)
 			if why == "" {
 				return ""
 			}
@@ -70,56 +73,65 @@ func whyUnmatched(call ast.CallExpr, tags []string) string {
 	if !call.IsMemberFunction() || len(call.Args()) != 1 {
 		return ""
 	}
-	pattern, ok := textOf(call.Args()[0])
+	text, ok := textOf(call.Args()[0])
 	if !ok {
 		return ""
 	}
-	return fits(call.Target(), tags, call.FunctionName(), pattern)
+	return pattern{call.FunctionName(), text}.fitsNothing(call.Target(), tags)
 }
 
-// fits says why a function is never true of a word and a text; it is empty if it may be.
-func fits(word ast.Expr, tags []string, function, text string) string {
-	expr := asRegexp(function, text)
-	if expr == "" {
-		return ""
-	}
+// fitsNothing says why a pattern is never true of a word; it is empty if it may be.
+func (p pattern) fitsNothing(word ast.Expr, tags []string) string {
 	switch {
+	case !p.known():
+		return ""
 	case isWord(word, "action"):
-		return fitsNoAction(expr, text)
+		return p.fitsNoAction()
 	case isWord(word, "namespace"), isWord(word, "from"):
-		if why := straySlash(function, text); why != "" {
+		if why := p.straySlash(); why != "" {
 			return why
 		}
-		return ofNames.cannotSpell(expr, function)
+		return ofNames.cannotSpell(p)
 	case isWord(word, "reference"):
-		return ofReferences.cannotSpell(expr, function)
+		return ofReferences.cannotSpell(p)
 	case isTag(word, tags):
-		return ofTags.cannotSpell(expr, function)
+		return ofTags.cannotSpell(p)
 	}
-	if i := strings.IndexAny(text, notInGlobs); i >= 0 && function == "glob" {
-		return itself(text[i : i+1])
+	if i := strings.IndexAny(p.text, notInGlobs); i >= 0 && p.function == "glob" {
+		return itself(p.text[i : i+1])
 	}
 	return ""
 }
 
-// asRegexp writes what a function looks for as a regular expression; it is empty for any other function.
-func asRegexp(function, text string) string {
-	whole := regexp.QuoteMeta(text)
-	switch function {
-	case operators.Equals:
-		return "^" + whole + "$"
-	case overloads.StartsWith:
-		return "^" + whole
-	case overloads.EndsWith:
-		return whole + "$"
-	case overloads.Contains:
-		return whole
-	case overloads.Matches:
-		return text
-	case "glob":
-		return "^" + strings.NewReplacer(`\*\*`, ".*", `\*`, "[^/]*", `\?`, "[^/]").Replace(whole) + "$"
+// pattern is a text that a function or an operator compares with.
+type pattern struct{ function, text string }
+
+func (p pattern) known() bool {
+	switch p.function {
+	case operators.Equals, overloads.StartsWith, overloads.EndsWith, overloads.Contains, overloads.Matches, "glob":
+		return true
 	}
-	return ""
+	return false
+}
+
+// fits reports whether a text is as the pattern wants it.
+func (p pattern) fits(text string) bool {
+	switch p.function {
+	case operators.Equals:
+		return text == p.text
+	case overloads.StartsWith:
+		return strings.HasPrefix(text, p.text)
+	case overloads.EndsWith:
+		return strings.HasSuffix(text, p.text)
+	case overloads.Contains:
+		return strings.Contains(text, p.text)
+	case overloads.Matches:
+		matched, err := regexp.MatchString(p.text, text)
+		return err == nil && matched
+	case "glob":
+		return matchGlob(p.text, text)
+	}
+	return false
 }
 
 // loopsOver are the names that stand for one item of a word in loops.
@@ -138,51 +150,42 @@ func isTag(x ast.Expr, loops []string) bool {
 	return isOneOf(x, loops) || isField(x, "image", "tag")
 }
 
-func fitsNoAction(expr, text string) string {
-	pattern, err := regexp.Compile(expr)
-	if err != nil {
-		return ""
-	}
-	if slices.ContainsFunc(ActionNames(), pattern.MatchString) {
+func (p pattern) fitsNoAction() string {
+	if slices.ContainsFunc(ActionNames(), p.fits) {
 		return ""
 	}
 	for _, action := range neverAsked {
-		if pattern.MatchString(string(action)) {
+		if p.fits(string(action)) {
 			return "no policy is asked about " + string(action)
 		}
 	}
-	if meant := MeantActions(text); meant != "" {
+	if meant := MeantActions(p.text); meant != "" {
 		return "it fits no action; " + meant
 	}
 	return "it fits no action"
 }
 
-// straySlash says why no repository name has a slash where a text has it.
-func straySlash(function, text string) string {
-	begins := slices.Contains([]string{operators.Equals, overloads.StartsWith, "glob"}, function)
-	ends := slices.Contains([]string{operators.Equals, overloads.EndsWith, "glob"}, function)
+// straySlash says why no repository name has a slash where the pattern has it.
+func (p pattern) straySlash() string {
+	whole := p.function == operators.Equals || p.function == "glob"
 	switch {
-	case begins && strings.HasPrefix(text, "/"):
+	case (whole || p.function == overloads.StartsWith) && strings.HasPrefix(p.text, "/"):
 		return "no repository name begins with a slash"
-	case ends && strings.HasSuffix(text, "/"):
+	case (whole || p.function == overloads.EndsWith) && strings.HasSuffix(p.text, "/"):
 		return "no repository name ends with a slash"
-	case function != overloads.Matches && strings.Contains(text, "//"):
+	case p.function != overloads.Matches && strings.Contains(p.text, "//"):
 		return "no repository name has two slashes in a row"
 	}
 	return ""
 }
 
-// cannotSpell says which character a regular expression wants that the alphabet has not.
-func (a alphabet) cannotSpell(expr, function string) string {
-	parsed, err := syntax.Parse(expr, syntax.Perl)
-	if err != nil {
-		return ""
-	}
-	c, missing := a.missing(parsed)
+// cannotSpell says which character a pattern wants that the alphabet has not.
+func (a alphabet) cannotSpell(p pattern) string {
+	c, missing := a.missingIn(p)
 	switch text := string(c); {
 	case !missing:
 		return ""
-	case function == "glob" && strings.Contains(notInGlobs, text):
+	case p.function == "glob" && strings.Contains(notInGlobs, text):
 		return itself(text)
 	case unicode.IsUpper(c):
 		return fmt.Sprintf("no %s has %q%s", a.noun, text, a.but)
@@ -191,7 +194,25 @@ func (a alphabet) cannotSpell(expr, function string) string {
 	}
 }
 
-// missing finds a character without which the expression fits nothing, and that is not in the alphabet.
+// missingIn finds a character without which the pattern fits nothing, and that is not in the alphabet.
+func (a alphabet) missingIn(p pattern) (rune, bool) {
+	if p.function == overloads.Matches {
+		parsed, err := syntax.Parse(p.text, syntax.Perl)
+		if err != nil {
+			return 0, false
+		}
+		return a.missing(parsed)
+	}
+	for _, c := range p.text {
+		wild := p.function == "glob" && (c == '*' || c == '?')
+		if !wild && !strings.ContainsRune(a.characters, c) {
+			return c, true
+		}
+	}
+	return 0, false
+}
+
+// missing is missingIn of a regular expression.
 func (a alphabet) missing(x *syntax.Regexp) (rune, bool) {
 	switch x.Op {
 	case syntax.OpLiteral:
