@@ -232,6 +232,9 @@ func (w who) ofGroups(groups []string, known map[string]users.User) []whoRow {
 
 func (w who) ask(row whoRow, identity access.Identity) whoRow {
 	answers := w.rules.Access.Possible(policy.Question{Identity: identity, Request: w.request}, w.unknown)
+	if next, ok := policy.Following(w.request); ok {
+		answers = append(answers, w.rules.Access.Possible(policy.Question{Identity: identity, Request: next}, w.unknown)...)
+	}
 	row.May = policy.Yes
 	var by []string
 	for _, a := range answers {

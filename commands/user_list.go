@@ -29,6 +29,7 @@ func newUserList(io IO) *cobra.Command {
 // userRow is what is shown of a user.
 type userRow struct {
 	Name    string   `json:"name"`
+	KeptIn  string   `json:"kept_in,omitempty"`
 	Groups  []string `json:"groups"`
 	Expires string   `json:"expires,omitempty"`
 	Expired bool     `json:"expired"`
