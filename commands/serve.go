@@ -86,7 +86,7 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 	defer closing(logger, "close the audit log", audit.Close)
 
 	shared := snapshot.NewShared(snapshot.SharedOptions{
-		Logger: logger, Metrics: metrics, Version: build.Version, Audit: audit.Logger,
+		Logger: logger, OnTerminal: io.ErrIsTerminal, Metrics: metrics, Version: build.Version, Audit: audit.Logger,
 		Holder: holder(time.Now()), Compiler: from.compiler, Memory: ephemeral.open(io.Environ),
 	})
 	defer shared.Close()

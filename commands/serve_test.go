@@ -74,6 +74,52 @@ func TestServeFromItsStartToItsEnd(t *testing.T) {
 	}
 }
 
+// TestOnATerminalARequestIsALine: who tries sreg sees what clients ask, without a word in a config.
+func TestOnATerminalARequestIsALine(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	problems, write := io.Pipe()
+	go func() { // ends with stop
+		in := commands.IO{Out: io.Discard, Err: write, ErrIsTerminal: true, ConfigFolders: []string{"/absent"}}
+		commands.Main(ctx, in, []string{"serve", "--address", "127.0.0.1:0", "--data", filepath.Join(t.TempDir(), "data")})
+		write.Close()
+	}()
+	lines := bufio.NewScanner(problems)
+	var address string
+	for address == "" && lines.Scan() {
+		_, address, _ = strings.Cut(lines.Text(), "  address  ")
+	}
+	log := make(chan []string, 1)
+	go func() { // ends when the command does
+		var left []string
+		for lines.Scan() {
+			left = append(left, lines.Text())
+		}
+		log <- left
+	}()
+	client, image := httpapitest.Client{HTTP: http.DefaultClient, Base: address}, ocitest.Image("one")
+	if err := client.Push(ctx, "team/app", image, "v1"); err != nil {
+		t.Error(err)
+	}
+	answer, err := http.Get(address + "/v2/app/blobs/" + image.Digest.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	stop()
+	text := strings.Join(<-log, "\n")
+	for _, want := range []string{
+		`(?m)^\d\d:\d\d:\d\d INFO  201 PUT /v2/team/app/manifests/v1, \d+ B in [0-9.]+(µs|ms|s), from 127\.0\.0\.1$`,
+		`(?m)^\d\d:\d\d:\d\d INFO  404 GET /v2/app/blobs/sha256:[0-9a-f]{12}, \d+ B in [0-9.]+(µs|ms|s), from 127\.0\.0\.1$`,
+		`INFO  stopped duration_ms=\d+ requests_cut_off=0$`,
+	} {
+		if !regexp.MustCompile(want).MatchString(text) {
+			t.Errorf("got log\n%s\nwant %s", text, want)
+		}
+	}
+}
+
 func TestVersionForPeopleIsAlignedInColumns(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

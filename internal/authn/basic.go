@@ -96,7 +96,7 @@ func (p *passwords) check(ctx context.Context, c Credentials, user users.User, d
 	attempt.succeeded(ctx)
 	if user.Hash.Rehash() {
 		if _, reported := p.reported.LoadOrStore(user.Name, true); !reported {
-			p.log.InfoContext(ctx, "a user's password has a weak hash, set it anew", "user", user.Name)
+			p.log.InfoContext(ctx, "a user's password has a weak hash, set it anew", "username", user.Name)
 		}
 	}
 	return true, nil

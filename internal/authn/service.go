@@ -179,7 +179,7 @@ func (a *Authenticator) Token(ctx context.Context, request TokenRequest) (TokenA
 		who.Use, who.Access = useRefresh, nil
 		answer.RefreshToken, _, err = a.tokens.issue(key, who, a.config.Token.RefreshTTL)
 		// By this id it can be revoked.
-		a.log.InfoContext(ctx, "a refresh token was given", "user", cmp.Or(who.Username, who.Subject), "client", request.Credentials.Client, "id", who.SignIn)
+		a.log.InfoContext(ctx, "a refresh token was given", "username", cmp.Or(who.Username, who.Subject), "client", request.Credentials.Client.Unmap(), "id", who.SignIn)
 	}
 	return answer, err
 }

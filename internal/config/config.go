@@ -92,7 +92,8 @@ func sample() Config {
 	c.Storage.Metadata = &Store{Type: "fs", FS: fs.Config{Sync: true}, S3: s3.DefaultConfig()}
 	c.Server.Listeners = []server.Listener{{}}
 	c.Server.TLS.Certificates = []server.Certificate{{}}
-	standard, redirect := policy.DefaultConfig(), true
+	standard, redirect, logged := policy.DefaultConfig(), true, false
+	c.Log.Access.Enabled = &logged
 	c.Policy = &policy.GlobalConfig{Config: standard}
 	c.Repositories = []Repository{{RepositoryConfig: registry.RepositoryConfig{ImmutableTags: &registry.ImmutableTags{}, Redirect: &redirect}, Policy: &standard}}
 	c.Webhooks = []webhook.Config{webhook.DefaultConfig()}

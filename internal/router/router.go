@@ -145,23 +145,3 @@ func (rt *Router) end(r *http.Request, x *exchange, begun time.Time) {
 		rt.logAccess(r, x, took)
 	}
 }
-
-func (rt *Router) logAccess(r *http.Request, x *exchange, took time.Duration) {
-	req := &x.request
-	rt.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request",
-		slog.String("request_id", req.Question.Transport.RequestID),
-		slog.String("client_request_id", req.Question.Transport.ClientRequestID),
-		// Authentication found the first, unless it was not asked.
-		slog.String("client", cmp.Or(req.Question.Identity.Client(), r.RemoteAddr)),
-		slog.String("username", req.By()),
-		slog.String("method", r.Method),
-		slog.String("path", r.URL.Path),
-		slog.String("action", string(req.Action)),
-		slog.String("namespace", req.Namespace.String()),
-		slog.Int("status", x.outcome),
-		slog.Int64("bytes_in", x.response.body.bytes),
-		slog.Int64("bytes_out", x.response.bytes),
-		slog.Duration("duration", took),
-		slog.String("user_agent", r.UserAgent()),
-	)
-}

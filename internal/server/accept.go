@@ -102,7 +102,7 @@ func (a *acceptor) handshake(to *httpServer, conn net.Conn) {
 	}
 	a.drop(to, conn)
 	required := to.tls.ClientAuth == tls.RequireAndVerifyClientCert
-	a.refusals.log(a.log, conn.RemoteAddr().String(), required, err)
+	a.refusals.log(a.log, conn.RemoteAddr(), required, err)
 }
 
 // deliver says whether the http.Server took the connection.

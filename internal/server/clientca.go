@@ -86,9 +86,13 @@ func newRefusals() *refusals {
 }
 
 // log writes down one handshake; required says that clients must show a certificate.
-func (r *refusals) log(log *slog.Logger, client string, required bool, err error) {
+func (r *refusals) log(log *slog.Logger, client net.Addr, required bool, err error) {
 	var verification *tls.CertificateVerificationError
-	attrs := []slog.Attr{slog.String("client", client), slog.Any("error", err)}
+	peer := ""
+	if addr := peerOf(client.String()); addr.IsValid() {
+		peer = addr.String()
+	}
+	attrs := []slog.Attr{slog.String("client", peer), slog.Any("error", err)}
 	if !errors.As(err, &verification) && (!required || unfinished(err)) {
 		log.LogAttrs(context.Background(), slog.LevelDebug, "tls handshake did not succeed", attrs...)
 		return

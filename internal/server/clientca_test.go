@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -217,15 +218,15 @@ func TestRefusedCertificatesAreLoggedAsOftenAsSomebodyReads(t *testing.T) {
 		r, logger := newRefusals(), slog.New(slog.NewTextHandler(log, nil))
 		refused := &tls.CertificateVerificationError{Err: errors.New("unknown authority")}
 		for range 10 * refusalsLogged {
-			r.log(logger, "192.0.2.1:1", false, refused)
+			r.log(logger, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1}, false, refused)
 		}
 		if got := strings.Count(log.String(), "\n"); got != refusalsLogged {
 			t.Errorf("got %d lines in a minute, want %d", got, refusalsLogged)
 		}
 		time.Sleep(time.Minute)
-		r.log(logger, "192.0.2.1:1", false, refused)
-		if !strings.Contains(log.String(), "suppressed=180") {
-			t.Errorf("the next minute does not tell how many were left out:\n%s", log)
+		r.log(logger, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1}, false, refused)
+		if !strings.Contains(log.String(), "client=192.0.2.1 ") || !strings.Contains(log.String(), "suppressed=180") {
+			t.Errorf("the next minute does not tell who it was and how many were left out:\n%s", log)
 		}
 	})
 }

@@ -24,9 +24,11 @@ import (
 
 // SharedOptions are what a Shared is made of.
 type SharedOptions struct {
-	Logger  *slog.Logger
-	Metrics *prometheus.Registry
-	Version string
+	Logger *slog.Logger
+	// OnTerminal says that people read the log while it is written.
+	OnTerminal bool
+	Metrics    *prometheus.Registry
+	Version    string
 	// Audit gets one record for each decision of the authorization, and for each sign-in that fails. nil keeps none.
 	Audit *slog.Logger
 	// Holder is told to whoever wants to collect while a scheduled run does.

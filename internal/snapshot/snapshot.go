@@ -92,7 +92,7 @@ func (s *Snapshot) handlers(cfg *config.Config, origins *router.Origins, api *ht
 		Origins:       origins,
 		Logger:        s.shared.Logger,
 		Audit:         s.audit(cfg),
-		AccessLog:     accessLog(cfg),
+		AccessLog:     cfg.Log.Access.Share(s.shared.OnTerminal),
 		Metrics:       s.shared.metrics.requests,
 		RatePerUser:   cfg.Server.Limits.RatePerUser,
 		Readers:       cfg.Server.CORS.Origins,
@@ -157,11 +157,4 @@ func serves(all []server.Listener, one server.Listener) httpapi.Serves {
 		return !slices.ContainsFunc(all, func(l server.Listener) bool { return slices.Contains(l.Serves, what) })
 	}
 	return httpapi.Serves{API: true, Health: own("health"), Metrics: own("metrics")}
-}
-
-func accessLog(cfg *config.Config) float64 {
-	if !cfg.Log.Access.Enabled {
-		return 0
-	}
-	return cfg.Log.Access.Sample
 }

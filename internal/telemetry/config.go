@@ -25,8 +25,16 @@ func (c LogConfig) Validate(report func(path, problem string)) {
 
 // Access is the log of requests.
 type Access struct {
-	Enabled bool    `mapstructure:"enabled" doc:"Whether requests are logged."`
+	Enabled *bool   `mapstructure:"enabled" doc:"Whether requests are logged. Left out: on a terminal alone, a line for each."`
 	Sample  float64 `mapstructure:"sample" min:"0" max:"1" doc:"The share of requests that is logged, from 0 to 1."`
+}
+
+// Share is the share of requests that is logged, where somebody reads the log on a terminal or not.
+func (a Access) Share(terminal bool) float64 {
+	if a.Enabled != nil && *a.Enabled || a.Enabled == nil && terminal {
+		return a.Sample
+	}
+	return 0
 }
 
 // DefaultLogConfig logs what an operator acts on.

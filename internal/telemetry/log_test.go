@@ -13,6 +13,12 @@ import (
 	"testing/slogtest"
 )
 
+// lined is an attribute that has a line of its own for people.
+type lined struct{ text string }
+
+func (l lined) Line() string         { return l.text }
+func (l lined) LogValue() slog.Value { return slog.GroupValue(slog.String("text", l.text)) }
+
 func TestNew(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -44,6 +50,23 @@ func TestNew(t *testing.T) {
 			isTerminal: true,
 			log:        func(l *slog.Logger) { l.Warn("odd", "name", "a\nb\x1b[2J") },
 			want:       `\d\d:\d\d:\d\d WARN  odd name="a\\nb\\x1b\[2J"\n`,
+		},
+		{
+			name:       "a record may have a line for people",
+			isTerminal: true,
+			log:        func(l *slog.Logger) { l.With("module", "http").Info("request", "", lined{"GET /a"}) },
+			want:       `\d\d:\d\d:\d\d INFO  GET /a\n`,
+		},
+		{
+			name:       "which cannot break or steer either",
+			isTerminal: true,
+			log:        func(l *slog.Logger) { l.Info("request", "", lined{"a\nb\x1b[2J"}) },
+			want:       `\d\d:\d\d:\d\d INFO  a\\nb\\x1b\[2J\n`,
+		},
+		{
+			name: "and attributes for machines",
+			log:  func(l *slog.Logger) { l.Info("request", "", lined{"GET /a"}) },
+			want: `\{"time":"[^"]+","level":"INFO","msg":"request","text":"GET /a"\}\n`,
 		},
 		{
 			name:       "the config may want JSON on a terminal",
