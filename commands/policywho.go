@@ -259,16 +259,16 @@ func whyNot(a policy.Possible) string {
 	case a.Scope == "":
 		return "no policy covers it"
 	case len(a.Rules) == 0:
-		return "no rule of " + a.Scope + " is true"
+		return a.Scope + ": no rule is true"
 	}
-	return a.Scope + " by " + namedRules(a.Rules)
+	return a.Scope + ": " + namedRules(a.Rules)
 }
 
 func whyPossible(a policy.Possible) string {
 	if len(a.Rules) == 0 {
-		return a.Scope + " by default"
+		return a.Scope + ": default"
 	}
-	return a.Scope + " by " + namedRules(a.Rules)
+	return a.Scope + ": " + namedRules(a.Rules)
 }
 
 func namedRules(rules []string) string {

@@ -99,9 +99,9 @@ func printSamples(t *testing.T, io IO) {
 	})
 	sample("policy who", func() error {
 		return whoAnswer{Who: []whoRow{
-			{Kind: "anybody", May: policy.No, By: "no rule of global is true"},
-			{Kind: "user", Name: "alice", May: policy.Yes, By: "global by rule web; web by default"},
-			{Kind: "token", Name: "github", May: policy.Depends, By: "global by rules ci, office; web by default", Depends: []string{"identity.client_ip", "identity.oidc.claims"}},
+			{Kind: "anybody", May: policy.No, By: "global: no rule is true"},
+			{Kind: "user", Name: "alice", May: policy.Yes, By: "global: rule web; web: default"},
+			{Kind: "token", Name: "github", May: policy.Depends, By: "global: rules ci, office; web: default", Depends: []string{"identity.client_ip", "identity.oidc.claims"}},
 		}}.print(io, formatTable)
 	})
 	sample("config validate --online", func() error {

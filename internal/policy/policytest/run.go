@@ -174,11 +174,19 @@ func describeStep(s policy.Step) string {
 	case s.Stage == access.StageWebhook:
 		return "webhook " + s.Rule + ", as the case says"
 	case s.Rule != "":
-		return s.Scope + " by rule " + s.Rule
+		return "by rule " + s.Rule + " of " + policyOf(s.Scope)
 	case s.Allowed:
-		return s.Scope + " by default, no rule is true"
+		return "by the default of " + policyOf(s.Scope) + ", no rule is true"
 	}
-	return "no rule of " + s.Scope + " is true"
+	return "no rule of " + policyOf(s.Scope) + " is true"
+}
+
+// policyOf names a policy by its scope.
+func policyOf(scope string) string {
+	if scope == policy.Global {
+		return "the global policy"
+	}
+	return "repository " + scope
 }
 
 // ruleNames are the names of all that may decide: rules and webhooks.

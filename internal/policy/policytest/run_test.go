@@ -65,11 +65,11 @@ func TestCasesAreComparedWithAllThatTheyExpect(t *testing.T) {
 	for line, want := range map[string]string{
 		`request: {action: get-blob, namespace: a}, expect: deny`:                                                         "",
 		`request: {action: get-blob, namespace: a}, expect: deny, stage: global`:                                          "",
-		`request: {action: get-blob, namespace: a}, expect: deny, stage: none`:                                            "want deny in stage none, got deny: no rule of global is true",
-		`request: {action: get-blob, namespace: a}, expect: deny, rule: named`:                                            "want deny by rule named, got deny: no rule of global is true",
+		`request: {action: get-blob, namespace: a}, expect: deny, stage: none`:                                            "want deny in stage none, got deny: no rule of the global policy is true",
+		`request: {action: get-blob, namespace: a}, expect: deny, rule: named`:                                            "want deny by rule named, got deny: no rule of the global policy is true",
 		`request: {action: get-blob, namespace: open}, expect: allow, rule: global/2`:                                     "",
-		`request: {action: get-blob, namespace: open}, expect: allow, rule: named`:                                        "want allow by rule named, got allow: global by rule global/2",
-		`request: {action: get-blob, namespace: open}, expect: deny`:                                                      "want deny, got allow: global by rule global/2",
+		`request: {action: get-blob, namespace: open}, expect: allow, rule: named`:                                        "want allow by rule named, got allow: by rule global/2 of the global policy",
+		`request: {action: get-blob, namespace: open}, expect: deny`:                                                      "want deny, got allow: by rule global/2 of the global policy",
 		`request: {action: get-blob, namespace: open}, expect: deny, rule: nmaed`:                                         "no rule is called nmaed, did you mean named?",
 		`request: {action: get-blob, namespace: open/guarded}, webhook: allow, expect: allow, stage: webhook`:             "",
 		`request: {action: get-blob, namespace: open/guarded}, webhook: allow, expect: allow, rule: guard`:                "",
@@ -81,8 +81,8 @@ func TestCasesAreComparedWithAllThatTheyExpect(t *testing.T) {
 		`request: {action: get-blob, namespace: open}, webhook: deny, expect: deny`:                                       notAsked,
 		`request: {action: mount-blob, namespace: open, from: open/guarded}, webhook: deny, expect: deny, stage: webhook`: "",
 		`request: {action: mount-blob, namespace: open, from: open/guarded}, expect: allow`:                               undecided,
-		`request: {action: get-blob, namespace: a}, webhook: allow, expect: allow`:                                        "want allow, got deny: no rule of global is true",
-		`request: {action: mount-blob, namespace: open, from: a}, expect: allow`:                                          "want allow, got deny: no rule of global is true",
+		`request: {action: get-blob, namespace: a}, webhook: allow, expect: allow`:                                        "want allow, got deny: no rule of the global policy is true",
+		`request: {action: mount-blob, namespace: open, from: a}, expect: allow`:                                          "want allow, got deny: no rule of the global policy is true",
 	} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
