@@ -36,6 +36,7 @@ var allowed = map[string]string{
 	"outbound":              "setting",
 	"spelling":              "",
 	"document":              "spelling",
+	"watch":                 "",
 	"lock":                  "secret",
 	"lock/memory":           "lock",
 	"lock/locktest":         "lock",
