@@ -83,9 +83,9 @@ func timeOf(c *x509.Certificate, now time.Time) (problem string, invalid bool) {
 		return fmt.Sprintf("is not valid before %s, %s from now: look at the clock of this computer, or use one that is valid",
 			date(c.NotBefore), inDays(c.NotBefore.Sub(now))), true
 	case left <= 0:
-		return fmt.Sprintf("ended %s ago, at %s: renew it, and restart sreg", inDays(-left), date(c.NotAfter)), true
+		return fmt.Sprintf("ended %s ago, at %s: renew it", inDays(-left), date(c.NotAfter)), true
 	case left < min(soonest, c.NotAfter.Sub(c.NotBefore)/soonestShare):
-		return fmt.Sprintf("ends in %s, at %s: renew it, and restart sreg", inDays(left), date(c.NotAfter)), false
+		return fmt.Sprintf("ends in %s, at %s: renew it", inDays(left), date(c.NotAfter)), false
 	}
 	return "", false
 }

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"reflect"
@@ -26,6 +28,16 @@ func Diff(before, after *Config) []Change {
 	var d differ
 	d.compare(rootShape(), "", reflect.ValueOf(*before), reflect.ValueOf(*after))
 	return d.changes
+}
+
+// Hash is the same for two configurations that have the same values. Secrets are left out: who sees the hash could try
+// them.
+func (c *Config) Hash() string {
+	hash := sha256.New()
+	rootShape().values("", reflect.ValueOf(*c), func(path string, s *shape, v reflect.Value) {
+		fmt.Fprintf(hash, "%q %q\n", path, fmt.Sprint(written(s, v)))
+	})
+	return hex.EncodeToString(hash.Sum(nil))[:16]
 }
 
 // differ gathers changes. A value that is not valid is absent.

@@ -77,6 +77,16 @@ func DefaultFolders() []string {
 // Load reads everything and returns a configuration that is whole and safe, or
 // an *Error with all that is wrong with it.
 func Load(o Options) (*Config, Sources, error) {
+	l, sources, err := load(o)
+	if err != nil {
+		return nil, sources, err
+	}
+	cfg, err := l.finish(sources)
+	return cfg, sources, err
+}
+
+// load reads everything. What is wrong with the values the loader knows.
+func load(o Options) (*loader, Sources, error) {
 	files, err := o.files()
 	if err != nil {
 		return nil, Sources{}, err
@@ -93,9 +103,7 @@ func Load(o Options) (*Config, Sources, error) {
 	if err := l.addOverrides(o.Overrides); err != nil {
 		return nil, Sources{}, err
 	}
-	sources := Sources{Files: files, given: l.given}
-	cfg, err := l.finish(sources)
-	return cfg, sources, err
+	return l, Sources{Files: files, given: l.given}, nil
 }
 
 // files are the files to read: those that were asked for, or the one in the
