@@ -14,6 +14,7 @@ import (
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/snapshot"
 	"github.com/sreg-project/sreg/internal/telemetry"
+	"github.com/sreg-project/sreg/internal/watch"
 )
 
 func newServe(io IO) *cobra.Command {
@@ -24,6 +25,8 @@ func newServe(io IO) *cobra.Command {
 		Short: "Serve the registry",
 		Long: "Serve the registry until SIGTERM or SIGINT; then finish what runs and end.\n" +
 			"A second signal ends it at once.\n\n" +
+			"A change of the config, or of a file that it names, is served at once; SIGHUP reads all\n" +
+			"again. What is wrong is refused and logged, and all is served as before.\n\n" +
 			"Without -c the config is looked for as sreg.yaml, .yml, .toml or .json in the working\n" +
 			"directory, the user's config folder and /etc/sreg. Flags stand over the environment\n" +
 			"(SREG_...), which stands over files, which stand over defaults.\n\n" +
@@ -67,6 +70,7 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 	if err != nil {
 		return err
 	}
+	seen := watch.At(cfg.Files(sources))
 	io.warnOf(append(cfg.Warnings(sources, from.compiler, time.Now()), ephemeral.warnings(sources)...))
 	log, err := telemetry.New(io.Err, io.ErrIsTerminal, cfg.Log)
 	if err != nil {
@@ -116,6 +120,11 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 	if err := live.Snapshot().Registry.Ready(ctx); err != nil && ctx.Err() == nil {
 		logger.Warn("not ready: pushes are refused", "error", err)
 	}
+	reload := reloader{
+		from: from, io: io, live: live, log: log, audit: audit, logger: logger.With(telemetry.ModuleKey, "config"),
+		metrics: telemetry.NewReloads(metrics, cfg.Hash()), running: cfg, sources: sources, seen: seen,
+	}
+	defer reload.start(ctx)()
 	return srv.Serve(ctx)
 }
 

@@ -47,17 +47,22 @@ func (s *source) overrideFlag(cmd *cobra.Command, flag, key, usage string, value
 func plain(text string) string { return text }
 
 func (s *source) load(io IO) (*config.Config, config.Sources, error) {
+	return config.Load(s.options(io))
+}
+
+// options are what is loaded.
+func (s *source) options(io IO) config.Options {
 	if s.compiler == nil {
 		s.compiler = policy.NewCompiler()
 	}
-	return config.Load(config.Options{
+	return config.Options{
 		Folders:   io.ConfigFolders,
 		Files:     s.files,
 		Environ:   io.Environ,
 		Overrides: s.overrides,
 
 		WithoutSecrets: s.withoutSecrets, Compiler: s.compiler,
-	})
+	}
 }
 
 // readFrom says which config was read.

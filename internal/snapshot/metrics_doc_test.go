@@ -111,6 +111,7 @@ func metricsOfAServer(t *testing.T) *prometheus.Registry {
 	cfg.Webhooks = append(cfg.Webhooks, guard)
 	metrics := telemetry.NewMetrics(telemetry.Build{Version: "test"})
 	telemetry.NewAudit(slog.New(slog.DiscardHandler), metrics)
+	telemetry.NewReloads(metrics, cfg.Hash())
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	live, err := snapshot.Open(t.Context(), cfg, snapshot.NewShared(snapshot.SharedOptions{Logger: logger, Metrics: metrics}), nil)
 	must(t, err)
