@@ -44,7 +44,7 @@ func newGC(io IO) *cobra.Command {
 	})
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runGC(cmd.Context(), io, opts) }
 	opts.addFlags(io, cmd)
-	cmd.AddCommand(newGCStatus(io), newGCTrash(io), newGCRestore(io), newGCHistory(io), newGCEmpty(io), newGCVerify(io))
+	cmd.AddCommand(newGCStatus(io), newGCTrash(io), newGCRestore(io), newGCHistory(io), newGCEmpty(io), newGCDestroy(io), newGCVerify(io))
 	return cmd
 }
 

@@ -127,7 +127,7 @@ func (opts gcEmpty) collectNow(ctx context.Context, io IO, store *openedStore) e
 			break
 		}
 	}
-	fmt.Fprintf(io.Err, "%s destroyed, %s freed; what is younger than gc.grace (%s), or still needed, stays\n",
+	fmt.Fprintf(io.Err, "%s destroyed, %s freed; what is younger than gc.grace (%s), or still needed, stays: sreg gc destroy names one thing and ends it\n",
 		counted(int(freed.Objects), "object"), sized(freed.Bytes), timespan.Text(store.config.GC.Grace))
 	return nil
 }

@@ -42,7 +42,10 @@ func (s *openedStore) checkRepository(ctx context.Context, within oci.Name) erro
 		known[repository.Name] = true
 	}
 	m := s.Maintenance
-	for _, list := range []iter.Seq2[oci.Name, error]{m.InCatalog(ctx), m.Namespaces(ctx), m.InTrash(ctx), condemnedIn(ctx, m), uploadedTo(ctx, m)} {
+	if holds, err := m.HoldsAnything(ctx, within); holds || err != nil {
+		return err
+	}
+	for _, list := range []iter.Seq2[oci.Name, error]{m.InCatalog(ctx), m.InTrash(ctx), condemnedIn(ctx, m), uploadedTo(ctx, m)} {
 		for ns, err := range list {
 			switch {
 			case errors.Is(err, registry.ErrDamaged):

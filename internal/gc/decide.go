@@ -29,7 +29,7 @@ func (r *run) await(g *graph, condemned []*registry.Condemned) {
 		g.need(g.node(entry.Digest), awaited, "")
 	}
 	for _, one := range condemned {
-		if one.Kind == registry.KindManifest && !r.waitOverIn(g.ns, one.Since) {
+		if one.Kind == registry.KindManifest && !r.waitOverOf(one.Object, one.Since) {
 			g.need(g.node(one.Digest), awaited, "")
 		}
 	}
@@ -38,10 +38,13 @@ func (r *run) await(g *graph, condemned []*registry.Condemned) {
 // waitOver tells whether what is condemned since then has waited for gc.trash, and so may be destroyed.
 func (r *run) waitOver(since time.Time) bool { return r.began.Sub(since) >= r.trashFor }
 
-// waitOverIn is waitOver for an object of a namespace. RunOptions.Trash counts in the repository of the run alone;
-// elsewhere gc.trash does. Bytes belong to no namespace, and wait for the links that lead to them.
-func (r *run) waitOverIn(ns oci.Name, since time.Time) bool {
-	if !ns.IsZero() && !ns.Within(r.opts.Repository) {
+// waitOverOf is waitOver for an object. RunOptions.Trash counts in the repository of the run alone; elsewhere gc.trash
+// does. Bytes belong to no namespace, and wait for the links that lead to them. What was chosen does not wait.
+func (r *run) waitOverOf(o registry.Object, since time.Time) bool {
+	if r.chosen(o) {
+		return true
+	}
+	if ns := o.Namespace; !ns.IsZero() && !ns.Within(r.opts.Repository) {
 		return r.began.Sub(since) >= r.config.Trash
 	}
 	return r.waitOver(since)
@@ -56,7 +59,7 @@ func (r *run) planCondemned(p Planned, needs need) {
 	case needs&held != 0:
 		p.Why = "something that is live names it"
 		r.plan.Revive = append(r.plan.Revive, p)
-	case needs&awaited != 0 || !r.waitOverIn(p.Namespace, p.condemned.Since):
+	case needs&awaited != 0 || !r.waitOverOf(p.Object, p.condemned.Since):
 		r.plan.Waiting.add(p.Bytes)
 	default:
 		p.Why = "nothing needs it, and gc.trash is over"
@@ -148,7 +151,7 @@ func (r *run) planLink(ctx context.Context, g *graph, d oci.Digest) error {
 func (r *run) planCondemnedLink(g *graph, condemned *registry.Condemned) {
 	number := r.number(condemned.Digest)
 	needs := g.blobs[number].needs
-	if needs&held == 0 && !r.waitOverIn(g.ns, condemned.Since) {
+	if needs&held == 0 && !r.waitOverOf(condemned.Object, condemned.Since) {
 		needs |= awaited
 	}
 	r.needs[number] |= needs | unlinked
@@ -201,7 +204,7 @@ func (r *run) young(ctx context.Context, o registry.Object) (young bool, info re
 	if errors.Is(err, registry.ErrGone) {
 		return true, info, nil
 	}
-	return err == nil && (info.Condemned || r.began.Sub(info.StoredAt) < r.config.Grace), info, err
+	return err == nil && (info.Condemned || !r.chosen(o) && r.began.Sub(info.StoredAt) < r.config.Grace), info, err
 }
 
 // markBlobs lists the bytes. Those that no link needs and that are old are condemned.

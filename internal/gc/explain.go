@@ -36,6 +36,7 @@ func (r *run) explainGone(what, why string) {
 // explainNamespace says what a namespace has to do with the target. It runs when all is decided and before
 // anything of the namespace is planned.
 func (r *run) explainNamespace(g *graph) {
+	r.explainChosen(g)
 	t := r.opts.Explain
 	if t == nil || !t.Namespace.IsZero() && t.Namespace != g.ns {
 		return
@@ -51,6 +52,9 @@ func (r *run) explainNamespace(g *graph) {
 
 // asked tells whether the run is to explain a link or bytes.
 func (r *run) asked(o registry.Object) bool {
+	if c := r.opts.Chosen; c != nil && c.Digests[o.Digest] {
+		return true // also of other namespaces: they may be what needs the bytes
+	}
 	t := r.opts.Explain
 	return t != nil && !t.Digest.IsZero() && t.Digest == o.Digest && (t.Namespace.IsZero() || o.Namespace.IsZero() || t.Namespace == o.Namespace)
 }

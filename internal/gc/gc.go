@@ -100,6 +100,8 @@ type RunOptions struct {
 	// Trash is used instead of gc.trash for how long what is condemned in Repository waits to be destroyed, unless
 	// it is nil. What can still be restored by gc.trash is not destroyed all the same.
 	Trash *time.Duration
+	// Chosen is all that the run condemns and destroys, unless it is nil. Then Report.Explanation is about it.
+	Chosen *Chosen
 	// Explain is what Report.Explanation is to explain; nil is nothing.
 	Explain *Target
 	// Holder says who runs it, to others who want to collect at the same time.
@@ -248,6 +250,7 @@ func (r *run) everything(ctx context.Context) error {
 		if err := r.mark(ctx); err != nil {
 			return err
 		}
+		r.leaveOthers()
 	}
 	if r.opts.Only.includes(UploadsPart) {
 		if err := r.planUploads(ctx); err != nil {

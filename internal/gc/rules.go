@@ -87,6 +87,8 @@ func (r *run) ownReason(g *graph, i int, rules bool, untagged map[int]registry.V
 		return ""
 	case r.movedAside[g.ns]:
 		return whyMovedAside
+	case r.chosen(registry.Object{Kind: registry.KindManifest, Namespace: g.ns, Digest: n.digest}):
+		return ""
 	case age < r.config.Grace:
 		return fmt.Sprintf("it was pushed less than gc.grace (%s) ago", timespan.Text(r.config.Grace))
 	case r.protected(n.restored):

@@ -1,10 +1,14 @@
 package registry_test
 
 import (
+	"io"
+	"strings"
 	"testing"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/sreg-project/sreg/internal/gc"
+	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
 	"github.com/sreg-project/sreg/internal/storage/faulty"
@@ -111,6 +115,49 @@ func TestATagThatMovesLeavesNothingBehind(t *testing.T) {
 		move()
 		if after := lying(); after != before {
 			t.Errorf("%d objects lie in the bucket, want %d as before the tag moved four times", after, before)
+		}
+	})
+}
+
+// TestWhatIsDestroyedIsNotInTheBucket reads every object of a bucket, whatever its key: the bytes are in none of them.
+func TestWhatIsDestroyedIsNotInTheBucket(t *testing.T) {
+	t.Parallel()
+	s3test.Each(t, func(t *testing.T, server *s3test.Server) {
+		cfg := server.Config(t)
+		store, err := s3.New(t.Context(), cfg, s3.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := newWorld(t, func(*testing.T) backend { return store })
+		w.must(w.pushImage(app, "one"), w.pushImage(app, "two", tagV1))
+		has := func(text string) bool {
+			t.Helper()
+			list, err := server.Client().ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: &cfg.Bucket})
+			w.must(err)
+			for _, object := range list.Contents {
+				out, err := server.Client().GetObject(t.Context(), &awss3.GetObjectInput{Bucket: &cfg.Bucket, Key: object.Key})
+				w.must(err)
+				content, err := io.ReadAll(out.Body)
+				w.must(err, out.Body.Close())
+				if strings.Contains(string(content), text) {
+					return true
+				}
+			}
+			return false
+		}
+		if !has("layer one") || !has("layer two") {
+			t.Fatal("the bytes are not found where they are")
+		}
+		collector, err := gc.New(gc.Options{Registry: w.reg.Maintenance(), Config: gc.DefaultConfig()})
+		w.must(err)
+		chosen := gc.Chosen{Namespace: app, Digests: map[oci.Digest]bool{imageOne.Digest: true, ocitest.DigestOf("layer one"): true}}
+		all := 100.0
+		for range 2 {
+			_, err := collector.Run(t.Context(), gc.RunOptions{Only: gc.CollectPart, Chosen: &chosen, MaxDelete: &all})
+			w.must(err)
+		}
+		if has("layer one") || has(imageOne.Text) || !has("layer two") {
+			t.Errorf("in the bucket is the layer: %t, the manifest: %t, another layer: %t, want the last one alone", has("layer one"), has(imageOne.Text), has("layer two"))
 		}
 	})
 }

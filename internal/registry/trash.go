@@ -54,10 +54,28 @@ func (m *Maintenance) Trash(ctx context.Context, within oci.Name) iter.Seq2[Tras
 
 // InTrash yields the namespaces that have trash entries.
 func (m *Maintenance) InTrash(ctx context.Context) iter.Seq2[oci.Name, error] {
-	return m.trashed(ctx, oci.Name{})
+	return func(yield func(oci.Name, error) bool) {
+		for ns, err := range m.trashed(ctx, oci.Name{}) {
+			has := err != nil
+			if err == nil {
+				has, err = m.hasTrash(ctx, ns)
+			}
+			if (has || err != nil) && !yield(ns, err) {
+				return
+			}
+		}
+	}
 }
 
-// trashed yields the namespaces at a name and below it that have trash entries.
+// hasTrash tells whether there is anything in the folder of a namespace, which stays when its last entry goes.
+func (m *Maintenance) hasTrash(ctx context.Context, ns oci.Name) (bool, error) {
+	for _, err := range m.metadata.List(ctx, trashPrefix(ns), storage.ListOptions{}) {
+		return err == nil, err
+	}
+	return false, nil
+}
+
+// trashed yields the namespaces at a name and below it that have trash entries, or had some.
 func (m *Maintenance) trashed(ctx context.Context, within oci.Name) iter.Seq2[oci.Name, error] {
 	return func(yield func(oci.Name, error) bool) {
 		for folder, err := range m.trashFolders(ctx, "") {

@@ -19,6 +19,14 @@ func (m *Maintenance) Namespaces(ctx context.Context) iter.Seq2[oci.Name, error]
 	}
 }
 
+// HoldsAnything tells whether a namespace, or one below it, has a live object: the folders of one that has none may stay.
+func (m *Maintenance) HoldsAnything(ctx context.Context, ns oci.Name) (bool, error) {
+	for _, err := range m.metadata.List(ctx, ns.String(), storage.ListOptions{Deep: true}) {
+		return err == nil, err
+	}
+	return false, nil
+}
+
 // walkNamespaces visits those below a prefix, and says whether to go on.
 func (m *Maintenance) walkNamespaces(ctx context.Context, prefix string, yield func(oci.Name, error) bool) bool {
 	var below []string

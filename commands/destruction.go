@@ -1,0 +1,382 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/gc"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/registry"
+)
+
+// destruction is one call of sreg gc destroy.
+type destruction struct {
+	ref      storeRef
+	m        *registry.Maintenance
+	registry *registry.Registry
+	spaces   []oci.Name // that it is about
+	named    map[oci.Digest]bool
+	tags     []storeRef // with what they stand for
+	removed  int        // how many entries of the trash go
+	chosen   gc.Chosen  // what was named, and all that this names
+	things   []registry.Object
+}
+
+func newDestruction(ref storeRef, store *openedStore) *destruction {
+	return &destruction{
+		ref: ref, m: store.Maintenance, registry: store.Registry, named: map[oci.Digest]bool{},
+		chosen: gc.Chosen{Namespace: ref.Namespace, Digests: map[oci.Digest]bool{}, Whole: ref.Tag.IsZero() && ref.Digest.IsZero()},
+	}
+}
+
+// choose finds what was named and all that it names, in the namespaces and in their trash.
+func (d *destruction) choose(ctx context.Context) error {
+	if err := d.findSpaces(ctx); err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context, oci.Name) error{d.name, d.follow, d.find} {
+		for _, ns := range d.spaces {
+			if err := step(ctx, ns); err != nil {
+				return err
+			}
+		}
+	}
+	for digest := range d.chosen.Digests {
+		if err := d.addThing(ctx, registry.Object{Kind: registry.KindBlob, Digest: digest}); err != nil {
+			return err
+		}
+	}
+	if len(d.tags)+d.removed+len(d.things) == 0 {
+		return hintedError{fmt.Errorf("%s: there is nothing of that name", d.ref), "name it as it was pushed, as in team/app:v1; sreg gc trash lists what was removed"}
+	}
+	order := []registry.Kind{registry.KindManifest, registry.KindLink, registry.KindBlob}
+	slices.SortFunc(d.things, func(a, b registry.Object) int {
+		if by := slices.Index(order, a.Kind) - slices.Index(order, b.Kind); by != 0 {
+			return by
+		}
+		return strings.Compare(a.String(), b.String())
+	})
+	return nil
+}
+
+func (d *destruction) findSpaces(ctx context.Context) error {
+	if !d.ref.Namespace.IsZero() {
+		d.spaces = []oci.Name{d.ref.Namespace}
+		return nil
+	}
+	for _, all := range []iter.Seq2[oci.Name, error]{d.m.Namespaces(ctx), d.m.InTrash(ctx)} {
+		for ns, err := range all {
+			if err != nil {
+				return err
+			}
+			if !slices.Contains(d.spaces, ns) {
+				d.spaces = append(d.spaces, ns)
+			}
+		}
+	}
+	return nil
+}
+
+// name finds the digests and the tags that were named.
+func (d *destruction) name(ctx context.Context, ns oci.Name) error {
+	switch {
+	case !d.ref.Tag.IsZero():
+		return d.nameTag(ctx, ns, d.ref.Tag)
+	case !d.ref.Digest.IsZero():
+		d.named[d.ref.Digest] = true
+		tags, _, err := d.registry.TagsOf(ctx, ns, d.ref.Digest, math.MaxInt)
+		for _, tag := range tags {
+			d.tags = append(d.tags, storeRef{ns, tag, d.ref.Digest})
+		}
+		return err
+	}
+	for tag, err := range d.m.Tags(ctx, ns) {
+		if err == nil {
+			err = d.nameTag(ctx, ns, tag)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, all := range []iter.Seq2[oci.Digest, error]{d.m.Revisions(ctx, ns), d.m.Links(ctx, ns)} {
+		for digest, err := range all {
+			if err != nil {
+				return err
+			}
+			d.named[digest] = true
+		}
+	}
+	for condemned, err := range d.m.Condemned(ctx) {
+		if err != nil {
+			return err
+		}
+		if condemned.Namespace == ns && !condemned.Digest.IsZero() {
+			d.named[condemned.Digest] = true
+		}
+	}
+	return d.eachEntry(ctx, ns, func(entry registry.TrashEntry) error {
+		d.named[entry.Digest] = true
+		return nil
+	})
+}
+
+// nameTag names what a tag stands for; of one that is gone, what it stood for when it was removed last.
+func (d *destruction) nameTag(ctx context.Context, ns oci.Name, tag oci.Tag) error {
+	stored, err := d.m.Tag(ctx, ns, tag)
+	if err == nil {
+		d.tags = append(d.tags, storeRef{ns, tag, stored.Digest})
+		d.named[stored.Digest] = true
+	}
+	if !errors.Is(err, registry.ErrGone) {
+		return err
+	}
+	var last oci.Digest
+	err = d.eachEntry(ctx, ns, func(entry registry.TrashEntry) error {
+		if entry.Tag == tag {
+			last = entry.Digest
+		}
+		return nil
+	})
+	if !last.IsZero() {
+		d.named[last] = true
+	}
+	return err
+}
+
+// eachEntry calls a function with the trash entries of a namespace, the oldest first.
+func (d *destruction) eachEntry(ctx context.Context, ns oci.Name, do func(registry.TrashEntry) error) error {
+	for entry, err := range d.m.Trash(ctx, ns) {
+		if err == nil && entry.Namespace == ns {
+			err = do(entry)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow adds what the named manifests name.
+func (d *destruction) follow(ctx context.Context, ns oci.Name) error {
+	seen := map[oci.Digest]bool{}
+	next := slices.Collect(maps.Keys(d.named))
+	for len(next) > 0 {
+		digest := next[len(next)-1]
+		next = next[:len(next)-1]
+		if seen[digest] {
+			continue
+		}
+		seen[digest], d.chosen.Digests[digest] = true, true
+		stored, err := d.m.Manifest(ctx, ns, digest)
+		if errors.Is(err, registry.ErrGone) {
+			stored, err = d.m.Removed(ctx, ns, digest)
+		}
+		if errors.Is(err, registry.ErrGone) {
+			continue // a blob
+		}
+		if err != nil {
+			return err
+		}
+		names, err := stored.Names()
+		if err != nil {
+			return err
+		}
+		for _, one := range append(names.Blobs(), names.Children()...) {
+			next = append(next, one.Digest)
+		}
+	}
+	return nil
+}
+
+// find looks for what is there of it in a namespace.
+func (d *destruction) find(ctx context.Context, ns oci.Name) error {
+	for digest := range d.chosen.Digests {
+		for _, kind := range []registry.Kind{registry.KindManifest, registry.KindLink} {
+			if err := d.addThing(ctx, registry.Object{Kind: kind, Namespace: ns, Digest: digest}); err != nil {
+				return err
+			}
+		}
+	}
+	return d.eachEntry(ctx, ns, func(entry registry.TrashEntry) error {
+		if d.isAbout(entry) {
+			d.removed++
+		}
+		return nil
+	})
+}
+
+func (d *destruction) addThing(ctx context.Context, o registry.Object) error {
+	there, err := d.m.Exists(ctx, o)
+	if there {
+		d.things = append(d.things, o)
+	}
+	return err
+}
+
+// isAbout tells whether a trash entry goes: one of a named thing, or of what that names.
+func (d *destruction) isAbout(entry registry.TrashEntry) bool {
+	if entry.Kind == registry.KindTag {
+		return d.named[entry.Digest]
+	}
+	return d.chosen.Digests[entry.Digest]
+}
+
+// summary is what goes, for the question.
+func (d *destruction) summary() string {
+	count := map[registry.Kind]int{registry.KindTag: len(d.tags)}
+	for _, thing := range d.things {
+		count[thing.Kind]++
+	}
+	return fmt.Sprintf("%s (%s, %s, %s, and what the trash has of it)", d.ref,
+		counted(count[registry.KindTag], "tag"), counted(count[registry.KindManifest], "manifest"), counted(count[registry.KindBlob], "blob"))
+}
+
+// remove takes away the tags, and what could bring something back.
+func (d *destruction) remove(ctx context.Context) error {
+	by := "sreg gc destroy (" + operator() + ")"
+	for _, tag := range d.tags {
+		for {
+			stored, err := d.m.Tag(ctx, tag.Namespace, tag.Tag)
+			if err == nil && stored.Digest == tag.Digest {
+				err = d.m.RemoveTag(ctx, tag.Namespace, stored, by, "destroyed")
+			}
+			if errors.Is(err, registry.ErrTagChanged) {
+				continue // it was pushed again meanwhile
+			}
+			if err != nil && !errors.Is(err, registry.ErrGone) {
+				return err
+			}
+			break
+		}
+	}
+	held, release, err := d.m.ClaimCollector(ctx, holder(time.Now()))
+	if err != nil {
+		return collecting(err)
+	}
+	defer release()
+	for _, ns := range d.spaces {
+		err := d.eachEntry(held, ns, func(entry registry.TrashEntry) error {
+			if !d.isAbout(entry) {
+				return nil
+			}
+			return d.m.DropTrash(held, entry)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// collect destroys what nothing needs of it, in as many runs as that takes, and explains what is left.
+func (d *destruction) collect(ctx context.Context, collector *gc.Collector) (*gc.Report, error) {
+	all := 100.0
+	opts := gc.RunOptions{Only: gc.CollectPart, Chosen: &d.chosen, MaxDelete: &all}
+	for range emptyRuns {
+		opts.Holder = holder(time.Now())
+		report, err := collector.Run(ctx, opts)
+		if err != nil {
+			return nil, collecting(err)
+		}
+		if report.Awaiting.Objects+report.Freed.Objects == 0 {
+			break
+		}
+	}
+	opts.DryRun = true
+	return collector.Run(ctx, opts)
+}
+
+// destroyedRow is what is shown of one thing.
+type destroyedRow struct {
+	Result string        `json:"result"` // destroyed, stays
+	Kind   registry.Kind `json:"kind"`
+	Ref    string        `json:"ref"`
+	Why    []string      `json:"why,omitempty"` // it stays, one step after the other
+
+	named bool
+}
+
+const destroyed, stays = "destroyed", "stays"
+
+// outcome looks once more for all that was there. Of links it tells with the bytes.
+func (d *destruction) outcome(ctx context.Context, report *gc.Report) ([]destroyedRow, error) {
+	var rows []destroyedRow
+	for _, tag := range d.tags {
+		row := destroyedRow{Result: destroyed, Kind: registry.KindTag, Ref: storeRef{Namespace: tag.Namespace, Tag: tag.Tag}.String(), named: true}
+		stored, err := d.m.Tag(ctx, tag.Namespace, tag.Tag)
+		if err == nil {
+			row.Result, row.Why = stays, []string{fmt.Sprintf("it was pushed again meanwhile, and stands for %s", stored.Digest)}
+		} else if !errors.Is(err, registry.ErrGone) {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	linked := map[oci.Digest]bool{}
+	for _, thing := range d.things {
+		there, err := d.m.Exists(ctx, thing)
+		if err != nil {
+			return nil, err
+		}
+		if thing.Kind == registry.KindLink {
+			linked[thing.Digest] = linked[thing.Digest] || there
+			continue
+		}
+		row := destroyedRow{Result: destroyed, Kind: thing.Kind, Ref: storeRef{Namespace: thing.Namespace, Digest: thing.Digest}.String()}
+		// Where a whole namespace was named, another one may hold the same bytes.
+		row.named = d.named[thing.Digest] && (thing.Kind != registry.KindBlob || !d.chosen.Whole || linked[thing.Digest])
+		if there {
+			row.Result, row.Why = stays, whyItStays(report, thing)
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// whyItStays is what the collector says of a manifest; of bytes, what it says of each link to them.
+func whyItStays(report *gc.Report, o registry.Object) (why []string) {
+	manifest, link := fmt.Sprintf("manifest %s in %s", o.Digest, o.Namespace), fmt.Sprintf("blob %s in ", o.Digest)
+	for _, explained := range report.Explanation {
+		switch {
+		case !explained.Stays:
+		case o.Kind == registry.KindManifest && explained.What == manifest:
+			why = append(why, explained.Why...)
+		case o.Kind == registry.KindBlob && strings.HasPrefix(explained.What, link):
+			why = append(why, strings.TrimPrefix(explained.What, link)+" holds it: "+strings.Join(explained.Why, ", "))
+		}
+	}
+	if why == nil {
+		why = []string{"its upload is still open, or something that can be restored, or is condemned, names it"}
+	}
+	return why
+}
+
+// failure says what of that which was named is there still.
+func (d *destruction) failure(rows []destroyedRow) error {
+	var named []string
+	for _, row := range rows {
+		if row.Result == stays && row.named {
+			named = append(named, row.Ref)
+		}
+	}
+	if named == nil {
+		return nil
+	}
+	return hintedError{fmt.Errorf("not destroyed: %s", strings.Join(named, ", ")), "destroy first what needs it, as the table says"}
+}
+
+// others counts what stays of that which was not named itself.
+func others(rows []destroyedRow) (n int) {
+	for _, row := range rows {
+		if row.Result == stays && !row.named {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,96 @@
+package gc_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sreg-project/sreg/internal/gc"
+	"github.com/sreg-project/sreg/internal/oci"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
+	"github.com/sreg-project/sreg/internal/registry"
+)
+
+// destroyNow runs the collector for what was chosen alone.
+func (p *pushed) destroyNow(digests ...oci.Digest) *gc.Report {
+	p.t.Helper()
+	c, err := gc.New(gc.Options{Registry: p.reg.Maintenance(), Config: gc.DefaultConfig()})
+	p.must(err)
+	chosen := map[oci.Digest]bool{}
+	for _, d := range digests {
+		chosen[d] = true
+	}
+	all := 100.0
+	report, err := c.Run(p.t.Context(), gc.RunOptions{Only: gc.CollectPart, Chosen: &gc.Chosen{Namespace: p.ns, Digests: chosen}, MaxDelete: &all})
+	p.must(err)
+	return report
+}
+
+// TestWhatIsChosenIsDestroyedWhateverItsAge, and nothing else: neither what another thing needs, nor what is as young.
+func TestWhatIsChosenIsDestroyedWhateverItsAge(t *testing.T) {
+	t.Parallel()
+	p := newPushed(t)
+	manifest, layer := p.image("one")
+	_, kept := p.image("two", "v2")
+	stray := p.blob("stray")
+	for range 2 {
+		p.destroyNow(manifest, layer, kept)
+	}
+	_, err := p.reg.GetManifest(t.Context(), p.ns, oci.Reference{Digest: manifest})
+	if !errors.Is(err, registry.ErrManifestUnknown) || p.hasBlob(layer) {
+		t.Errorf("the manifest: %v, its layer is there: %t, want both gone", err, p.hasBlob(layer))
+	}
+	if !p.hasBlob(kept) || !p.hasTag("v2") || !p.hasBlob(stray) {
+		t.Errorf("a layer that is needed is there: %t, its tag: %t, a blob as young: %t, want all", p.hasBlob(kept), p.hasTag("v2"), p.hasBlob(stray))
+	}
+	var why []string
+	for _, explained := range p.destroyNow(kept).Explanation {
+		why = append(why, explained.What+": "+strings.Join(explained.Why, ", "))
+	}
+	if text := strings.Join(why, "; "); !strings.Contains(text, "in team/app: manifest "+ocitest.Image("two").Digest.String()+" names it, tag v2 stands for it") {
+		t.Errorf("it stays: %s", text)
+	}
+}
+
+// TestAPushBesideADestructionWinsOrIsRefused: one that comes before the destruction keeps what it needs, one that comes
+// after it is told what is missing.
+func TestAPushBesideADestructionWinsOrIsRefused(t *testing.T) {
+	t.Parallel()
+	for runs, wins := range []bool{true, true, false} {
+		p := newPushed(t)
+		image := ocitest.Image("one")
+		p.must(p.pusher().PushBlob(t.Context(), p.ns, image.Config))
+		layer := p.blob("layer one")
+		for range runs {
+			p.destroyNow(layer)
+		}
+		err := p.pusher().PushManifest(t.Context(), p.ns, image.Content, ocitest.Tag("v1"))
+		for range 3 {
+			p.destroyNow(layer)
+		}
+		var missing *registry.MissingError
+		if wins && (err != nil || !p.hasTag("v1") || !p.hasBlob(layer)) || !wins && !errors.As(err, &missing) {
+			t.Errorf("a push after %d runs: %v, the layer is there: %t, want that it wins: %t", runs, err, p.hasBlob(layer), wins)
+		}
+	}
+}
+
+// TestLinksOfOthersKeepTheBytes also where nothing names them and they are young.
+func TestLinksOfOthersKeepTheBytes(t *testing.T) {
+	t.Parallel()
+	p := newPushed(t)
+	p.trash = time.Hour
+	layer := p.blob("shared")
+	p.must(p.reg.MountBlob(t.Context(), ocitest.Name("other"), p.ns, layer))
+	for range 3 {
+		p.destroyNow(layer)
+	}
+	if p.hasBlob(layer) {
+		t.Error("the namespace still holds the blob")
+	}
+	p.ns = ocitest.Name("other")
+	if !p.hasBlob(layer) {
+		t.Error("the blob of another namespace is gone")
+	}
+}
