@@ -16,8 +16,8 @@ import (
 	"github.com/sreg-project/sreg/internal/watch"
 )
 
-// watched is how files of a server are watched. A poll reads them all, which are few and small.
-var watched = watch.Options{Settle: settle, Poll: 10 * time.Second}
+// watched is how files are watched: editors write in several steps, and a poll reads all files, which are few and small.
+var watched = watch.Options{Settle: 100 * time.Millisecond, Poll: 10 * time.Second}
 
 // reloader lets a server that serves take another config.
 type reloader struct {
