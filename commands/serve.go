@@ -115,7 +115,11 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 	if err := live.Serve(srv); err != nil {
 		return err
 	}
-	printStart(io.Err, start{build: build, config: cfg, sources: sources, folders: io.ConfigFolders, roots: live.Snapshot().Roots(), bound: srv.Bound()})
+	first, err := from.firstPush(io, cfg, sources)
+	if err != nil {
+		return err
+	}
+	printStart(io.Err, start{first: first, build: build, config: cfg, sources: sources, folders: io.ConfigFolders, roots: live.Snapshot().Roots(), bound: srv.Bound()})
 	ephemeral.announce(io, srv.Bound())
 	if err := live.Snapshot().Registry.Ready(ctx); err != nil && ctx.Err() == nil {
 		logger.Warn("not ready: pushes are refused", "error", err)
@@ -126,6 +130,20 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 	}
 	defer reload.start(ctx)()
 	return srv.Serve(ctx)
+}
+
+// firstPush is what a newcomer can push by the config.
+func (s *source) firstPush(io IO, cfg *config.Config, sources config.Sources) (firstPush, error) {
+	rules, err := cfg.Rules(s.compiler)
+	if err != nil {
+		return firstPush{}, err
+	}
+	l := loaded{cfg: cfg, sources: sources, rules: rules}
+	known, err := l.users(io)
+	if err != nil {
+		return firstPush{}, err
+	}
+	return l.firstPush(known), nil
 }
 
 // ending is how a server ended.

@@ -5,10 +5,14 @@ import (
 	"io"
 	"net"
 	"strings"
+	"time"
 
+	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/telemetry"
+	"github.com/sreg-project/sreg/internal/users"
 )
 
 // start is what a person wants to know when a server has started.
@@ -18,6 +22,7 @@ type start struct {
 	sources config.Sources
 	folders []string // where a config was looked for
 	roots   []string
+	first   firstPush
 	bound   []server.Bound
 }
 
@@ -39,7 +44,7 @@ func printStart(w io.Writer, s start) {
 	if text := s.signInLine(); text != "" {
 		line("sign-in", text)
 	}
-	for _, command := range firstCommands(s.bound, s.config.Auth.Active()) {
+	for _, command := range s.firstCommands() {
 		line("try", command)
 	}
 }
@@ -117,10 +122,43 @@ func describe(b server.Bound) string {
 	return address
 }
 
-// firstCommands are those that work with what a newcomer has, who may have to sign in.
-func firstCommands(bound []server.Bound, signIn bool) []string {
+// firstPush is what a newcomer can push.
+type firstPush struct {
+	namespace string // empty if nobody may push anything that is known
+	signIn    bool   // whether that needs a sign-in
+}
+
+// firstPush asks the policies who may push what: alpine, or an image of one of the repositories of the config; first
+// without a sign-in.
+func (l loaded) firstPush(known map[string]users.User) firstPush {
+	if l.cfg.Policy == nil && l.rules.Access.Empty() {
+		return firstPush{namespace: "alpine"}
+	}
+	namespaces := []string{"alpine"}
+	for _, r := range l.cfg.Repositories {
+		namespaces = append(namespaces, r.Name+"/alpine")
+	}
+	var found firstPush
+	for _, namespace := range namespaces {
+		request, unknown, err := readWho([]string{string(access.PutManifest), namespace + ":latest"})
+		if err != nil {
+			continue // a name of the config that is too long for more behind it
+		}
+		for _, row := range (who{loaded: l, request: request, unknown: append(unknown, "identity.client_ip")}).all(known, time.Now()) {
+			signIn := row.Kind != "anybody"
+			if row.May != policy.No && (found.namespace == "" || found.signIn && !signIn) {
+				found = firstPush{namespace, signIn}
+			}
+		}
+	}
+	return found
+}
+
+// firstCommands are those that work with what a newcomer has, and that the policies allow.
+func (s start) firstCommands() []string {
+	path := s.config.Server.ExternalPath()
 	var socket string
-	for _, b := range bound {
+	for _, b := range s.bound {
 		if len(b.Serves) > 0 {
 			continue
 		}
@@ -128,20 +166,27 @@ func firstCommands(bound []server.Bound, signIn bool) []string {
 			socket = b.Addr.String()
 			continue
 		}
-		host := reachable(b.Addr)
-		commands := []string{
-			"docker pull alpine && docker tag alpine " + host + "/alpine",
-			"docker push " + host + "/alpine",
+		if path != "" { // docker can name none
+			return []string{"curl " + strings.TrimSuffix(s.config.Server.ExternalURL, "/") + "/v2/"}
 		}
-		if signIn {
-			commands = append([]string{"docker login " + host}, commands...)
-		}
-		return commands
+		return s.dockerCommands(reachable(b.Addr))
 	}
 	return []string{
-		"curl --unix-socket " + socket + " http://sreg/v2/",
-		"curl --unix-socket " + socket + " http://sreg/v2/_catalog",
+		"curl --unix-socket " + socket + " http://sreg" + path + "/v2/",
+		"curl --unix-socket " + socket + " http://sreg" + path + "/v2/_catalog",
 	}
+}
+
+func (s start) dockerCommands(host string) (commands []string) {
+	nobody := s.first.namespace == ""
+	if s.config.Auth.Active() && (s.first.signIn || nobody) {
+		commands = append(commands, "docker login "+host)
+	}
+	if nobody {
+		return append(commands, "sreg policy who put-manifest alpine")
+	}
+	image := host + "/" + s.first.namespace
+	return append(commands, "docker pull alpine && docker tag alpine "+image, "docker push "+image)
 }
 
 // reachable is an address that works from this computer, also when all of its addresses are bound.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/router"
 )
 
@@ -19,7 +20,7 @@ var rootPage = template.Must(template.New("root").Parse(rootHTML))
 // rootText is what a terminal shows.
 const rootText = `This is sreg %[1]s, a registry for container images and other OCI artifacts.
 
-Push an image:   docker tag alpine %[2]s/alpine && docker push %[2]s/alpine
+%[5]sPush an image:   docker tag alpine %[2]s/alpine && docker push %[2]s/alpine
 Pull it again:   docker pull %[2]s/alpine
 List the tags:   curl %[3]s://%[2]s%[4]s/v2/alpine/tags/list
 `
@@ -35,15 +36,23 @@ func (a *API) root(w *router.Response, r *http.Request, _ *router.Request) error
 	}
 	header := w.Header()
 	var page bytes.Buffer
+	signIn := a.SignIn.Challenge(r, &access.Request{Action: access.GetAPIVersion}) != ""
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		header.Set("Content-Type", "text/plain; charset=utf-8")
-		fmt.Fprintf(&page, rootText, a.Version, host, scheme, a.path)
+		login := ""
+		if signIn {
+			login = fmt.Sprintf("Sign in:         docker login %s\n", host)
+		}
+		fmt.Fprintf(&page, rootText, a.Version, host, scheme, a.path, login)
 		return writeJSON(w, page.Bytes())
 	}
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
 	header.Set("Referrer-Policy", "no-referrer")
-	err := rootPage.Execute(&page, struct{ Version, Host, Scheme, Path string }{a.Version, host, scheme, a.path})
+	err := rootPage.Execute(&page, struct {
+		Version, Host, Scheme, Path string
+		SignIn                      bool
+	}{a.Version, host, scheme, a.path, signIn})
 	if err != nil {
 		return fmt.Errorf("write page: %w", err)
 	}
