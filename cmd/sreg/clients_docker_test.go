@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -110,5 +111,39 @@ func addHost(t *testing.T, line string) {
 	defer f.Close()
 	if _, err := f.WriteString("\n" + line + "\n"); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestDockerIsToldWhatIsWrongOverTLSOnLoopback: docker takes 127.0.0.0/8 for insecure, asks there by plain HTTP when HTTPS
+// was refused, and shows the answer to that.
+func TestDockerIsToldWhatIsWrongOverTLSOnLoopback(t *testing.T) {
+	t.Parallel()
+	d, a, dir := startDockerd(t), newAuthority(t), t.TempDir()
+	users := filepath.Join(dir, "users")
+	writeUsers(t, users)
+	for _, tokens := range []string{"true", "false"} {
+		config := filepath.Join(dir, tokens+".yaml")
+		writeFile(t, config, fmt.Sprintf(`
+server:
+  listeners: [{name: main, address: "127.0.0.1:0", tls: true}]
+  tls: {cert_file: %s, key_file: %s}
+auth: {users_file: %s, token: {enabled: %s}}
+policy: {rules: ["identity.username != null"]}
+`, a.cert, a.key, users, tokens))
+		s := serve(t, "-c", config)
+		docker := func(args ...string) string {
+			cmd := command(t, "/usr/bin/docker", args...)
+			cmd.Env = append(os.Environ(), "DOCKER_HOST=unix://"+d.socket, "DOCKER_CONFIG="+t.TempDir())
+			out, err := cmd.CombinedOutput()
+			if err == nil {
+				t.Errorf("docker %s works, want an error", args[0])
+			}
+			return string(out)
+		}
+		for _, out := range []string{docker("login", "-u", "alice", "-p", "wrong", s.address), docker("pull", s.address+"/team/app")} {
+			if !strings.Contains(strings.ToLower(out), "unauthorized") || strings.Contains(out, "400") {
+				t.Errorf("with tokens %s docker says %s, want that it is unauthorized", tokens, out)
+			}
+		}
 	}
 }

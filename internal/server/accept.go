@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -122,14 +123,24 @@ func (a *acceptor) drop(to *httpServer, conn net.Conn) {
 	to.open.leave()
 }
 
+// plainHTTP is the answer to plain HTTP where TLS is spoken. docker and podman come with that when HTTPS has been refused, if
+// they take the registry for an insecure one, as docker does for 127.0.0.0/8, and then show this answer in place of the
+// refusal. So it is one of a registry, which they show as it stands, and of the kind that the refusal most
+// likely was. It has no challenge, for which a client would send its password in plain text.
+const plainHTTP = `{"errors":[{"code":"UNAUTHORIZED","message":"this port speaks HTTPS alone: use https://. ` +
+	`A client that did was refused there before: check the user name, the password and the certificates"}]}` + "\n"
+
 // answerPlainHTTP tells a client that forgot the s in https. It does not wait for a client that
 // neither reads nor leaves.
 func answerPlainHTTP(e tls.RecordHeaderError) {
 	if !beginsWithAny(string(e.RecordHeader[:]), "GET /", "HEAD ", "POST ", "PUT /", "PATCH", "DELET", "OPTIO") {
 		return
 	}
-	const answer = "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n" +
-		"This port speaks HTTPS: use https:// instead of http://.\n"
+	answer := fmt.Sprintf("HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\nDocker-Distribution-Api-Version: registry/2.0\r\n"+
+		"Content-Length: %d\r\nConnection: close\r\n\r\n", len(plainHTTP))
+	if string(e.RecordHeader[:]) != "HEAD " {
+		answer += plainHTTP
+	}
 	_ = e.Conn.SetDeadline(time.Now().Add(time.Second))
 	if _, err := io.WriteString(e.Conn, answer); err != nil {
 		return

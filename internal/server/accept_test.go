@@ -2,6 +2,7 @@ package server
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -15,8 +16,16 @@ func TestPlainHTTPOnATLSPortIsToldSo(t *testing.T) {
 	t.Parallel()
 	r, _ := startTLS(t, say("secret"), nil)
 	status, body := r.get(t, "/")
-	if status != http.StatusBadRequest || !strings.Contains(body, "use https://") {
-		t.Errorf("got %d %q, want 400 and what to do", status, body)
+	if status != http.StatusUnauthorized || !json.Valid([]byte(body)) || !strings.Contains(body, "use https://") {
+		t.Errorf("got %d %q, want 401 and what to do, as a registry says it", status, body)
+	}
+	answer, err := http.Head("http://" + r.addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusUnauthorized || !answer.Close || answer.Header.Get("WWW-Authenticate") != "" {
+		t.Errorf("HEAD got %d, %v, want 401 and the end, and nothing to send a password for in plain text", answer.StatusCode, answer.Header)
 	}
 }
 
