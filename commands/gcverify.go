@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sreg-project/sreg/internal/authn"
 	"github.com/sreg-project/sreg/internal/bytesize"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
@@ -99,6 +100,7 @@ func runGCVerify(ctx context.Context, io IO, opts verifyOptions) (err error) {
 func (o verifyOptions) parse() (scrub.Options, error) {
 	options := scrub.Options{
 		Repair: o.repair, Quick: o.quick, Restart: o.restart, Repository: o.repository, Concurrency: o.workers, Patience: patience,
+		CheckSecret: checkSecret,
 	}
 	if o.workers < 1 || o.workers > 256 {
 		return options, &usageError{message: fmt.Sprintf("--concurrency: want 1 to 256, got %d", o.workers)}
@@ -111,6 +113,17 @@ func (o verifyOptions) parse() (scrub.Options, error) {
 		options.Rate = int64(size)
 	}
 	return options, nil
+}
+
+// checkSecret says what is wrong with what a registry keeps for itself.
+func checkSecret(name registry.Secret, content []byte) error {
+	switch name {
+	case registry.TokenKeys:
+		return authn.CheckKeys(content)
+	case registry.RevokedTokens:
+		return authn.CheckRevocations(content)
+	}
+	return nil
 }
 
 // claimToVerify keeps two verifications apart, which would note over each other how far they came, and a

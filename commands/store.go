@@ -39,7 +39,18 @@ func openStore(ctx context.Context, io IO, from source) (*openedStore, error) {
 		return nil, withDataHint(placed(err, sources))
 	}
 	created, err := core.Maintenance.Created(ctx)
+	lost := false
 	if err == nil && !created {
+		lost, err = core.Maintenance.LostFormat(ctx)
+	}
+	switch {
+	case err != nil || created:
+	case lost:
+		err = hintedError{
+			fmt.Errorf("the store in %s has objects and no _format, which says what they are", core.Roots()[0]),
+			"restore the file _format from a backup, or let sreg serve write it anew",
+		}
+	default:
 		err = &usageError{
 			message: fmt.Sprintf("there is no store in %s", core.Roots()[0]),
 			hint:    "name its folder with --data, or the config that names its place with -c",

@@ -99,3 +99,9 @@ func SignInOf(token string) (string, error) {
 	}
 	return who.SignIn, nil
 }
+
+// CheckRevocations says what is wrong with the record of what was revoked.
+func CheckRevocations(record []byte) error {
+	_, err := readRevocations(record)
+	return err
+}

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/sreg-project/sreg/internal/oci"
@@ -16,9 +15,6 @@ func (m *Maintenance) ReadTag(ctx context.Context, ns oci.Name, tag oci.Tag) (oc
 		return oci.Digest{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	value, _, err := parseTag(tagID{ns, tag}, object)
-	if err == nil && value.Digest.IsZero() {
-		err = errors.New("it names no manifest")
-	}
 	if err != nil {
 		return oci.Digest{}, damaged(key, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -111,7 +112,8 @@ func (w *world) record(key string, was, is oci.Digest) []byte {
 	w.t.Helper()
 	value, err := w.store.Get(w.ctx, key)
 	w.must(err)
-	return []byte(strings.ReplaceAll(string(value.Data), was.String(), is.String()))
+	text := regexp.MustCompile(`,"sum":"[^"]*"`).ReplaceAllString(string(value.Data), "") // as earlier versions wrote it
+	return []byte(strings.ReplaceAll(text, was.String(), is.String()))
 }
 
 func (w *world) put(key string, data []byte) {

@@ -36,6 +36,26 @@ func (m *Maintenance) Create(ctx context.Context) error {
 	return m.checkFormat(ctx)
 }
 
+// LostFormat tells whether a store has objects and no format: somebody removed that, or did not restore it.
+func (m *Maintenance) LostFormat(ctx context.Context) (bool, error) {
+	for _, store := range m.eachStore() {
+		if lost, err := lostFormat(ctx, store); lost || err != nil {
+			return lost, err
+		}
+	}
+	return false, nil
+}
+
+func lostFormat(ctx context.Context, store storage.Store) (bool, error) {
+	if _, found, err := readFormat(ctx, store); found || err != nil {
+		return false, err
+	}
+	for _, err := range store.List(ctx, "", storage.ListOptions{Deep: true}) {
+		return err == nil, err
+	}
+	return false, nil
+}
+
 // createFormat writes the format of a store that has none. Of two processes that write one at once one wins. A store
 // that has one is only read, so that a start does not wait for a writer that stands still.
 func createFormat(ctx context.Context, store storage.Store, metadata string) (formatRecord, error) {
@@ -49,7 +69,15 @@ func createFormat(ctx context.Context, store storage.Store, metadata string) (fo
 	if metadata == "" {
 		metadata = id
 	}
-	data, err := formatRecord{Format: formatVersion, ID: id, Metadata: metadata}.pack()
+	version := formatVersion
+	lost, err := lostFormat(ctx, store)
+	if err != nil {
+		return formatRecord{}, err
+	}
+	if lost {
+		version = 1 // nobody knows whether each of its tags has an entry: the collector sees to it
+	}
+	data, err := formatRecord{Format: version, ID: id, Metadata: metadata}.pack()
 	if err != nil {
 		return formatRecord{}, err
 	}
@@ -91,6 +119,10 @@ func readFormat(ctx context.Context, store storage.Store) (format formatRecord, 
 func parseFormat(data []byte) (format formatRecord, err error) {
 	if err := json.Unmarshal(data, &format); err != nil {
 		return format, fmt.Errorf("read %s: %w", formatKey, err)
+	}
+	if format.Format < 1 || format.ID == "" || format.Metadata == "" {
+		return format, fmt.Errorf("%s is damaged: want a format and the ids of the stores, got format %d, id %q and metadata %q; restore it from a backup",
+			formatKey, format.Format, format.ID, format.Metadata)
 	}
 	if format.Format > formatVersion {
 		return format, fmt.Errorf("it has format %d and this sreg reads up to %d; use a newer sreg", format.Format, formatVersion)

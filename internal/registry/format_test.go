@@ -6,6 +6,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/storage"
 )
 
 func TestStoresAreOpenedByTheirFormat(t *testing.T) {
@@ -22,6 +23,9 @@ func TestStoresAreOpenedByTheirFormat(t *testing.T) {
 		{"of another metadata store", put(`{"format":1,"id":"b","metadata":"x"}`, `{"format":1,"id":"m","metadata":"m"}`), "belongs to metadata store x"},
 		{"of a newer format", put(`{"format":1,"id":"b","metadata":"m"}`, `{"format":3,"id":"m","metadata":"m"}`), "it has format 3 and this sreg reads up to 2"},
 		{"of a damaged format", put(`{"format":1,"id":"b","metadata":"m"}`, `{`), "read _format"},
+		{"of a format without anything", put(`{}`, `{}`), "_format is damaged: want a format and the ids of the stores"},
+		{"of format 0", put(`{"format":1,"id":"b","metadata":"m"}`, `{"format":0,"id":"m","metadata":"m"}`), "_format is damaged"},
+		{"of a format below 0", put(`{"format":-5,"id":"b","metadata":"m"}`, `{"format":1,"id":"m","metadata":"m"}`), "_format is damaged"},
 		{"of which the metadata store is new", func(b, _ *world) { b.put("_format", []byte(`{"format":1,"id":"b","metadata":"m"}`)) }, "belongs to metadata store m"},
 		{"that are new", func(_, _ *world) {}, ""},
 	} {
@@ -53,5 +57,25 @@ func TestAStoreIsCreatedOnce(t *testing.T) {
 	w.must(err, w.reg.Maintenance().Create(w.ctx))
 	if second, err := w.store.Get(w.ctx, "_format"); err != nil || string(second.Data) != string(first.Data) {
 		t.Errorf("the format was %s and is %s, %v", first.Data, second.Data, err)
+	}
+}
+
+// TestAStoreThatLostItsFormatGetsTheFirstOne: nobody knows which it had, and each format after it is a promise.
+func TestAStoreThatLostItsFormatGetsTheFirstOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, inMemory(t))
+	m := w.reg.Maintenance()
+	w.must(w.store.Delete(w.ctx, "_format", storage.DeleteOptions{}))
+	if lost, err := m.LostFormat(w.ctx); lost || err != nil {
+		t.Errorf("an empty store has lost its format: %t, %v", lost, err)
+	}
+	w.must(w.pushImage(app, "one", tagV1))
+	if lost, err := m.LostFormat(w.ctx); !lost || err != nil {
+		t.Errorf("a store with objects has lost its format: %t, %v", lost, err)
+	}
+	w.must(m.Create(w.ctx))
+	format, err := w.store.Get(w.ctx, "_format")
+	if err != nil || !strings.HasPrefix(string(format.Data), `{"format":1,`) {
+		t.Errorf("got %s, %v, want format 1", format.Data, err)
 	}
 }

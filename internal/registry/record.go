@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"time"
 	"unique"
 
@@ -107,6 +109,36 @@ func unpackRecord(packed []byte, record any) ([]byte, error) {
 		return nil, fmt.Errorf("read record: %w", err)
 	}
 	return content, nil
+}
+
+// pack writes a record of a tag, with a checksum of all before it: a bit that rots must not make another digest or
+// another history of it. Records of earlier versions of sreg have none.
+func (t tagRecord) pack() ([]byte, error) {
+	text, err := json.Marshal(t)
+	if err != nil {
+		return nil, fmt.Errorf("write record: %w", err)
+	}
+	text = text[:len(text)-1]
+	return fmt.Appendf(text, sumBegin+"%08x"+sumEnd, crc32.ChecksumIEEE(text)), nil
+}
+
+const sumBegin, sumEnd = `,"sum":"`, `"}`
+
+// parseTagRecord reads a record of a tag, and compares its checksum.
+func parseTagRecord(data []byte) (record tagRecord, err error) {
+	if at := len(data) - len(sumBegin) - 8 - len(sumEnd); at > 0 && bytes.HasPrefix(data[at:], []byte(sumBegin)) {
+		sum := fmt.Appendf(nil, "%08x", crc32.ChecksumIEEE(data[:at]))
+		if got := data[at+len(sumBegin):][:8]; !bytes.Equal(got, sum) {
+			return record, fmt.Errorf("its checksum is %s, and it names %q", sum, got)
+		}
+	}
+	if err := json.Unmarshal(data, &record); err != nil {
+		return record, fmt.Errorf("read record: %w", err)
+	}
+	if record.Digest.IsZero() {
+		return record, errors.New("it names no manifest")
+	}
+	return record, nil
 }
 
 // newNonce is a value that no other write has.

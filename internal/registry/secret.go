@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/sreg-project/sreg/internal/storage"
 )
@@ -19,6 +20,12 @@ const (
 	RevokedTokens Secret = "revoked" // which tokens end before their time
 	CacheKey      Secret = "cache"   // the key that marks what lies in Redis
 )
+
+// SecretOf tells which secret an object is.
+func SecretOf(o Object) (name Secret, ok bool) {
+	text, ok := strings.CutPrefix(o.Key(), keysPrefix+"/")
+	return Secret(text), ok && o.Kind == KindOwn
+}
 
 // Secret reads one, nil if none was kept yet.
 func (r *Registry) Secret(ctx context.Context, name Secret) ([]byte, error) {

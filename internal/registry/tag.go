@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -76,8 +75,8 @@ func (id tagID) key() string { return tagKey(id.ns, id.tag) }
 const tagCost = 400
 
 func parseTag(_ tagID, object storage.Value) (TagValue, int64, error) {
-	var record tagRecord
-	if err := json.Unmarshal(object.Data, &record); err != nil {
+	record, err := parseTagRecord(object.Data)
+	if err != nil {
 		return TagValue{}, 0, err
 	}
 	value := record.TagValue
@@ -103,7 +102,7 @@ func (r *core) readTag(ctx context.Context, ns oci.Name, tag oci.Tag) (StoredTag
 	if err != nil {
 		return stored, err
 	}
-	if err := json.Unmarshal(object.Data, &stored.tagRecord); err != nil {
+	if stored.tagRecord, err = parseTagRecord(object.Data); err != nil {
 		return stored, damaged(key, err)
 	}
 	stored.version = object.Version
@@ -217,7 +216,7 @@ func (r *core) tryTag(
 			return false, err
 		}
 	}
-	data, err := json.Marshal(next)
+	data, err := next.pack()
 	if err != nil {
 		return false, fmt.Errorf("put tag %s in %s: %w", tag, ns, err)
 	}
@@ -298,7 +297,7 @@ type removal struct{ by, why string }
 
 // removeTag keeps the record in the trash and deletes the tag if it still is that record.
 func (r *core) removeTag(ctx context.Context, ns oci.Name, tag StoredTag, why removal) error {
-	content, err := json.Marshal(tag.tagRecord)
+	content, err := tag.pack()
 	if err != nil {
 		return err
 	}

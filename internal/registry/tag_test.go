@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sreg-project/sreg/internal/gc"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
@@ -250,5 +251,44 @@ func TestATagChangesByCheckAndSet(t *testing.T) {
 	}
 	if want := []oci.Digest{imageTwo.Digest, between.Digest, imageOne.Digest}; !slices.Equal(got, want) {
 		t.Errorf("the tag has stood for %v, want %v", got, want)
+	}
+}
+
+// TestABitThatRotsInATagIsDamage: whichever it is, the tag is damaged, or reads as it was. Nobody takes it for another tag
+// or for one that was deleted.
+func TestABitThatRotsInATagIsDamage(t *testing.T) {
+	t.Parallel()
+	stores := newSharedStore(t, inMemory(t))
+	w := stores.world()
+	w.must(w.pushImage(app, "two", tagV1), w.pushImage(app, "one", tagV1))
+	key := "team/app/_manifests/tags/v1"
+	value, err := w.store.Get(w.ctx, key)
+	w.must(err)
+	was, err := w.reg.Maintenance().Tag(w.ctx, app, tagV1)
+	w.must(err)
+	damaged := 0
+	for bit := range 8 * len(value.Data) {
+		rotten := slices.Clone(value.Data)
+		rotten[bit/8] ^= 1 << (bit % 8)
+		w.put(key, rotten)
+		now, err := w.reg.Maintenance().Tag(w.ctx, app, tagV1)
+		switch {
+		case errors.Is(err, registry.ErrDamaged):
+			damaged++
+		case err != nil || now.TagValue != was.TagValue || len(now.Former) != 1 || now.Former[0] != was.Former[0] || now.Entry != was.Entry:
+			t.Errorf("bit %d of %q: got %+v, %v, want it damaged, or as it was", bit, rotten, now, err)
+		}
+	}
+	if most := 8 * (len(value.Data) - 20); damaged < most {
+		t.Errorf("%d of %d bits were damage, want at least %d", damaged, 8*len(value.Data), most)
+	}
+	rotten := []byte(strings.Replace(string(value.Data), imageOne.Digest.Hex()[:8], "00000000", 1))
+	w.put(key, rotten)
+	var refused *gc.RefusedError
+	if _, err := newCollector(t, stores.open()).real.Run(w.ctx, gc.RunOptions{}); !errors.As(err, &refused) {
+		t.Errorf("a collector: %v, want that it refuses", err)
+	}
+	if now, err := w.store.Get(w.ctx, key); err != nil || string(now.Data) != string(rotten) {
+		t.Errorf("the tag is %q, %v, want it as it was", now.Data, err)
 	}
 }

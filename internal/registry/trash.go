@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -274,7 +273,11 @@ func (m *Maintenance) TrashSize(ctx context.Context, entry TrashEntry) (int64, e
 
 // tagRecord is what a tag was when it was removed.
 func (e *TrashEntry) tagRecord() (record tagRecord, err error) {
-	if err := json.Unmarshal(e.Content, &record); err != nil {
+	record, err = parseTagRecord(e.Content)
+	if err == nil && record.Digest != e.Digest {
+		err = fmt.Errorf("want a tag of %s, got one of %s", e.Digest, record.Digest)
+	}
+	if err != nil {
 		return tagRecord{}, damaged(e.Key, err)
 	}
 	return record, nil

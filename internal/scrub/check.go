@@ -35,6 +35,8 @@ func (s *scrubber) check(ctx context.Context, one item) (result, error) {
 	case one.recordOnly:
 	case one.Kind == registry.KindPulls:
 		found.findings, err = s.checkPulls(ctx, one.Object)
+	case one.Kind == registry.KindOwn:
+		found.findings, err = s.checkOwn(ctx, one.Object)
 	case one.Kind == registry.KindCorrupt:
 		found.findings = []Finding{newFinding(CodeMovedAside, one.Object)}
 	case one.Kind == registry.KindUnknown:
@@ -395,6 +397,34 @@ func (s *scrubber) checkPulls(ctx context.Context, o registry.Object) ([]Finding
 	f.Do = "restore the file from a backup; or delete it, and all counts as never pulled"
 	f.Problem = err.Error()
 	return []Finding{f}, nil
+}
+
+// maxSecret is more than any secret has, in bytes.
+const maxSecret = 1 << 20
+
+// checkOwn reads a secret. No repair moves it aside: another one would end what was signed with it.
+func (s *scrubber) checkOwn(ctx context.Context, o registry.Object) ([]Finding, error) {
+	name, ok := registry.SecretOf(o)
+	if !ok || s.opts.CheckSecret == nil {
+		return nil, nil
+	}
+	content, _, err := s.reg.OpenObject(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer content.Close()
+	text, err := io.ReadAll(io.LimitReader(content, maxSecret))
+	if err != nil {
+		return nil, err
+	}
+	if err := s.opts.CheckSecret(name, text); err != nil {
+		f := newFinding(CodeDamagedRecord, o)
+		f.Means = "what the registry keeps for itself cannot be read: servers that start refuse it, or do without"
+		f.Do = "restore the file from a backup; or delete it, and what was signed with it is not accepted any more"
+		f.Problem = err.Error()
+		return []Finding{f}, nil
+	}
+	return nil, nil
 }
 
 // checkNamespace looks whether the catalog shows a namespace that holds something.

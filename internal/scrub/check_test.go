@@ -1,6 +1,7 @@
 package scrub_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -224,6 +225,48 @@ func TestDamagedTimesOfPullsAreFoundAndLeft(t *testing.T) {
 	w.wantCodes(w.verify(scrub.Options{Repair: true}), scrub.CodeDamagedRecord)
 	if w.read("team/app/_pulls") != "{" {
 		t.Error("a repair made all look as if it was never pulled")
+	}
+}
+
+// TestADamagedSecretIsFoundAndLeft: what was signed with it would not be accepted any more.
+func TestADamagedSecretIsFoundAndLeft(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("_keys/token", "rotten")
+	opts := scrub.Options{Repair: true, CheckSecret: func(name registry.Secret, content []byte) error {
+		if name == registry.TokenKeys && string(content) == "rotten" {
+			return errors.New("no key")
+		}
+		return nil
+	}}
+	w.wantCodes(w.verify(opts), scrub.CodeDamagedRecord)
+	if w.read("_keys/token") != "rotten" {
+		t.Error("a repair took the key away")
+	}
+}
+
+// TestATrashEntryOfATagThatIsDamagedIsFound: it is there to be restored.
+func TestATrashEntryOfATagThatIsDamagedIsFound(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(content string) string{
+		"a bit of its record": func(s string) string { return strings.Replace(s, `"size":`, `"size":1`, 1) },
+		"no record":           func(s string) string { return s[:strings.IndexByte(s, '\n')+1] + "{}" },
+		"of another manifest": func(s string) string {
+			line, _, _ := strings.Cut(s, "\n")
+			return line + "\n" + `{"digest":"` + imageTwo.Digest.String() + `","nonce":"x"}`
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.pushImage(app, "one", v1)
+			w.must(w.reg.DeleteTag(t.Context(), app, v1, ""))
+			for entry, err := range w.store.List(t.Context(), "_deleted", storage.ListOptions{Deep: true}) {
+				w.must(err)
+				w.write("_deleted/"+entry.Name, damage(w.read("_deleted/"+entry.Name)))
+			}
+			w.wantCodes(w.verify(scrub.Options{}), scrub.CodeDamagedRecord)
+		})
 	}
 }
 

@@ -37,6 +37,8 @@ type Options struct {
 	Concurrency int
 	// Fetch gets back what is lost. If it is nil, nothing comes back.
 	Fetch Fetch
+	// CheckSecret says what is wrong with the content of a secret, and shows nothing of it. If it is nil, none is looked at.
+	CheckSecret func(name registry.Secret, content []byte) error
 	// Patience is how long the end of a run waits for pushes and deletes that are under way, before what they
 	// have not done yet is a finding.
 	Patience time.Duration
@@ -194,7 +196,7 @@ func (s *scrubber) confirm(ctx context.Context, f Finding) (bool, error) {
 	if f.Code == CodeCorruptBlob || f.Code == CodeUnreadable || f.Code == CodeMovedAside {
 		return s.reg.Exists(ctx, o) // it was read twice already
 	}
-	look := &scrubber{opts: Options{Quick: true}, reg: s.reg}
+	look := &scrubber{opts: Options{Quick: true, CheckSecret: s.opts.CheckSecret}, reg: s.reg}
 	now, err := look.check(ctx, item{Object: o, first: f.Code == CodeNoNamespace})
 	if err != nil {
 		return false, err

@@ -128,6 +128,13 @@ func (c *Core) create(ctx context.Context) error {
 	if err := c.checkConditionalWrites(ctx); err != nil {
 		return err
 	}
+	lost, err := c.Maintenance.LostFormat(ctx)
+	if err != nil {
+		return err
+	}
+	if lost {
+		c.log.WarnContext(ctx, "the store has objects and no _format, which is written anew: look whether all of it is there", "store", c.Roots())
+	}
 	return c.Maintenance.Create(ctx)
 }
 
