@@ -30,6 +30,9 @@ func (r *run) chosen(o registry.Object) bool {
 	return false
 }
 
+// leaves tells whether the run leaves an object as it is, because others were chosen.
+func (r *run) leaves(o registry.Object) bool { return r.opts.Chosen != nil && !r.chosen(o) }
+
 // leaveOthers takes out of the plan what was not chosen. Links of other namespaces to the same bytes stay in it where
 // nothing needs them: the bytes go after them.
 func (r *run) leaveOthers() {
@@ -37,7 +40,7 @@ func (r *run) leaveOthers() {
 		return
 	}
 	other := func(p Planned) bool {
-		return !r.chosen(p.Object) && (p.Kind != registry.KindLink || !r.opts.Chosen.Digests[p.Digest])
+		return r.leaves(p.Object) && (p.Kind != registry.KindLink || !r.opts.Chosen.Digests[p.Digest])
 	}
 	p := r.plan
 	p.Condemn, p.Destroy = slices.DeleteFunc(p.Condemn, other), slices.DeleteFunc(p.Destroy, other)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/gc"
@@ -93,4 +94,35 @@ func TestLinksOfOthersKeepTheBytes(t *testing.T) {
 	if !p.hasBlob(layer) {
 		t.Error("the blob of another namespace is gone")
 	}
+}
+
+// TestADestructionLeavesWhatACondemnedManifestNames: as it leaves the manifest, in the same namespace or in another one,
+// a push that needs the manifest may still come.
+func TestADestructionLeavesWhatACondemnedManifestNames(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPushed(t)
+		p.trash = gc.DefaultConfig().Trash
+		p.decide = func(registry.Image) bool { return false }
+		spaces := []oci.Name{p.ns, ocitest.Name("other")}
+		var layer oci.Digest
+		for _, p.ns = range spaces {
+			_, layer = p.image("one")
+		}
+		time.Sleep(p.trash)
+		if _, err := p.collect(1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(p.trash)
+		p.ns = spaces[0]
+		for range 3 {
+			p.destroyNow(layer)
+		}
+		for _, p.ns = range spaces {
+			p.manifest(ocitest.Index(ocitest.Image("one")).Content, "v1")
+			if !p.hasTag("v1") || !p.hasBlob(layer) {
+				t.Errorf("%s: the push was acknowledged, and the layer is there: %t", p.ns, p.hasBlob(layer))
+			}
+		}
+	})
 }

@@ -29,7 +29,7 @@ func (r *run) await(g *graph, condemned []*registry.Condemned) {
 		g.need(g.node(entry.Digest), awaited, "")
 	}
 	for _, one := range condemned {
-		if one.Kind == registry.KindManifest && !r.waitOverOf(one.Object, one.Since) {
+		if one.Kind == registry.KindManifest && (r.leaves(one.Object) || !r.waitOverOf(one.Object, one.Since)) {
 			g.need(g.node(one.Digest), awaited, "")
 		}
 	}
