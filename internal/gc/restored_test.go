@@ -56,3 +56,46 @@ func TestWhatWasRestoredStaysForGCTrash(t *testing.T) {
 		want(false)
 	})
 }
+
+// TestAPushThatChangesNothingKeepsTheProtection: an immutable tag that is pushed again with the same manifest stays as
+// it is, and so does what its restore has given to it and to its manifest.
+func TestAPushThatChangesNothingKeepsTheProtection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPushed(t)
+		p.config.ImmutableTags.Enabled = true
+		p.open()
+		p.trash = time.Hour
+		p.decide = func(registry.Image) bool { return false }
+		manifest, _ := p.image("one", "v1")
+		m := p.reg.Maintenance()
+		stored, err := m.Tag(t.Context(), p.ns, ocitest.Tag("v1"))
+		p.must(err)
+		p.must(m.RemoveTag(t.Context(), p.ns, stored, "", ""))
+		for _, what := range []registry.RestoreOptions{{Tag: ocitest.Tag("v1")}, {Digest: manifest}} {
+			what.Namespace = p.ns
+			_, err := m.Restore(t.Context(), what)
+			p.must(err)
+		}
+		read := func() (tag, revision time.Time) {
+			t.Helper()
+			stored, err := m.Tag(t.Context(), p.ns, ocitest.Tag("v1"))
+			p.must(err)
+			content, err := m.Manifest(t.Context(), p.ns, manifest)
+			p.must(err)
+			return stored.RestoredAt, content.RestoredAt
+		}
+		tag, revision := read()
+		time.Sleep(time.Minute)
+		p.image("one", "v1")
+		if tagNow, revisionNow := read(); !tagNow.Equal(tag) || !revisionNow.Equal(revision) {
+			t.Errorf("restored at %s and %s, after a push that changes nothing at %s and %s", tag, revision, tagNow, revisionNow)
+		}
+		if _, err := p.collect(3); err != nil {
+			t.Fatal(err)
+		}
+		if !p.hasTag("v1") {
+			t.Error("the tag is gone before gc.trash is over")
+		}
+	})
+}

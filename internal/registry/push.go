@@ -230,7 +230,7 @@ func (r *core) newRecord(ctx context.Context, p *push) (revisionRecord, error) {
 	if err != nil {
 		return record, fmt.Errorf("read manifest %s in %s: %w", p.Digest, p.ns, err)
 	}
-	record.PushedAt, record.By = now.PushedAt, now.By
+	record.PushedAt, record.By, record.RestoredAt = now.PushedAt, now.By, now.RestoredAt
 	return record, nil
 }
 

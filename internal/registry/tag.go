@@ -245,7 +245,8 @@ func (t tagRecord) next(value TagValue, immutable bool) tagRecord {
 	case t.Digest == value.Digest:
 		next.Entry = t.Entry
 		if immutable {
-			next.TagValue = t.TagValue // an immutable tag keeps its time and its pusher
+			// An immutable tag keeps its time, its pusher, and what a restore has given to it.
+			next.TagValue, next.RestoredAt = t.TagValue, t.RestoredAt
 		}
 	default:
 		next.Former = append([]TagValue{t.TagValue}, t.Former...)
