@@ -1,6 +1,7 @@
 package gc_test
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,6 +100,52 @@ func TestWhatACondemnedManifestNamesIsNotDestroyedBeforeIt(t *testing.T) {
 		time.Sleep(time.Hour)
 		if _, err := p.collect(3); err != nil || p.hasBlob(layer) {
 			t.Errorf("the layer is there: %t, %v, want it gone with the manifest", p.hasBlob(layer), err)
+		}
+	})
+}
+
+// TestACondemnedManifestOfAnotherRepositoryKeepsItsBytes: both namespaces have condemned the same image, and the trash of
+// one is emptied before its time.
+func TestACondemnedManifestOfAnotherRepositoryKeepsItsBytes(t *testing.T) {
+	t.Parallel()
+	p := newPushed(t)
+	p.trash = time.Hour
+	mine, others := p.ns, ocitest.Name("other")
+	manifest, layer := p.image("one")
+	p.ns = others
+	p.image("one")
+	p.only, p.early = mine, new(time.Duration)
+	if report, err := p.collect(3); err != nil {
+		t.Fatalf("%v: %q", err, report.Errors)
+	}
+	if _, err := p.reg.GetManifest(t.Context(), others, oci.Reference{Digest: manifest}); err != nil || !p.hasBlob(layer) {
+		t.Errorf("the other repository has the manifest: %v, and its layer: %t, want both", err, p.hasBlob(layer))
+	}
+	p.ns = mine
+	if _, err := p.reg.GetManifest(t.Context(), mine, oci.Reference{Digest: manifest}); !errors.Is(err, registry.ErrManifestUnknown) || p.hasBlob(layer) {
+		t.Errorf("the repository has the manifest: %v, and its layer: %t, want neither", err, p.hasBlob(layer))
+	}
+}
+
+// TestBytesWaitForACondemnedLink: the link is found by everybody as long as it waits, and so are the bytes, though they
+// were condemned long before.
+func TestBytesWaitForACondemnedLink(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPushed(t)
+		p.trash = time.Hour
+		blob := p.blob("alone")
+		m := p.reg.Maintenance()
+		p.must(m.Condemn(t.Context(), registry.Object{Kind: registry.KindBlob, Digest: blob}))
+		time.Sleep(2 * time.Hour)
+		p.must(m.Condemn(t.Context(), registry.Object{Kind: registry.KindLink, Namespace: p.ns, Digest: blob}))
+		time.Sleep(time.Minute)
+		if report, err := p.collect(2); err != nil || !p.hasBlob(blob) {
+			t.Errorf("the bytes are there: %t, %v, freed %+v, want them as long as the link waits", p.hasBlob(blob), err, report.Freed)
+		}
+		time.Sleep(2 * time.Hour)
+		if _, err := p.collect(3); err != nil || p.hasBlob(blob) {
+			t.Errorf("the bytes are there: %t, %v, want them gone with the link", p.hasBlob(blob), err)
 		}
 	})
 }

@@ -134,10 +134,16 @@ type collector struct {
 
 func newCollector(t *testing.T, store storage.Store, set ...func(*registry.Options)) *collector {
 	t.Helper()
+	return newPatientCollector(t, store, 0, set...)
+}
+
+// newPatientCollector is one that spares what is younger than an age.
+func newPatientCollector(t *testing.T, store storage.Store, grace time.Duration, set ...func(*registry.Options)) *collector {
+	t.Helper()
 	ahead := func() time.Time { return time.Now().Add(time.Hour) }
 	reg := openWorld(t, store, append(set, func(o *registry.Options) { o.Now = ahead })...).reg
 	// No time at all would mean that untagged manifests stay.
-	config := gc.Config{UntaggedAfter: 1, MaxDelete: "100%", Concurrency: 1}
+	config := gc.Config{Grace: grace, UntaggedAfter: 1, MaxDelete: "100%", Concurrency: 1}
 	real, err := gc.New(gc.Options{Registry: reg.Maintenance(), Config: config, Now: ahead})
 	if err != nil {
 		t.Fatal(err)
