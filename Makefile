@@ -25,6 +25,10 @@ help: ## list the targets
 build: ## build bin/sreg, one static binary
 	go build -o bin/sreg ./cmd/sreg
 
+.PHONY: build-cost
+build-cost: ## compile sreg with an empty build cache, and print which modules take the time
+	tools/build-cost.sh
+
 .PHONY: check
 check: ## everything that CI runs: lint, fresh, test
 	$(call stage,lint)
