@@ -86,14 +86,7 @@ func TestANewSessionHasNothingOfTheOneBefore(t *testing.T) {
 
 func newSessions(t *testing.T) *Store {
 	t.Helper()
-	s, err := New(Config{Root: t.TempDir()}, Options{})
-	if err == nil {
-		err = s.Create(t.Context())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return openCreated(t, t.TempDir())
 }
 
 func begin(t *testing.T, s *Store, id, label string) {

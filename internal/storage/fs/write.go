@@ -205,7 +205,7 @@ type pending struct {
 	path string
 }
 
-// Publish moves the draft to its place and makes it durable there.
+// Publish moves the draft to its place under the key's lock, and makes it durable there when the lock is given up.
 func (p *pending) Publish(ctx context.Context) error {
 	if err := p.publish(ctx); err != nil {
 		return fmt.Errorf("publish object: %w", failure(err))
@@ -220,7 +220,14 @@ func (p *pending) publish(ctx context.Context) error {
 	if err := p.s.ensureDir(filepath.Dir(p.s.path(p.key))); err != nil {
 		return err
 	}
-	if err := os.Rename(p.path, p.s.path(p.key)); err != nil {
+	unlock, err := p.s.stripes.lock(ctx, p.key)
+	if err != nil {
+		return err
+	}
+	// I/O under the lock, as in put: who has looked at the key must not rename over what is published.
+	err = os.Rename(p.path, p.s.path(p.key))
+	unlock()
+	if err != nil {
 		return err
 	}
 	return p.s.settleRenamed(p.key)

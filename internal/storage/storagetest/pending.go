@@ -1,6 +1,8 @@
 package storagetest
 
 import (
+	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -16,6 +18,7 @@ var pendingProofs = []proof{
 	{"drafts of one key are independent", tryTwoDrafts},
 	{"publish of what somebody removed says so", tryPublishRemoved},
 	{"drafts are found under a prefix", tryDraftsPrefix},
+	{"with if-unchanged neither a put nor a delete undoes what is published meanwhile", tryPublishAgainstChange},
 }
 
 func prepare(t *testing.T, s storage.Store, key, data string) storage.Pending {
@@ -137,6 +140,35 @@ func tryDraftsPrefix(t *testing.T, s storage.Store) {
 	for _, d := range collect(t, "list drafts", s.Drafts(t.Context(), "")) {
 		if string(d.Data) != d.Key {
 			t.Errorf("draft of %q holds %q", d.Key, d.Data)
+		}
+	}
+}
+
+// tryPublishAgainstChange: whichever of the two is first, the object that was published is there afterwards. A draft may
+// be lost to the other one, and then says so.
+func tryPublishAgainstChange(t *testing.T, s storage.Store) {
+	for round := range 20 {
+		key := "a/" + strconv.Itoa(round)
+		version := put(t, s, key, "old")
+		p := prepare(t, s, key, "published")
+		var published, changed error
+		race(2, func(i int) {
+			switch {
+			case i == 0:
+				published = p.Publish(t.Context())
+			case round%2 == 0:
+				_, changed = s.Put(t.Context(), key, []byte("changed"), storage.PutOptions{IfUnchanged: version})
+			default:
+				changed = s.Delete(t.Context(), key, storage.DeleteOptions{IfUnchanged: version})
+			}
+		})
+		if changed != nil {
+			wantError(t, "put or delete", changed, storage.ErrChanged)
+		}
+		if published == nil {
+			wantContent(t, s, key, "published", storage.Live)
+		} else if !errors.Is(published, storage.ErrNotExist) || changed != nil {
+			t.Errorf("publish: %v, put or delete: %v", published, changed)
 		}
 	}
 }
