@@ -140,11 +140,11 @@ func readTarget(request *access.Request, ref storeRef) (unknown []string) {
 	}
 	switch {
 	case !ref.Digest.IsZero():
-		request.Reference.Digest = ref.Digest
+		request.Reference.Digest, request.Digest = ref.Digest, ref.Digest
 	case !ref.Tag.IsZero():
 		request.Reference.Tag = ref.Tag
 	default:
-		unknown = append(unknown, "request.reference")
+		unknown = append(unknown, "request.reference", "request.digest")
 	}
 	switch {
 	case request.Action == access.GetManifest: // it writes no tag

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,6 +72,12 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 		return err
 	}
 	seen := watch.At(cfg.Files(sources))
+	var asked chan os.Signal // an ephemeral server ends with its terminal
+	if !ephemeral.on {
+		var stop func()
+		asked, stop = hangups()
+		defer stop()
+	}
 	io.warnOf(append(cfg.Warnings(sources, from.compiler, time.Now()), ephemeral.warnings(sources)...))
 	log, err := telemetry.New(io.Err, io.ErrIsTerminal, cfg.Log)
 	if err != nil {
@@ -128,7 +135,7 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 		from: from, io: io, live: live, log: log, audit: audit, logger: logger.With(telemetry.ModuleKey, "config"),
 		metrics: telemetry.NewReloads(metrics, cfg.Hash()), running: cfg, sources: sources, seen: seen,
 	}
-	defer reload.start(ctx)()
+	defer reload.start(ctx, asked)()
 	return srv.Serve(ctx)
 }
 

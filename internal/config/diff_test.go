@@ -76,7 +76,7 @@ func TestDiff(t *testing.T) {
 		},
 		{
 			"the other type of locks needs a restart, their lease does not", "redis: {url: 'redis://a/0'}", "{redis: {url: 'redis://b/0'}, locks: {type: redis, lease: 1m}}",
-			[]string{`locks.type: "memory" -> "redis", restart`, `locks.lease: "30s" -> "1m"`, `redis.url: "redis://a/0" -> "redis://b/0"`},
+			[]string{`locks.type: "memory" -> "redis", restart`, `locks.lease: "30s" -> "1m"`, `redis.url: "redis://a/0" -> "redis://b/0", restart`},
 		},
 		{
 			"so do an address and TLS, but not what a listener serves",
@@ -149,9 +149,9 @@ func TestWhatNeedsARestart(t *testing.T) {
 	})
 	want := []string{
 		"server.listeners[].address", "server.listeners[].tls", "server.listeners[].mode",
-		"storage.blobs.type", "storage.blobs.fs.root", "storage.blobs.s3.bucket", "storage.blobs.s3.prefix",
-		"storage.metadata.type", "storage.metadata.fs.root", "storage.metadata.s3.bucket", "storage.metadata.s3.prefix",
-		"locks.type",
+		"storage.blobs.type", "storage.blobs.fs.root", "storage.blobs.s3.endpoint", "storage.blobs.s3.bucket", "storage.blobs.s3.prefix",
+		"storage.metadata.type", "storage.metadata.fs.root", "storage.metadata.s3.endpoint", "storage.metadata.s3.bucket", "storage.metadata.s3.prefix",
+		"locks.type", "redis.url", "redis.key_prefix",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

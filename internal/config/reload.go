@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // Reloaded is a configuration for a server that serves.
@@ -29,13 +30,36 @@ func Reload(o Options, running *Config) (Reloaded, error) {
 	if err != nil {
 		return Reloaded{Sources: sources}, err
 	}
+	if running.Policy != nil && cfg.Policy == nil { // a file that lost its end would let everybody in behind a proxy
+		l.found = append(l.found, Problem{Key: "policy", Message: "is gone, and a server that has rules does not serve without any: write policy: {default: allow}, or restart"})
+		return Reloaded{Sources: sources}, l.found.err()
+	}
 	r := Reloaded{Config: cfg, Sources: sources, Changes: Diff(running, cfg)}
 	if !slices.ContainsFunc(r.Changes, func(c Change) bool { return c.Restart }) {
 		return r, nil
 	}
 	retain(rootShape(), reflect.ValueOf(*running), reflect.ValueOf(cfg).Elem())
+	if slices.ContainsFunc(r.Changes, func(c Change) bool { return c.Restart && c.placed() }) {
+		r.keepRules(running)
+	}
 	l.validate(cfg, sources)
 	return r, l.found.err()
+}
+
+// placed says whether a change is one of where requests come from or where the data lies.
+func (c Change) placed() bool {
+	return strings.HasPrefix(c.Key, "server.listeners") || strings.HasPrefix(c.Key, "storage")
+}
+
+// keepRules keeps what says who may do what, and what becomes of the data: it is meant for addresses and stores that are
+// there after a restart.
+func (r *Reloaded) keepRules(running *Config) {
+	r.Policy, r.Repositories, r.Webhooks = running.Policy, running.Repositories, running.Webhooks
+	r.Registry, r.Retention, r.GC = running.Registry, running.Retention, running.GC
+	for i, c := range r.Changes {
+		first := c.Key[:len(c.Key)-len(strings.TrimLeft(c.Key, "abcdefghijklmnopqrstuvwxyz_"))]
+		r.Changes[i].Restart = c.Restart || c.placed() && first == "server" || slices.Contains([]string{"policy", "repositories", "webhooks", "registry", "retention", "gc"}, first)
+	}
 }
 
 // retain sets the keys that need a restart to what a server runs with.
@@ -66,9 +90,15 @@ func retainItems(s *shape, running, next reflect.Value) {
 	old, oldNamed := s.item.named(running)
 	now, nowNamed := s.item.named(next)
 	for i, name := range old.names {
-		if item, ok := now.items[name]; ok && oldNamed && nowNamed {
-			kept.Index(i).Set(item)
-			retain(s.item, running.Index(i), kept.Index(i))
+		item, there := now.items[name]
+		if !there || !oldNamed || !nowNamed {
+			continue
+		}
+		next := reflect.New(item.Type()).Elem()
+		next.Set(item)
+		retain(s.item, running.Index(i), next)
+		if equal(next, item) { // else what it serves is meant for another address
+			kept.Index(i).Set(next)
 		}
 	}
 	next.Set(kept)

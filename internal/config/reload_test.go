@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/config"
 )
@@ -34,11 +35,36 @@ func TestReloadKeepsWhatNeedsARestart(t *testing.T) {
 		"a listener's address, and what it serves": {
 			open + "server: {listeners: [{name: main, address: '127.0.0.1:1'}, {name: admin, address: '127.0.0.1:2', serves: [health]}]}\n",
 			open + "server: {listeners: [{name: admin, address: '127.0.0.1:3', serves: [metrics]}, {name: main, address: '127.0.0.1:1'}]}\n",
-			[]string{"server.listeners[admin].address"},
+			[]string{"server.listeners", "server.listeners[admin].address", "server.listeners[admin].serves"},
 			func(c *config.Config) bool {
 				l := c.Server.Listeners
-				return len(l) == 2 && l[0].Name == "main" && l[1].Address == "127.0.0.1:2" && slices.Equal(l[1].Serves, []string{"metrics"})
+				return len(l) == 2 && l[0].Name == "main" && l[1].Address == "127.0.0.1:2" && slices.Equal(l[1].Serves, []string{"health"})
 			}, "",
+		},
+		"what a listener serves": {
+			open + "server: {listeners: [{name: main, address: '127.0.0.1:1'}, {name: admin, address: '127.0.0.1:2', serves: [health]}]}\n",
+			open + "server: {listeners: [{name: main, address: '127.0.0.1:1'}, {name: admin, address: '127.0.0.1:2', serves: [metrics]}]}\n", nil,
+			func(c *config.Config) bool { return slices.Equal(c.Server.Listeners[1].Serves, []string{"metrics"}) }, "",
+		},
+		"rules that are meant for an address that nobody else reaches": {
+			"policy: {default: deny}\nserver: {listeners: [{name: main, address: '0.0.0.0:1'}]}\nlog: {level: info}\n",
+			open + "server: {listeners: [{name: main, address: '127.0.0.1:1'}]}\nlog: {level: debug}\n",
+			[]string{"server.listeners[main].address", "policy.default"},
+			func(c *config.Config) bool { return c.Policy.Default == "deny" && c.Log.Level == "debug" }, "",
+		},
+		"rules that are meant for another folder": {
+			open + "storage: {blobs: {fs: {root: a}}}\n",
+			"policy: {default: deny}\nstorage: {blobs: {fs: {root: b}}}\nretention: {rules: ['false']}\ngc: {trash: 1h}\nauth: {token: {ttl: 1m}}\n",
+			[]string{"storage.blobs.fs.root", "policy.default", "retention.rules[0]", "gc.trash"},
+			func(c *config.Config) bool {
+				return c.Policy.Default == "allow" && len(c.Retention.Rules) == 0 && c.Auth.Token.TTL == time.Minute
+			}, "",
+		},
+		"no rules any more": {
+			open, "storage: {min_free: 2GiB}\n", nil, nil, "policy: is gone",
+		},
+		"nothing at all": {
+			open, " \n", nil, nil, "is empty",
 		},
 		"one more listener": {
 			open, open + "server: {listeners: [{name: main, address: '127.0.0.1:5000'}, {name: more, address: '127.0.0.1:3'}]}\n",
@@ -51,15 +77,16 @@ func TestReloadKeepsWhatNeedsARestart(t *testing.T) {
 			func(c *config.Config) bool { return c.Storage.Metadata == nil }, "",
 		},
 		"no store of metadata any more": {
-			"storage: {metadata: {fs: {root: meta}}}\n", open,
+			open + "storage: {metadata: {fs: {root: meta}}}\n", open,
 			[]string{"storage.metadata"},
 			func(c *config.Config) bool { return c.Storage.Metadata != nil && c.Storage.Metadata.FS.Root == "meta" }, "",
 		},
 		"what is wrong beside what stays": {
-			"locks: {type: redis}\nredis: {url: 'redis://127.0.0.1:1/0'}\n", open,
-			[]string{"locks.type"},
+			open + "server: {listeners: [{name: main, address: '127.0.0.1:1', tls: true}], tls: {cert_file: a, key_file: b}}\n",
+			open + "server: {listeners: [{name: main, address: '127.0.0.1:1'}]}\n",
+			[]string{"server.listeners[main].tls"},
 			nil,
-			"redis.url: missing, and locks.type is redis",
+			"server.tls",
 		},
 		"what is wrong as it stands": {
 			open, "locks: {type: redis}\n", nil, nil, "redis.url: missing, and locks.type is redis",

@@ -233,6 +233,9 @@ func (a alphabet) missing(x *syntax.Regexp) (rune, bool) {
 				}
 			}
 		}
+		if len(x.Rune) == 0 { // no character at all
+			return unicode.ReplacementChar, true
+		}
 		return x.Rune[0], true
 	case syntax.OpRepeat:
 		if x.Min > 0 {

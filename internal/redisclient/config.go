@@ -12,13 +12,13 @@ import (
 // Config is the redis section of sreg's configuration. The struct tags are the
 // single source of the keys' names, values and documentation.
 type Config struct {
-	URL      string       `mapstructure:"url" doc:"redis://host:6379/0, or rediss:// over TLS. Several hosts with commas between them are a Cluster; with ?master_name=NAME they are Sentinels. docs/redis.md has examples."`
+	URL      string       `mapstructure:"url" config:"restart" doc:"redis://host:6379/0, or rediss:// over TLS. Several hosts with commas between them are a Cluster; with ?master_name=NAME they are Sentinels. docs/redis.md has examples."`
 	Username string       `mapstructure:"username" doc:"The user of Redis's ACL; empty = the default user."`
 	Password secret.Value `mapstructure:"password" doc:"The password of the user."`
 
 	outbound.Files `mapstructure:",squash"`
 
-	KeyPrefix string `mapstructure:"key_prefix" doc:"What all keys begin with, so that several registries can share a server."`
+	KeyPrefix string `mapstructure:"key_prefix" config:"restart" doc:"What all keys begin with, so that several registries can share a server."`
 }
 
 // DefaultConfig names no server.

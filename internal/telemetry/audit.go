@@ -35,14 +35,40 @@ func NewAudit(report *slog.Logger, registerer prometheus.Registerer) *AuditLog {
 // Open appends to the file of cfg from now on, and closes the one before. Without a file no records are
 // kept. It may be called while records are written; after an error they go where they went before.
 func (a *AuditLog) Open(cfg Audit) error {
+	prepared, err := a.Prepare(cfg)
+	if err != nil {
+		return err
+	}
+	return prepared.Use()
+}
+
+// Prepared is an audit log that is open and not yet written to.
+type Prepared struct {
+	out  *auditWriter
+	file io.WriteCloser // nil: no records are kept
+}
+
+// Prepare opens the file of cfg, which Use begins to write to, or Drop closes.
+func (a *AuditLog) Prepare(cfg Audit) (*Prepared, error) {
 	if cfg.File == "" {
-		return a.out.use(nil)
+		return &Prepared{out: a.out}, nil
 	}
 	file, err := os.OpenFile(cfg.File, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
-		return fmt.Errorf("log.audit.file: %w", err)
+		return nil, fmt.Errorf("log.audit.file: %w", err)
 	}
-	return a.out.use(file)
+	return &Prepared{out: a.out, file: file}, nil
+}
+
+// Use writes to it from now on, and closes the file before.
+func (p *Prepared) Use() error { return p.out.use(p.file) }
+
+// Drop closes it, if it will not be written to.
+func (p *Prepared) Drop() error {
+	if p.file == nil {
+		return nil
+	}
+	return p.file.Close()
 }
 
 // Close closes the file. No records are kept from then on.

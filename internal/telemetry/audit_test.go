@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -164,4 +165,39 @@ func TestLostAuditRecordsAreReportedNowAndThen(t *testing.T) {
 			t.Errorf("got %v counted, want all 101", got)
 		}
 	})
+}
+
+// TestAPreparedAuditLogIsNotWrittenTo: until it is used, records go where they went.
+func TestAPreparedAuditLogIsNotWrittenTo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	before, after := filepath.Join(dir, "before"), filepath.Join(dir, "after")
+	audit := NewAudit(slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(audit.Open(Audit{File: before}))
+	dropped, err := audit.Prepare(Audit{File: after})
+	must(err)
+	audit.Logger.Info("one")
+	must(dropped.Drop())
+	none, err := audit.Prepare(Audit{})
+	must(err)
+	audit.Logger.Info("two")
+	must(none.Drop())
+	used, err := audit.Prepare(Audit{File: after})
+	must(err)
+	must(used.Use())
+	audit.Logger.Info("three")
+	must(audit.Close())
+	for file, want := range map[string]int{before: 2, after: 1} {
+		text, err := os.ReadFile(file)
+		must(err)
+		if got := strings.Count(string(text), "\n"); got != want {
+			t.Errorf("%s has %d records, want %d", file, got, want)
+		}
+	}
 }

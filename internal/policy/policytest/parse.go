@@ -232,6 +232,9 @@ func (p *parser) request(n *document.Node, key string) access.Request {
 	} else if !tag.IsZero() {
 		p.report(n.At, document.Join(key, "tag"), "given beside reference, want one of them")
 	}
+	if r.Digest.IsZero() {
+		r.Digest = r.Reference.Digest // as the server reads it from the path
+	}
 	if problem := complete(&r); problem != "" {
 		p.report(n.At, key, problem)
 	}

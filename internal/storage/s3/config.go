@@ -20,7 +20,7 @@ const (
 // Config is the s3 section of a store in sreg's configuration. The struct tags
 // are the single source of the keys' names and documentation.
 type Config struct {
-	Endpoint        string        `mapstructure:"endpoint" doc:"The address of the service, such as https://minio.example.com:9000; empty = AWS's for the region."`
+	Endpoint        string        `mapstructure:"endpoint" config:"restart" doc:"The address of the service, such as https://minio.example.com:9000; empty = AWS's for the region."`
 	Bucket          string        `mapstructure:"bucket" config:"restart" doc:"The bucket. It must exist, and have no versions of its objects."`
 	Region          string        `mapstructure:"region" doc:"The region of the bucket."`
 	Prefix          string        `mapstructure:"prefix" config:"restart" doc:"What all keys begin with, such as sreg/ for a bucket that others use, too."`
