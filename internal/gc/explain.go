@@ -99,6 +99,8 @@ func (r *run) explainTagged(g *graph, tag oci.Tag) {
 func (r *run) explainTag(g *graph, tag tagEdge) {
 	what := fmt.Sprintf("tag %s in %s", tag.stored.Tag, g.ns)
 	switch {
+	case g.gone(tag.stored.Digest) && r.movedAside[g.ns]:
+		r.explain(what, true, "what it stands for is gone, and may be what was moved aside, because it was damaged")
 	case g.gone(tag.stored.Digest) && !r.wasDeleted(g.ns, tag.stored.Digest):
 		r.explain(what, true, "what it stands for is gone, and the trash does not have it, so nobody knows why: sreg gc verify tells of it")
 	case g.gone(tag.stored.Digest):

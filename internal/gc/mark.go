@@ -110,6 +110,7 @@ func (r *run) listCondemnedAgain(ctx context.Context) error {
 // large manifests, and all entries stay in memory until the run ends: so their content does not.
 type trashEntry struct {
 	registry.TrashEntry
+	size     int64 // bytes of its content; of one that goes
 	blobs    []uint32
 	children []oci.Digest
 }
@@ -127,7 +128,7 @@ func (r *run) listTrash(ctx context.Context) error {
 		one := r.trashEntry(entry)
 		if r.began.Sub(entry.At) >= r.config.Trash {
 			r.plan.Restore.add(size)
-			r.plan.drop = append(r.plan.drop, one.TrashEntry)
+			r.plan.drop = append(r.plan.drop, trashEntry{TrashEntry: one.TrashEntry, size: size})
 			continue
 		}
 		r.trash[entry.Namespace] = append(r.trash[entry.Namespace], one)

@@ -20,7 +20,7 @@ type Plan struct {
 	Totals   Totals          `json:"totals"`   // what is there
 	Problems []string        `json:"problems"` // what could not be read: nothing is condemned nor destroyed
 
-	drop    []registry.TrashEntry
+	drop    []trashEntry
 	markers []registry.Marker
 }
 

@@ -187,7 +187,7 @@ func (r *run) destroy(ctx context.Context) error {
 	if err := inBatches(ctx, r, [][]Unfinished{r.plan.Finish}, r.finish); err != nil {
 		return err
 	}
-	if err := each(ctx, r, r.plan.drop, r.registry.DropTrash); err != nil {
+	if err := each(ctx, r, r.plan.drop, r.dropTrash); err != nil {
 		return err
 	}
 	if err := each(ctx, r, r.plan.markers, r.registry.DropMarker); err != nil {
@@ -196,6 +196,10 @@ func (r *run) destroy(ctx context.Context) error {
 	return each(ctx, r, r.touched(), func(ctx context.Context, ns oci.Name) error {
 		return r.registry.PrunePulls(ctx, ns, func(oci.Tag) bool { return false }, func(oci.Digest) bool { return false })
 	})
+}
+
+func (r *run) dropTrash(ctx context.Context, entry trashEntry) error {
+	return r.registry.DropTrash(ctx, entry.TrashEntry)
 }
 
 // finish ends a delete that was killed.

@@ -54,26 +54,47 @@ func (r *run) immutableTagOf(g *graph, d oci.Digest) (tag oci.Tag, found bool) {
 
 // wasDeleted tells whether the trash has a manifest, as it was when the run began.
 func (r *run) wasDeleted(ns oci.Name, d oci.Digest) bool {
-	isIt := func(entry registry.TrashEntry) bool {
-		return entry.Kind == registry.KindManifest && entry.Digest == d && entry.Namespace == ns
+	isIt := func(entry trashEntry) bool { return entry.removed(ns, d) }
+	return slices.ContainsFunc(r.plan.drop, isIt) || slices.ContainsFunc(r.trash[ns], isIt)
+}
+
+// removed tells whether an entry is that of a manifest.
+func (e trashEntry) removed(ns oci.Name, d oci.Digest) bool {
+	return e.Kind == registry.KindManifest && e.Digest == d && e.Namespace == ns
+}
+
+// isUnfinished tells whether what a tag stands for was deleted, and nothing else became of it. If only a later run can
+// tell, the trash keeps what that will need to know it.
+func (r *run) isUnfinished(g *graph, d oci.Digest) bool {
+	if i, known := g.index[d]; known && (g.nodes[i].there || !g.nodes[i].back.IsZero()) {
+		return false
 	}
-	return slices.ContainsFunc(r.plan.drop, isIt) || slices.ContainsFunc(r.trash[ns], func(entry trashEntry) bool { return isIt(entry.TrashEntry) })
+	if g.gone(d) && !r.movedAside[g.ns] {
+		return r.wasDeleted(g.ns, d)
+	}
+	// A push of it is under way, which may fail, or it may be what was moved aside.
+	r.plan.drop = slices.DeleteFunc(r.plan.drop, func(entry trashEntry) bool {
+		found := entry.removed(g.ns, d)
+		if found {
+			r.plan.Restore.Objects--
+			r.plan.Restore.Bytes -= entry.size
+		}
+		return found
+	})
+	return false
 }
 
 // planUnfinished finds what a delete that was killed left behind: tags and referrer entries of a manifest that is
 // gone. Of a manifest that the trash does not have nobody knows that it was deleted, so its tags stay: verification tells
 // of them.
 func (r *run) planUnfinished(ctx context.Context, g *graph) error {
-	deleted := map[oci.Digest]bool{}
+	unfinished := map[oci.Digest]bool{}
 	for _, tag := range g.tags {
 		d := tag.stored.Digest
-		if !g.gone(d) || r.movedAside[g.ns] {
-			continue
+		if _, known := unfinished[d]; !known {
+			unfinished[d] = r.isUnfinished(g, d)
 		}
-		if _, known := deleted[d]; !known {
-			deleted[d] = r.wasDeleted(g.ns, d)
-		}
-		if deleted[d] {
+		if unfinished[d] {
 			r.plan.Finish = append(r.plan.Finish, Unfinished{
 				Namespace: g.ns, Digest: d, Tag: tag.stored.Tag.String(), tag: tag.stored.Tag,
 			})
