@@ -82,7 +82,7 @@ type Watcher struct {
 	opts   Options
 	kernel *fsnotify.Watcher // nil: the kernel has none to spare, and files are polled
 	events <-chan fsnotify.Event
-	errors <-chan error
+	lost   <-chan error    // why events may be missing
 	paths  map[string]bool // what is of interest in the folders that are watched
 }
 
@@ -90,7 +90,7 @@ type Watcher struct {
 func New(opts Options) *Watcher {
 	w := &Watcher{opts: opts}
 	if kernel, err := fsnotify.NewWatcher(); err == nil {
-		w.kernel, w.events, w.errors = kernel, kernel.Events, kernel.Errors
+		w.kernel, w.events, w.lost = kernel, kernel.Events, kernel.Errors
 	}
 	return w
 }
@@ -125,8 +125,10 @@ func (w *Watcher) Wait(ctx context.Context, seen Look, asked <-chan os.Signal) e
 				due = true
 				look.Reset(w.opts.Settle)
 			}
-		case <-w.errors: // the kernel told too little
-			look.Reset(0)
+		case err := <-w.lost:
+			if err != nil { // the kernel told too little
+				look.Reset(0)
+			}
 		case <-poll.C:
 			look.Reset(0)
 		case <-look.C:
