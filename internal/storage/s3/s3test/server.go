@@ -111,7 +111,8 @@ func (s *Server) Config(t testing.TB) s3.Config {
 	cfg.AccessKeyID, cfg.SecretAccessKey = AccessKeyID, secret.New(SecretAccessKey)
 	cfg.PartSize, cfg.UploadMemory = 5*bytesize.MiB, 40*bytesize.MiB
 	cfg.Bucket = "sreg-" + strconv.FormatInt(s.buckets.Add(1), 10)
-	if _, err := s.client.CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &cfg.Bucket}); err != nil {
+	patient := func(o *awss3.Options) { o.RetryMaxAttempts = 12 } // minio says that it is ready before it makes buckets
+	if _, err := s.client.CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &cfg.Bucket}, patient); err != nil {
 		t.Fatalf("create bucket %s: %v", cfg.Bucket, err)
 	}
 	return cfg
