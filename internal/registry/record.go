@@ -56,8 +56,9 @@ type (
 	referrerRecord struct {
 		Descriptor json.RawMessage `json:"descriptor"` // of an oci.Descriptor, as it is sent
 		Nonce      string          `json:"nonce"`
-		// Untyped says that the manifest does not name its media type: pushed again it may have another one.
-		Untyped bool `json:"untyped,omitempty"`
+		// Untyped says that the manifest does not name its media type: pushed again it may have another one. Earlier
+		// versions of sreg did not write it, so it is always written, and where it is missing nobody knows.
+		Untyped bool `json:"untyped"`
 	}
 
 	// trashRecord says what was removed, and why; the content of the object that went stands behind it.

@@ -21,7 +21,7 @@ type Referrer struct {
 	ArtifactType string
 	JSON         []byte // its descriptor
 
-	untyped *entryRead // of a manifest that does not name its media type, else nil
+	untyped *entryRead // of a manifest that does not, or may not, name its media type, else nil
 }
 
 // entryRead is when an entry was read, and how often this process had changed it by then.
@@ -138,7 +138,8 @@ func (r *Registry) fingerprint(ctx context.Context, prefix string) (stamp storag
 // eachReferrerEntry yields the entries of a subject, from the cache while its folder has the same stamp. In a folder that
 // has changed, and where there are no stamps, the names are listed, and only those are read that are new: what an entry
 // says follows from the manifest, whose digest is its name, and for a manifest that does not name its media type from its
-// last push. When yield wants no more, it reads on for the cache alone.
+// last push. Entries of earlier versions do not say which of both they are. When yield wants no more, it reads on for the
+// cache alone.
 func (r *Registry) eachReferrerEntry(ctx context.Context, ns oci.Name, subject oci.Digest, yield func(Referrer) bool) error {
 	prefix := referrersPrefix(ns, subject)
 	stamp, settled, err := r.fingerprint(ctx, prefix)
@@ -242,7 +243,7 @@ func parseReferrer(record []byte) (referrer Referrer, untyped bool, err error) {
 			return referrer, false, err
 		}
 	}
-	return referrer, mark != nil, nil
+	return referrer, string(mark) != "false", nil
 }
 
 // fallbackReferrers reads what clients of registries without the referrers API keep under a tag (spec: Referrers Tag

@@ -13,6 +13,7 @@ import (
 	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
 	"github.com/sreg-project/sreg/internal/registry/registrytest"
+	"github.com/sreg-project/sreg/internal/storage"
 )
 
 func TestManyReferrersAtOnce(t *testing.T) {
@@ -210,30 +211,62 @@ func TestWhoWantsNoMoreReferrersHearsOfNoError(t *testing.T) {
 }
 
 // TestAReferrerThatIsPushedAgainAsAnotherTypeIsShownSo: the same bytes, which do not name their type, are pushed as one
-// type and then as another. Who has listed the first one shows the second; another process may take a minute.
+// type and then as another. Who has listed the first one shows the second; another process may take a minute. So it is
+// where an earlier version of sreg wrote the first entry, which does not say whether the manifest names its type.
 func TestAReferrerThatIsPushedAgainAsAnotherTypeIsShownSo(t *testing.T) {
 	t.Parallel()
-	for name, at := range map[string]opener{"in memory": inMemory(t), "in a folder": inFolder(t)} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			pusher := newWorld(t, at)
-			var ahead time.Duration
-			later := openWorld(t, pusher.store, func(o *registry.Options) { o.Now = func() time.Time { return time.Now().Add(ahead) } })
-			pusher.must(pusher.pushImage(app, "one"))
-			content := fmt.Appendf(nil, `{"schemaVersion":2,"subject":{"mediaType":%q,"digest":%q,"size":%d}}`,
-				imageOne.MediaType, imageOne.Digest, len(imageOne.Text))
-			for _, mediaType := range []string{"application/vnd.example.one+json", "application/vnd.example.two+json"} {
-				_, err := pusher.reg.PutManifest(t.Context(), app, registry.Push{ContentType: mediaType, Content: content})
-				pusher.must(err)
-				ahead += 2 * time.Minute
-				for i, reader := range []*world{pusher, later} {
-					for one, err := range reader.reg.Referrers(t.Context(), app, imageOne.Digest) {
-						if err != nil || !strings.Contains(string(one.JSON), mediaType) {
-							t.Errorf("reader %d: got %s, %v, want the type %s", i, one.JSON, err, mediaType)
-						}
-					}
+	for name, at := range map[string]func(*testing.T) opener{"in memory": inMemory, "in a folder": inFolder} {
+		for version, became := range map[string]func(*world){"": func(*world) {}, ", of an earlier version": forgetUntyped} {
+			t.Run(name+version, func(t *testing.T) {
+				t.Parallel()
+				pushAsTwoTypes(t, at(t), became)
+			})
+		}
+	}
+}
+
+// pushAsTwoTypes looks at the referrers after each push; became is what became of the entry of the first one.
+func pushAsTwoTypes(t *testing.T, at opener, became func(*world)) {
+	t.Helper()
+	pusher := newWorld(t, at)
+	var ahead time.Duration
+	later := openWorld(t, pusher.store, func(o *registry.Options) { o.Now = func() time.Time { return time.Now().Add(ahead) } })
+	pusher.must(pusher.pushImage(app, "one"))
+	content := fmt.Appendf(nil, `{"schemaVersion":2,"subject":{"mediaType":%q,"digest":%q,"size":%d}}`,
+		imageOne.MediaType, imageOne.Digest, len(imageOne.Text))
+	for i, mediaType := range []string{"application/vnd.example.one+json", "application/vnd.example.two+json"} {
+		_, err := pusher.reg.PutManifest(t.Context(), app, registry.Push{ContentType: mediaType, Content: content})
+		pusher.must(err)
+		if i == 0 {
+			became(pusher)
+		}
+		ahead += 2 * time.Minute
+		for i, reader := range []*world{pusher, later} {
+			for one, err := range reader.reg.Referrers(t.Context(), app, imageOne.Digest) {
+				if err != nil || !strings.Contains(string(one.JSON), mediaType) {
+					t.Errorf("reader %d: got %s, %v, want the type %s", i, one.JSON, err, mediaType)
 				}
 			}
-		})
+		}
+	}
+}
+
+// forgetUntyped makes the one entry of a referrer what an earlier version of sreg wrote.
+func forgetUntyped(w *world) {
+	const member = `,"untyped":true`
+	changed := 0
+	for entry, err := range w.store.List(w.ctx, app.String(), storage.ListOptions{Deep: true}) {
+		w.must(err)
+		key := app.String() + "/" + entry.Name
+		object, err := w.store.Get(w.ctx, key)
+		w.must(err)
+		if old := strings.Replace(string(object.Data), member, "", 1); old != string(object.Data) {
+			_, err = w.store.Put(w.ctx, key, []byte(old), storage.PutOptions{})
+			w.must(err)
+			changed++
+		}
+	}
+	if changed != 1 {
+		w.t.Errorf("%d entries say %s, want one", changed, member)
 	}
 }
