@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -24,16 +23,23 @@ type destruction struct {
 	spaces   []oci.Name // that it is about
 	named    map[oci.Digest]bool
 	tags     []storeRef // with what they stand for
-	removed  int        // how many entries of the trash go
+	removed  int        // how many entries of the trash are about it
 	chosen   gc.Chosen  // what was named, and all that this names
 	things   []registry.Object
+	needed   map[oci.Name]map[oci.Digest]string // why other things of a namespace need it
+	kept     []registry.Object                  // manifests that stay in the trash
 }
 
 func newDestruction(ref storeRef, store *openedStore) *destruction {
-	return &destruction{
+	d := &destruction{
 		ref: ref, m: store.Maintenance, registry: store.Registry, named: map[oci.Digest]bool{},
-		chosen: gc.Chosen{Namespace: ref.Namespace, Digests: map[oci.Digest]bool{}, Whole: ref.Tag.IsZero() && ref.Digest.IsZero()},
+		chosen: gc.Chosen{Digests: map[oci.Name]map[oci.Digest]bool{}, Bytes: map[oci.Digest]bool{}},
+		needed: map[oci.Name]map[oci.Digest]string{},
 	}
+	if ref.Tag.IsZero() && ref.Digest.IsZero() {
+		d.chosen.Whole = ref.Namespace
+	}
+	return d
 }
 
 // choose finds what was named and all that it names, in the namespaces and in their trash.
@@ -41,14 +47,12 @@ func (d *destruction) choose(ctx context.Context) error {
 	if err := d.findSpaces(ctx); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context, oci.Name) error{d.name, d.follow, d.find} {
-		for _, ns := range d.spaces {
-			if err := step(ctx, ns); err != nil {
-				return err
-			}
+	for _, ns := range d.spaces {
+		if err := d.chooseIn(ctx, ns); err != nil {
+			return err
 		}
 	}
-	for digest := range d.chosen.Digests {
+	for digest := range d.chosen.Bytes {
 		if err := d.addThing(ctx, registry.Object{Kind: registry.KindBlob, Digest: digest}); err != nil {
 			return err
 		}
@@ -63,6 +67,33 @@ func (d *destruction) choose(ctx context.Context) error {
 		}
 		return strings.Compare(a.String(), b.String())
 	})
+	return nil
+}
+
+// chooseIn is choose for one namespace.
+func (d *destruction) chooseIn(ctx context.Context, ns oci.Name) error {
+	trash, err := d.trashOf(ctx, ns)
+	if err != nil {
+		return err
+	}
+	if err := d.name(ctx, ns, trash); err != nil {
+		return err
+	}
+	if err := d.follow(ctx, ns, trash); err != nil {
+		return err
+	}
+	for digest := range d.chosen.Digests[ns] {
+		for _, kind := range []registry.Kind{registry.KindManifest, registry.KindLink} {
+			if err := d.addThing(ctx, registry.Object{Kind: kind, Namespace: ns, Digest: digest}); err != nil {
+				return err
+			}
+		}
+	}
+	for _, entry := range trash {
+		if d.isAbout(entry) {
+			d.removed++
+		}
+	}
 	return nil
 }
 
@@ -85,10 +116,10 @@ func (d *destruction) findSpaces(ctx context.Context) error {
 }
 
 // name finds the digests and the tags that were named.
-func (d *destruction) name(ctx context.Context, ns oci.Name) error {
+func (d *destruction) name(ctx context.Context, ns oci.Name, trash []removedThing) error {
 	switch {
 	case !d.ref.Tag.IsZero():
-		return d.nameTag(ctx, ns, d.ref.Tag)
+		return d.nameTag(ctx, ns, d.ref.Tag, trash)
 	case !d.ref.Digest.IsZero():
 		d.named[d.ref.Digest] = true
 		tags, _, err := d.registry.TagsOf(ctx, ns, d.ref.Digest, math.MaxInt)
@@ -99,7 +130,7 @@ func (d *destruction) name(ctx context.Context, ns oci.Name) error {
 	}
 	for tag, err := range d.m.Tags(ctx, ns) {
 		if err == nil {
-			err = d.nameTag(ctx, ns, tag)
+			err = d.nameTag(ctx, ns, tag, trash)
 		}
 		if err != nil {
 			return err
@@ -121,14 +152,14 @@ func (d *destruction) name(ctx context.Context, ns oci.Name) error {
 			d.named[condemned.Digest] = true
 		}
 	}
-	return d.eachEntry(ctx, ns, func(entry registry.TrashEntry) error {
+	for _, entry := range trash {
 		d.named[entry.Digest] = true
-		return nil
-	})
+	}
+	return nil
 }
 
 // nameTag names what a tag stands for; of one that is gone, what it stood for when it was removed last.
-func (d *destruction) nameTag(ctx context.Context, ns oci.Name, tag oci.Tag) error {
+func (d *destruction) nameTag(ctx context.Context, ns oci.Name, tag oci.Tag, trash []removedThing) error {
 	stored, err := d.m.Tag(ctx, ns, tag)
 	if err == nil {
 		d.tags = append(d.tags, storeRef{ns, tag, stored.Digest})
@@ -137,79 +168,61 @@ func (d *destruction) nameTag(ctx context.Context, ns oci.Name, tag oci.Tag) err
 	if !errors.Is(err, registry.ErrGone) {
 		return err
 	}
-	var last oci.Digest
-	err = d.eachEntry(ctx, ns, func(entry registry.TrashEntry) error {
+	for _, entry := range slices.Backward(trash) {
 		if entry.Tag == tag {
-			last = entry.Digest
-		}
-		return nil
-	})
-	if !last.IsZero() {
-		d.named[last] = true
-	}
-	return err
-}
-
-// eachEntry calls a function with the trash entries of a namespace, the oldest first.
-func (d *destruction) eachEntry(ctx context.Context, ns oci.Name, do func(registry.TrashEntry) error) error {
-	for entry, err := range d.m.Trash(ctx, ns) {
-		if err == nil && entry.Namespace == ns {
-			err = do(entry)
-		}
-		if err != nil {
-			return err
+			d.named[entry.Digest] = true
+			break
 		}
 	}
 	return nil
 }
 
-// follow adds what the named manifests name.
-func (d *destruction) follow(ctx context.Context, ns oci.Name) error {
-	seen := map[oci.Digest]bool{}
-	next := slices.Collect(maps.Keys(d.named))
+// follow adds what is named of a namespace, and what the manifests among that name. Who names a digest alone does not
+// mean the children of an index in a namespace that never held the index.
+func (d *destruction) follow(ctx context.Context, ns oci.Name, trash []removedThing) error {
+	chosen := map[oci.Digest]bool{}
+	d.chosen.Digests[ns] = chosen
+	var next []oci.Digest
+	inTrash := map[oci.Digest]bool{}
+	for _, entry := range trash {
+		inTrash[entry.Digest] = true
+	}
+	for digest := range d.named {
+		d.chosen.Bytes[digest] = true
+		holds, err := d.holds(ctx, ns, digest)
+		if err != nil {
+			return err
+		}
+		if holds || inTrash[digest] {
+			next = append(next, digest)
+		}
+	}
+	removed := namesIn(trash)
 	for len(next) > 0 {
 		digest := next[len(next)-1]
 		next = next[:len(next)-1]
-		if seen[digest] {
+		if chosen[digest] {
 			continue
 		}
-		seen[digest], d.chosen.Digests[digest] = true, true
-		stored, err := d.m.Manifest(ctx, ns, digest)
-		if errors.Is(err, registry.ErrGone) {
-			stored, err = d.m.Removed(ctx, ns, digest)
-		}
-		if errors.Is(err, registry.ErrGone) {
-			continue // a blob
-		}
+		chosen[digest], d.chosen.Bytes[digest] = true, true
+		names, err := d.names(ctx, ns, digest, removed)
 		if err != nil {
 			return err
 		}
-		names, err := stored.Names()
-		if err != nil {
-			return err
-		}
-		for _, one := range append(names.Blobs(), names.Children()...) {
-			next = append(next, one.Digest)
-		}
+		next = append(next, names...)
 	}
 	return nil
 }
 
-// find looks for what is there of it in a namespace.
-func (d *destruction) find(ctx context.Context, ns oci.Name) error {
-	for digest := range d.chosen.Digests {
-		for _, kind := range []registry.Kind{registry.KindManifest, registry.KindLink} {
-			if err := d.addThing(ctx, registry.Object{Kind: kind, Namespace: ns, Digest: digest}); err != nil {
-				return err
-			}
+// holds tells whether a namespace holds a manifest or a blob.
+func (d *destruction) holds(ctx context.Context, ns oci.Name, digest oci.Digest) (holds bool, err error) {
+	for _, kind := range []registry.Kind{registry.KindManifest, registry.KindLink} {
+		holds, err = d.m.Exists(ctx, registry.Object{Kind: kind, Namespace: ns, Digest: digest})
+		if holds || err != nil {
+			break
 		}
 	}
-	return d.eachEntry(ctx, ns, func(entry registry.TrashEntry) error {
-		if d.isAbout(entry) {
-			d.removed++
-		}
-		return nil
-	})
+	return holds, err
 }
 
 func (d *destruction) addThing(ctx context.Context, o registry.Object) error {
@@ -218,14 +231,6 @@ func (d *destruction) addThing(ctx context.Context, o registry.Object) error {
 		d.things = append(d.things, o)
 	}
 	return err
-}
-
-// isAbout tells whether a trash entry goes: one of a named thing, or of what that names.
-func (d *destruction) isAbout(entry registry.TrashEntry) bool {
-	if entry.Kind == registry.KindTag {
-		return d.named[entry.Digest]
-	}
-	return d.chosen.Digests[entry.Digest]
 }
 
 // summary is what goes, for the question.
@@ -240,48 +245,54 @@ func (d *destruction) summary() string {
 
 // remove takes away the tags, and what could bring something back.
 func (d *destruction) remove(ctx context.Context) error {
-	by := "sreg gc destroy (" + operator() + ")"
-	for _, tag := range d.tags {
-		for {
-			stored, err := d.m.Tag(ctx, tag.Namespace, tag.Tag)
-			if err == nil && stored.Digest == tag.Digest {
-				err = d.m.RemoveTag(ctx, tag.Namespace, stored, by, "destroyed")
-			}
-			if errors.Is(err, registry.ErrTagChanged) {
-				continue // it was pushed again meanwhile
-			}
-			if err != nil && !errors.Is(err, registry.ErrGone) {
-				return err
-			}
-			break
-		}
-	}
 	held, release, err := d.m.ClaimCollector(ctx, holder(time.Now()))
 	if err != nil {
 		return collecting(err)
 	}
 	defer release()
+	for _, tag := range d.tags {
+		if err := d.removeTag(held, tag); err != nil {
+			return err
+		}
+	}
 	for _, ns := range d.spaces {
-		err := d.eachEntry(held, ns, func(entry registry.TrashEntry) error {
-			if !d.isAbout(entry) {
-				return nil
-			}
-			return d.m.DropTrash(held, entry)
-		})
-		if err != nil {
+		if len(d.chosen.Digests[ns]) == 0 {
+			continue
+		}
+		if err := d.dropTrash(held, ns); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+func (d *destruction) removeTag(ctx context.Context, tag storeRef) error {
+	by := "sreg gc destroy (" + operator() + ")"
+	for {
+		stored, err := d.m.Tag(ctx, tag.Namespace, tag.Tag)
+		if err == nil && stored.Digest == tag.Digest {
+			err = d.m.RemoveTag(ctx, tag.Namespace, stored, by, "destroyed")
+		}
+		if errors.Is(err, registry.ErrTagChanged) {
+			continue // it was pushed again meanwhile
+		}
+		if errors.Is(err, registry.ErrGone) {
+			return nil
+		}
+		return err
+	}
+}
+
+// options are those of each run of the collector.
+func (d *destruction) options() gc.RunOptions {
+	all := 100.0
+	return gc.RunOptions{Only: gc.CollectPart, Chosen: &d.chosen, MaxDelete: &all, Holder: holder(time.Now())}
+}
+
 // collect destroys what nothing needs of it, in as many runs as that takes, and explains what is left.
 func (d *destruction) collect(ctx context.Context, collector *gc.Collector) (*gc.Report, error) {
-	all := 100.0
-	opts := gc.RunOptions{Only: gc.CollectPart, Chosen: &d.chosen, MaxDelete: &all}
 	for range emptyRuns {
-		opts.Holder = holder(time.Now())
-		report, err := collector.Run(ctx, opts)
+		report, err := collector.Run(ctx, d.options())
 		if err != nil {
 			return nil, collecting(err)
 		}
@@ -289,6 +300,7 @@ func (d *destruction) collect(ctx context.Context, collector *gc.Collector) (*gc
 			break
 		}
 	}
+	opts := d.options()
 	opts.DryRun = true
 	return collector.Run(ctx, opts)
 }
@@ -330,17 +342,23 @@ func (d *destruction) outcome(ctx context.Context, report *gc.Report) ([]destroy
 		}
 		row := destroyedRow{Result: destroyed, Kind: thing.Kind, Ref: storeRef{Namespace: thing.Namespace, Digest: thing.Digest}.String()}
 		// Where a whole namespace was named, another one may hold the same bytes.
-		row.named = d.named[thing.Digest] && (thing.Kind != registry.KindBlob || !d.chosen.Whole || linked[thing.Digest])
+		row.named = d.named[thing.Digest] && (thing.Kind != registry.KindBlob || d.chosen.Whole.IsZero() || linked[thing.Digest])
 		if there {
-			row.Result, row.Why = stays, whyItStays(report, thing)
+			row.Result, row.Why = stays, d.whyItStays(report, thing)
 		}
 		rows = append(rows, row)
+	}
+	for _, thing := range d.kept {
+		if !slices.Contains(d.things, thing) {
+			ref := storeRef{Namespace: thing.Namespace, Digest: thing.Digest}
+			rows = append(rows, destroyedRow{Result: stays, Kind: thing.Kind, Ref: ref.String(), Why: d.whyItStays(report, thing), named: d.named[thing.Digest]})
+		}
 	}
 	return rows, nil
 }
 
 // whyItStays is what the collector says of a manifest; of bytes, what it says of each link to them.
-func whyItStays(report *gc.Report, o registry.Object) (why []string) {
+func (d *destruction) whyItStays(report *gc.Report, o registry.Object) (why []string) {
 	manifest, link := fmt.Sprintf("manifest %s in %s", o.Digest, o.Namespace), fmt.Sprintf("blob %s in ", o.Digest)
 	for _, explained := range report.Explanation {
 		switch {
@@ -352,7 +370,25 @@ func whyItStays(report *gc.Report, o registry.Object) (why []string) {
 		}
 	}
 	if why == nil {
+		why = d.whyNeeded(o)
+	}
+	if why == nil {
 		why = []string{"its upload is still open, or something that can be restored, or is condemned, names it"}
+	}
+	return why
+}
+
+// whyNeeded is why other things need a chosen thing, so that what restores it had to stay.
+func (d *destruction) whyNeeded(o registry.Object) (why []string) {
+	for _, ns := range d.spaces {
+		needs, needed := d.needed[ns][o.Digest]
+		switch {
+		case !needed:
+		case o.Kind == registry.KindBlob:
+			why = append(why, fmt.Sprintf("%s needs it: %s", ns, needs))
+		case o.Namespace == ns:
+			why = append(why, needs)
+		}
 	}
 	return why
 }

@@ -26,11 +26,12 @@ func newGCDestroy(io IO) *cobra.Command {
 		Long: "Destroy one thing now, whatever its age, so that nobody can pull or restore it:\n\n" +
 			"    NAME:TAG         a tag, and the manifest that it stands for\n" +
 			"    NAME@DIGEST      a manifest with its tags, or a blob\n" +
-			"    DIGEST           the same, in every namespace\n" +
+			"    DIGEST           the same, in every namespace that has it\n" +
 			"    NAME             all of a namespace\n\n" +
 			"With a manifest goes all that it names and nothing else needs. What something else needs\n" +
 			"stays, and the table says what that is. If it is what was named, the exit code is 1: to be\n" +
-			"sure of a password in a layer, name the digest of the layer.\n\n" +
+			"sure of a password in a layer, name the digest of the layer. What else was deleted can be\n" +
+			"restored as before, and needs what it names.\n\n" +
 			"It runs beside a server and beside pushes. A push that needs one of these things either\n" +
 			"comes first, and then the thing stays; or it is refused, and the client sends it again." + exitCodes,
 		Example: "  sreg gc destroy team/app:v1\n" +
@@ -68,6 +69,10 @@ func runGCDestroy(ctx context.Context, io IO, opts gcDestroy, text string) (err 
 		if err := io.confirm(ctx, fmt.Sprintf("Destroy %s? It cannot be restored. Type yes: ", d.summary())); err != nil {
 			return err
 		}
+	}
+	// Before that which would bring it back goes: it may be that nothing can be destroyed.
+	if err := store.Collector.Try(ctx, d.options()); err != nil {
+		return err
 	}
 	if err := d.remove(ctx); err != nil {
 		return err

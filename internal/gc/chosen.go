@@ -1,19 +1,20 @@
 package gc
 
 import (
+	"context"
 	"slices"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
 )
 
-// Chosen is what a run condemns and destroys whatever its age, if nothing needs it: manifests and links of a namespace,
-// or of all of them if that is zero, and bytes. The run leaves everything else as it is. Ages are not what makes a run
-// safe: a push that needs one of these meanwhile revives it, or comes too late and is told what is missing.
+// Chosen is what a run condemns and destroys whatever its age, if nothing needs it. The run leaves everything else as it
+// is. Ages are not what makes a run safe: a push that needs one of these meanwhile revives it, or comes too late and is
+// told what is missing.
 type Chosen struct {
-	Namespace oci.Name
-	Digests   map[oci.Digest]bool
-	Whole     bool // also the catalog's entry of the namespace, if nothing is left in it
+	Digests map[oci.Name]map[oci.Digest]bool // manifests and links, each of its own namespace alone
+	Bytes   map[oci.Digest]bool
+	Whole   oci.Name // also the catalog's entry of this namespace, if nothing is left in it
 }
 
 // chosen tells whether an object is one of those.
@@ -23,11 +24,23 @@ func (r *run) chosen(o registry.Object) bool {
 	case c == nil:
 		return false
 	case o.Kind == registry.KindNamespace:
-		return c.Whole && o.Namespace == c.Namespace
-	case o.Kind == registry.KindBlob, c.Namespace.IsZero(), c.Namespace == o.Namespace:
-		return c.Digests[o.Digest]
+		return o.Namespace == c.Whole
+	case o.Kind == registry.KindBlob:
+		return c.Bytes[o.Digest]
 	}
-	return false
+	return c.Digests[o.Namespace][o.Digest]
+}
+
+// Try makes the plan of a run and changes nothing. Its error is that with which the run would end before it changes
+// anything, unless another collector is at work.
+func (c *Collector) Try(ctx context.Context, opts RunOptions) error {
+	safe, err := c.besideWriters(ctx)
+	if err != nil {
+		return err
+	}
+	opts.DryRun = true
+	_, err = safe.Run(ctx, opts)
+	return err
 }
 
 // leaves tells whether the run leaves an object as it is, because others were chosen.
@@ -40,7 +53,7 @@ func (r *run) leaveOthers() {
 		return
 	}
 	other := func(p Planned) bool {
-		return r.leaves(p.Object) && (p.Kind != registry.KindLink || !r.opts.Chosen.Digests[p.Digest])
+		return r.leaves(p.Object) && (p.Kind != registry.KindLink || !r.opts.Chosen.Bytes[p.Digest])
 	}
 	p := r.plan
 	p.Condemn, p.Destroy = slices.DeleteFunc(p.Condemn, other), slices.DeleteFunc(p.Destroy, other)

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/sreg-project/sreg/internal/gc"
+	lockmemory "github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/storage"
 )
 
 // destroyNow runs the collector for what was chosen alone.
@@ -23,7 +25,7 @@ func (p *pushed) destroyNow(digests ...oci.Digest) *gc.Report {
 		chosen[d] = true
 	}
 	all := 100.0
-	report, err := c.Run(p.t.Context(), gc.RunOptions{Only: gc.CollectPart, Chosen: &gc.Chosen{Namespace: p.ns, Digests: chosen}, MaxDelete: &all})
+	report, err := c.Run(p.t.Context(), gc.RunOptions{Only: gc.CollectPart, Chosen: &gc.Chosen{Digests: map[oci.Name]map[oci.Digest]bool{p.ns: chosen}, Bytes: chosen}, MaxDelete: &all})
 	p.must(err)
 	return report
 }
@@ -126,3 +128,34 @@ func TestADestructionLeavesWhatACondemnedManifestNames(t *testing.T) {
 		}
 	})
 }
+
+// TestARunIsTried: it says what the run would say, and changes nothing.
+func TestARunIsTried(t *testing.T) {
+	t.Parallel()
+	p := newPushed(t)
+	manifest, layer := p.image("one")
+	try := func(on storage.Store) error {
+		reg, err := registry.New(t.Context(), registry.Options{Blobs: on, Metadata: on, Locks: lockmemory.New(), Config: p.config})
+		p.must(err)
+		c, err := gc.New(gc.Options{Registry: reg.Maintenance(), Config: gc.DefaultConfig()})
+		p.must(err)
+		digests := map[oci.Digest]bool{manifest: true, layer: true}
+		few := 1.0
+		return c.Try(t.Context(), gc.RunOptions{Only: gc.CollectPart, MaxDelete: &few, Chosen: &gc.Chosen{Digests: map[oci.Name]map[oci.Digest]bool{p.ns: digests}, Bytes: digests}})
+	}
+	var refused *gc.RefusedError
+	if err := try(unconditional{p.store}); !errors.As(err, &refused) {
+		t.Errorf("on a service without conditional writes: %v, want that it is refused", err)
+	}
+	if err := try(p.store); !errors.As(err, &refused) {
+		t.Errorf("without a larger share: %v, want that it is refused", err)
+	}
+	for condemned, err := range p.reg.Maintenance().Condemned(t.Context()) {
+		t.Errorf("%v was condemned: %v", condemned.Object, err)
+	}
+}
+
+// unconditional is a store that honours no conditional writes.
+type unconditional struct{ storage.Store }
+
+func (unconditional) Features() storage.Features { return storage.Features{} }

@@ -52,7 +52,7 @@ func (r *run) explainNamespace(g *graph) {
 
 // asked tells whether the run is to explain a link or bytes.
 func (r *run) asked(o registry.Object) bool {
-	if c := r.opts.Chosen; c != nil && c.Digests[o.Digest] {
+	if c := r.opts.Chosen; c != nil && c.Bytes[o.Digest] {
 		return true // also of other namespaces: they may be what needs the bytes
 	}
 	t := r.opts.Explain

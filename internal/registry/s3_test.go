@@ -150,7 +150,8 @@ func TestWhatIsDestroyedIsNotInTheBucket(t *testing.T) {
 		}
 		collector, err := gc.New(gc.Options{Registry: w.reg.Maintenance(), Config: gc.DefaultConfig()})
 		w.must(err)
-		chosen := gc.Chosen{Namespace: app, Digests: map[oci.Digest]bool{imageOne.Digest: true, ocitest.DigestOf("layer one"): true}}
+		digests := map[oci.Digest]bool{imageOne.Digest: true, ocitest.DigestOf("layer one"): true}
+		chosen := gc.Chosen{Digests: map[oci.Name]map[oci.Digest]bool{app: digests}, Bytes: digests}
 		all := 100.0
 		for range 2 {
 			_, err := collector.Run(t.Context(), gc.RunOptions{Only: gc.CollectPart, Chosen: &chosen, MaxDelete: &all})

@@ -1,0 +1,62 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	lockmemory "github.com/sreg-project/sreg/internal/lock/memory"
+	"github.com/sreg-project/sreg/internal/oci/ocitest"
+	"github.com/sreg-project/sreg/internal/registry"
+	"github.com/sreg-project/sreg/internal/registry/registrytest"
+	"github.com/sreg-project/sreg/internal/snapshot"
+	"github.com/sreg-project/sreg/internal/storage"
+	"github.com/sreg-project/sreg/internal/storage/memory"
+)
+
+// trashReads counts how often an entry of the trash is read.
+type trashReads struct {
+	storage.Store
+	n atomic.Int64
+}
+
+func (s *trashReads) Get(ctx context.Context, key string) (storage.Value, error) {
+	if strings.HasPrefix(key, "_deleted/") {
+		s.n.Add(1)
+	}
+	return s.Store.Get(ctx, key)
+}
+
+// TestADestructionReadsTheTrashOfANamespaceOnce to choose, and once more to drop what is in it.
+func TestADestructionReadsTheTrashOfANamespaceOnce(t *testing.T) {
+	t.Parallel()
+	store := &trashReads{Store: memory.New(memory.Options{})}
+	reg, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: lockmemory.New(), Config: registry.DefaultConfig()})
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(err)
+	must(reg.Maintenance().Create(t.Context()))
+	ns := ocitest.Name("team/app")
+	const images = 20
+	for i := range images {
+		image := ocitest.Image(fmt.Sprint(i))
+		must(registrytest.Pusher{To: reg}.Push(t.Context(), ns, image))
+		must(reg.DeleteManifest(t.Context(), ns, image.Digest, "bob"))
+	}
+	store.n.Store(0)
+	d := newDestruction(storeRef{Namespace: ns}, &openedStore{Core: &snapshot.Core{Registry: reg, Maintenance: reg.Maintenance()}})
+	must(d.choose(t.Context()))
+	if got := store.n.Load(); got != images || d.removed != images {
+		t.Errorf("got %d reads for %d entries, want one for each of %d", got, d.removed, images)
+	}
+	must(d.remove(t.Context()))
+	if got := store.n.Load(); got != 2*images {
+		t.Errorf("got %d reads of the trash with its removal, want %d", got, 2*images)
+	}
+}
