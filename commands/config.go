@@ -38,8 +38,9 @@ type validateOptions struct {
 func newConfigValidate(io IO) *cobra.Command {
 	var opts validateOptions
 	cmd := &cobra.Command{
-		Use:   "validate",
-		Short: "Check the config and show every mistake in it",
+		Use:        "validate",
+		SuggestFor: []string{"check", "test", "lint"},
+		Short:      "Check the config and show every mistake in it",
 		Long: "Do everything that sreg serve does before it listens, with the same files, environment\n" +
 			"and flags, and show every mistake with its place. Nothing is created or changed.\n\n" +
 			"With --online look also at what the config names outside: stores, Redis, OIDC providers\n" +
@@ -186,11 +187,7 @@ func (io IO) checkOnline(ctx context.Context, cfg *config.Config, sources config
 		}
 	}
 	if len(failed) > 0 {
-		answer := "services do not answer as they should"
-		if len(failed) == 1 {
-			answer = "services does not answer as it should"
-		}
-		return fmt.Errorf("%d of %d %s: %s", len(failed), len(checked), answer, strings.Join(failed, ", "))
+		return fmt.Errorf("%d of %d checks failed: %s", len(failed), len(checked), strings.Join(failed, ", "))
 	}
 	return nil
 }

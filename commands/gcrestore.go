@@ -84,7 +84,7 @@ func runGCRestore(ctx context.Context, io IO, opts gcRestore, text string, now t
 	err = withRestoreHint(err)
 	rows := restoredRows(restored, opts.dryRun)
 	if !opts.dryRun && slices.ContainsFunc(restored, func(one registry.Restored) bool { return !one.Found }) {
-		err = errors.Join(err, io.addProspect(ctx, store, restored, rows, now))
+		err = errors.Join(err, io.addProspect(ctx, store, restored, rows))
 	}
 	return errors.Join(io.printRestored(rows, opts.output), err)
 }
@@ -106,7 +106,7 @@ func restoredRows(restored []registry.Restored, dryRun bool) (rows []restoredRow
 }
 
 // addProspect says until when what came back stays, and warns of what the rules of retention remove then.
-func (io IO) addProspect(ctx context.Context, store *openedStore, restored []registry.Restored, rows []restoredRow, now time.Time) error {
+func (io IO) addProspect(ctx context.Context, store *openedStore, restored []registry.Restored, rows []restoredRow) error {
 	ns := restored[0].Namespace
 	prospect, err := store.Collector.Prospect(ctx, ns)
 	if err != nil {
@@ -134,7 +134,7 @@ func (io IO) addProspect(ctx context.Context, store *openedStore, restored []reg
 	if len(prospect.Rules) > 0 {
 		why = "no rule of retention keeps it (asked: " + strings.Join(prospect.Rules, ", ") + ")"
 	}
-	io.warn(fmt.Sprintf("kept until %s by gc.trash (%s): %s; then %s, as things stand", io.when(prospect.Until, now), timespan.Text(store.config.GC.Trash), what, why))
+	io.warn(fmt.Sprintf("kept until %s by gc.trash (%s): %s; then %s, as things stand", prospect.Until.UTC().Format(time.RFC3339), timespan.Text(store.config.GC.Trash), what, why))
 	return nil
 }
 

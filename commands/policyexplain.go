@@ -54,6 +54,9 @@ func newPolicyExplain(io IO) *cobra.Command {
 	}
 	completeFrom(cmd, "action", policy.ActionNames()...)
 	completeFlag(cmd, "identity", fromConfig(io, &opts.from, userNames))
+	for _, flag := range []string{"namespace", "from"} {
+		completeFlag(cmd, flag, fromConfig(io, &opts.from, repositoryNames))
+	}
 	return cmd
 }
 

@@ -26,7 +26,7 @@ func span(d time.Duration) string {
 	case d >= 2*time.Minute:
 		return fmt.Sprintf("%d minutes", int(d.Minutes()))
 	}
-	return fmt.Sprintf("%d seconds", int(d.Seconds()))
+	return counted(int(d.Seconds()), "second")
 }
 
 // sized says a number of bytes in the unit that leaves the fewest digits, rounded to a tenth.

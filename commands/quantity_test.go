@@ -15,7 +15,7 @@ func TestWhatIsSaidOfSizesAndTimes(t *testing.T) {
 		}
 	}
 	for d, want := range map[time.Duration]string{
-		0: "0 seconds", 119 * time.Second: "119 seconds", 2 * time.Minute: "2 minutes", 119 * time.Minute: "119 minutes",
+		0: "0 seconds", time.Second: "1 second", 119 * time.Second: "119 seconds", 2 * time.Minute: "2 minutes", 119 * time.Minute: "119 minutes",
 		47 * time.Hour: "47 hours", 72 * time.Hour: "3 days",
 	} {
 		if got := span(d); got != want {

@@ -76,13 +76,13 @@ func flagError(cmd *cobra.Command, err error) error {
 	if ok {
 		mistake.hint = "did you mean --" + near + "?"
 	}
-	if name == "password" && ok {
+	if near == "password-stdin" && !strings.Contains(name, "-") {
 		mistake.hint = "a password in a command line is seen by others: --" + near + " reads it, and without it you are asked"
 	}
 	return mistake
 }
 
-// nearestFlag is a flag of which the name is the beginning, or else one that is spelt alike.
+// nearestFlag is a flag of which the name is the beginning, or else one that is spelt alike, or whose first word is.
 func nearestFlag(cmd *cobra.Command, name string) (string, bool) {
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
@@ -90,7 +90,18 @@ func nearestFlag(cmd *cobra.Command, name string) (string, bool) {
 	if longer >= 0 {
 		return names[longer], true
 	}
-	return spelling.Nearest(name, names)
+	if near, ok := spelling.Nearest(name, names); ok {
+		return near, true
+	}
+	firsts := make([]string, len(names))
+	for i, n := range names {
+		firsts[i], _, _ = strings.Cut(n, "-")
+	}
+	near, ok := spelling.Nearest(name, firsts)
+	if !ok {
+		return "", false
+	}
+	return names[slices.Index(firsts, near)], true
 }
 
 // noArgs refuses words that a command does not take.

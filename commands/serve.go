@@ -22,8 +22,9 @@ func newServe(io IO) *cobra.Command {
 	var from source
 	var ephemeral ephemeral
 	cmd := &cobra.Command{
-		Use:   "serve",
-		Short: "Serve the registry",
+		Use:        "serve",
+		SuggestFor: []string{"start", "run", "server"},
+		Short:      "Serve the registry",
 		Long: "Serve the registry until SIGTERM or SIGINT; then finish what runs and end.\n" +
 			"A second signal ends it at once.\n\n" +
 			"A change of the config, or of a file that it names, is served at once; SIGHUP reads all\n" +

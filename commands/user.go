@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sreg-project/sreg/internal/spelling"
+	"github.com/sreg-project/sreg/internal/timespan"
 	"github.com/sreg-project/sreg/internal/users"
 )
 
@@ -19,7 +20,7 @@ func newUser(io IO) *cobra.Command {
 		Short: "Manage the users who sign in with a password",
 		Long: "Manage the file of the users who sign in with a password. It has htpasswd's form, a line\n" +
 			"for each user: name:hash[:groups[:expires]]. A change is one atomic step, waits for other\n" +
-			"writers, and keeps comments and order. A server reads the file when it starts.\n\n" +
+			"writers, and keeps comments and order. A running server takes it within a second.\n\n" +
 			"The file is auth.users_file of the config, found as sreg serve finds it, unless --file\n" +
 			"names another." + exitCodes,
 		Example: "  sreg user add alice --group dev\n  sreg user list -c /etc/sreg/sreg.yaml\n  sreg user list --file users",
@@ -160,7 +161,7 @@ type membership struct {
 
 func (m *membership) addFlags(cmd *cobra.Command, groups string) {
 	cmd.Flags().StringArrayVar(&m.groups, "group", nil, groups)
-	cmd.Flags().StringVar(&m.expires, "expires", "", "the `TIME` from which the user may not sign in: 2027-01-31 (the first moment of that day, UTC), 2027-01-31T18:00:00Z, or never")
+	cmd.Flags().StringVar(&m.expires, "expires", "", "the `TIME` from which the user may not sign in: 2027-01-31 (the first moment of that day, UTC), 2027-01-31T18:00:00Z, a duration from now such as 12h or 1d, or never")
 	completeFrom(cmd, "expires", "never")
 }
 
@@ -169,13 +170,14 @@ func (m membership) parse(io IO) (change func(*users.User), err error) {
 	if err := users.CheckGroups(m.groups); err != nil {
 		return nil, &usageError{message: "--group: " + err.Error(), hint: "repeat --group for each group"}
 	}
+	now := time.Now()
 	var expires time.Time
 	if m.expires != "" && m.expires != "never" {
-		if expires, err = users.ParseExpires(m.expires); err != nil {
-			return nil, &usageError{message: "--expires: " + err.Error(), hint: "or never"}
+		if expires, err = parseExpires(m.expires, now); err != nil {
+			return nil, &usageError{message: "--expires: " + err.Error(), hint: "or a duration from now such as 12h or 1d, or never"}
 		}
 	}
-	if (users.User{Expires: expires}).Expired(time.Now()) {
+	if (users.User{Expires: expires}).Expired(now) {
 		io.warn("--expires " + m.expires + " has passed: the user cannot sign in")
 	}
 	return func(u *users.User) {
@@ -186,4 +188,12 @@ func (m membership) parse(io IO) (change func(*users.User), err error) {
 			u.Expires = expires
 		}
 	}, nil
+}
+
+// parseExpires reads what the file takes, and a duration from now, to the second.
+func parseExpires(text string, now time.Time) (time.Time, error) {
+	if d, err := timespan.Parse(text); err == nil {
+		return now.Add(d).UTC().Truncate(time.Second), nil
+	}
+	return users.ParseExpires(text)
 }

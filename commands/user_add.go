@@ -20,8 +20,9 @@ type userAddOptions struct {
 func newUserAdd(io IO) *cobra.Command {
 	var opts userAddOptions
 	cmd := &cobra.Command{
-		Use:   "add NAME",
-		Short: "Add a user",
+		Use:        "add NAME",
+		SuggestFor: []string{"create", "new"},
+		Short:      "Add a user",
 		Long: "Add a user to the file, or make the file, for its owner alone. The password is asked for\n" +
 			"twice on the terminal, read from standard input, or made and printed once. A password\n" +
 			"that is easily guessed is warned about and taken." + exitCodes,

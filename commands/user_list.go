@@ -13,8 +13,9 @@ func newUserList(io IO) *cobra.Command {
 	var file usersFile
 	var output format
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "Show the users",
+		Use:        "list",
+		SuggestFor: []string{"ls"},
+		Short:      "Show the users",
 		Long: "Show the users of the file in its order: name, groups, expiry, the kind of hash, and what\n" +
 			"needs to be done. It never shows a hash." + exitCodes,
 		Example: "  sreg user list\n  sreg user list -o json --file users",

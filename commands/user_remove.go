@@ -13,12 +13,13 @@ import (
 func newUserRemove(io IO) *cobra.Command {
 	var file usersFile
 	cmd := &cobra.Command{
-		Use:     "remove NAME",
-		Short:   "Remove a user",
-		Long:    "Remove every line of a user from the file. Everything else in it stays as it is." + exitCodes,
-		Example: "  sreg user remove alice\n  sreg user remove alice --file users",
-		Args:    one("name"),
-		RunE:    func(cmd *cobra.Command, args []string) error { return runUserRemove(cmd.Context(), io, file, args[0]) },
+		Use:        "remove NAME",
+		SuggestFor: []string{"delete", "rm"},
+		Short:      "Remove a user",
+		Long:       "Remove every line of a user from the file. Everything else in it stays as it is." + exitCodes,
+		Example:    "  sreg user remove alice\n  sreg user remove alice --file users",
+		Args:       one("name"),
+		RunE:       func(cmd *cobra.Command, args []string) error { return runUserRemove(cmd.Context(), io, file, args[0]) },
 	}
 	file.addFlags(cmd)
 	file.completeNames(cmd, io)

@@ -20,8 +20,9 @@ type userSetOptions struct {
 func newUserSet(io IO) *cobra.Command {
 	var opts userSetOptions
 	cmd := &cobra.Command{
-		Use:   "set NAME",
-		Short: "Change a user's password, groups or expiry",
+		Use:        "set NAME",
+		SuggestFor: []string{"passwd", "password", "change", "edit", "update"},
+		Short:      "Change a user's password, groups or expiry",
 		Long: "Change a user: the password, unless only groups or the expiry are named. What is not\n" +
 			"named stays as it is. Groups that are named take the place of all that the user has." + exitCodes,
 		Example: "  sreg user set alice\n" +
