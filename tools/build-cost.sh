@@ -38,6 +38,6 @@ awk -F '\t' '
   FILENAME ~ /times$/ { cpu[module[$1]] += $2; count[module[$1]]++; all += $2; next }
   { size[module[$1]] += $2 }
   END {
-    for (m in cpu) printf "| `%s` | %d | %.1f | %.0f %% | %.1f MiB |\n", m, count[m], cpu[m], 100 * cpu[m] / all, size[m] / 1048576
+    for (m in cpu) printf "| %s | %d | %.1f | %.0f %% | %.1f MiB |\n", m, count[m], cpu[m], 100 * cpu[m] / all, size[m] / 1048576
   }
 ' "$work/modules" "$work/times" "$work/sizes" | sort -t '|' -k 4 -rn | head -n 10

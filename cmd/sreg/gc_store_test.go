@@ -102,6 +102,12 @@ func lifeOf(t *testing.T, below string) (dir string) {
 		w.remove(lifeRestored, "manifests/"+imageRestored.Digest.String()),
 		w.remove(lifeRestored, "blobs/"+imageRestored.Layers[0].Digest.String()),
 	)
+	before := t.TempDir()
+	err = errors.Join(err,
+		os.CopyFS(before, os.DirFS(filepath.Join(s.dir, lifeDead.String()))),
+		w.remove(lifeDead, "manifests/"+ocitest.Referrer(imageDead, "application/vnd.test").Digest.String()),
+		w.remove(lifeDead, "manifests/"+imageDead.Digest.String()),
+	)
 	location, begun := w.begin(lifeKept)
 	_, sent := w.send(http.MethodPatch, location, httpapitest.Bytes, "no more than a begin")
 	if err := errors.Join(err, begun, sent); err != nil {
@@ -118,13 +124,7 @@ func lifeOf(t *testing.T, below string) (dir string) {
 	for ns, image := range map[oci.Name]ocitest.Manifest{lifeBack: imageBack, lifeGone: imageGone} {
 		condemnWhole(t, opened, ns, image)
 	}
-	// A delete takes the manifest first, and then its tags and its entry among the referrers.
-	for _, d := range []oci.Digest{imageDead.Digest, ocitest.Referrer(imageDead, "application/vnd.test").Digest} {
-		killed := filepath.Join(s.dir, lifeDead.String(), "_manifests", "revisions", "sha256", d.Hex())
-		if err := os.Remove(killed); err != nil {
-			t.Fatal(err)
-		}
-	}
+	restoreWhatADeleteLeaves(t, filepath.Join(s.dir, lifeDead.String()), before)
 	if err := os.Remove(filepath.Join(s.dir, lifeGone.String(), "_manifests", "tags", tagOne.String())); err != nil {
 		t.Fatal(err)
 	}
@@ -198,4 +198,23 @@ func collectAll(t *testing.T, dir, yaml string) (last, ever files) {
 	}
 	t.Fatalf("it has changed something for the sixth time, and has now\n  %s", strings.Join(slices.Sorted(maps.Keys(before)), "\n  "))
 	return nil, nil
+}
+
+// restoreWhatADeleteLeaves makes a namespace as if its deletes had been killed: they take the manifests first, and then
+// their tags and what else names them.
+func restoreWhatADeleteLeaves(t *testing.T, dir, before string) {
+	t.Helper()
+	err := fs.WalkDir(os.DirFS(before), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.Contains(path, "/revisions/") {
+			return err
+		}
+		content, err := os.ReadFile(filepath.Join(before, path))
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, path), content, 0o644)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
