@@ -27,16 +27,16 @@ func newConfigDiff(io IO) *cobra.Command {
 			return nil
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			var configs [2]*config.Config
-			for i, file := range args {
-				from := source{files: []string{file}, withoutSecrets: true}
-				cfg, _, err := from.load(io)
-				if err != nil {
-					return err
-				}
-				configs[i] = cfg
+			before, after := source{files: args[:1], withoutSecrets: true}, source{files: args[1:], withoutSecrets: true}
+			running, _, err := before.load(io)
+			if err != nil {
+				return err
 			}
-			return io.printChanges(config.Diff(configs[0], configs[1]), output)
+			next, err := config.Reload(after.options(io), running)
+			if err != nil {
+				return err
+			}
+			return io.printChanges(next.Changes, output)
 		},
 	}
 	addOutputFlag(cmd, &output)
