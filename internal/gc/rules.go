@@ -137,7 +137,7 @@ func (r *run) askRules(ctx context.Context, g *graph) (untagged map[int]registry
 			continue // it follows its subject, or stands for what is gone
 		}
 		image := *n.image
-		image.Tag, image.PushedAt = tag.stored.Tag, tag.stored.PushedAt
+		image.Tag, image.PushedAt, image.LastPush = tag.stored.Tag, tag.stored.PushedAt, tag.stored.LastPush()
 		image.LastPulledAt = latest(pulled.Tags[tag.stored.Tag], pulled.Manifests[n.digest])
 		images = append(images, image)
 		ask = append(ask, func(v registry.Verdict) {

@@ -11,12 +11,21 @@ import (
 type Image struct {
 	Tag          string // empty: a manifest that has none
 	PushedAt     int64
-	PushedNanos  int64 // of the second PushedAt: rules do not see them, and ranks do
-	LastPulledAt int64 // 0: never
+	PushedNanos  int64     // of the second PushedAt: rules do not see them, and ranks do
+	LastPush     time.Time // if a restore came after it, else zero: ranks go by it, and rules see PushedAt
+	LastPulledAt int64     // 0: never
 	Size         int64
 	MediaType    string
 	Platforms    []string
 	Annotations  map[string]string
+}
+
+// lastPush is the time by which an image is ranked.
+func (i *Image) lastPush() time.Time {
+	if i.LastPush.IsZero() {
+		return time.Unix(i.PushedAt, i.PushedNanos)
+	}
+	return i.LastPush
 }
 
 // Images are all images of one namespace, as keep rules are asked about them at one time. They belong to one

@@ -135,7 +135,7 @@ func (r ranking) order() func(a, b entry) int {
 // newerFirst goes by the time of the push. Several tags may be of one push: then the higher version is first, what is
 // no version behind those, and of two of these the one whose name is higher.
 func newerFirst(a, b entry) int {
-	if at := cmp.Or(cmp.Compare(b.PushedAt, a.PushedAt), cmp.Compare(b.PushedNanos, a.PushedNanos)); at != 0 {
+	if at := b.lastPush().Compare(a.lastPush()); at != 0 {
 		return at
 	}
 	// An invalid version is less than any other one.

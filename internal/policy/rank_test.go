@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // versions are tags of one namespace in the order of their pushes, a second apart.
@@ -114,5 +115,20 @@ func TestRanksGoByTheFullTime(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
 		})
+	}
+}
+
+// TestARestoreTakesNoRank: a tag that was restored is ranked by its last push, and its pushed_at is that of its restore.
+func TestARestoreTakesNoRank(t *testing.T) {
+	t.Parallel()
+	keep, err := NewCompiler().Keep("", []RuleConfig{{Name: "one", Expr: "top_pushed(1)"}, {Name: "lately", Expr: "image.pushed_at >= 9"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	among := NewImages(unix(10), []Image{{Tag: "restored", PushedAt: 9, LastPush: time.Unix(1, 0)}, {Tag: "new", PushedAt: 5}})
+	for i, want := range []string{"lately", "one"} {
+		if got := among.Decide(i, keep).Rule; got != want {
+			t.Errorf("image %d is kept by %q, want %q", i, got, want)
+		}
 	}
 }

@@ -41,6 +41,8 @@ type (
 		Former []TagValue `json:"former,omitempty"` // the last first
 		// RestoredAt is when it was restored, if that was its last change.
 		RestoredAt time.Time `json:"restored_at,omitzero"`
+		// PushedBefore is when it was pushed last before it was restored; see LastPush.
+		PushedBefore time.Time `json:"pushed_before,omitzero"`
 	}
 
 	// TagValue is what a tag stands for, or stood for.

@@ -2,8 +2,10 @@ package registry
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestARecordIsALineBeforeItsContent(t *testing.T) {
@@ -36,5 +38,16 @@ func TestDamageIsNoMistakeOfTheClient(t *testing.T) {
 	}
 	if again := damaged("another/key", err); again.Error() != err.Error() {
 		t.Errorf("what is damaged is damaged once more: %v", again)
+	}
+}
+
+// TestARestoreByAnEarlierVersionCountsAsAPush: its record has no time of a push before it.
+func TestARestoreByAnEarlierVersionCountsAsAPush(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	old := fmt.Appendf(nil, `{"digest":"sha256:%064x","media_type":"a","size":1,"pushed_at":"2026-11-24T12:00:00Z","nonce":"n","restored_at":"2026-11-24T12:00:00Z"}`, 1)
+	record, err := parseTagRecord(old)
+	if err != nil || !record.RestoredAt.Equal(at) || !record.LastPush().Equal(at) {
+		t.Errorf("got %+v, %v, want a last push at %s", record, err, at)
 	}
 }

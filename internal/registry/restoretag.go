@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/storage"
@@ -65,6 +66,7 @@ type tagRestore struct {
 	to       oci.Digest
 	rollback bool      // it may replace another value
 	removed  []pastTag // its records in the trash, the last one first, if it is gone
+	lastPush time.Time // of the tag, whatever it stood for
 }
 
 // chooseValue finds the value that the tag is to have, and refuses one that it must not have.
@@ -76,6 +78,7 @@ func (rs *restoring) chooseValue(ctx context.Context, now currentTag, back *tagR
 	if len(history) == 0 {
 		return fmt.Errorf("%w: tag %s of %s", ErrNotInTrash, back.tag, rs.Namespace)
 	}
+	back.lastPush = history[0].LastPush()
 	if now.record.Digest.IsZero() {
 		back.removed = history
 	}
@@ -185,7 +188,7 @@ func (rs *restoring) nextTag(ctx context.Context, now StoredTag, back tagRestore
 	if now.Digest.IsZero() {
 		former := valuesOf(back.removed)
 		now.Former = former[:min(len(former), formerTags)]
-		return now.nextRestored(value, immutable), nil
+		return now.nextRestored(value, immutable, back.lastPush), nil
 	}
 	if immutable || !back.rollback {
 		err := rs.m.refuseChange(ctx, rs.Namespace, now, value.Digest)
@@ -197,12 +200,12 @@ func (rs *restoring) nextTag(ctx context.Context, now StoredTag, back tagRestore
 			return tagRecord{}, err
 		}
 	}
-	return now.nextRestored(value, immutable), nil
+	return now.nextRestored(value, immutable, now.LastPush()), nil
 }
 
 // nextRestored is next for a restore.
-func (t tagRecord) nextRestored(value TagValue, immutable bool) tagRecord {
+func (t tagRecord) nextRestored(value TagValue, immutable bool, lastPush time.Time) tagRecord {
 	next := t.next(value, immutable)
-	next.RestoredAt = value.PushedAt
+	next.RestoredAt, next.PushedBefore = value.PushedAt, lastPush
 	return next
 }

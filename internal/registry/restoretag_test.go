@@ -42,3 +42,47 @@ func TestARestoredTagIsAPushOfNow(t *testing.T) {
 		t.Errorf("history of a tag that never was: %v, want %v", err, registry.ErrManifestUnknown)
 	}
 }
+
+// TestARestoreKeepsTheTimeOfTheLastPush, which ranks the tag, also when it is restored again or to a former value, and
+// when the tag is immutable and pushed once more. The next push ends it.
+func TestARestoreKeepsTheTimeOfTheLastPush(t *testing.T) {
+	t.Parallel()
+	for _, immutable := range []bool{false, true} {
+		w := newRestoreWorld(t, func(o *registry.Options) { o.Config.ImmutableTags.Enabled = immutable })
+		m := w.reg.Maintenance()
+		tag := func() registry.StoredTag {
+			t.Helper()
+			stored, err := m.Tag(w.ctx, app, tagV1)
+			w.must(err)
+			return stored
+		}
+		restore := func(to oci.Digest) {
+			t.Helper()
+			_, err := m.Restore(w.ctx, registry.RestoreOptions{Namespace: app, Tag: tagV1, Digest: to})
+			w.must(err)
+		}
+		if !immutable {
+			w.must(w.pushImage(app, "zero", tagV1))
+		}
+		w.must(w.pushImage(app, "one", tagV1))
+		pushed := tag().PushedAt
+		want := func(what string, atPush bool) {
+			t.Helper()
+			if stored := tag(); stored.LastPush().Equal(pushed) != atPush || stored.RestoredAt.IsZero() == atPush {
+				t.Errorf("immutable %t, after %s: its last push was at %s, and it was restored at %s; pushed at %s",
+					immutable, what, stored.LastPush(), stored.RestoredAt, pushed)
+			}
+		}
+		for range 2 {
+			w.must(m.RemoveTag(w.ctx, app, tag(), "", ""))
+			restore(oci.Digest{})
+			want("a restore", true)
+		}
+		if !immutable {
+			restore(ocitest.Image("zero").Digest)
+			want("a restore of a former value", true)
+		}
+		w.must(w.pushImage(app, "one", tagV1))
+		want("a push", immutable)
+	}
+}

@@ -17,6 +17,7 @@ type Image struct {
 	Tag          oci.Tag // zero: a manifest that has none
 	Digest       oci.Digest
 	PushedAt     time.Time
+	LastPush     time.Time // the last one that was no restore: ranks go by it; zero: PushedAt
 	LastPulledAt time.Time // zero: never
 	Size         int64     // bytes of the manifest and of all that it names
 	MediaType    string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/storage"
@@ -246,13 +247,22 @@ func (t tagRecord) next(value TagValue, immutable bool) tagRecord {
 		next.Entry = t.Entry
 		if immutable {
 			// An immutable tag keeps its time, its pusher, and what a restore has given to it.
-			next.TagValue, next.RestoredAt = t.TagValue, t.RestoredAt
+			next.TagValue, next.RestoredAt, next.PushedBefore = t.TagValue, t.RestoredAt, t.PushedBefore
 		}
 	default:
 		next.Former = append([]TagValue{t.TagValue}, t.Former...)
 		next.Former = next.Former[:min(len(next.Former), formerTags)]
 	}
 	return next
+}
+
+// LastPush is the time of its last push that was no restore, for ranks: a tag that is restored must not take the
+// rank of one that was pushed after it. A restore by an earlier version of sreg kept no such time, and counts as a push.
+func (t tagRecord) LastPush() time.Time {
+	if t.PushedBefore.IsZero() {
+		return t.PushedAt
+	}
+	return t.PushedBefore
 }
 
 // deleteTagsOf removes the tags that stand for a revision which is gone, each by check-and-set and

@@ -32,7 +32,7 @@ func (r *Retention) Decide(ns oci.Name, now time.Time, images []registry.Image) 
 	for i, image := range images {
 		asked[i] = policy.Image{
 			Tag: image.Tag.String(), PushedAt: image.PushedAt.Unix(), PushedNanos: int64(image.PushedAt.Nanosecond()), Size: image.Size, MediaType: image.MediaType,
-			Platforms: image.Platforms, Annotations: image.Annotations,
+			LastPush: image.LastPush, Platforms: image.Platforms, Annotations: image.Annotations,
 		}
 		if !image.LastPulledAt.IsZero() {
 			asked[i].LastPulledAt = image.LastPulledAt.Unix()
