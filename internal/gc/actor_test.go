@@ -428,7 +428,7 @@ func (o *owner) verifyAll() {
 	}
 	for _, ns := range spaces {
 		listed, _, err := o.race.reader.ListTags(context.Background(), ns, "", 1000)
-		if err != nil {
+		if err != nil && !errors.Is(err, registry.ErrNameUnknown) { // no push came so far yet, or all was deleted
 			o.race.violate("list tags of %s: %v", ns, err)
 		}
 		for at := range o.tags {
