@@ -42,7 +42,7 @@ func NewRoot(io IO) *cobra.Command {
 		}
 		return help(cmd, args)
 	}
-	root.AddCommand(newServe(io), newConfig(io), newPolicy(io), newUser(io), newToken(io), newGC(io), newVersion(io), newExitCodes())
+	root.AddCommand(newServe(io), newConfig(io), newPolicy(io), newUser(io), newToken(io), newGC(io), newHealth(io), newVersion(io), newExitCodes())
 	return root
 }
 
