@@ -44,7 +44,7 @@ func (c *checker) report(at document.Position, path, message string) {
 
 // mismatch reports a value of the wrong kind.
 func (c *checker) mismatch(s *shape, n *document.Node, path string) {
-	c.report(n.At, path, fmt.Sprintf("want %s, got %s", s.expects(), n.Show()))
+	c.report(n.At, path, fmt.Sprintf("want %s, got %s%s", s.expects(), n.Show(), n.Hint()))
 }
 
 func (c *checker) section(s *shape, n *document.Node, path string) (any, bool) {

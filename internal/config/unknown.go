@@ -30,7 +30,7 @@ func (c *checker) unknown(in *shape, key, path string) string {
 	if elsewhere != "" {
 		return "unknown key, did you mean " + elsewhere + "?"
 	}
-	return "unknown key"
+	return "unknown key" + document.KeyHint(key)
 }
 
 // unsupported are the keys of sreg's configuration that this version cannot

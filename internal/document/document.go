@@ -119,7 +119,7 @@ func (n *Node) Show() string {
 	case string:
 		return Quote(v)
 	case Other:
-		return string(v) + " " + shorten(n.Text)
+		return strings.TrimSpace(string(v) + " " + shorten(n.Text))
 	default:
 		return shorten(n.Text)
 	}

@@ -82,7 +82,11 @@ func yamlError(content []byte, err error) error {
 	case problem == noToken && bytes.HasPrefix(bytes.TrimLeft(lines[min(line, len(lines))-1], " "), []byte("\t")):
 		problem = "a tab stands where spaces are wanted"
 	}
-	return &SyntaxError{At: Position{Line: line}, Problem: "not valid YAML: " + problem}
+	problem = "not valid YAML: " + problem
+	if hint := yamlHint(strings.SplitAfter(string(content), "\n")[:min(line, len(lines))], problem); hint != "" {
+		problem += "; " + hint
+	}
+	return &SyntaxError{At: Position{Line: line}, Problem: problem}
 }
 
 // yamlProblem takes an error of the YAML package apart.

@@ -2,6 +2,7 @@ package gc
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,12 +43,34 @@ func (c Config) Validate(report func(path, problem string)) {
 func ParseSchedule(text string) (cron.Schedule, error) {
 	schedule, err := cron.ParseStandard(text)
 	if err != nil {
-		return nil, fmt.Errorf("want the five fields of cron, such as \"30 3 * * *\", or @daily, got %q: %w", text, err)
+		return nil, fmt.Errorf("want the five fields of cron, such as \"30 3 * * *\", or @daily, got %q: %w%s", text, err, fieldHint(text))
 	}
 	if schedule.Next(time.Now()).IsZero() {
 		return nil, fmt.Errorf("want a time that comes, got %q", text)
 	}
 	return schedule, nil
+}
+
+// cronFields are what the fields of cron take.
+var cronFields = [...]string{
+	"minute, from 0 to 59", "hour, from 0 to 23", "day of the month, from 1 to 31",
+	"month, from 1 to 12 or jan to dec", "day of the week, from 0 to 6 or sun to sat; 0 is Sunday",
+}
+
+// fieldHint names the first field of cron that is wrong, and what it takes.
+func fieldHint(text string) string {
+	fields := strings.Fields(text)
+	if len(fields) != len(cronFields) {
+		return ""
+	}
+	for i, field := range fields {
+		alone := slices.Repeat([]string{"*"}, len(fields))
+		alone[i] = field
+		if _, err := cron.ParseStandard(strings.Join(alone, " ")); err != nil {
+			return fmt.Sprintf("; field %d is the %s", i+1, cronFields[i])
+		}
+	}
+	return ""
 }
 
 // ParseShare reads a percentage, as "20%".

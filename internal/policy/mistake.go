@@ -63,6 +63,9 @@ func (e *environment) mistakes(expr string, parsed *ast.AST, issues *cel.Issues)
 				break
 			}
 		}
+		if parsed == nil {
+			m.Hint = cmp.Or(m.fromHabit(expr), m.Hint)
+		}
 		found = append(found, m)
 	}
 	slices.SortStableFunc(found, func(a, b Mistake) int {
@@ -127,7 +130,7 @@ func (m celMistake) unexpected() {
 		line, _, _ := strings.Cut(input, "\n")
 		m.Message = "the text " + strings.TrimSpace(line) + " does not end"
 	default:
-		m.Message = fmt.Sprintf("unexpected %q", input)
+		m.Message = fmt.Sprintf("unexpected %q", strings.TrimSpace(input))
 	}
 }
 
@@ -219,6 +222,9 @@ func (m celMistake) unknownWord() {
 	words = slices.DeleteFunc(words, func(w string) bool { return strings.ContainsAny(w, "@_?!") && !m.env.ours(w) })
 	slices.Sort(words)
 	m.Message = "unknown " + kind + " " + word
+	if m.Hint = m.fromHabit(m.expr); m.Hint != "" {
+		return
+	}
 	if near, ok := spelling.Nearest(word, words); ok {
 		m.Hint = "did you mean " + near + "?"
 	} else if !called {
@@ -254,6 +260,7 @@ var operatorNames = map[string]string{operators.Conditional: "? :", operators.In
 
 func (m celMistake) wrongArguments() {
 	function, arguments := m.groups[1], readable(strings.Replace(m.groups[2], "("+rankedVariable+", ", "(", 1))
+	m.Hint = m.listHint()
 	if symbol, ok := operatorNames[function]; ok {
 		m.Message = symbol + " does not take " + arguments
 		return

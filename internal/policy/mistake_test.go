@@ -23,14 +23,14 @@ func TestEveryMistakeIsToldWithItsPlaceAndAWayOut(t *testing.T) {
 		"request.namespace.glob(1)":                   "1:19: glob does not take (int) behind a string or null: write text.glob(pattern)",
 		"request.action + 1":                          "1:16: + does not take (string, int)",
 		"identity.username == 3":                      "1:19: == does not take (string or null, int): a text stands in quotes, a number does not",
-		"request.tags == 'x'":                         "1:14: == does not take (list of string, string)",
+		"request.tags == 'x'":                         "1:14: == does not take (list of string, string): write 'x' in request.tags",
 		"identity.username && true":                   "1:9: want bool, got string or null",
 		"identity.username":                           "1:1: want true or false, this is a string or null: compare it, as in ... == 'x' or ... != null",
 		"identity.oidc.claims['admin']":               "1:1: want true or false, this is anything: compare it, as in ... == true",
 		"identity.oidc":                               "1:1: want true or false, this is an identity.oidc",
 		"identity.username ==":                        "1:21: the expression ends too early",
 		"":                                            "1:1: the expression ends too early",
-		"request.action = 'x'":                        "1:16: unexpected \"= \"",
+		"request.action = 'x'":                        "1:16: unexpected \"=\": write ==",
 		"foo bar":                                     "1:5: unexpected \"bar\"",
 		"identity.id == 'abc":                         "1:16: the text 'abc does not end",
 		"has(identity)":                               "1:5: has() wants a field: write has(request.namespace)",
@@ -59,6 +59,57 @@ func TestEveryMistakeIsToldWithItsPlaceAndAWayOut(t *testing.T) {
 			got := fmt.Sprintf("%d:%d: %s", m.Line, m.Column, m)
 			if m.Rule != 1 || m.Name != "global/2" || (want != "" && got != want) {
 				t.Errorf("got rule %d called %s, %s\nwant %s", m.Rule, m.Name, got, want)
+			}
+		})
+	}
+}
+
+func TestTheWordsOfOtherLanguagesAreAnsweredWithThoseOfCEL(t *testing.T) {
+	t.Parallel()
+	for expr, want := range map[string]string{
+		"identity.username = 'x'":                      "1:19: unexpected \"=\": write ==",
+		"identity.username === 'x'":                    "1:21: unexpected \"=\": write ==",
+		"identity.username <> 'x'":                     "1:20: unexpected \">\": write !=",
+		"identity.username is null":                    "1:19: unexpected \"is\": write ==",
+		"identity.username is  not null":               "1:19: unexpected \"is\": write !=",
+		"true and false":                               "1:6: unexpected \"and\": write &&",
+		"true AND false":                               "1:6: unexpected \"AND\": write &&",
+		"true & false":                                 "1:6: unexpected \"&\": write &&",
+		"true or false":                                "1:6: unexpected \"or\": write ||",
+		"true | false":                                 "1:6: unexpected \"|\": write ||",
+		"not true":                                     "1:5: unexpected \"true\": write !",
+		"true && not identity.username == 'x'":         "1:13: unexpected \"identity\": write !",
+		"not(true)":                                    "1:1: unknown function not: write !",
+		"'dev' not in identity.groups":                 "1:7: unexpected \"not\": write !( ... in ... )",
+		"identity.groups == 'dev'":                     "1:17: == does not take (list of string, string): write 'dev' in identity.groups",
+		"'dev' == identity.groups":                     "1:7: == does not take (string, list of string): write 'dev' in identity.groups",
+		"identity.groups != 'dev'":                     "1:17: != does not take (list of string, string): write !('dev' in identity.groups)",
+		"request.tags == identity.username":            "1:14: == does not take (list of string, string or null): write identity.username in request.tags",
+		"identity.groups in ['dev']":                   "1:17: in does not take (list of string, list of string): write identity.groups.exists(x, x in ['dev'])",
+		"request.action in 'get-blob'":                 "1:16: in does not take (string, string): write request.action in ['get-blob']",
+		"request.action in ('get-blob', 'put-blob')":   "1:30: unexpected \",\": a list stands in [ ]",
+		"request.namespace =~ 'web'":                   "1:19: unexpected \"=~\": write text.matches(pattern)",
+		"request.namespace like 'web'":                 "1:19: unexpected \"like\": write text.glob(pattern)",
+		"identity.groups contains 'dev'":               "1:17: unexpected \"contains\": write text.contains(part)",
+		"identity.username == None":                    "1:22: unknown word None: write null",
+		"identity.username == nil":                     "1:22: unknown word nil: write null",
+		"identity.username == ‘x’":                     "1:22: unexpected \"‘\": write ' around a text",
+		"true; false":                                  "1:5: unexpected \";\": a rule is one expression: write && or || between its parts",
+		"if true":                                      "1:1: reserved identifier: if: a rule is the condition alone, true where it allows",
+		"true &&\n  identity.username = 'x'":           "2:21: unexpected \"=\": write ==",
+		"request.namespace == 'and' && identity.nme":   "1:40: unknown field identity.nme: identity has id, username, client_ip, groups, certificate, oidc",
+		"'x = y' == request.namespace && identity.nme": "1:42: unknown field identity.nme: identity has id, username, client_ip, groups, certificate, oidc",
+	} {
+		t.Run(expr, func(t *testing.T) {
+			t.Parallel()
+			_, err := NewCompiler().Policy(Global, Config{Rules: rules(expr)})
+			var failed *CompileError
+			if !errors.As(err, &failed) {
+				t.Fatalf("got %v, want a *CompileError", err)
+			}
+			m := failed.Mistakes[0]
+			if got := fmt.Sprintf("%d:%d: %s", m.Line, m.Column, m); got != want {
+				t.Errorf("got  %s\nwant %s", got, want)
 			}
 		})
 	}

@@ -32,7 +32,7 @@ func (r *reader) report(at document.Position, key, message string) {
 }
 
 func (r *reader) mismatch(n *document.Node, key, want string) {
-	r.report(n.At, key, "want "+want+", got "+n.Show())
+	r.report(n.At, key, "want "+want+", got "+n.Show()+n.Hint())
 }
 
 // fields are how the values of a mapping's keys are read.
@@ -54,7 +54,7 @@ func (r *reader) mapping(n *document.Node, key string, known fields, required ..
 		names := slices.Sorted(maps.Keys(known))
 		message, ok := document.NearestKey(key, p.Key, names)
 		if !ok {
-			message = "unknown key, known are " + strings.Join(names, ", ")
+			message = "unknown key, known are " + strings.Join(names, ", ") + document.KeyHint(p.Key)
 		}
 		r.report(p.At, below, message)
 	}
