@@ -120,6 +120,10 @@ func (c *Core) Create(ctx context.Context) error {
 }
 
 func (c *Core) create(ctx context.Context) error {
+	lost, err := c.Maintenance.LostFormat(ctx) // before there are folders, which would be looked through
+	if err != nil {
+		return err
+	}
 	for _, store := range c.stores {
 		if err := store.Create(ctx); err != nil {
 			return err
@@ -128,14 +132,11 @@ func (c *Core) create(ctx context.Context) error {
 	if err := c.checkConditionalWrites(ctx); err != nil {
 		return err
 	}
-	lost, err := c.Maintenance.LostFormat(ctx)
-	if err != nil {
-		return err
-	}
 	if lost {
 		c.log.WarnContext(ctx, "the store has objects and no _format, which is written anew: look whether all of it is there", "store", c.Roots())
+		return c.Maintenance.Create(ctx)
 	}
-	return c.Maintenance.Create(ctx)
+	return c.Maintenance.CreateEmpty(ctx)
 }
 
 // Roots are where the stores lie, the blob store's first.
