@@ -37,7 +37,7 @@ type BasicConfig struct {
 // ThrottleConfig says how guessing is slowed down.
 type ThrottleConfig struct {
 	Failures int           `mapstructure:"failures" min:"0" doc:"Wrong passwords from one client address for one user name within the window; further ones are answered 429. Ten times as many for all names of the address. 0 = no limit."`
-	Window   time.Duration `mapstructure:"window" min:"1" doc:"How long failures count."`
+	Window   time.Duration `mapstructure:"window" min:"1" needs:".failures" doc:"How long failures count."`
 }
 
 // TokenConfig says how sreg's own tokens are made.

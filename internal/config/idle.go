@@ -10,8 +10,7 @@ import (
 )
 
 // Idle are the keys that were given and that have no effect, because a switch says otherwise: a section beside a key
-// type that names another one, keys beside enabled that nobody has set, and what a tag needs says. A switch that was
-// turned off by its own key is meant so.
+// type that names another one, keys beside enabled: false, and what a tag needs says.
 func (c *Config) Idle(sources Sources) []Problem {
 	var found []Problem
 	root := node{shape: rootShape(), value: reflect.ValueOf(*c)}
@@ -20,6 +19,24 @@ func (c *Config) Idle(sources Sources) []Problem {
 			found = append(found, Problem{Origin: origin, Key: key, Message: "has no effect: it needs " + strings.Join(needs, " or ")})
 		}
 	}, func(key string) bool { _, given := sources.Below(key); return given })
+	return append(found, c.idleRepositories(sources)...)
+}
+
+// idleRepositories are those that set nothing. The name alone has an effect where unlisted namespaces are denied, and where it
+// takes its namespaces from another repository.
+func (c *Config) idleRepositories(sources Sources) (found []Problem) {
+	if c.Registry.UnlistedNamespaces != "allow" {
+		return nil
+	}
+	for i, r := range c.Repositories {
+		alone := Repository{Retention: r.Retention}
+		alone.Name = r.Name
+		within := slices.ContainsFunc(c.Repositories, func(other Repository) bool { return strings.HasPrefix(r.Name, other.Name+"/") })
+		if !within && len(r.Retention.Rules) == 0 && reflect.DeepEqual(r, alone) {
+			key := fmt.Sprintf("repositories[%d]", i)
+			found = append(found, Problem{Origin: sources.Of(key), Key: key, Message: "has no effect: it sets nothing, and registry.unlisted_namespaces is allow"})
+		}
+	}
 	return found
 }
 
@@ -45,12 +62,18 @@ func (n node) idle(root node, report func(key string, needs []string), given fun
 	if n.shape.kind != section {
 		return
 	}
-	if enabled, ok := n.child("enabled"); ok && enabled.is("false") && !given(enabled.path) {
+	enabled, ok := n.child("enabled")
+	off := ok && enabled.is("false")
+	if off && !given(enabled.path) {
 		report(n.path, []string{enabled.path + ": true"})
 		return
 	}
 	for _, f := range n.shape.fields {
 		below, _ := n.child(f.key)
+		if off && f.key != "enabled" {
+			report(below.path, []string{enabled.path + ": true"})
+			continue
+		}
 		if needs := n.lacks(root, f); len(needs) > 0 {
 			report(below.path, needs)
 			continue
@@ -107,7 +130,10 @@ func (n node) has(path []string, want string) bool {
 	return false
 }
 
-func (n node) is(want string) bool { return n.value.IsValid() && fmt.Sprint(n.value) == want }
+func (n node) is(want string) bool {
+	value := reflect.Indirect(n.value)
+	return value.IsValid() && fmt.Sprint(value) == want
+}
 
 // child is what n has at a key. An optional one that is not there has no value.
 func (n node) child(key string) (node, bool) {

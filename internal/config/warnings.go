@@ -72,7 +72,7 @@ func warnOfPolicy(p policy.Config, compiler *policy.Compiler, warn func(path, pr
 	if p.FailsOpen() {
 		warn("on_error", "where default is allow, skip lets a request through whose rule fails: set deny, or leave on_error out")
 	}
-	if p.Webhook != "" && p.DeniesAll() {
+	if p.Webhook != "" && p.Webhook != "none" && p.DeniesAll() {
 		warn("webhook", "without a rule nothing is allowed, so the webhook is never asked: set default: allow if it alone is to decide")
 	}
 	compiled, err := compiler.Policy("", p)
@@ -88,15 +88,23 @@ func warnOfPolicy(p policy.Config, compiler *policy.Compiler, warn func(path, pr
 	}
 }
 
-// warnOfWebhooks warns of those that no policy asks.
+// warnOfWebhooks warns of those that no policy asks, and of policies without one that say so.
 func (c *Config) warnOfWebhooks(warn func(key, problem string)) {
 	asked := map[string]bool{}
+	global := c.Policy != nil && c.Policy.Webhook != "" && c.Policy.Webhook != "none"
 	if c.Policy != nil {
 		asked[c.Policy.Webhook] = true
+		if c.Policy.Webhook == "none" {
+			warn("policy.webhook", "has no effect: none is for the policy of a repository, where policy.webhook names a webhook")
+		}
 	}
-	for _, r := range c.Repositories {
-		if r.Policy != nil {
-			asked[r.Policy.Webhook] = true
+	for i, r := range c.Repositories {
+		if r.Policy == nil {
+			continue
+		}
+		asked[r.Policy.Webhook] = true
+		if r.Policy.Webhook == "none" && !global {
+			warn(fmt.Sprintf("repositories[%d].policy.webhook", i), "has no effect: policy.webhook names no webhook")
 		}
 	}
 	for i, w := range c.Webhooks {

@@ -43,7 +43,7 @@ type Config struct {
 // Breaker says when requests are answered 503 without asking the service.
 type Breaker struct {
 	Failures int           `mapstructure:"failures" min:"0" doc:"After so many failures in a row requests are answered 503 at once; 0 = never."`
-	Cooldown time.Duration `mapstructure:"cooldown" min:"1" doc:"For how long; then one request tries again."`
+	Cooldown time.Duration `mapstructure:"cooldown" min:"1" needs:".failures" doc:"For how long; then one request tries again."`
 }
 
 // DefaultConfig sends parts of 16 MiB and redirects pulls.
