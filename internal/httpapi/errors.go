@@ -50,7 +50,7 @@ var kinds = []struct {
 	{errRange, http.StatusRequestedRangeNotSatisfiable, oci.CodeRangeInvalid, ""},
 	{registry.ErrTooLarge, http.StatusRequestEntityTooLarge, oci.CodeSizeInvalid, ""},
 	{registry.ErrBlobUnknown, http.StatusNotFound, oci.CodeBlobUnknown, "blob unknown to this repository"},
-	{registry.ErrManifestUnknown, http.StatusNotFound, oci.CodeManifestUnknown, "manifest unknown to this repository"},
+	{registry.ErrManifestUnknown, http.StatusNotFound, oci.CodeManifestUnknown, "this repository has no such tag or manifest"},
 	{registry.ErrNameUnknown, http.StatusNotFound, oci.CodeNameUnknown, "repository name not known to this registry"},
 	{registry.ErrUnlisted, http.StatusNotFound, oci.CodeNameUnknown, "this registry takes only the repositories that its configuration names"},
 	{registry.ErrUploadUnknown, http.StatusNotFound, oci.CodeBlobUploadUnknown, "upload unknown to this repository; begin a new one"},

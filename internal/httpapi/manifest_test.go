@@ -508,3 +508,16 @@ func TestATagThatCannotBeStoredIsAbsent(t *testing.T) {
 	f.pushManifest("app", capitals[:127]+"a", ocitest.Image("a").Content)
 	f.get("/v2/app/manifests/"+capitals[:127]+"a").wants(t, want{status: 200})
 }
+
+func TestAMissingTagIsNamedAsOne(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, settings{})
+	f.pushImage("app", "a", "v1")
+	for _, method := range []string{"GET", "DELETE"} {
+		got := f.do(call{method: method, path: "/v2/app/manifests/nope"})
+		got.wants(t, want{status: 404, code: oci.CodeManifestUnknown})
+		if want := "this repository has no such tag or manifest"; !strings.Contains(string(got.body), want) {
+			t.Errorf("%s: got %s, want %q in it", method, got.body, want)
+		}
+	}
+}
