@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	goio "io"
 	"log/slog"
 	"os"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/httpapi"
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/snapshot"
 	"github.com/sreg-project/sreg/internal/telemetry"
@@ -99,7 +101,7 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 
 	shared := snapshot.NewShared(snapshot.SharedOptions{
 		Logger: logger, OnTerminal: io.ErrIsTerminal, Metrics: metrics, Version: build.Version, Audit: audit.Logger,
-		Holder: holder(time.Now()), Compiler: from.compiler, Memory: ephemeral.open(io.Environ),
+		Holder: holder(time.Now()), Compiler: from.compiler, Memory: ephemeral.open(io.Environ), First: from.firstOf,
 	})
 	defer shared.Close()
 	live, err := snapshot.Open(ctx, cfg, shared, newClaims(io, logger))
@@ -123,7 +125,7 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 	if err := live.Serve(srv); err != nil {
 		return err
 	}
-	first, err := from.firstPush(io, cfg, sources)
+	first, err := from.first(io, cfg, sources)
 	if err != nil {
 		return err
 	}
@@ -140,18 +142,27 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 	return srv.Serve(ctx)
 }
 
-// firstPush is what a newcomer can push by the config.
-func (s *source) firstPush(io IO, cfg *config.Config, sources config.Sources) (firstPush, error) {
+// first is what a newcomer may do by the config.
+func (s *source) first(io IO, cfg *config.Config, sources config.Sources) (httpapi.First, error) {
 	rules, err := cfg.Rules(s.compiler)
 	if err != nil {
-		return firstPush{}, err
+		return httpapi.First{}, err
 	}
 	l := loaded{cfg: cfg, sources: sources, rules: rules}
 	known, err := l.users(io)
 	if err != nil {
-		return firstPush{}, err
+		return httpapi.First{}, err
 	}
-	return l.firstPush(known), nil
+	return l.first(known), nil
+}
+
+// firstOf is first for a config that is built, of which all that is wrong is told elsewhere.
+func (s *source) firstOf(cfg *config.Config) httpapi.First {
+	first, err := s.first(IO{Err: goio.Discard}, cfg, config.Sources{})
+	if err != nil {
+		return httpapi.First{}
+	}
+	return first
 }
 
 // ending is how a server ended.

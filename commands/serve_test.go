@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -131,4 +132,75 @@ func TestVersionForPeopleIsAlignedInColumns(t *testing.T) {
 			t.Errorf("got line %q, want its value in column 11", line)
 		}
 	}
+}
+
+// TestThePageSuggestsWhatTheStartLinesDo: both ask the policies in one way.
+func TestThePageSuggestsWhatTheStartLinesDo(t *testing.T) {
+	t.Parallel()
+	for policy, want := range map[string]string{
+		`policy: {default: allow}`: "ADDRESS/alpine",
+		`policy: {rules: ["request.namespace.startsWith('team/')"]}` + "\nrepositories: [{name: team, redirect: true}]": "ADDRESS/team/alpine",
+		`policy: {rules: ["request.action == 'get-manifest'"]}`:                                                         "",
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "sreg.yaml")
+			if err := os.WriteFile(path, []byte(policy), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			problems, write := io.Pipe()
+			ended := make(chan struct{})
+			go func() { // ends with stop
+				defer close(ended)
+				commands.Main(ctx, commands.IO{Out: io.Discard, Err: write}, []string{"serve", "-c", path, "--address", "127.0.0.1:0", "--data", t.TempDir()})
+				write.Close()
+			}()
+			lines := bufio.NewScanner(problems)
+			address, pushed := "", ""
+			for pushed == "" && lines.Scan() { // the last of the first lines is a suggestion
+				if found, ok := strings.CutPrefix(lines.Text(), "  address  http://"); ok {
+					address = found
+				}
+				if found, ok := strings.CutPrefix(lines.Text(), "  try      docker push "); ok {
+					pushed = found
+				}
+				if strings.Contains(lines.Text(), "policy who put-manifest") {
+					break
+				}
+			}
+			go func() { _, _ = io.Copy(io.Discard, problems) }() // ends when the command does
+			if want := strings.Replace(want, "ADDRESS", address, 1); pushed != want {
+				t.Errorf("the start lines suggest to push %q, want %q", pushed, want)
+			}
+			status, page := get(t, "http://"+address+"/")
+			if onPage := regexp.MustCompile(`docker push (\S+)`).FindStringSubmatch(page); status != 200 || (onPage == nil) != (pushed == "") || onPage != nil && onPage[1] != pushed {
+				t.Errorf("the page answers %d, and suggests to push %q, the start lines %q", status, onPage, pushed)
+			}
+			if catalog := strings.Contains(page, "/v2/_catalog"); catalog != strings.Contains(policy, "allow") {
+				t.Errorf("the page shows the catalog: %v\n%s", catalog, page)
+			}
+			stop()
+			<-ended
+		})
+	}
+}
+
+func get(t *testing.T, url string) (status int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/httpapi"
 	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/server"
 	"github.com/sreg-project/sreg/internal/telemetry"
@@ -22,7 +23,7 @@ type start struct {
 	sources config.Sources
 	folders []string // where a config was looked for
 	roots   []string
-	first   firstPush
+	first   httpapi.First
 	bound   []server.Bound
 }
 
@@ -122,36 +123,49 @@ func describe(b server.Bound) string {
 	return address
 }
 
-// firstPush is what a newcomer can push.
-type firstPush struct {
-	namespace string // empty if nobody may push anything that is known
-	signIn    bool   // whether that needs a sign-in
-}
-
-// firstPush asks the policies who may push what: alpine, or an image of one of the repositories of the config; first
-// without a sign-in.
-func (l loaded) firstPush(known map[string]users.User) firstPush {
+// first asks the policies what a newcomer may do: who may push alpine, or an image of one of the repositories of the config,
+// first without a sign-in, and who may pull and list that.
+func (l loaded) first(known map[string]users.User) httpapi.First {
+	found := httpapi.First{Namespace: "alpine", Push: httpapi.Anybody, Pull: httpapi.Anybody, Tags: httpapi.Anybody, Catalog: httpapi.Anybody}
 	if l.cfg.Policy == nil && l.rules.Access.Empty() {
-		return firstPush{namespace: "alpine"}
+		return found
 	}
 	namespaces := []string{"alpine"}
 	for _, r := range l.cfg.Repositories {
 		namespaces = append(namespaces, r.Name+"/alpine")
 	}
-	var found firstPush
+	found = httpapi.First{Catalog: l.may(known, access.ListCatalog)}
 	for _, namespace := range namespaces {
-		request, unknown, err := readWho([]string{string(access.PutManifest), namespace + ":latest"})
-		if err != nil {
-			continue // a name of the config that is too long for more behind it
+		if may := l.may(known, access.PutManifest, namespace+":latest"); may > found.Push {
+			found.Namespace, found.Push = namespace, may
 		}
-		for _, row := range (who{loaded: l, request: request, unknown: append(unknown, "identity.client_ip")}).all(known, time.Now()) {
-			signIn := row.Kind != "anybody"
-			if row.May != policy.No && (found.namespace == "" || found.signIn && !signIn) {
-				found = firstPush{namespace, signIn}
-			}
+		if found.Push == httpapi.Anybody {
+			break
 		}
 	}
+	if found.Push != httpapi.Nobody {
+		found.Pull = l.may(known, access.GetManifest, found.Namespace+":latest")
+		found.Tags = l.may(known, access.ListTags, found.Namespace)
+	}
 	return found
+}
+
+// may says who may do something: anybody, or only some who sign in.
+func (l loaded) may(known map[string]users.User, action access.Action, target ...string) (may httpapi.May) {
+	request, unknown, err := readWho(append([]string{string(action)}, target...))
+	if err != nil {
+		return httpapi.Nobody // a name of the config that is too long for more behind it
+	}
+	for _, row := range (who{loaded: l, request: request, unknown: append(unknown, "identity.client_ip")}).all(known, time.Now()) {
+		switch {
+		case row.May == policy.No:
+		case row.Kind == "anybody":
+			return httpapi.Anybody
+		default:
+			may = httpapi.SignedIn
+		}
+	}
+	return may
 }
 
 // firstCommands are those that work with what a newcomer has, and that the policies allow.
@@ -178,14 +192,14 @@ func (s start) firstCommands() []string {
 }
 
 func (s start) dockerCommands(host string) (commands []string) {
-	nobody := s.first.namespace == ""
-	if s.config.Auth.Active() && (s.first.signIn || nobody) {
+	nobody := s.first.Push == httpapi.Nobody
+	if s.config.Auth.Active() && (s.first.Push == httpapi.SignedIn || nobody) {
 		commands = append(commands, "docker login "+host)
 	}
 	if nobody {
 		return append(commands, "sreg policy who put-manifest alpine")
 	}
-	image := host + "/" + s.first.namespace
+	image := host + "/" + s.first.Namespace
 	return append(commands, "docker pull alpine && docker tag alpine "+image, "docker push "+image)
 }
 

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -43,6 +44,7 @@ type settings struct {
 	root         string        // the folder of the store; empty is in memory
 	minFree      bytesize.Size // of the folder
 	externalURL  *url.URL
+	first        *httpapi.First // nil: all is open
 	accessLog    float64
 	authorizer   httpapi.Authorizer // nil allows everything
 	signIn       access.SignIn      // how everybody signs in
@@ -160,13 +162,14 @@ func (f *fixture) makeHandler(set settings) {
 	if set.config != nil {
 		set.config(&config)
 	}
+	open := &httpapi.First{Namespace: "alpine", Push: httpapi.Anybody, Pull: httpapi.Anybody, Tags: httpapi.Anybody, Catalog: httpapi.Anybody}
 	api := httpapi.New(httpapi.Options{
 		Resources: httpapi.Resources{
 			Manifests: f.registry, Blobs: f.registry, Tags: f.registry, Catalog: f.registry, Content: f.registry, Uploads: f.registry,
 			Ready: f.registry.Ready,
 		},
 		SignIn: nobody{set.signIn}, Authorizer: set.authorizer, MaxManifestSize: int64(config.MaxManifestSize),
-		Draining: f.draining.Load, Logger: log, Gatherer: gatherer, Version: "v1.2.3", ExternalURL: set.externalURL,
+		Draining: f.draining.Load, Logger: log, Gatherer: gatherer, Version: "v1.2.3", ExternalURL: set.externalURL, First: *cmp.Or(set.first, open),
 	})
 	f.handler = router.New(router.Options{
 		Origins:       &router.Origins{},

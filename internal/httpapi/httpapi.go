@@ -37,7 +37,25 @@ type Options struct {
 	Version  string
 	// ExternalURL is where people reach this registry, if that is not where they are.
 	ExternalURL *url.URL
+	// First is what the page at / suggests.
+	First First
 }
+
+// First is what the policies let a newcomer do, as far as it is known before anybody asks.
+type First struct {
+	Namespace                 string // for an image of theirs; empty if nobody may push anything that is known
+	Push, Pull, Tags, Catalog May
+}
+
+// May says who may do something.
+type May int
+
+// Who may do something.
+const (
+	Nobody May = iota
+	SignedIn
+	Anybody
+)
 
 // SignIn tells clients how to sign in.
 type SignIn interface {

@@ -516,7 +516,7 @@ func TestAMissingTagIsNamedAsOne(t *testing.T) {
 	for _, method := range []string{"GET", "DELETE"} {
 		got := f.do(call{method: method, path: "/v2/app/manifests/nope"})
 		got.wants(t, want{status: 404, code: oci.CodeManifestUnknown})
-		if want := "this repository has no such tag or manifest"; !strings.Contains(string(got.body), want) {
+		if want := "this repository has no such tag or manifest"; !strings.Contains(got.body, want) {
 			t.Errorf("%s: got %s, want %q in it", method, got.body, want)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/sreg-project/sreg/internal/httpapi"
 )
 
 func TestTheRootTellsWhatThisIs(t *testing.T) {
@@ -53,5 +55,47 @@ func TestAHostHeaderIsNoMarkup(t *testing.T) {
 	a := f.doAs("registry:1&<b>", req)
 	if strings.Contains(a.body, "<b>") {
 		t.Errorf("the host stands in the page as it came: %.600s", a.body)
+	}
+}
+
+func TestTheRootSuggestsWhatThePoliciesLetANewcomerDo(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		first     *httpapi.First
+		want, not []string
+	}{
+		"all is open":        {nil, []string{"docker push HOST/alpine", "docker pull HOST/alpine", "curl http://HOST/v2/alpine/tags/list", "curl http://HOST/v2/_catalog"}, nil},
+		"nothing is allowed": {&httpapi.First{}, []string{"v1.2.3"}, []string{"docker push", "docker pull", "_catalog", "tags/list"}},
+		"one repository is open": {
+			&httpapi.First{Namespace: "team/alpine", Push: httpapi.Anybody, Pull: httpapi.Anybody},
+			[]string{"docker push HOST/team/alpine", "docker pull HOST/team/alpine"},
+			[]string{"_catalog", "tags/list"},
+		},
+		"one repository after a sign-in, whose name is not told": {
+			&httpapi.First{Namespace: "team/alpine", Push: httpapi.SignedIn, Pull: httpapi.SignedIn, Tags: httpapi.SignedIn, Catalog: httpapi.SignedIn},
+			[]string{"docker push HOST/REPOSITORY/alpine", "docker pull HOST/REPOSITORY/alpine", "curl -u USER http://HOST/v2/_catalog"},
+			[]string{"team", "tags/list"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, settings{first: tt.first})
+			host := strings.TrimPrefix(f.url, "http://")
+			for _, accept := range []string{"*/*", "text/html"} {
+				a := f.do(call{method: "GET", path: "/", header: map[string]string{"Accept": accept}})
+				a.wants(t, want{status: 200})
+				body := strings.ReplaceAll(a.body, host, "HOST")
+				for _, says := range tt.want {
+					if !strings.Contains(body, says) {
+						t.Errorf("answer to %s does not say %q:\n%s", accept, says, body)
+					}
+				}
+				for _, says := range tt.not {
+					if strings.Contains(body, says) {
+						t.Errorf("answer to %s says %q:\n%s", accept, says, body)
+					}
+				}
+			}
+		})
 	}
 }

@@ -12,7 +12,9 @@ import (
 	"github.com/sreg-project/sreg/internal/cache"
 	cachememory "github.com/sreg-project/sreg/internal/cache/memory"
 	cacheredis "github.com/sreg-project/sreg/internal/cache/redis"
+	"github.com/sreg-project/sreg/internal/config"
 	"github.com/sreg-project/sreg/internal/gc"
+	"github.com/sreg-project/sreg/internal/httpapi"
 	lockredis "github.com/sreg-project/sreg/internal/lock/redis"
 	"github.com/sreg-project/sreg/internal/policy"
 	"github.com/sreg-project/sreg/internal/redisclient"
@@ -31,6 +33,8 @@ type SharedOptions struct {
 	Version    string
 	// Audit gets one record for each decision of the authorization, and for each sign-in that fails. nil keeps none.
 	Audit *slog.Logger
+	// First is what the policies of a config let a newcomer do; nil is nothing.
+	First func(cfg *config.Config) httpapi.First
 	// Holder is told to whoever wants to collect while a scheduled run does.
 	Holder string
 	// Memory is the store, whatever the config says; nil: what that says.

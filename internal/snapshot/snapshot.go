@@ -67,6 +67,10 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return &setting.Error{Key: "server.external_url", Err: err}
 	}
+	var first httpapi.First
+	if s.shared.First != nil {
+		first = s.shared.First(cfg)
+	}
 	s.Handlers = s.handlers(cfg, origins, httpapi.New(httpapi.Options{
 		Resources: httpapi.Resources{
 			Manifests: s.Registry, Blobs: s.Registry, Tags: s.Registry, Catalog: s.Registry, Content: s.Registry, Uploads: s.Registry,
@@ -80,6 +84,7 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config) error {
 		Gatherer:        s.shared.Metrics,
 		Version:         s.shared.Version,
 		ExternalURL:     external,
+		First:           first,
 	}))
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/sreg-project/sreg/internal/config"
+	"github.com/sreg-project/sreg/internal/httpapi"
 	"github.com/sreg-project/sreg/internal/httpapi/httpapitest"
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/oci/ocitest"
@@ -63,6 +64,9 @@ func newWorld(t testing.TB, set setup) *world {
 	logger := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	shared := snapshot.NewShared(snapshot.SharedOptions{
+		First: func(*config.Config) httpapi.First {
+			return httpapi.First{Namespace: "alpine", Push: httpapi.Anybody, Tags: httpapi.Anybody}
+		},
 		Logger: logger, Metrics: w.metrics, Version: "v1.2.3", Audit: slog.New(slog.NewJSONHandler(w.audit, nil)),
 	})
 	t.Cleanup(shared.Close)
