@@ -72,6 +72,14 @@ func (io IO) wantsColours() bool {
 	return values["NO_COLOR"] == "" && values["TERM"] != "" && values["TERM"] != "dumb"
 }
 
+// status paints the status of an answer by what it tells; any other word stays as it is.
+func (p palette) status(word string) string {
+	if len(word) != 3 {
+		return word
+	}
+	return p.paint(map[byte]tone{'2': good, '4': unsure, '5': bad}[word[0]], word)
+}
+
 func (p palette) paint(t tone, text string) string {
 	if p.renderer == nil || t == uncoloured || text == "" {
 		return text

@@ -86,6 +86,7 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 	if err != nil {
 		return err
 	}
+	log.Paint(io.errColours().status)
 	logger := log.Logger
 	var end ending
 	defer end.log(logger)

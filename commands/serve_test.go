@@ -78,11 +78,29 @@ func TestServeFromItsStartToItsEnd(t *testing.T) {
 // TestOnATerminalARequestIsALine: who tries sreg sees what clients ask, without a word in a config.
 func TestOnATerminalARequestIsALine(t *testing.T) {
 	t.Parallel()
+	const green, yellow, reset = `\x1b\[32m`, `\x1b\[1;33m`, `\x1b\[0m`
+	for name, tt := range map[string]struct {
+		environ                 []string
+		created, absent, behind string // what stands around the statuses
+	}{
+		"without colours":                       {nil, "", "", ""},
+		"in colours":                            {[]string{"TERM=xterm"}, green, yellow, reset},
+		"without colours, as NO_COLOR wants it": {[]string{"TERM=xterm", "NO_COLOR=1"}, "", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			requestIsALine(t, tt.environ, tt.created+"201"+tt.behind, tt.absent+"404"+tt.behind)
+		})
+	}
+}
+
+// requestIsALine serves at a terminal and looks for the lines of two requests, with their statuses.
+func requestIsALine(t *testing.T, environ []string, created, absent string) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	problems, write := io.Pipe()
 	go func() { // ends with stop
-		in := commands.IO{Out: io.Discard, Err: write, ErrIsTerminal: true, ConfigFolders: []string{"/absent"}}
+		in := commands.IO{Out: io.Discard, Err: write, ErrIsTerminal: true, Environ: environ, ConfigFolders: []string{"/absent"}}
 		commands.Main(ctx, in, []string{"serve", "--address", "127.0.0.1:0", "--data", filepath.Join(t.TempDir(), "data")})
 		write.Close()
 	}()
@@ -111,8 +129,8 @@ func TestOnATerminalARequestIsALine(t *testing.T) {
 	stop()
 	text := strings.Join(<-log, "\n")
 	for _, want := range []string{
-		`(?m)^\d\d:\d\d:\d\d INFO  201 PUT /v2/team/app/manifests/v1, \d+ B in [0-9.]+(µs|ms|s), from 127\.0\.0\.1$`,
-		`(?m)^\d\d:\d\d:\d\d INFO  404 GET /v2/app/blobs/sha256:[0-9a-f]{12}, \d+ B in [0-9.]+(µs|ms|s), from 127\.0\.0\.1$`,
+		`(?m)^\d\d:\d\d:\d\d INFO  ` + created + ` PUT /v2/team/app/manifests/v1, \d+ B in [0-9.]+(µs|ms|s), from 127\.0\.0\.1$`,
+		`(?m)^\d\d:\d\d:\d\d INFO  ` + absent + ` GET /v2/app/blobs/sha256:[0-9a-f]{12}, \d+ B in [0-9.]+(µs|ms|s), from 127\.0\.0\.1$`,
 		`INFO  stopped duration_ms=\d+ requests_cut_off=0$`,
 	} {
 		if !regexp.MustCompile(want).MatchString(text) {

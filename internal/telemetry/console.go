@@ -24,7 +24,8 @@ type console struct {
 // page is what all handlers of one console share.
 type page struct {
 	w     io.Writer
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex               // guards what follows
+	paint func(word string) string // the first word of a record's own line; nil: as it is
 	line  []byte
 	attrs bytes.Buffer
 }
@@ -50,6 +51,9 @@ func (c *console) Handle(ctx context.Context, r slog.Record) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if line, ok := lineOf(r); ok {
+		if first, rest, more := strings.Cut(line, " "); more && p.paint != nil {
+			line = p.paint(first) + " " + rest
+		}
 		p.line = append(appendHead(p.line[:0], r, line), '\n')
 		_, err := p.w.Write(p.line)
 		return err

@@ -21,6 +21,7 @@ type Log struct {
 	Logger *slog.Logger
 
 	settings *settings
+	page     *page
 }
 
 // New returns a log that writes to w, as text for people if isTerminal says that they read it and
@@ -32,8 +33,16 @@ func New(w io.Writer, isTerminal bool, cfg LogConfig) (*Log, error) {
 	}
 	w = &lockedWriter{w: w}
 	// The handler decides about levels: those below it write all that they are given.
-	h := &handler{settings: s, level: s.levelOf(""), text: newConsole(w), json: slog.NewJSONHandler(w, nil)}
-	return &Log{Logger: slog.New(h), settings: s}, nil
+	text := newConsole(w)
+	h := &handler{settings: s, level: s.levelOf(""), text: text, json: slog.NewJSONHandler(w, nil)}
+	return &Log{Logger: slog.New(h), settings: s, page: text.page}, nil
+}
+
+// Paint gives the first word of each line that a record has for people a colour: what paint makes of it.
+func (l *Log) Paint(paint func(word string) string) {
+	l.page.mu.Lock()
+	defer l.page.mu.Unlock()
+	l.page.paint = paint
 }
 
 // Replace changes levels and format. After an error they are as before.

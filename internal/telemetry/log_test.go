@@ -13,6 +13,21 @@ import (
 	"testing/slogtest"
 )
 
+func TestTheFirstWordOfALineForPeopleHasAColour(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	log, err := New(&out, true, LogConfig{Level: "info"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.Paint(func(word string) string { return "<" + word + ">" })
+	log.Logger.Info("request", "", lined{"200 GET /a"})
+	log.Logger.Info("200 is", "no", "line of its own")
+	if want := regexp.MustCompile(`^\S+ INFO  <200> GET /a\n\S+ INFO  200 is no="line of its own"\n$`); !want.MatchString(out.String()) {
+		t.Errorf("got %q, want %s", out.String(), want)
+	}
+}
+
 // lined is an attribute that has a line of its own for people.
 type lined struct{ text string }
 
