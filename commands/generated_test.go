@@ -184,7 +184,7 @@ func TestFlagsCompleteTheirValues(t *testing.T) {
 	}{
 		{[]string{"serve", "--log-level", ""}, []string{"debug", "info", "warn", "error", ":4"}},
 		{[]string{"version", "-o", ""}, []string{"table", "json", ":4"}},
-		{[]string{"policy", "explain", "--action", "get-"}, append(policy.ActionNames(), ":4")},
+		{[]string{"policy", "explain", "--action", "get-"}, append(policy.ServedActionNames(), ":4")},
 		{[]string{"policy", "test", ""}, []string{"yaml", "yml", ":8"}},
 		{[]string{"policy", "init", ""}, []string{":16"}},
 		{[]string{"serve", "-c", ""}, []string{"yaml", "yml", "toml", "json", ":8"}},

@@ -1,11 +1,14 @@
 package commands
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/sreg-project/sreg/internal/access"
 	"github.com/sreg-project/sreg/internal/config"
@@ -52,7 +55,14 @@ func newPolicyExplain(io IO) *cobra.Command {
 	} {
 		opts.request[f.name] = cmd.Flags().String(f.name, "", f.usage)
 	}
-	completeFrom(cmd, "action", policy.ActionNames()...)
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		var unknown *pflag.NotExistError
+		if errors.As(err, &unknown) && unknown.GetSpecifiedName() == "tag" {
+			return &usageError{message: err.Error(), hint: "a tag is given with --reference"}
+		}
+		return flagError(cmd, err)
+	})
+	completeFrom(cmd, "action", policy.ServedActionNames()...)
 	completeFlag(cmd, "identity", fromConfig(io, &opts.from, userNames))
 	for _, flag := range []string{"namespace", "from"} {
 		completeFlag(cmd, flag, fromConfig(io, &opts.from, repositoryNames))
@@ -74,7 +84,10 @@ type explanation struct {
 
 func runPolicyExplain(io IO, opts policyExplain) error {
 	if *opts.request["action"] == "" {
-		return &usageError{message: "--action is missing", hint: "it is one of " + strings.Join(policy.ActionNames(), ", ")}
+		return &usageError{message: "--action is missing", hint: "it is one of " + strings.Join(policy.ServedActionNames(), ", ")}
+	}
+	if err := onlyNamespace(*opts.request["namespace"]); err != nil {
+		return err
 	}
 	values := map[string]string{}
 	for name, value := range opts.request {
@@ -86,7 +99,11 @@ func runPolicyExplain(io IO, opts policyExplain) error {
 		if key := mistakes[0].Key; key != "" {
 			message = "--" + key + ": " + message // a flag has the name of its key
 		}
-		return &usageError{message: message}
+		mistake := &usageError{message: message}
+		if policy.OneNamespace(access.Action(values["action"])) && values["namespace"] == "" {
+			mistake.hint = "name it, as in --namespace team/app"
+		}
+		return mistake
 	}
 	loaded, err := loadPolicies(io, opts.from)
 	if err != nil {
@@ -100,6 +117,19 @@ func runPolicyExplain(io IO, opts policyExplain) error {
 		return err
 	}
 	return explain(loaded.rules.Access, loaded.cfg, policy.Question{Identity: identity, Request: request}).print(io, opts.output)
+}
+
+// onlyNamespace refuses a namespace with a tag or a digest behind it.
+func onlyNamespace(text string) error {
+	ref, err := parseStoreRef(text)
+	reference := cmp.Or(ref.Tag.String(), ref.Digest.String())
+	if err == nil && !ref.Namespace.IsZero() && reference != "" { // what else is wrong with it is told where it is read
+		return &usageError{
+			message: fmt.Sprintf("--namespace: %q is more than a namespace", text),
+			hint:    fmt.Sprintf("write --namespace %s --reference %s", ref.Namespace, reference),
+		}
+	}
+	return nil
 }
 
 // explain asks the chain, and again for what follows from the request.

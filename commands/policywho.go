@@ -28,8 +28,8 @@ func newPolicyWho(io IO) *cobra.Command {
 		Use:   "who ACTION [REPOSITORY[:TAG|@DIGEST]]",
 		Short: "List who may do something",
 		Long: "List who may do something by the policies of the config: who does not sign in, each user of\n" +
-			"the config and of its users file, a user of each group, and who comes with a token of each\n" +
-			"OIDC provider.\n\n" +
+			"the config and of its users file, a user of each group and of no other, and who comes with a\n" +
+			"token of each OIDC provider.\n\n" +
 			"The answer is yes, no, or depends: then it says on what. Nobody knows here what a token\n" +
 			"claims, from which address somebody comes, what a certificate says, and which tags go with a\n" +
 			"manifest that is deleted by its digest. No webhook is asked." + exitCodes,
@@ -46,7 +46,7 @@ func newPolicyWho(io IO) *cobra.Command {
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 			switch len(args) {
 			case 0:
-				return policy.ActionNames(), cobra.ShellCompDirectiveNoFileComp
+				return policy.ServedActionNames(), cobra.ShellCompDirectiveNoFileComp
 			case 1:
 				return fromConfig(io, &opts.from, repositoryNames)(cmd, args, word)
 			}
@@ -163,7 +163,7 @@ func unknownAction(text string) error {
 	}
 	hint := policy.MeantActions(text)
 	if hint == "" {
-		hint = "it is one of " + strings.Join(policy.ActionNames(), ", ")
+		hint = "it is one of " + strings.Join(policy.ServedActionNames(), ", ")
 	}
 	return &usageError{message: fmt.Sprintf("unknown action %q", text), hint: hint}
 }
@@ -282,13 +282,13 @@ func namedRules(rules []string) string {
 func (r whoRow) describe() string {
 	switch {
 	case r.Kind == "anybody":
-		return "anybody"
+		return "who does not sign in"
 	case r.Kind == "token":
 		return "a token of " + r.Name
 	case r.Kind == "group" && r.Name == "":
 		return "a user of no group"
 	case r.Kind == "group":
-		return "a user of group " + r.Name
+		return "a user of group " + r.Name + " alone"
 	}
 	return r.Name
 }

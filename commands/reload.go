@@ -201,7 +201,7 @@ func (r *reloader) renew(ctx context.Context, changed []string) {
 		if slices.Contains(r.sources.Files, file) || !slices.Contains(changed, file) {
 			continue
 		}
-		if err := r.live.Replace(ctx, r.running); err != nil {
+		if err := r.live.Replace(ctx, r.running); err != nil && placed(err, r.sources).Error() != r.refused { // which is told
 			r.logger.ErrorContext(ctx, "files of the config before could not be read again", "error", err)
 		}
 		return

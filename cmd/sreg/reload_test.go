@@ -186,6 +186,24 @@ func TestAChangeOfAFileIsServed(t *testing.T) {
 	r.stop(t)
 }
 
+// TestABrokenUsersFileIsToldOnce: as what is wrong, and not as what could not be renewed beside it.
+func TestABrokenUsersFileIsToldOnce(t *testing.T) {
+	t.Parallel()
+	r := newReloading(t)
+	whole, err := os.ReadFile(r.path("users"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.put("users", "broken\n")
+	r.process.await(t, regexp.MustCompile(`"config refused, .*users:1: the line has no colon`))
+	r.put("users", string(whole)+"# mended\n")
+	r.process.await(t, regexp.MustCompile(`"config reloaded"`))
+	if got := strings.Count(r.process.output(), `"level":"ERROR"`); got != 1 {
+		t.Errorf("got %d errors, want 1:\n%s", got, r.process.output())
+	}
+	r.stop(t)
+}
+
 // TestReloadsUnderLoad changes everything that can change while clients push and pull. No request fails, none sees half
 // of one config and half of another, nobody is signed out, and nothing is left behind.
 func TestReloadsUnderLoad(t *testing.T) {

@@ -53,6 +53,11 @@ func ActionNames() []string {
 	return names
 }
 
+// ServedActionNames are those of ActionNames that this version has a route for: what lists and completions offer.
+func ServedActionNames() []string {
+	return slices.DeleteFunc(ActionNames(), func(name string) bool { return !Served(access.Action(name)) })
+}
+
 // isAction reports whether a text is an action, be policies asked about it or not.
 func isAction(text string) bool {
 	return slices.Contains(Actions(), access.Action(text)) || NeverAsked(access.Action(text))

@@ -61,7 +61,7 @@ func unknownActions(checked *ast.AST, call ast.CallExpr) []Mistake {
 		at := checked.SourceInfo().GetStartLocation(literal.ID())
 		m := Mistake{Line: at.Line(), Column: at.Column() + 1, Message: fmt.Sprintf("unknown action %q", text), Hint: MeantActions(text)}
 		if m.Hint == "" {
-			m.Hint = "actions are " + strings.Join(ActionNames(), ", ")
+			m.Hint = "actions are " + strings.Join(ServedActionNames(), ", ")
 		}
 		found = append(found, m)
 	}

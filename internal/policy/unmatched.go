@@ -26,6 +26,9 @@ var (
 	ofReferences = alphabet{"tag or digest", ofTags.characters + ":+=", ""}
 )
 
+// noCharacter stands for that of a class which has none.
+const noCharacter = -1
+
 // notInGlobs are what mean something in the globs of others.
 const notInGlobs = "{}[]"
 
@@ -185,6 +188,8 @@ func (a alphabet) cannotSpell(p pattern) string {
 	switch text := string(c); {
 	case !missing:
 		return ""
+	case c == noCharacter:
+		return "it has a class without any character"
 	case p.function == "glob" && strings.Contains(notInGlobs, text):
 		return itself(text)
 	case unicode.IsUpper(c):
@@ -234,7 +239,7 @@ func (a alphabet) missing(x *syntax.Regexp) (rune, bool) {
 			}
 		}
 		if len(x.Rune) == 0 { // no character at all
-			return unicode.ReplacementChar, true
+			return noCharacter, true
 		}
 		return x.Rune[0], true
 	case syntax.OpRepeat:

@@ -14,6 +14,7 @@ func TestWhatCanMatchNothingIsFound(t *testing.T) {
 		"request.namespace.glob('Team/*')":                                    `no repository name has "T": they are in lower case`,
 		"!request.namespace.startsWith('Team/')":                              `request.namespace.startsWith("Team/") is never true: no repository name has "T"`,
 		"request.namespace.matches('^(Team|OPS)/')":                           `no repository name has "T"`,
+		`request.namespace.matches('[^\\x00-\\x{10FFFF}]')`:                   "it has a class without any character",
 		"request.namespace.matches('[A-Z]{2}')":                               `no repository name has "A"`,
 		"request.namespace == 'Team'":                                         `request.namespace == "Team" is never true: no repository name has "T"`,
 		"'Team' != request.namespace":                                         `is always true: no repository name has "T"`,

@@ -28,7 +28,7 @@ func ParseSuite(content []byte) (*Suite, []Mistake) {
 	if mistakes != nil {
 		return nil, mistakes
 	}
-	p := &parser{identities: map[string]access.Identity{}}
+	p := &parser{identities: map[string]access.Identity{}, named: map[string]int{}}
 	if len(root.Pairs) == 0 && root.Kind == document.Mapping {
 		return nil, []Mistake{{Line: 1, Column: 1, Message: "the file is empty, want cases or keep"}}
 	}
@@ -99,6 +99,7 @@ type parser struct {
 	reader
 	suite      Suite
 	identities map[string]access.Identity // that cases may name
+	named      map[string]int             // in which line each case got its name
 }
 
 func (p *parser) namedIdentities(n *document.Node, key string) {
@@ -113,6 +114,7 @@ func (p *parser) namedIdentities(n *document.Node, key string) {
 
 func (p *parser) accessCase(n *document.Node, key string) {
 	c := Case{Line: n.At.Line}
+	p.unique(n, "cases", key)
 	p.mapping(n, key, fields{
 		"name":     p.textInto(&c.Name),
 		"identity": func(n *document.Node, key string) { c.Identity = p.identityOrName(n, key) },
@@ -125,6 +127,21 @@ func (p *parser) accessCase(n *document.Node, key string) {
 		},
 	}, "name", "request", "expect")
 	p.suite.Cases = append(p.suite.Cases, c)
+}
+
+// unique reports a case that has the name of another one in its list.
+func (p *parser) unique(n *document.Node, list, key string) {
+	for _, pair := range n.Pairs {
+		if pair.Key != "name" || pair.Value.Text == "" {
+			continue
+		}
+		named := document.Join(list, pair.Value.Text)
+		if first, twice := p.named[named]; twice {
+			p.report(pair.Value.At, document.Join(key, "name"), fmt.Sprintf("given twice, first in line %d", first))
+			continue
+		}
+		p.named[named] = pair.Value.At.Line
+	}
 }
 
 func (p *parser) identityOrName(n *document.Node, key string) access.Identity {
@@ -271,6 +288,7 @@ func complete(r *access.Request) (problem string) {
 
 func (p *parser) keepCase(n *document.Node, key string) {
 	c := KeepCase{Line: n.At.Line}
+	p.unique(n, "keep", key)
 	var now int64
 	var images, stays *document.Node // are read when the time is known
 	p.mapping(n, key, fields{
