@@ -28,6 +28,7 @@ type destruction struct {
 	things   []registry.Object
 	needed   map[oci.Name]map[oci.Digest]string // why other things of a namespace need it
 	kept     []registry.Object                  // manifests that stay in the trash
+	planned  bool                               // nothing is changed
 }
 
 func newDestruction(ref storeRef, store *openedStore) *destruction {
@@ -243,15 +244,31 @@ func (d *destruction) summary() string {
 		counted(count[registry.KindTag], "tag"), counted(count[registry.KindManifest], "manifest"), counted(count[registry.KindBlob], "blob"))
 }
 
-// remove takes away the tags, and what could bring something back.
-func (d *destruction) remove(ctx context.Context) error {
+// carryOut destroys what was chosen under one claim: another collector that came between would find half of it.
+func (d *destruction) carryOut(ctx context.Context, collector *gc.Collector) (rows []destroyedRow, err error) {
 	held, release, err := d.m.ClaimCollector(ctx, holder(time.Now()))
 	if err != nil {
-		return collecting(err)
+		return nil, collecting(err)
 	}
 	defer release()
+	// Before that which would bring it back goes: it may be that nothing can be destroyed.
+	if err := collector.Try(held, d.options()); err != nil {
+		return nil, err
+	}
+	if err := d.remove(held); err != nil {
+		return nil, err
+	}
+	report, err := d.collect(held, collector)
+	if err != nil {
+		return nil, err
+	}
+	return d.outcome(held, report)
+}
+
+// remove takes away the tags, and what could bring something back.
+func (d *destruction) remove(ctx context.Context) error {
 	for _, tag := range d.tags {
-		if err := d.removeTag(held, tag); err != nil {
+		if err := d.removeTag(ctx, tag); err != nil {
 			return err
 		}
 	}
@@ -259,19 +276,63 @@ func (d *destruction) remove(ctx context.Context) error {
 		if len(d.chosen.Digests[ns]) == 0 {
 			continue
 		}
-		if err := d.dropTrash(held, ns); err != nil {
+		trash, err := d.findNeeded(ctx, ns)
+		if err != nil {
+			return err
+		}
+		deleted, err := d.deleteReferrers(ctx, ns)
+		if err != nil {
+			return err
+		}
+		if deleted > 0 {
+			if trash, err = d.trashOf(ctx, ns); err != nil {
+				return err
+			}
+		}
+		if err := d.dropTrash(ctx, ns, trash); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// deleteReferrers deletes the manifests that were named and refer to others, as a client does: the collector lets them
+// stay for as long as their subject.
+func (d *destruction) deleteReferrers(ctx context.Context, ns oci.Name) (deleted int, err error) {
+	for digest := range d.named {
+		if _, needed := d.needed[ns][digest]; needed {
+			continue
+		}
+		stored, err := d.m.Manifest(ctx, ns, digest)
+		if errors.Is(err, registry.ErrGone) {
+			continue
+		}
+		if err != nil {
+			return deleted, err
+		}
+		names, err := stored.Names()
+		if err != nil {
+			return deleted, err
+		}
+		if names.Subject == nil {
+			continue
+		}
+		if err := d.registry.DeleteManifest(ctx, ns, digest, destroyer()); err != nil && !errors.Is(err, registry.ErrManifestUnknown) {
+			return deleted, err
+		}
+		deleted++
+	}
+	return deleted, nil
+}
+
+// destroyer is who removes something, for its history.
+func destroyer() string { return "sreg gc destroy (" + operator() + ")" }
+
 func (d *destruction) removeTag(ctx context.Context, tag storeRef) error {
-	by := "sreg gc destroy (" + operator() + ")"
 	for {
 		stored, err := d.m.Tag(ctx, tag.Namespace, tag.Tag)
 		if err == nil && stored.Digest == tag.Digest {
-			err = d.m.RemoveTag(ctx, tag.Namespace, stored, by, "destroyed")
+			err = d.m.RemoveTag(ctx, tag.Namespace, stored, destroyer(), "destroyed")
 		}
 		if errors.Is(err, registry.ErrTagChanged) {
 			continue // it was pushed again meanwhile
@@ -286,7 +347,7 @@ func (d *destruction) removeTag(ctx context.Context, tag storeRef) error {
 // options are those of each run of the collector.
 func (d *destruction) options() gc.RunOptions {
 	all := 100.0
-	return gc.RunOptions{Only: gc.CollectPart, Chosen: &d.chosen, MaxDelete: &all, Holder: holder(time.Now())}
+	return gc.RunOptions{Only: gc.CollectPart, Chosen: &d.chosen, MaxDelete: &all, Claimed: true}
 }
 
 // collect destroys what nothing needs of it, in as many runs as that takes, and explains what is left.
@@ -294,7 +355,7 @@ func (d *destruction) collect(ctx context.Context, collector *gc.Collector) (*gc
 	for range emptyRuns {
 		report, err := collector.Run(ctx, d.options())
 		if err != nil {
-			return nil, collecting(err)
+			return nil, err
 		}
 		if report.Awaiting.Objects+report.Freed.Objects == 0 {
 			break
@@ -305,9 +366,59 @@ func (d *destruction) collect(ctx context.Context, collector *gc.Collector) (*gc
 	return collector.Run(ctx, opts)
 }
 
+// plan says what carryOut would do.
+func (d *destruction) plan(ctx context.Context, collector *gc.Collector) (rows []destroyedRow, err error) {
+	d.planned = true
+	for _, ns := range d.spaces {
+		if _, err := d.findNeeded(ctx, ns); err != nil {
+			return nil, err
+		}
+	}
+	opts := d.options()
+	opts.DryRun = true
+	report, err := collector.Run(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	for _, tag := range d.tags {
+		rows = append(rows, destroyedRow{Result: toDestroy, Kind: registry.KindTag, Ref: storeRef{Namespace: tag.Namespace, Tag: tag.Tag}.String(), named: true})
+	}
+	for _, thing := range d.things {
+		if thing.Kind == registry.KindLink {
+			continue
+		}
+		row := destroyedRow{Result: toDestroy, Kind: thing.Kind, Ref: storeRef{Namespace: thing.Namespace, Digest: thing.Digest}.String(), named: d.named[thing.Digest]}
+		if why := append(d.whyNeeded(thing), d.whyOthersNeed(report, thing)...); len(why) > 0 {
+			row.Result, row.Why = stays, why
+			row.named = row.named && (thing.Kind != registry.KindBlob || d.chosen.Whole.IsZero() || d.whyNeeded(thing) != nil)
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// whyOthersNeed is what the collector says of a thing while the tags are there that are to go: only what is not because
+// of them counts.
+func (d *destruction) whyOthersNeed(report *gc.Report, o registry.Object) (why []string) {
+	for _, explained := range report.Explanation {
+		link, ofLink := strings.CutPrefix(explained.What, fmt.Sprintf("blob %s in ", o.Digest))
+		last := len(explained.Why) - 1
+		switch {
+		case !explained.Stays || last < 0:
+		case o.Kind == registry.KindBlob && ofLink && !slices.ContainsFunc(d.spaces, func(ns oci.Name) bool { return ns.String() == link }):
+			why = append(why, link+" holds it: "+strings.Join(explained.Why, ", "))
+		case o.Kind == registry.KindManifest && d.named[o.Digest] && strings.HasPrefix(explained.Why[0], "it refers to manifest "):
+		case o.Kind == registry.KindManifest && explained.What == fmt.Sprintf("manifest %s in %s", o.Digest, o.Namespace) &&
+			!slices.ContainsFunc(d.tags, func(tag storeRef) bool { return explained.Why[last] == fmt.Sprintf("tag %s stands for it", tag.Tag) }):
+			why = append(why, strings.Join(explained.Why, ", "))
+		}
+	}
+	return why
+}
+
 // destroyedRow is what is shown of one thing.
 type destroyedRow struct {
-	Result string        `json:"result"` // destroyed, stays
+	Result string        `json:"result"` // destroyed, or destroy before it is done; stays
 	Kind   registry.Kind `json:"kind"`
 	Ref    string        `json:"ref"`
 	Why    []string      `json:"why,omitempty"` // it stays, one step after the other
@@ -315,7 +426,16 @@ type destroyedRow struct {
 	named bool
 }
 
-const destroyed, stays = "destroyed", "stays"
+const toDestroy, destroyed, stays = "destroy", "destroyed", "stays"
+
+// cells are its columns: of many reasons the first.
+func (r destroyedRow) cells() []string {
+	why := strings.Join(r.Why[:min(len(r.Why), 1)], "")
+	if more := len(r.Why) - 1; more > 0 {
+		why += fmt.Sprintf(", and %s more", counted(more, "reason"))
+	}
+	return []string{r.Result, string(r.Kind), r.Ref, why}
+}
 
 // outcome looks once more for all that was there. Of links it tells with the bytes.
 func (d *destruction) outcome(ctx context.Context, report *gc.Report) ([]destroyedRow, error) {
@@ -363,8 +483,9 @@ func (d *destruction) whyItStays(report *gc.Report, o registry.Object) (why []st
 	for _, explained := range report.Explanation {
 		switch {
 		case !explained.Stays:
+		case o.Kind == registry.KindManifest && d.named[o.Digest] && strings.HasPrefix(explained.Why[0], "it refers to manifest "):
 		case o.Kind == registry.KindManifest && explained.What == manifest:
-			why = append(why, explained.Why...)
+			why = append(why, strings.Join(explained.Why, ", "))
 		case o.Kind == registry.KindBlob && strings.HasPrefix(explained.What, link):
 			why = append(why, strings.TrimPrefix(explained.What, link)+" holds it: "+strings.Join(explained.Why, ", "))
 		}
@@ -393,8 +514,8 @@ func (d *destruction) whyNeeded(o registry.Object) (why []string) {
 	return why
 }
 
-// failure says what of that which was named is there still.
-func (d *destruction) failure(rows []destroyedRow) error {
+// failure says what of that which was named is there still, or would be.
+func (d *destruction) failure(ctx context.Context, rows []destroyedRow) error {
 	var named []string
 	for _, row := range rows {
 		if row.Result == stays && row.named {
@@ -404,8 +525,45 @@ func (d *destruction) failure(rows []destroyedRow) error {
 	if named == nil {
 		return nil
 	}
-	return hintedError{fmt.Errorf("not destroyed: %s", strings.Join(named, ", ")), "destroy first what needs it, as the table says"}
+	hint, err := d.hint(ctx)
+	if err != nil {
+		return err
+	}
+	words := "not destroyed"
+	if d.planned {
+		words = "would stay"
+	}
+	return hintedError{fmt.Errorf("%s: %s", words, strings.Join(named, ", ")), hint}
 }
+
+// hint says how that goes, too, which stays. Of a tag that is its manifest, if other tags alone stand for that.
+func (d *destruction) hint(ctx context.Context) (string, error) {
+	for digest := range d.named {
+		if d.ref.Tag.IsZero() || len(d.named) > 1 {
+			break
+		}
+		tags, _, err := d.registry.TagsOf(ctx, d.ref.Namespace, digest, tagsShown+1)
+		if err != nil {
+			return "", err
+		}
+		others := slices.DeleteFunc(tags, func(tag oci.Tag) bool { return tag == d.ref.Tag })
+		if len(others) == 0 {
+			break
+		}
+		words := make([]string, 0, tagsShown)
+		for _, tag := range others[:min(len(others), tagsShown)] {
+			words = append(words, tag.String())
+		}
+		if len(others) > tagsShown {
+			words = append(words, "...")
+		}
+		return fmt.Sprintf("its other tags go with it by sreg gc destroy %s: %s", storeRef{Namespace: d.ref.Namespace, Digest: digest}, strings.Join(words, ", ")), nil
+	}
+	return "destroy first what needs it, as the table says", nil
+}
+
+// tagsShown is how many other tags of a manifest a hint names.
+const tagsShown = 5
 
 // others counts what stays of that which was not named itself.
 func others(rows []destroyedRow) (n int) {

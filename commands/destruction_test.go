@@ -2,11 +2,13 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	"github.com/sreg-project/sreg/internal/gc"
 	lockmemory "github.com/sreg-project/sreg/internal/lock/memory"
 	"github.com/sreg-project/sreg/internal/oci/ocitest"
 	"github.com/sreg-project/sreg/internal/registry"
@@ -58,5 +60,49 @@ func TestADestructionReadsTheTrashOfANamespaceOnce(t *testing.T) {
 	must(d.remove(t.Context()))
 	if got := store.n.Load(); got != 2*images {
 		t.Errorf("got %d reads of the trash with its removal, want %d", got, 2*images)
+	}
+}
+
+// greedy is a store that somebody else collects as soon as it is released, and never gives back.
+type greedy struct{ storage.Store }
+
+func (s *greedy) Claim(ctx context.Context, name, note string) (context.Context, func(), error) {
+	held, release, err := s.Store.Claim(ctx, name, note)
+	if err != nil {
+		return held, release, err
+	}
+	return held, func() {
+		release()
+		_, _, _ = s.Store.Claim(context.WithoutCancel(ctx), name, "greedy")
+	}, nil
+}
+
+// TestADestructionIsOneClaim: a collector that came between the removal of a tag and that of what it stood for would leave
+// half of it undone.
+func TestADestructionIsOneClaim(t *testing.T) {
+	t.Parallel()
+	store := &greedy{memory.New(memory.Options{})}
+	reg, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: lockmemory.New(), Config: registry.DefaultConfig()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, ns := reg.Maintenance(), ocitest.Name("team/app")
+	pushed := registrytest.Pusher{To: reg}.Push(t.Context(), ns, ocitest.Image("a"), ocitest.Tag("v1"))
+	collector, err := gc.New(gc.Options{Registry: m, Config: gc.DefaultConfig()})
+	if err := errors.Join(pushed, err, m.Create(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	d := newDestruction(storeRef{Namespace: ns, Tag: ocitest.Tag("v1")}, &openedStore{Core: &snapshot.Core{Registry: reg, Maintenance: m}})
+	if err := d.choose(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := d.carryOut(t.Context(), collector)
+	if err != nil || len(rows) != 4 {
+		t.Errorf("got %d things and error %v, want a tag, a manifest and two blobs", len(rows), err)
+	}
+	for _, row := range rows {
+		if row.Result != destroyed {
+			t.Errorf("%s %s: %q", row.Result, row.Ref, row.Why)
+		}
 	}
 }

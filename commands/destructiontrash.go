@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sreg-project/sreg/internal/oci"
 	"github.com/sreg-project/sreg/internal/registry"
@@ -77,17 +78,17 @@ func (d *destruction) isAbout(entry removedThing) bool {
 	return d.chosen.Digests[entry.Namespace][entry.Digest]
 }
 
-// dropTrash takes out of the trash of a namespace what could bring something back. What other things need, which are
-// there or can be restored, must be restorable, too.
-func (d *destruction) dropTrash(ctx context.Context, ns oci.Name) error {
+// findNeeded finds what of the chosen things of a namespace other things need, which are there or can be restored, and
+// returns its trash.
+func (d *destruction) findNeeded(ctx context.Context, ns oci.Name) ([]removedThing, error) {
 	needed := needs{chosen: d.chosen.Digests[ns], why: map[oci.Digest]string{}}
 	// Before the trash: what is deleted meanwhile is in the trash then.
 	if err := d.needLive(ctx, ns, &needed); err != nil {
-		return err
+		return nil, err
 	}
 	trash, err := d.trashOf(ctx, ns)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	d.needRemoved(trash, &needed)
 	removed := namesIn(trash)
@@ -96,13 +97,19 @@ func (d *destruction) dropTrash(ctx context.Context, ns oci.Name) error {
 		needed.next = needed.next[1:]
 		names, err := d.names(ctx, ns, digest, removed)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		needed.add(fmt.Sprintf("manifest %s names it", digest), names...)
 	}
 	d.needed[ns] = needed.why
+	return trash, nil
+}
+
+// dropTrash takes out of the trash of a namespace what could bring something back. What other things need must be
+// restorable, too.
+func (d *destruction) dropTrash(ctx context.Context, ns oci.Name, trash []removedThing) error {
 	for _, entry := range trash {
-		_, needs := needed.why[entry.Digest]
+		_, needs := d.needed[ns][entry.Digest]
 		switch {
 		case !d.isAbout(entry):
 		case needs && entry.Kind == registry.KindManifest:
@@ -129,6 +136,9 @@ func (d *destruction) needLive(ctx context.Context, ns oci.Name, needed *needs) 
 		}
 		if err != nil {
 			return err
+		}
+		if d.planned && slices.Contains(d.tags, storeRef{ns, tag, stored.Digest}) {
+			continue // it goes before
 		}
 		needed.add(fmt.Sprintf("tag %s stands for it", tag), stored.Digest)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +15,7 @@ type gcDestroy struct {
 	source source
 	output format
 	yes    bool
+	dryRun bool
 }
 
 func newGCDestroy(io IO) *cobra.Command {
@@ -34,13 +34,16 @@ func newGCDestroy(io IO) *cobra.Command {
 			"restored as before, and needs what it names.\n\n" +
 			"It runs beside a server and beside pushes. A push that needs one of these things either\n" +
 			"comes first, and then the thing stays; or it is refused, and the client sends it again." + exitCodes,
-		Example: "  sreg gc destroy team/app:v1\n" +
+		Example: "  sreg gc destroy team/app:v1 --dry-run\n" +
+			"  sreg gc destroy team/app:v1\n" +
 			"  sreg gc destroy team/app@$DIGEST --yes",
 		Args: one("reference"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runGCDestroy(cmd.Context(), io, opts, args[0]) },
 	}
 	opts.source.addFlags(cmd)
 	addOutputFlag(cmd, &opts.output)
+	cmd.ValidArgsFunction = firstFrom(fromStore(io, &opts.source, tags))
+	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false, "show what would go and what would stay, and change nothing")
 	cmd.Flags().BoolVar(&opts.yes, "yes", false, "do not ask")
 	return cmd
 }
@@ -65,31 +68,22 @@ func runGCDestroy(ctx context.Context, io IO, opts gcDestroy, text string) (err 
 	if err := d.choose(ctx); err != nil {
 		return err
 	}
-	if !opts.yes {
+	if !opts.yes && !opts.dryRun {
 		if err := io.confirm(ctx, fmt.Sprintf("Destroy %s? It cannot be restored. Type yes: ", d.summary())); err != nil {
 			return err
 		}
 	}
-	// Before that which would bring it back goes: it may be that nothing can be destroyed.
-	if err := store.Collector.Try(ctx, d.options()); err != nil {
-		return err
+	do := d.carryOut
+	if opts.dryRun {
+		do = d.plan
 	}
-	if err := d.remove(ctx); err != nil {
-		return err
-	}
-	report, err := d.collect(ctx, store.Collector)
+	rows, err := do(ctx, store.Collector)
 	if err != nil {
 		return err
 	}
-	rows, err := d.outcome(ctx, report)
-	if err != nil {
-		return err
-	}
-	err = printRows(io, opts.output, rows, []string{"RESULT", "KIND", "REF", "WHY"}, func(row destroyedRow) []string {
-		return []string{row.Result, string(row.Kind), row.Ref, strings.Join(row.Why, "; ")}
-	})
-	if n := others(rows); n > 0 && err == nil {
+	err = printRows(io, opts.output, rows, []string{"RESULT", "KIND", "REF", "WHY"}, destroyedRow.cells)
+	if n := others(rows); n > 0 && err == nil && !opts.dryRun {
 		fmt.Fprintf(io.Err, "%s that it names: still there, because something else needs it; to be sure of one, name its digest\n", counted(n, "thing"))
 	}
-	return errors.Join(err, d.failure(rows))
+	return errors.Join(err, d.failure(ctx, rows))
 }

@@ -126,6 +126,14 @@ func printPlan(io IO, report *gc.Report, cfg gc.Config) error {
 		_, err = fmt.Fprintf(io.Out, "condemned already, and not destroyed yet: %s, %s\n",
 			counted(int(p.Waiting.Objects), "object"), sized(p.Waiting.Bytes))
 	}
+	if p.Young.Objects > 0 && err == nil {
+		_, err = fmt.Fprintf(io.Out, "not needed, and younger than gc.grace (%s): %s stay for now\n",
+			timespan.Text(cfg.Grace), counted(int(p.Young.Objects), "object"))
+	}
+	if p.Trash > 0 && err == nil {
+		_, err = fmt.Fprintf(io.Out, "removed less than gc.trash (%s) ago, and can be restored: %s\n",
+			timespan.Text(cfg.Trash), counted(int(p.Trash), "thing"))
+	}
 	return err
 }
 

@@ -117,7 +117,7 @@ func (io IO) when(at, now time.Time) string {
 		return at.UTC().Format(time.RFC3339)
 	}
 	if at.After(now) {
-		return "in " + span(at.Sub(now))
+		return "in " + span(at.Sub(now)+30*time.Second) // a day from a moment ago is a day
 	}
 	return span(now.Sub(at)) + " ago"
 }

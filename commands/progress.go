@@ -31,12 +31,14 @@ const (
 	clearLine = "\r\x1b[K"
 )
 
-// newProgress begins to show it. The caller ends it.
+// newProgress begins to show it, unless the command is done at once. The caller ends it.
 func (io IO) newProgress() *progress {
 	if !io.ErrIsTerminal {
 		return &progress{}
 	}
-	return &progress{to: io.Err}
+	p := &progress{to: io.Err}
+	p.shown.Store(time.Now().UnixNano())
+	return p
 }
 
 // show says where the command is: which share of the phase is done, 0 if nobody knows, and how much that is. It is called
@@ -75,7 +77,7 @@ func (b *begunPhase) left(now time.Time, share float64) time.Duration {
 
 // end clears the line.
 func (p *progress) end() {
-	if p.to != nil {
+	if p.phase.Load() != nil {
 		_, _ = fmt.Fprint(p.to, clearLine)
 	}
 }

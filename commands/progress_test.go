@@ -19,6 +19,7 @@ func TestProgressShowsTheShareAndTheTimeLeft(t *testing.T) {
 			phase string
 			share float64
 		}{
+			{time.Millisecond, "mark", 0}, // it may be done at once
 			{time.Second, "mark", 0},
 			{time.Millisecond, "mark", 0}, // too early to be drawn
 			{time.Second, "condemn", 0.2},

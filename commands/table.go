@@ -3,6 +3,7 @@ package commands
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
@@ -23,12 +24,32 @@ const (
 // printTable prints rows without a head.
 func (io IO) printTable(rows [][]string) error { return io.print(table{rows: rows}) }
 
-// printHeaded prints rows under a head. Of no rows a pipe gets nothing.
+// printHeaded prints rows under a head. Of no rows a pipe gets nothing, and people get no column that says nothing.
 func (io IO) printHeaded(head []string, rows [][]string) error {
 	if len(rows) == 0 && !io.OutIsTerminal {
 		return nil
 	}
-	return io.print(table{rows: append([][]string{head}, rows...), headed: true})
+	t := table{rows: append([][]string{head}, rows...), headed: true}
+	if io.OutIsTerminal && len(rows) > 0 {
+		t.dropEmpty()
+	}
+	return io.print(t)
+}
+
+// dropEmpty leaves out the columns whose cells are empty but for their head.
+func (t table) dropEmpty() {
+	var used []int
+	for j := range t.rows[0] {
+		if slices.ContainsFunc(t.rows[1:], func(row []string) bool { return row[j] != "" }) {
+			used = append(used, j)
+		}
+	}
+	for i, row := range t.rows {
+		t.rows[i] = make([]string, len(used))
+		for k, j := range used {
+			t.rows[i][k] = row[j]
+		}
+	}
 }
 
 // print prints a table: in columns that fit the terminal for people, and separated by tabs for pipes.

@@ -186,6 +186,9 @@ func (r *run) planUnneeded(ctx context.Context, o registry.Object, why string) (
 	switch {
 	case err != nil:
 	case young:
+		if !info.StoredAt.IsZero() && !info.Condemned {
+			r.plan.Young.add(info.Size)
+		}
 		r.explainObject(o, true, r.whyYoung())
 	default:
 		r.plan.Condemn = append(r.plan.Condemn, Planned{Object: o, Bytes: info.Size, Why: why, storedAt: info.StoredAt})

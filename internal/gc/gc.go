@@ -106,6 +106,8 @@ type RunOptions struct {
 	Explain *Target
 	// Holder says who runs it, to others who want to collect at the same time.
 	Holder string
+	// Claimed says that the caller has claimed the stores already, with the context of the run.
+	Claimed bool
 	// Progress is called with how far the run is, by many goroutines.
 	Progress func(Progress)
 }
@@ -138,6 +140,8 @@ func (c *Collector) Run(ctx context.Context, opts RunOptions) (*Report, error) {
 			return nil, err
 		}
 		c = safe
+	}
+	if !opts.DryRun && !opts.Claimed {
 		held, release, err := c.registry.ClaimCollector(ctx, opts.Holder)
 		if err != nil {
 			return nil, err

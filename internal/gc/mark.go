@@ -132,6 +132,7 @@ func (r *run) listTrash(ctx context.Context) error {
 			continue
 		}
 		r.trash[entry.Namespace] = append(r.trash[entry.Namespace], one)
+		r.plan.Trash++
 	}
 	return nil
 }

@@ -15,6 +15,8 @@ type Plan struct {
 	Destroy  []Planned       `json:"destroy"`  // condemned for long enough
 	Condemn  []Planned       `json:"condemn"`  // nothing needs them
 	Waiting  Tally           `json:"waiting"`  // condemned, and not yet to be destroyed
+	Young    Tally           `json:"young"`    // nothing needs it, and it is younger than gc.grace
+	Trash    int64           `json:"trash"`    // what was removed and can be restored
 	Restore  Tally           `json:"restore"`  // what was removed and can be restored no longer
 	Finish   []Unfinished    `json:"finish"`   // what a delete that was killed left behind
 	Totals   Totals          `json:"totals"`   // what is there
