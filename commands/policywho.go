@@ -2,6 +2,7 @@ package commands
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -96,7 +97,7 @@ func runPolicyWho(io IO, opts policyWho, args []string) error {
 	if loaded.cfg.Server.AsksForCertificates() {
 		asking.unknown = append(asking.unknown, policy.CertificateWords()...)
 	}
-	answer := whoAnswer{Action: request.Action, Target: policy.Target(request), Who: asking.all(known, time.Now())}
+	answer := whoAnswer{Action: request.Action, Target: policy.Target(request), Who: slices.Collect(asking.all(known, time.Now()))}
 	if answer.Webhook = loaded.rules.Access.Webhook(request.Namespace); !slices.ContainsFunc(answer.Who, func(r whoRow) bool { return r.May != policy.No }) {
 		answer.Webhook = ""
 	}
@@ -175,33 +176,45 @@ type who struct {
 	unknown []string
 }
 
-// all are who could ask: nobody, users, groups, tokens.
-func (w who) all(known map[string]users.User, now time.Time) []whoRow {
-	rows := []whoRow{w.ask(whoRow{Kind: "anybody"}, access.Identity{})}
-	named := w.rules.Access.Named()
-	groups := named.Groups
-	for _, name := range slices.Sorted(maps.Keys(known)) {
-		user := known[name]
-		row := whoRow{Kind: "user", Name: name, Groups: user.Groups}
-		if user.Expired(now) {
-			row.May, row.By = policy.No, "the user has expired"
-		} else {
-			row = w.ask(row, authn.IdentityOf(user))
+// all are who could ask: nobody, users, groups, tokens. Each is asked when it comes to it.
+func (w who) all(known map[string]users.User, now time.Time) iter.Seq[whoRow] {
+	return func(yield func(whoRow) bool) {
+		if !yield(w.ask(whoRow{Kind: "anybody"}, access.Identity{})) {
+			return
 		}
-		rows, groups = append(rows, row), append(groups, user.Groups...)
-	}
-	// Without users in the config the rules tell whom to expect.
-	for _, name := range named.Users {
-		if len(known) == 0 {
-			rows = append(rows, w.ask(whoRow{Kind: "user", Name: name}, access.Identity{ID: name, Username: name}))
+		named := w.rules.Access.Named()
+		groups := named.Groups
+		for _, name := range slices.Sorted(maps.Keys(known)) {
+			user := known[name]
+			row := whoRow{Kind: "user", Name: name, Groups: user.Groups}
+			if user.Expired(now) {
+				row.May, row.By = policy.No, "the user has expired"
+			} else {
+				row = w.ask(row, authn.IdentityOf(user))
+			}
+			if !yield(row) {
+				return
+			}
+			groups = append(groups, user.Groups...)
+		}
+		// Without users in the config the rules tell whom to expect.
+		for _, name := range named.Users {
+			if len(known) == 0 && !yield(w.ask(whoRow{Kind: "user", Name: name}, access.Identity{ID: name, Username: name})) {
+				return
+			}
+		}
+		for row := range w.ofGroups(groups, known) {
+			if !yield(row) {
+				return
+			}
+		}
+		for _, p := range w.cfg.Auth.OIDC {
+			token := who{w.loaded, w.request, append(unknownOfToken(p.Complete()), w.unknown...)}
+			if !yield(token.ask(whoRow{Kind: "token", Name: p.Name}, access.Identity{ID: p.Name, OIDC: &access.OIDC{Provider: p.Name}})) {
+				return
+			}
 		}
 	}
-	rows = append(rows, w.ofGroups(groups, known)...)
-	for _, p := range w.cfg.Auth.OIDC {
-		token := who{w.loaded, w.request, append(unknownOfToken(p.Complete()), w.unknown...)}
-		rows = append(rows, token.ask(whoRow{Kind: "token", Name: p.Name}, access.Identity{ID: p.Name, OIDC: &access.OIDC{Provider: p.Name}}))
-	}
-	return rows
 }
 
 // unknownOfToken is what only the token of a provider tells.
@@ -217,17 +230,22 @@ func unknownOfToken(p authn.ProviderConfig) []string {
 }
 
 // ofGroups asks for somebody of each group, whom no rule knows by name, and for somebody of none.
-func (w who) ofGroups(groups []string, known map[string]users.User) []whoRow {
+func (w who) ofGroups(groups []string, known map[string]users.User) iter.Seq[whoRow] {
 	stranger := "somebody"
 	for named := w.rules.Access.Named().Users; slices.Contains(named, stranger) || known[stranger].Name != ""; {
 		stranger += "-else"
 	}
 	slices.Sort(groups)
-	rows := []whoRow{w.ask(whoRow{Kind: "group"}, access.Identity{ID: stranger, Username: stranger})}
-	for _, g := range slices.Compact(groups) {
-		rows = append(rows, w.ask(whoRow{Kind: "group", Name: g}, access.Identity{ID: stranger, Username: stranger, Groups: []string{g}}))
+	return func(yield func(whoRow) bool) {
+		if !yield(w.ask(whoRow{Kind: "group"}, access.Identity{ID: stranger, Username: stranger})) {
+			return
+		}
+		for _, g := range slices.Compact(groups) {
+			if !yield(w.ask(whoRow{Kind: "group", Name: g}, access.Identity{ID: stranger, Username: stranger, Groups: []string{g}})) {
+				return
+			}
+		}
 	}
-	return rows
 }
 
 func (w who) ask(row whoRow, identity access.Identity) whoRow {

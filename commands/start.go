@@ -131,7 +131,7 @@ func (l loaded) first(known map[string]users.User) httpapi.First {
 		return found
 	}
 	namespaces := []string{"alpine"}
-	for _, r := range l.cfg.Repositories {
+	for _, r := range l.cfg.Repositories[:min(len(l.cfg.Repositories), firstRepositories)] {
 		namespaces = append(namespaces, r.Name+"/alpine")
 	}
 	found = httpapi.First{Catalog: l.may(known, access.ListCatalog)}
@@ -150,22 +150,32 @@ func (l loaded) first(known map[string]users.User) httpapi.First {
 	return found
 }
 
+// Of a thousand users and repositories these are asked about: each start and each reload waits for it, and a newcomer who
+// finds none of them needs no suggestion.
+const (
+	firstAsked        = 50
+	firstRepositories = 10
+)
+
 // may says who may do something: anybody, or only some who sign in.
 func (l loaded) may(known map[string]users.User, action access.Action, target ...string) (may httpapi.May) {
 	request, unknown, err := readWho(append([]string{string(action)}, target...))
 	if err != nil {
 		return httpapi.Nobody // a name of the config that is too long for more behind it
 	}
-	for _, row := range (who{loaded: l, request: request, unknown: append(unknown, "identity.client_ip")}).all(known, time.Now()) {
-		switch {
+	asked := 0
+	for row := range (who{loaded: l, request: request, unknown: append(unknown, "identity.client_ip")}).all(known, time.Now()) {
+		switch asked++; {
+		case row.May == policy.No && asked < firstAsked:
 		case row.May == policy.No:
+			return httpapi.Nobody
 		case row.Kind == "anybody":
 			return httpapi.Anybody
 		default:
-			may = httpapi.SignedIn
+			return httpapi.SignedIn
 		}
 	}
-	return may
+	return httpapi.Nobody
 }
 
 // firstCommands are those that work with what a newcomer has, and that the policies allow.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -41,18 +42,31 @@ func (c *Config) RefuseExposed() error {
 
 // warnOfExposed warns of secrets that other users of this computer can read, and of config files that they can change.
 func (c *Config) warnOfExposed(sources Sources, warn func(key, problem string)) {
+	exposed := map[string][]string{} // the keys of a file's secrets: one warning for each file
 	c.secrets(func(key, file string) {
-		how := "chmod o-r (defaultMode: 0440 in a volume of Kubernetes)"
 		if file == "" {
 			if file = sources.Of(key).Source; !slices.Contains(sources.Files, file) {
 				return // the environment, or a flag
 			}
-			how += ", or keep it in a file of its own with file:/path"
 		}
-		if e, err := secret.Exposed(file); err == nil && e.Readable {
-			warn(key, fmt.Sprintf("other users of this computer can read it in %s: %s", file, how))
+		if _, known := exposed[file]; !known {
+			if e, err := secret.Exposed(file); err != nil || !e.Readable {
+				return
+			}
 		}
+		exposed[file] = append(exposed[file], key)
 	})
+	for _, file := range slices.Sorted(maps.Keys(exposed)) {
+		keys, what := exposed[file], "it"
+		if len(keys) > 1 {
+			what = fmt.Sprintf("it and %d more secrets", len(keys)-1)
+		}
+		how := "chmod o-r (defaultMode: 0440 in a volume of Kubernetes)"
+		if slices.Contains(sources.Files, file) {
+			how += ", or keep each in a file of its own with file:/path"
+		}
+		warn(keys[0], fmt.Sprintf("other users of this computer can read %s in %s: %s", what, file, how))
+	}
 	for _, file := range sources.Files {
 		if e, err := secret.Exposed(file); err == nil && e.Writable {
 			warn("", fmt.Sprintf("other users of this computer can write to the config %s, or replace it: chmod o-w, also for the folders above it", file))

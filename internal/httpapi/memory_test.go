@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"runtime/debug"
@@ -102,7 +103,21 @@ func TestThreatMemoryExhaustedByReferrers(t *testing.T) {
 		if name != "with a filter" && !slowSet() {
 			continue
 		}
-		t.Run(name, func(t *testing.T) { f.stayBelow(t, func() { f.get(path+query).wants(t, want{status: 200}) }) })
+		t.Run(name, func(t *testing.T) { f.stayBelow(t, func() { f.swallow(t, path+query) }) })
+	}
+}
+
+// swallow gets an answer and keeps nothing of it: what a client holds is not the server's.
+func (f *fixture) swallow(t *testing.T, path string) {
+	t.Helper()
+	response, err := f.client.Get(f.url + path)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer response.Body.Close()
+	if n, err := io.Copy(io.Discard, response.Body); err != nil || n == 0 || response.StatusCode != http.StatusOK {
+		t.Errorf("got status %d and %d bytes, error %v", response.StatusCode, n, err)
 	}
 }
 

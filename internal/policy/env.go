@@ -85,6 +85,7 @@ type expression struct {
 	mentionsWords bool
 	// unmatched are its parts that fit no text that there can be.
 	unmatched []string
+	named     Named
 }
 
 // compile makes the program of an expression. Only some programs run under a limit of cost, because counting
@@ -103,7 +104,9 @@ func (e *environment) compile(expr string) (*expression, []Mistake) {
 	if found != nil {
 		return nil, found
 	}
-	return &expression{text: expr, program: program, mentionsWords: mentionsWords(checked.NativeRep()), unmatched: unmatched(checked.NativeRep())}, nil
+	x := &expression{text: expr, program: program, mentionsWords: mentionsWords(checked.NativeRep()), unmatched: unmatched(checked.NativeRep())}
+	x.named.add(checked.NativeRep())
+	return x, nil
 }
 
 func mentionsWords(checked *ast.AST) bool {

@@ -14,16 +14,14 @@ type Named struct {
 	Actions, Users, Groups []string
 }
 
-// Named is what the rules of all policies speak of. It is read from their expressions anew.
+// Named is what the rules of all policies speak of.
 func (c *Chain) Named() Named {
 	var all Named
 	for _, p := range c.Policies() {
 		for _, r := range p.rules {
-			checked, found := p.environment.check(r.text)
-			if found != nil {
-				continue // it was compiled before, so there is none
-			}
-			all.add(checked.NativeRep())
+			all.Actions = append(all.Actions, r.named.Actions...)
+			all.Users = append(all.Users, r.named.Users...)
+			all.Groups = append(all.Groups, r.named.Groups...)
 		}
 	}
 	for _, list := range []*[]string{&all.Actions, &all.Users, &all.Groups} {
