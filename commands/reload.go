@@ -9,7 +9,6 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/sreg-project/sreg/internal/config"
@@ -37,11 +36,25 @@ type reloader struct {
 	refused string         // why the last config was refused; empty: it was not
 }
 
-// hangups are the signals that ask for a reload. Before somebody looks at them they end nothing.
-func hangups() (asked chan os.Signal, stop func()) {
-	asked = make(chan os.Signal, 1)
-	signal.Notify(asked, syscall.SIGHUP)
-	return asked, func() { signal.Stop(asked) }
+// signalled receives a signal. Before somebody looks at what came it ends nothing.
+func signalled(by os.Signal) (came chan os.Signal, stop func()) {
+	came = make(chan os.Signal, 1)
+	signal.Notify(came, by)
+	return came, func() { signal.Stop(came) }
+}
+
+// reopenWhen opens the audit log anew at each signal, until ctx ends: its file was moved.
+func reopenWhen(ctx context.Context, came <-chan os.Signal, audit *telemetry.AuditLog, logger *slog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-came:
+			if err := audit.Reopen(); err != nil {
+				logger.Error("the audit log is not opened anew: records go where they went", "error", err)
+			}
+		}
+	}
 }
 
 // start begins to take configs; end waits until that has ended.

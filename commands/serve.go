@@ -8,6 +8,7 @@ import (
 	goio "io"
 	"log/slog"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -78,7 +79,7 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 	var asked chan os.Signal // an ephemeral server ends with its terminal
 	if !ephemeral.on {
 		var stop func()
-		asked, stop = hangups()
+		asked, stop = signalled(syscall.SIGHUP)
 		defer stop()
 	}
 	io.warnOf(append(cfg.Warnings(sources, from.compiler, time.Now()), ephemeral.warnings(sources)...))
@@ -99,6 +100,9 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 		return err
 	}
 	defer closing(logger, "close the audit log", audit.Close)
+	moved, stop := signalled(syscall.SIGUSR1)
+	defer stop()
+	go reopenWhen(ctx, moved, audit, logger.With(telemetry.ModuleKey, "audit")) // ends with ctx
 
 	shared := snapshot.NewShared(snapshot.SharedOptions{
 		Logger: logger, OnTerminal: io.ErrIsTerminal, Metrics: metrics, Version: build.Version, Audit: audit.Logger,

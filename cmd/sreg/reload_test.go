@@ -385,3 +385,35 @@ func readFile(t *testing.T, path string) string {
 	}
 	return string(text)
 }
+
+// TestTheAuditLogIsRotated by a rename and SIGUSR1, as logrotate does it.
+func TestTheAuditLogIsRotated(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "audit.log")
+	s := serveConfigured(t, "log: {audit: {file: "+file+"}}\npolicy: {default: allow}")
+	ask := func(tag string) {
+		t.Helper()
+		response, err := http.Get(s.url("/v2/a/manifests/" + tag))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+	}
+	holds := func(file, tag string) bool {
+		text, err := os.ReadFile(file)
+		return err == nil && strings.Contains(string(text), `"reference":"`+tag+`"`)
+	}
+	ask("before")
+	if err := os.Rename(file, file+".1"); err != nil {
+		t.Fatal(err)
+	}
+	s.process.signal(t, syscall.SIGUSR1)
+	eventually(t, "a new file", func() bool {
+		ask("after")
+		return holds(file, "after")
+	})
+	if holds(file, "before") || !holds(file+".1", "before") {
+		t.Error("the record from before the rotation is not in the file that was moved")
+	}
+	s.stop(t)
+}

@@ -2,8 +2,10 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
@@ -42,10 +44,17 @@ func (a *AuditLog) Open(cfg Audit) error {
 	return prepared.Use()
 }
 
+// Reopen opens the file anew: somebody has moved the one before. After an error records go where they went before.
+func (a *AuditLog) Reopen() error {
+	a.out.mu.Lock()
+	defer a.out.mu.Unlock()
+	return a.out.reopen()
+}
+
 // Prepared is an audit log that is open and not yet written to.
 type Prepared struct {
 	out  *auditWriter
-	file io.WriteCloser // nil: no records are kept
+	file *os.File // nil: no records are kept
 }
 
 // Prepare opens the file of cfg, which Use begins to write to, or Drop closes.
@@ -53,15 +62,24 @@ func (a *AuditLog) Prepare(cfg Audit) (*Prepared, error) {
 	if cfg.File == "" {
 		return &Prepared{out: a.out}, nil
 	}
-	file, err := os.OpenFile(cfg.File, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	file, err := openAudit(cfg.File)
 	if err != nil {
 		return nil, fmt.Errorf("log.audit.file: %w", err)
 	}
 	return &Prepared{out: a.out, file: file}, nil
 }
 
+func openAudit(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+}
+
 // Use writes to it from now on, and closes the file before.
-func (p *Prepared) Use() error { return p.out.use(p.file) }
+func (p *Prepared) Use() error {
+	if p.file == nil {
+		return p.out.use(nil)
+	}
+	return p.out.use(p.file)
+}
 
 // Drop closes it, if it will not be written to.
 func (p *Prepared) Drop() error {
@@ -82,8 +100,12 @@ type auditHandler struct {
 
 func (h auditHandler) Enabled(context.Context, slog.Level) bool { return h.out.kept.Load() }
 
-// lossEvery is how often lost records are reported.
-const lossEvery = time.Minute
+const (
+	// lossEvery is how often lost records are reported.
+	lossEvery = time.Minute
+	// rotationEvery is how often it is looked whether somebody has moved the file.
+	rotationEvery = time.Second
+)
 
 // auditWriter writes to the file of the moment, and reports records that are lost: slog itself would not.
 type auditWriter struct {
@@ -95,6 +117,7 @@ type auditWriter struct {
 	file   io.WriteCloser
 	lost   int // since that was reported
 	losses rate.Sometimes
+	looked time.Time // when it was last looked whether the file was moved
 }
 
 // use replaces the file, which may be nil.
@@ -120,11 +143,45 @@ func (a *auditWriter) Write(line []byte) (int, error) {
 	if a.file == nil {
 		return len(line), nil
 	}
+	a.follow(time.Now())
 	n, err := a.file.Write(line)
 	if err != nil {
 		a.lose(err)
 	}
 	return n, err
+}
+
+// follow opens the file anew if its path leads elsewhere, as it does after a rotation; mu is held.
+func (a *auditWriter) follow(now time.Time) {
+	file, ok := a.file.(*os.File)
+	if !ok || now.Sub(a.looked) < rotationEvery {
+		return
+	}
+	a.looked = now
+	there, err := os.Stat(file.Name())
+	opened, of := file.Stat()
+	if err == nil && of == nil && os.SameFile(there, opened) || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err := a.reopen(); err != nil {
+		a.losses.Do(func() {
+			a.report.Error("the audit log was moved, and cannot be opened anew: records go to the file that was moved", "error", err)
+		})
+	}
+}
+
+// reopen opens the path of the file anew, and closes the file before; mu is held.
+func (a *auditWriter) reopen() error {
+	before, ok := a.file.(*os.File)
+	if !ok {
+		return nil // no records are kept
+	}
+	file, err := openAudit(before.Name())
+	if err != nil {
+		return err
+	}
+	a.file = file
+	return before.Close()
 }
 
 // lose counts a record that was not written; mu is held.

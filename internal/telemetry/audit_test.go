@@ -201,3 +201,70 @@ func TestAPreparedAuditLogIsNotWrittenTo(t *testing.T) {
 		}
 	}
 }
+
+// TestTheAuditLogFollowsARotation: what is written after the file was moved, or removed, is in a new one.
+func TestTheAuditLogFollowsARotation(t *testing.T) {
+	t.Parallel()
+	for name, rotate := range map[string]func(path string) error{
+		"moved":   func(path string) error { return os.Rename(path, path+".1") },
+		"removed": os.Remove,
+		"replaced": func(path string) error {
+			if err := os.Rename(path, path+".1"); err != nil {
+				return err
+			}
+			return os.WriteFile(path, nil, 0o600)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "audit.log")
+			audit := NewAudit(slog.New(slog.DiscardHandler), nil)
+			defer audit.Close()
+			if err := audit.Open(Audit{File: path}); err != nil {
+				t.Fatal(err)
+			}
+			audit.Logger.Info("before")
+			if err := rotate(path); err != nil {
+				t.Fatal(err)
+			}
+			audit.out.looked = time.Time{} // a second later
+			audit.Logger.Info("after")
+			got, err := os.ReadFile(path)
+			if err != nil || !strings.Contains(string(got), `"msg":"after"`) || strings.Contains(string(got), `"msg":"before"`) {
+				t.Errorf("got %q, %v, want what was written after the rotation", got, err)
+			}
+			if err := errors.Join(os.Rename(path, path+".2"), audit.Reopen()); err != nil {
+				t.Fatal(err)
+			}
+			audit.Logger.Info("once more")
+			if got, err := os.ReadFile(path); err != nil || strings.Count(string(got), "\n") != 1 {
+				t.Errorf("got %q, %v, want one line after Reopen", got, err)
+			}
+		})
+	}
+}
+
+// TestAnAuditLogThatCannotFollowKeepsItsRecords in the file that was moved.
+func TestAnAuditLogThatCannotFollowKeepsItsRecords(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "logs")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	audit := NewAudit(slog.New(slog.NewTextHandler(&log, nil)), nil)
+	defer audit.Close()
+	if err := audit.Open(Audit{File: filepath.Join(folder, "audit.log")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(folder, folder+".moved"); err != nil {
+		t.Fatal(err)
+	}
+	audit.Logger.Info("decision")
+	if got, err := os.ReadFile(filepath.Join(folder+".moved", "audit.log")); err != nil || !strings.Contains(string(got), "decision") {
+		t.Errorf("got %q, %v, want the record in the file that was moved", got, err)
+	}
+	if !strings.Contains(log.String(), "cannot be opened anew") || audit.Reopen() == nil {
+		t.Errorf("got log %q, want that it says so", log.String())
+	}
+}
