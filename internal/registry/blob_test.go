@@ -121,6 +121,12 @@ func TestAMountKeepsWhatItPromises(t *testing.T) {
 // TestAnUploadLooksOnceMoreAtItsEnd: what a collector takes between the commit and the answer is not promised.
 func TestAnUploadLooksOnceMoreAtItsEnd(t *testing.T) {
 	t.Parallel()
+	looksOnceMore(t, func(t *testing.T) *world { t.Helper(); return newWorld(t, inMemory(t)) })
+}
+
+// looksOnceMore pushes a blob while a collector condemns or destroys its bytes, just before its link is written.
+func looksOnceMore(t *testing.T, in func(t *testing.T) *world) {
+	t.Helper()
 	d := ocitest.DigestOf("shared")
 	blob := registry.Object{Kind: registry.KindBlob, Digest: d}.Key()
 	for name, tt := range map[string]struct {
@@ -134,7 +140,7 @@ func TestAnUploadLooksOnceMoreAtItsEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, inMemory(t))
+			w := in(t)
 			pushing := openWorld(t, &putting{Store: w.store, before: "team/app/_layers/", do: sync.OnceFunc(func() { w.must(tt.meanwhile(w)) })})
 			if err := pushing.pushBlob(app, "shared"); !errors.Is(err, tt.want) {
 				t.Fatalf("got %v, want %v", err, tt.want)

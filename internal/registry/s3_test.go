@@ -82,6 +82,20 @@ func TestACollectorInABucketComesToAnEnd(t *testing.T) {
 	})
 }
 
+// TestAnUploadOfBytesThatABucketHasLooksOnceMore: its session cannot keep a collector from bytes that it did not put
+// there, and says so.
+func TestAnUploadOfBytesThatABucketHasLooksOnceMore(t *testing.T) {
+	t.Parallel()
+	s3test.Each(t, func(t *testing.T, server *s3test.Server) {
+		looksOnceMore(t, func(t *testing.T) *world {
+			t.Helper()
+			w := newWorld(t, inBucket(t, server))
+			w.must(w.pushBlob(other, "shared"))
+			return w
+		})
+	})
+}
+
 // TestATagThatMovesLeavesNothingBehind counts what lies in a bucket, also what no key leads to any more: on a service
 // without conditional deletes it would stay.
 func TestATagThatMovesLeavesNothingBehind(t *testing.T) {
