@@ -35,6 +35,7 @@ var allowed = map[string]string{
 	"ratelimit":             "lru",
 	"outbound":              "setting",
 	"spelling":              "",
+	"glob":                  "",
 	"document":              "spelling",
 	"watch":                 "",
 	"lock":                  "secret",
@@ -66,7 +67,7 @@ var allowed = map[string]string{
 	"scrub":     "oci registry storage",
 
 	// Engines know no store.
-	"policy":            "oci access spelling",
+	"policy":            "oci access glob spelling",
 	"policy/policytest": "access document oci policy spelling timespan",
 	"webhook":           "outbound secret setting cache",
 

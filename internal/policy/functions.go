@@ -10,6 +10,8 @@ import (
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/common/types/traits"
 	"golang.org/x/mod/semver"
+
+	"github.com/sreg-project/sreg/internal/glob"
 )
 
 // function is a word that takes arguments.
@@ -28,7 +30,7 @@ var functions = []function{
 	}},
 	{
 		"glob", "text.glob(pattern)", "whether the pattern fits the whole text: `*` is anything but `/`, `**` anything, `?` one character but `/`",
-		ofTwoTexts("glob", types.BoolType, func(text, pattern string) ref.Val { return types.Bool(matchGlob(pattern, text)) }),
+		ofTwoTexts("glob", types.BoolType, func(text, pattern string) ref.Val { return types.Bool(glob.Match(pattern, text)) }),
 	},
 	{
 		"in_cidr", "address.in_cidr(network)", "whether the address is in the network: `identity.client_ip.in_cidr('10.0.0.0/8')`",

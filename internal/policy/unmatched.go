@@ -12,6 +12,8 @@ import (
 	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/common/overloads"
 	"github.com/google/cel-go/parser"
+
+	"github.com/sreg-project/sreg/internal/glob"
 )
 
 // alphabet is the characters that the texts of some words have.
@@ -132,7 +134,7 @@ func (p pattern) fits(text string) bool {
 		matched, err := regexp.MatchString(p.text, text)
 		return err == nil && matched
 	case "glob":
-		return matchGlob(p.text, text)
+		return glob.Match(p.text, text)
 	}
 	return false
 }

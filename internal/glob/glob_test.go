@@ -1,8 +1,10 @@
-package policy
+package glob_test
 
 import (
 	"strings"
 	"testing"
+
+	"github.com/sreg-project/sreg/internal/glob"
 )
 
 func TestGlobs(t *testing.T) {
@@ -34,7 +36,7 @@ func TestGlobs(t *testing.T) {
 		{"***", "a/b", true},
 		{strings.Repeat("*a", 50) + "b", strings.Repeat("a", 300), false},
 	} {
-		if got := matchGlob(tc.pattern, tc.text); got != tc.want {
+		if got := glob.Match(tc.pattern, tc.text); got != tc.want {
 			t.Errorf("%q on %q: got %t, want %t", tc.pattern, tc.text, got, tc.want)
 		}
 	}

@@ -1,10 +1,13 @@
-package policy
+// Package glob matches names against patterns such as team/*.
+// It promises one meaning of a pattern wherever one is written, and a time that no pattern can make grow without bound.
+// It must not know what the names are of.
+package glob
 
 import "strings"
 
-// matchGlob reports whether a pattern fits a whole text: * is any run of characters but /, ** any run
+// Match reports whether a pattern fits a whole text: * is any run of characters but /, ** any run
 // at all, ? one character but /. Anything else is itself. Its time grows with the product of both lengths.
-func matchGlob(pattern, text string) bool {
+func Match(pattern, text string) bool {
 	// fits[i] is whether the part of the pattern that was read fits the first i bytes of the text.
 	var short [256]bool // as long as a namespace may be
 	fits := short[:]
