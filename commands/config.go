@@ -24,7 +24,7 @@ func newConfig(io IO) *cobra.Command {
 		Long:    "Check the config before a server starts on it, or describe what may stand in it." + exitCodes,
 		Example: "  sreg config validate -c sreg.yaml\n  sreg config schema > sreg.schema.json",
 	})
-	cmd.AddCommand(newConfigValidate(io), newConfigDiff(io), newConfigSchema(io))
+	cmd.AddCommand(newConfigValidate(io), newConfigInit(io), newConfigShow(io), newConfigDiff(io), newConfigSchema(io))
 	return cmd
 }
 
