@@ -70,7 +70,7 @@ var allowed = map[string]string{
 	"policy":            "oci access glob spelling",
 	"policy/policytest": "access document oci policy spelling timespan",
 	"webhook":           "outbound secret setting cache",
-	"events":            "glob secret",
+	"events":            "glob outbound secret",
 
 	// Work over the core: it may use engines, never other work.
 	"retention": "oci policy registry",
