@@ -15,7 +15,7 @@ import (
 
 // Options say how one endpoint is told.
 type Options struct {
-	// URL is where events are sent. Redirects are not followed.
+	// URL is where events are sent. Redirects are not followed, and no proxy of the environment is used, as with webhooks.
 	URL    string
 	Format Format
 	// Source is the address of this registry.
@@ -42,7 +42,7 @@ func NewEndpoint(o Options) (*Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Endpoint{options: o, http: outbound.New(outbound.Options{TLS: settings, Proxies: true, Total: o.Timeout})}, nil
+	return &Endpoint{options: o, http: outbound.New(outbound.Options{TLS: settings, Total: o.Timeout})}, nil
 }
 
 // Deliver sends one event once. Only a status of 2xx is a delivery, anything else is an error, after which the endpoint

@@ -116,3 +116,20 @@ func TestAnEndpointWithoutItsCertificatesIsNotMade(t *testing.T) {
 		t.Errorf("got %v, want that the file is not there", err)
 	}
 }
+
+// A proxy is never asked for addresses of this machine, so the endpoint is at one that nobody has (RFC 1112, class E).
+func TestNoProxyOfTheEnvironmentIsUsed(t *testing.T) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("the proxy was asked")
+	}))
+	defer proxy.Close()
+	t.Setenv("HTTP_PROXY", proxy.URL)
+	endpoint, err := events.NewEndpoint(events.Options{URL: "http://240.0.0.1/hook", Format: events.Docker, Timeout: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer endpoint.Close()
+	if err := endpoint.Deliver(t.Context(), whole(events.Push)); err == nil {
+		t.Error("got a delivery, want an error")
+	}
+}
