@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sreg-project/sreg/internal/server"
 )
 
 // soonest and soonestShare say when the end of a certificate is near: within a month, and within the last quarter of
@@ -76,19 +78,21 @@ func judge(key, file string, certificates []*x509.Certificate, now time.Time) Ce
 
 // timeOf says what is wrong with the time of a certificate, and what to do.
 func timeOf(c *x509.Certificate, now time.Time) (problem string, invalid bool) {
-	date := func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
 	left := c.NotAfter.Sub(now)
 	switch {
 	case now.Before(c.NotBefore):
 		return fmt.Sprintf("is not valid before %s, %s from now: look at the clock of this computer, or use one that is valid",
-			date(c.NotBefore), inDays(c.NotBefore.Sub(now))), true
+			inMinutes(c.NotBefore), inDays(c.NotBefore.Sub(now))), true
 	case left <= 0:
-		return fmt.Sprintf("ended %s ago, at %s: renew it", inDays(-left), date(c.NotAfter)), true
+		return fmt.Sprintf("ended %s ago, at %s: renew it", inDays(-left), inMinutes(c.NotAfter)), true
 	case left < min(soonest, c.NotAfter.Sub(c.NotBefore)/soonestShare):
-		return fmt.Sprintf("ends in %s, at %s: renew it", inDays(left), date(c.NotAfter)), false
+		return fmt.Sprintf("ends in %s, at %s: renew it", inDays(left), inMinutes(c.NotAfter)), false
 	}
 	return "", false
 }
+
+// inMinutes is a moment to the minute.
+func inMinutes(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
 
 // inDays is a time in days, or in hours if it is less than two.
 func inDays(d time.Duration) string {
@@ -100,15 +104,20 @@ func inDays(d time.Duration) string {
 
 // subjectOf is what people know a certificate by.
 func subjectOf(c *x509.Certificate) string {
-	const most = 100
 	name := c.Subject.String()
 	if names := namesOf(c); len(names) > 0 {
 		name = strings.Join(names, ", ")
 	}
+	return fmt.Sprintf("%q", clipped(name))
+}
+
+// clipped bounds a text from a certificate or a CRL, which may be of any length.
+func clipped(name string) string {
+	const most = 100
 	if len(name) > most {
-		name = name[:most] + "..."
+		return name[:most] + "..."
 	}
-	return fmt.Sprintf("%q", name)
+	return name
 }
 
 func namesOf(c *x509.Certificate) []string {
@@ -128,6 +137,7 @@ func (c *Config) warnOfCertificates(sources Sources, now time.Time, warn func(ke
 			warn(f.Key, f.Problem)
 		}
 	}
+	c.warnOfCRLs(now, warn)
 	external, err := url.Parse(c.Server.ExternalURL)
 	if err != nil || external.Scheme != "https" || len(c.Server.TrustedProxies) > 0 {
 		return // a proxy shows its own
@@ -146,5 +156,23 @@ func (c *Config) warnOfCertificates(sources Sources, now time.Time, warn func(ke
 	if len(names) > 0 {
 		warn("server.external_url", fmt.Sprintf("no certificate of server.tls is for %s, so clients refuse it: those there are for %s; use one with this name, or set the URL that people use",
 			external.Hostname(), strings.Join(names, ", ")))
+	}
+}
+
+// warnOfCRLs warns of CRLs that are past their time: what was revoked since is not in them.
+func (c *Config) warnOfCRLs(now time.Time, warn func(key, problem string)) {
+	file := c.Server.TLS.CRLFile
+	if file == "" || !c.Server.AsksForCertificates() {
+		return
+	}
+	lists, err := server.ReadCRLs(file)
+	if err != nil {
+		return // an error of the server
+	}
+	for _, list := range lists {
+		if end := list.NextUpdate; !end.IsZero() && end.Before(now) {
+			warn("server.tls.crl_file", fmt.Sprintf("the CRL of %q in %s ended %s ago, at %s: what it lists is refused as before, "+
+				"and what was revoked since is not in it; get a new one", clipped(list.Issuer.String()), file, inDays(now.Sub(end)), inMinutes(end)))
+		}
 	}
 }

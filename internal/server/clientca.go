@@ -31,11 +31,14 @@ func loadClientCAs(config *tls.Config, cfg TLS) error {
 	case cfg.ClientCAFile == "":
 		return nil
 	}
-	pool, err := readCAs(cfg.ClientCAFile)
+	cas, err := readCAs(cfg.ClientCAFile)
 	if err != nil {
 		return fmt.Errorf("load the CAs of client certificates: %w", err)
 	}
-	config.ClientCAs = pool
+	config.ClientCAs = x509.NewCertPool()
+	for _, ca := range cas {
+		config.ClientCAs.AddCert(ca)
+	}
 	config.ClientAuth = tls.VerifyClientCertIfGiven
 	if cfg.ClientAuth == "required" {
 		config.ClientAuth = tls.RequireAndVerifyClientCert
@@ -45,19 +48,18 @@ func loadClientCAs(config *tls.Config, cfg TLS) error {
 
 // readCAs reads one or several certificates. One that cannot be read is a mistake: leaving it out would
 // lock its clients out without a word.
-func readCAs(path string) (*x509.CertPool, error) {
+func readCAs(path string) (cas []*x509.Certificate, err error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	pool := x509.NewCertPool()
 	for n := 0; ; n++ {
 		block, rest := pem.Decode(content)
 		if block == nil && n == 0 {
 			return nil, fmt.Errorf("%s has no certificate in PEM", path)
 		}
 		if block == nil {
-			return pool, nil
+			return cas, nil
 		}
 		content = rest
 		if block.Type != "CERTIFICATE" {
@@ -67,7 +69,7 @@ func readCAs(path string) (*x509.CertPool, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: certificate %d: %w", path, n+1, err)
 		}
-		pool.AddCert(certificate)
+		cas = append(cas, certificate)
 	}
 }
 

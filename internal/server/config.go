@@ -56,6 +56,7 @@ type TLS struct {
 	KeyFile      string        `mapstructure:"key_file" config:"private" doc:"The private key of cert_file in PEM."`
 	Certificates []Certificate `mapstructure:"certificates" doc:"Further certificates, chosen by the name that the client asks for."`
 	ClientCAFile string        `mapstructure:"client_ca_file" config:"file" doc:"The CAs of client certificates in PEM, one or several. Empty = no client certificate is asked for."`
+	CRLFile      string        `mapstructure:"crl_file" config:"file" doc:"The CRLs of those CAs: one in DER, or one or several in PEM. What they list is revoked and ends the handshake, also when a CRL is past its time."`
 	ClientAuth   string        `mapstructure:"client_auth" enum:"optional,required,none" doc:"optional: a client may show a certificate, and one that does not verify ends the handshake. required: it must. none: it is not asked."`
 	MinVersion   string        `mapstructure:"min_version" enum:"1.2,1.3" doc:"The oldest TLS version that is spoken."`
 }
@@ -204,6 +205,9 @@ func (t TLS) validate(report func(path, problem string)) {
 	}
 	if t.ClientAuth == "required" && t.ClientCAFile == "" {
 		report("tls.client_auth", "there is no CA to verify client certificates with: set server.tls.client_ca_file")
+	}
+	if t.CRLFile != "" && t.ClientCAFile == "" {
+		report("tls.crl_file", "there is no CA to verify it with: set server.tls.client_ca_file")
 	}
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"maps"
 	"net"
 	"net/http"
 )
@@ -11,13 +12,14 @@ import (
 // http.Server.
 type connConfig struct {
 	tls      *tls.Config // nil without a TLS listener
+	revoked  revocations // client certificates
 	http2    bool
 	timeouts Timeouts
 }
 
 // same says whether connections of c are as good as those of other.
 func (c *connConfig) same(other *connConfig) bool {
-	return c.http2 == other.http2 && c.timeouts == other.timeouts && sameTLS(c.tls, other.tls)
+	return c.http2 == other.http2 && c.timeouts == other.timeouts && sameTLS(c.tls, other.tls) && maps.Equal(c.revoked, other.revoked)
 }
 
 // admits says whether a handshake of today would accept the client certificate, or its absence, of a
@@ -37,8 +39,8 @@ func (c *connConfig) admits(state *tls.ConnectionState) bool {
 	for _, certificate := range shown[1:] {
 		verify.Intermediates.AddCert(certificate)
 	}
-	_, err := shown[0].Verify(verify)
-	return err == nil
+	chains, err := shown[0].Verify(verify)
+	return err == nil && c.revoked.admit(chains)
 }
 
 // httpServer is an http.Server and its net.Listener, from which it gets the connections that an acceptor

@@ -111,6 +111,14 @@ func (s *Server) newConnConfig(config Config) (*connConfig, error) {
 		return c, nil
 	}
 	var err error
-	c.tls, err = LoadTLS(config.TLS, config.HTTP2)
-	return c, err
+	if c.tls, err = LoadTLS(config.TLS, config.HTTP2); err != nil {
+		return nil, err
+	}
+	if c.revoked, err = loadRevocations(config.TLS); err != nil {
+		return nil, err
+	}
+	if len(c.revoked) > 0 {
+		c.tls.VerifyConnection = c.revoked.verify
+	}
+	return c, nil
 }
