@@ -284,8 +284,8 @@ func (d *destruction) remove(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if deleted > 0 {
-			if trash, err = d.trashOf(ctx, ns); err != nil {
+		if deleted > 0 { // and once more: somebody may have pushed what needs one of them meanwhile
+			if trash, err = d.findNeeded(ctx, ns); err != nil {
 				return err
 			}
 		}
@@ -296,21 +296,19 @@ func (d *destruction) remove(ctx context.Context) error {
 	return nil
 }
 
-// deleteReferrers deletes the manifests that were named and refer to others, as a client does: the collector lets them
-// stay for as long as their subject.
+// aloneFromItsSubject tells whether a manifest goes that refers to another one. The collector lets it stay for as long as
+// its subject, so it is deleted as a client does, which takes all of its tags: not where one tag was named.
+func (d *destruction) aloneFromItsSubject(digest oci.Digest) bool {
+	return d.named[digest] && d.ref.Tag.IsZero()
+}
+
+// deleteReferrers deletes the manifests that go alone from their subject.
 func (d *destruction) deleteReferrers(ctx context.Context, ns oci.Name) (deleted int, err error) {
 	for digest := range d.named {
-		if _, needed := d.needed[ns][digest]; needed {
+		if _, needed := d.needed[ns][digest]; needed || !d.aloneFromItsSubject(digest) {
 			continue
 		}
-		stored, err := d.m.Manifest(ctx, ns, digest)
-		if errors.Is(err, registry.ErrGone) {
-			continue
-		}
-		if err != nil {
-			return deleted, err
-		}
-		names, err := stored.Names()
+		names, err := d.namesOf(ctx, ns, digest)
 		if err != nil {
 			return deleted, err
 		}
@@ -366,56 +364,6 @@ func (d *destruction) collect(ctx context.Context, collector *gc.Collector) (*gc
 	return collector.Run(ctx, opts)
 }
 
-// plan says what carryOut would do.
-func (d *destruction) plan(ctx context.Context, collector *gc.Collector) (rows []destroyedRow, err error) {
-	d.planned = true
-	for _, ns := range d.spaces {
-		if _, err := d.findNeeded(ctx, ns); err != nil {
-			return nil, err
-		}
-	}
-	opts := d.options()
-	opts.DryRun = true
-	report, err := collector.Run(ctx, opts)
-	if err != nil {
-		return nil, err
-	}
-	for _, tag := range d.tags {
-		rows = append(rows, destroyedRow{Result: toDestroy, Kind: registry.KindTag, Ref: storeRef{Namespace: tag.Namespace, Tag: tag.Tag}.String(), named: true})
-	}
-	for _, thing := range d.things {
-		if thing.Kind == registry.KindLink {
-			continue
-		}
-		row := destroyedRow{Result: toDestroy, Kind: thing.Kind, Ref: storeRef{Namespace: thing.Namespace, Digest: thing.Digest}.String(), named: d.named[thing.Digest]}
-		if why := append(d.whyNeeded(thing), d.whyOthersNeed(report, thing)...); len(why) > 0 {
-			row.Result, row.Why = stays, why
-			row.named = row.named && (thing.Kind != registry.KindBlob || d.chosen.Whole.IsZero() || d.whyNeeded(thing) != nil)
-		}
-		rows = append(rows, row)
-	}
-	return rows, nil
-}
-
-// whyOthersNeed is what the collector says of a thing while the tags are there that are to go: only what is not because
-// of them counts.
-func (d *destruction) whyOthersNeed(report *gc.Report, o registry.Object) (why []string) {
-	for _, explained := range report.Explanation {
-		link, ofLink := strings.CutPrefix(explained.What, fmt.Sprintf("blob %s in ", o.Digest))
-		last := len(explained.Why) - 1
-		switch {
-		case !explained.Stays || last < 0:
-		case o.Kind == registry.KindBlob && ofLink && !slices.ContainsFunc(d.spaces, func(ns oci.Name) bool { return ns.String() == link }):
-			why = append(why, link+" holds it: "+strings.Join(explained.Why, ", "))
-		case o.Kind == registry.KindManifest && d.named[o.Digest] && strings.HasPrefix(explained.Why[0], "it refers to manifest "):
-		case o.Kind == registry.KindManifest && explained.What == fmt.Sprintf("manifest %s in %s", o.Digest, o.Namespace) &&
-			!slices.ContainsFunc(d.tags, func(tag storeRef) bool { return explained.Why[last] == fmt.Sprintf("tag %s stands for it", tag.Tag) }):
-			why = append(why, strings.Join(explained.Why, ", "))
-		}
-	}
-	return why
-}
-
 // destroyedRow is what is shown of one thing.
 type destroyedRow struct {
 	Result string        `json:"result"` // destroyed, or destroy before it is done; stays
@@ -463,18 +411,23 @@ func (d *destruction) outcome(ctx context.Context, report *gc.Report) ([]destroy
 		row := destroyedRow{Result: destroyed, Kind: thing.Kind, Ref: storeRef{Namespace: thing.Namespace, Digest: thing.Digest}.String()}
 		// Where a whole namespace was named, another one may hold the same bytes.
 		row.named = d.named[thing.Digest] && (thing.Kind != registry.KindBlob || d.chosen.Whole.IsZero() || linked[thing.Digest])
-		if there {
+		if there || slices.Contains(d.kept, thing) { // kept: it can be restored
 			row.Result, row.Why = stays, d.whyItStays(report, thing)
 		}
 		rows = append(rows, row)
 	}
+	return append(rows, d.keptRows(report)...), nil
+}
+
+// keptRows are those of the manifests that stay in the trash.
+func (d *destruction) keptRows(report *gc.Report) (rows []destroyedRow) {
 	for _, thing := range d.kept {
 		if !slices.Contains(d.things, thing) {
 			ref := storeRef{Namespace: thing.Namespace, Digest: thing.Digest}
 			rows = append(rows, destroyedRow{Result: stays, Kind: thing.Kind, Ref: ref.String(), Why: d.whyItStays(report, thing), named: d.named[thing.Digest]})
 		}
 	}
-	return rows, nil
+	return rows
 }
 
 // whyItStays is what the collector says of a manifest; of bytes, what it says of each link to them.
@@ -483,7 +436,7 @@ func (d *destruction) whyItStays(report *gc.Report, o registry.Object) (why []st
 	for _, explained := range report.Explanation {
 		switch {
 		case !explained.Stays:
-		case o.Kind == registry.KindManifest && d.named[o.Digest] && strings.HasPrefix(explained.Why[0], "it refers to manifest "):
+		case o.Kind == registry.KindManifest && d.aloneFromItsSubject(o.Digest) && strings.HasPrefix(explained.Why[0], "it refers to manifest "):
 		case o.Kind == registry.KindManifest && explained.What == manifest:
 			why = append(why, strings.Join(explained.Why, ", "))
 		case o.Kind == registry.KindBlob && strings.HasPrefix(explained.What, link):
@@ -548,7 +501,8 @@ func (d *destruction) hint(ctx context.Context) (string, error) {
 		}
 		others := slices.DeleteFunc(tags, func(tag oci.Tag) bool { return tag == d.ref.Tag })
 		if len(others) == 0 {
-			break
+			return fmt.Sprintf("destroy first what needs it, as the table says; if it only refers to another manifest, sreg gc destroy %s takes it alone",
+				storeRef{Namespace: d.ref.Namespace, Digest: digest}), nil
 		}
 		words := make([]string, 0, tagsShown)
 		for _, tag := range others[:min(len(others), tagsShown)] {

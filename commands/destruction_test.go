@@ -106,3 +106,55 @@ func TestADestructionIsOneClaim(t *testing.T) {
 		}
 	}
 }
+
+// crowded is a store in which somebody pushes just before a manifest is deleted.
+type crowded struct {
+	storage.Store
+	push func()
+}
+
+func (s *crowded) Put(ctx context.Context, key string, data []byte, opts storage.PutOptions) (storage.Version, error) {
+	if push := s.push; push != nil && strings.HasPrefix(key, "_deleted/") {
+		s.push = nil
+		push()
+	}
+	return s.Store.Put(ctx, key, data, opts)
+}
+
+// TestADestructionLeavesWhatSomebodyPushesMeanwhile: an index that names a manifest which is about to go has been
+// acknowledged, so that what it names can be restored, and the command says that it stays.
+func TestADestructionLeavesWhatSomebodyPushesMeanwhile(t *testing.T) {
+	t.Parallel()
+	store := &crowded{Store: memory.New(memory.Options{})}
+	reg, err := registry.New(t.Context(), registry.Options{Blobs: store, Metadata: store, Locks: lockmemory.New(), Config: registry.DefaultConfig()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, ns, subject := reg.Maintenance(), ocitest.Name("team/app"), ocitest.Image("a")
+	sbom := ocitest.Referrer(subject, "application/vnd.example.sbom")
+	pusher := registrytest.Pusher{To: reg}
+	collector, err := gc.New(gc.Options{Registry: m, Config: gc.DefaultConfig()})
+	if err := errors.Join(err, m.Create(t.Context()), pusher.Push(t.Context(), ns, subject, ocitest.Tag("v1")), pusher.Push(t.Context(), ns, sbom)); err != nil {
+		t.Fatal(err)
+	}
+	d := newDestruction(storeRef{Namespace: ns, Digest: sbom.Digest}, &openedStore{Core: &snapshot.Core{Registry: reg, Maintenance: m}})
+	if err := d.choose(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	store.push = func() {
+		index := ocitest.Index(sbom)
+		if err := pusher.PushManifest(context.WithoutCancel(t.Context()), ns, index.Content); err != nil {
+			t.Error(err)
+		}
+	}
+	rows, err := d.carryOut(t.Context(), collector)
+	if err != nil || store.push != nil {
+		t.Fatalf("got %v, want that somebody pushed", err)
+	}
+	if err := d.failure(t.Context(), rows); err == nil {
+		t.Errorf("got %+v, want that it stays", rows)
+	}
+	if _, err := m.Restore(t.Context(), registry.RestoreOptions{Namespace: ns, Digest: sbom.Digest}); err != nil {
+		t.Errorf("what an index names that was pushed meanwhile cannot be restored: %v", err)
+	}
+}

@@ -105,20 +105,25 @@ func (d *destruction) findNeeded(ctx context.Context, ns oci.Name) ([]removedThi
 	return trash, nil
 }
 
+// keepNeeded notes the manifests of a trash that stay in it, because something else needs them.
+func (d *destruction) keepNeeded(ns oci.Name, trash []removedThing) {
+	for _, entry := range trash {
+		if _, needs := d.needed[ns][entry.Digest]; needs && entry.Kind == registry.KindManifest && d.isAbout(entry) {
+			d.kept = append(d.kept, registry.Object{Kind: registry.KindManifest, Namespace: ns, Digest: entry.Digest})
+		}
+	}
+}
+
 // dropTrash takes out of the trash of a namespace what could bring something back. What other things need must be
 // restorable, too.
 func (d *destruction) dropTrash(ctx context.Context, ns oci.Name, trash []removedThing) error {
+	d.keepNeeded(ns, trash)
 	for _, entry := range trash {
-		_, needs := d.needed[ns][entry.Digest]
-		switch {
-		case !d.isAbout(entry):
-		case needs && entry.Kind == registry.KindManifest:
-			d.kept = append(d.kept, registry.Object{Kind: registry.KindManifest, Namespace: ns, Digest: entry.Digest})
-		case needs && entry.Kind == registry.KindBlob:
-		default:
-			if err := d.m.DropTrash(ctx, entry.TrashEntry); err != nil {
-				return err
-			}
+		if _, needs := d.needed[ns][entry.Digest]; !d.isAbout(entry) || needs && entry.Kind != registry.KindTag {
+			continue
+		}
+		if err := d.m.DropTrash(ctx, entry.TrashEntry); err != nil {
+			return err
 		}
 	}
 	return nil
