@@ -130,11 +130,7 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 	if err := live.Serve(srv); err != nil {
 		return err
 	}
-	first, err := from.first(io, cfg, sources)
-	if err != nil {
-		return err
-	}
-	printStart(io.Err, start{first: first, build: build, config: cfg, sources: sources, folders: io.ConfigFolders, roots: live.Snapshot().Roots(), bound: srv.Bound()})
+	printStart(io.Err, start{first: live.Snapshot().First, build: build, config: cfg, sources: sources, folders: io.ConfigFolders, roots: live.Snapshot().Roots(), bound: srv.Bound()})
 	ephemeral.announce(io, srv.Bound())
 	if err := live.Snapshot().Registry.Ready(ctx); err != nil && ctx.Err() == nil {
 		logger.Warn("not ready: pushes are refused", "error", err)
@@ -147,27 +143,18 @@ func runServe(ctx context.Context, io IO, from source, ephemeral ephemeral) erro
 	return srv.Serve(ctx)
 }
 
-// first is what a newcomer may do by the config.
-func (s *source) first(io IO, cfg *config.Config, sources config.Sources) (httpapi.First, error) {
-	rules, err := cfg.Rules(s.compiler)
-	if err != nil {
-		return httpapi.First{}, err
-	}
-	l := loaded{cfg: cfg, sources: sources, rules: rules}
-	known, err := l.users(io)
-	if err != nil {
-		return httpapi.First{}, err
-	}
-	return l.first(known), nil
-}
-
-// firstOf is first for a config that is built, of which all that is wrong is told elsewhere.
+// firstOf is what a newcomer may do by a config that is built, of which all that is wrong is told elsewhere.
 func (s *source) firstOf(cfg *config.Config) httpapi.First {
-	first, err := s.first(IO{Err: goio.Discard}, cfg, config.Sources{})
+	rules, err := cfg.Rules(s.compiler)
 	if err != nil {
 		return httpapi.First{}
 	}
-	return first
+	l := loaded{cfg: cfg, rules: rules}
+	known, err := l.users(IO{Err: goio.Discard})
+	if err != nil {
+		return httpapi.First{}
+	}
+	return l.first(known)
 }
 
 // ending is how a server ended.

@@ -25,6 +25,8 @@ import (
 type Snapshot struct {
 	// Handlers answer the requests of each listener, by its name.
 	Handlers map[string]http.Handler
+	// First is what the policies let a newcomer do.
+	First httpapi.First
 	*Core
 
 	authorizer    *authz.Authorizer
@@ -67,9 +69,8 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return &setting.Error{Key: "server.external_url", Err: err}
 	}
-	var first httpapi.First
 	if s.shared.First != nil {
-		first = s.shared.First(cfg)
+		s.First = s.shared.First(cfg)
 	}
 	s.Handlers = s.handlers(cfg, origins, httpapi.New(httpapi.Options{
 		Resources: httpapi.Resources{
@@ -84,7 +85,7 @@ func (s *Snapshot) build(ctx context.Context, cfg *config.Config) error {
 		Gatherer:        s.shared.Metrics,
 		Version:         s.shared.Version,
 		ExternalURL:     external,
-		First:           first,
+		First:           s.First,
 	}))
 	return nil
 }
